@@ -1,0 +1,58 @@
+/*
+ * The copy loop, in AssemblyScript: one call walks a whole item list and does a memory.copy for each item.
+ *
+ * An item is three 32-bit words: to, from, bytes left. The third word is the item's progress, so that after a worker's
+ * death or an abort the caller reads in shared memory what was copied: it falls to 0 once the last byte is in place.
+ */
+
+/** Bytes copied between two looks at the stop word, and between two updates of an item's progress. */
+const PIECE: u32 = 2 << 20;
+const ITEM: usize = 12;
+const PAGE_SHIFT: u32 = 12;
+/** PoisonMap.BITS_OFFSET */
+const POISON_BITS: usize = 64;
+
+function isPoisoned(poison: usize, from: u32, bytes: u32): bool {
+  const last = (from + bytes - 1) >>> PAGE_SHIFT;
+  for (let pfn = from >>> PAGE_SHIFT; pfn <= last; pfn++) {
+    if ((atomic.load<u32>(poison + POISON_BITS + ((pfn >>> 5) << 2)) >>> (pfn & 31)) & 1) return true;
+  }
+  return false;
+}
+
+/**
+ * Copies the `count` items from `list` on, until the word at `stop` is not 0. An item whose source has a poisoned frame
+ * is left as it is. Returns how many items have bytes left.
+ */
+export function walk(list: usize, count: u32, stop: usize, poison: usize): u32 {
+  const end = list + <usize>count * ITEM;
+  const mayBePoisoned = atomic.load<u32>(poison) != 0;
+  let left: u32 = 0;
+  for (; list < end; list += ITEM) {
+    // Pairs with the caller's store: seen at the next item at the latest, which is all an abort needs.
+    if (atomic.load<u32>(stop)) return left + <u32>((end - list) / ITEM);
+    let to = load<u32>(list);
+    let from = load<u32>(list, 4);
+    let bytes = load<u32>(list, 8);
+    if (mayBePoisoned && isPoisoned(poison, from, bytes)) {
+      left++;
+      continue;
+    }
+    while (bytes > PIECE && !atomic.load<u32>(stop)) {
+      memory.copy(to, from, PIECE);
+      to += PIECE;
+      from += PIECE;
+      bytes -= PIECE;
+      store<u32>(list, to);
+      store<u32>(list, from, 4);
+      store<u32>(list, bytes, 8);
+    }
+    if (bytes > PIECE) {
+      left++;
+      continue;
+    }
+    memory.copy(to, from, bytes);
+    store<u32>(list, 0, 8);
+  }
+  return left;
+}

@@ -1,0 +1,110 @@
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { CopyItems } from './copy-items.js';
+import { createTally, type Dispatcher, leaveFrom, type Tally } from './dispatcher.js';
+import type { CopyResult, FailedItem } from './result.js';
+import { type CopyPair, createTransfers, itemOf, type KernelName, selectItems, type Transfer } from './transfer.js';
+
+/** One call of the API, from its checked arguments to its result. */
+export interface Call {
+  /** Items of the batch. */
+  readonly items: number;
+  /** Bytes of those that can be copied. */
+  readonly bytes: number;
+  readonly parts: readonly { readonly transfer: Transfer; readonly tally: Tally }[];
+  /** Positions in the batch of the items whose source was poisoned from the start. */
+  readonly poisoned: readonly number[];
+  /** When the call began, by performance.now(). */
+  readonly started: number;
+  /** Whether it was told to stop. */
+  stopped: boolean;
+}
+
+/** Checks a batch; throws what {@link createTransfers} does. Poisoned items are set apart, so that neighbours can be merged. */
+export function createCall(memory: PhysicalMemory, batch: readonly CopyPair[] | CopyItems, kernel: KernelName): Call {
+  const started = performance.now();
+  const transfers = createTransfers(memory, batch, kernel);
+  const poisoned: number[] = [];
+  const parts = transfers.map((transfer) => {
+    const isHealthy = (position: number) => !isPoisoned(memory, transfer, position);
+    const healthy = memory.poisonedFrames === 0 ? transfer : selectItems(transfer, isHealthy);
+    if (healthy.bytes.length < transfer.bytes.length) {
+      for (let i = 0; i < transfer.bytes.length; i++) if (!isHealthy(i)) poisoned.push(itemOf(transfer, i));
+    }
+    return { transfer: healthy, tally: createTally() };
+  });
+  const bytes = parts.reduce((sum, { transfer }) => sum + transfer.total, 0);
+  const items = 'to' in batch ? batch.to.length : batch.length;
+  return { items, bytes, parts, poisoned, started, stopped: false };
+}
+
+/** Has the call copy nothing, for it was aborted before it began. */
+export function refuseCall(call: Call): void {
+  call.stopped = true;
+  for (const { transfer, tally } of call.parts) {
+    tally.stopped = true;
+    leaveFrom(0, transfer, tally);
+  }
+}
+
+/** Whether an abort left something undone. */
+export function isCutShort({ stopped, items, parts }: Call): boolean {
+  return stopped && (items === 0 || parts.some(({ tally }) => tally.left.size > 0));
+}
+
+/** Ends the call between two items. */
+export function stopCall(call: Call, dispatcher: Dispatcher): void {
+  call.stopped = true;
+  for (const { tally } of call.parts) dispatcher.stop(tally);
+}
+
+/**
+ * Copies, item by item, what was left only because a frame of a neighbour that it was merged with got poisoned in
+ * mid-copy: that fails the neighbour alone.
+ */
+export function recopyHealthy(call: Call, memory: PhysicalMemory, dispatcher: Dispatcher, typedArrays: boolean): void {
+  for (const { transfer, tally } of call.parts) {
+    if (tally.left.size === 0 || tally.lostWorker || tally.stopped) continue;
+    for (const position of tally.left) {
+      if (isPoisoned(memory, transfer, position)) continue;
+      const again = createTally();
+      dispatcher.copyInline(
+        selectItems(transfer, (i) => i === position),
+        typedArrays,
+        again,
+      );
+      if (again.left.size > 0) continue;
+      tally.left.delete(position);
+      tally.bytesLeft -= transfer.bytes[position] as number;
+    }
+  }
+}
+
+/** What the call did. */
+export function resultOf(call: Call, memory: PhysicalMemory): CopyResult {
+  const codes = new Map<number, FailedItem['code']>(call.poisoned.map((index) => [index, 'EHWPOISON']));
+  const participants = new Set<number>();
+  let bytes = call.bytes;
+  let workerNs = 0;
+  for (const { transfer, tally } of call.parts) {
+    for (const participant of tally.participants) participants.add(participant);
+    workerNs += tally.workerNs;
+    bytes -= tally.bytesLeft;
+    for (const position of tally.left) {
+      const code = isPoisoned(memory, transfer, position) ? 'EHWPOISON' : tally.stopped ? 'ECANCELED' : 'EAGAIN';
+      codes.set(itemOf(transfer, position), code);
+    }
+  }
+  return {
+    bytes,
+    items: call.items - codes.size,
+    failed: Array.from(codes, ([index, code]) => ({ index, code })).sort((a, b) => a.index - b.index),
+    threads: participants.size,
+    wallNs: Math.round((performance.now() - call.started) * 1e6),
+    workerNs: Math.round(workerNs),
+  };
+}
+
+function isPoisoned(memory: PhysicalMemory, transfer: Transfer, position: number): boolean {
+  const fromEngine = transfer.buffers?.fromEngine ?? true;
+  return fromEngine && memory.isPoisoned(transfer.from[position] as number, transfer.bytes[position] as number);
+}

@@ -1,0 +1,165 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { ErrnoError } from '../errno.js';
+import { MAX_THREADS } from './check-threads.js';
+import { ATTACHED, DETACHED, type JobRing, LEAVING, ringDoorbell, workerState, workerTid } from './job-ring.js';
+import type { WorkerSetup } from './worker.js';
+
+/** An idle thread that no longer serves is kept this long, in milliseconds, in case it is wanted again. */
+const IDLE_THREAD_MS = 10_000;
+/** Heap limits of a worker, which keeps next to nothing on its heap. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
+/** Starts in a row that may fail before the crew gives up. */
+const MAX_FAILED_STARTS = 3;
+
+interface CrewOptions {
+  readonly ring: JobRing;
+  readonly setup: WorkerSetup;
+  readonly niceIncrement: number;
+  /** Called after a worker's thread ended without being asked to. */
+  readonly onLost: (index: number) => void;
+}
+
+/** A worker from its start to the end of its task. */
+interface Member {
+  /** Settles once the worker serves, or is over. */
+  readonly started: Promise<void>;
+  /** Settles once its task is over and, if there should still be such a worker, another is started. */
+  readonly over: Promise<void>;
+  /** Whether it ever served. */
+  served: boolean;
+}
+
+/**
+ * The worker threads of one engine. Piscina owns them: it starts them, limits their heaps, reports their end and ends
+ * them. Each runs one long task, `serve`, that sleeps on the ring's doorbell between jobs; see the README's figures for
+ * why not a task a job.
+ */
+export class Crew {
+  readonly #pool: Piscina<number, void>;
+  readonly #ring: JobRing;
+  readonly #onLost: (index: number) => void;
+  /** The workers whose task is in flight, by their number. */
+  readonly #members: (Member | undefined)[] = [];
+  #target = 0;
+  #failedStarts = 0;
+  #closing = false;
+
+  constructor({ ring, setup, niceIncrement, onLost }: CrewOptions) {
+    this.#ring = ring;
+    this.#onLost = onLost;
+    this.#pool = new Piscina({
+      filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
+      workerData: setup,
+      minThreads: 0,
+      maxThreads: MAX_THREADS,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: IDLE_THREAD_MS,
+      niceIncrement,
+      resourceLimits: RESOURCE_LIMITS,
+    });
+  }
+
+  /** Workers that take jobs now. */
+  get attached(): number {
+    let count = 0;
+    for (let index = 0; index < this.#target; index++) {
+      if (Atomics.load(this.#ring.words, workerState(index)) === ATTACHED) count++;
+    }
+    return count;
+  }
+
+  /** Sets how many workers there should be, 0 to 64. Those too many leave after what is published. */
+  resize(target: number): void {
+    this.#target = target;
+    this.#failedStarts = 0;
+    const { words } = this.#ring;
+    for (let index = 0; index < MAX_THREADS; index++) {
+      if (index >= target) Atomics.compareExchange(words, workerState(index), ATTACHED, LEAVING);
+      else if (!this.#members[index]) this.#start(index);
+      // One that was told to leave and hasn't yet stays; one that has is started anew when its task is over.
+      else Atomics.compareExchange(words, workerState(index), LEAVING, ATTACHED);
+    }
+    ringDoorbell(this.#ring, MAX_THREADS);
+  }
+
+  /**
+   * Resolves once all workers that there should be take jobs.
+   *
+   * @throws ErrnoError EAGAIN if threads can't be started.
+   */
+  async ready(): Promise<void> {
+    for (let index = 0; index < this.#target && !this.#closing; index++) {
+      while (Atomics.load(this.#ring.words, workerState(index)) !== ATTACHED) {
+        const member = this.#members[index];
+        if (!member) {
+          throw new ErrnoError('EAGAIN', `threads: ${this.#target} cannot be started, they end at once; ask for fewer`);
+        }
+        await (member.served ? member.over : member.started);
+        if (index >= this.#target || this.#closing) return;
+      }
+    }
+  }
+
+  /**
+   * Reports workers whose threads are gone to `onLost` without the event loop: for a caller that blocks. Only Linux
+   * tells; elsewhere none are found.
+   */
+  reportDead(): void {
+    const { words } = this.#ring;
+    for (let index = 0; index < this.#members.length; index++) {
+      const tid = words[workerTid(index)] as number;
+      if (Atomics.load(words, workerState(index)) === DETACHED || tid === 0) continue;
+      if (existsSync(`/proc/self/task/${tid}`)) continue;
+      Atomics.store(words, workerState(index), DETACHED);
+      this.#onLost(index);
+    }
+  }
+
+  /** Ends all threads. No job may be in flight. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#pool.destroy();
+  }
+
+  #start(index: number): void {
+    const { words } = this.#ring;
+    const task = this.#pool.run(index);
+    const attached = Atomics.waitAsync(words, workerState(index), DETACHED);
+    const member: Member = {
+      started: Promise.race([attached.value, task.catch(() => {})]).then(() => this.#onStarted(index, member)),
+      over: task.then(
+        () => this.#onTaskOver(index),
+        () => this.#onThreadEnded(index, member),
+      ),
+      served: false,
+    };
+    this.#members[index] = member;
+  }
+
+  #onStarted(index: number, member: Member): void {
+    if (Atomics.load(this.#ring.words, workerState(index)) === DETACHED) return;
+    member.served = true;
+    this.#failedStarts = 0;
+    if (index >= this.#target) this.resize(this.#target);
+  }
+
+  #onTaskOver(index: number): void {
+    this.#members[index] = undefined;
+    if (index < this.#target && !this.#closing) this.#start(index);
+  }
+
+  #onThreadEnded(index: number, member: Member): void {
+    const { words } = this.#ring;
+    Atomics.store(words, workerState(index), DETACHED);
+    // Settles the wait of a start that never came to attach.
+    Atomics.notify(words, workerState(index));
+    this.#members[index] = undefined;
+    if (this.#closing) return;
+    // Before its number is given to another thread: lost units are known by it.
+    this.#onLost(index);
+    if (!member.served) this.#failedStarts++;
+    if (this.#failedStarts < MAX_FAILED_STARTS) this.#onTaskOver(index);
+  }
+}

@@ -1,0 +1,326 @@
+import { BroadcastChannel } from 'node:worker_threads';
+import { ErrnoError, invalid } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
+import { type Call, createCall, isCutShort, recopyHealthy, refuseCall, resultOf, stopCall } from './call.js';
+import { checkThreads } from './check-threads.js';
+import type { CopyItems } from './copy-items.js';
+import type { CpuClock } from './cpu-clock.js';
+import { Crew } from './crew.js';
+import { Dispatcher, type Manner } from './dispatcher.js';
+import { CALLER, DETACHED, type JobRing, openRing, RING_PAGES, workerState } from './job-ring.js';
+import { compileWalker, createCopyRange } from './kernels.js';
+import { checkOptions, type CreateOptions, type EngineOptions } from './options.js';
+import { CopyAbortError, type CopyResult } from './result.js';
+import { traced, tracedSync } from './trace.js';
+import type { CopyPair } from './transfer.js';
+
+/** Options of one asynchronous copy. */
+export interface CopyOptions {
+  /** Ends the copy between items: the call then rejects with a {@link CopyAbortError}. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Idle time, in milliseconds, after which the workers leave, so that they keep no process from ending. */
+const PARK_MS = 100;
+/** The most that a synchronous call waits for workers that had left, in milliseconds. */
+const UNPARK_MS = 2;
+
+let engines = 0;
+
+/**
+ * Copies shared memory with a pool of threads.
+ *
+ * Between the call and its end the destination and the source are the engine's: nobody else may write to either, nor
+ * read the destination. Several calls may be in flight at once, in no order among them.
+ */
+export class CopyEngine implements AsyncDisposable {
+  /** The shared memory that {@link allocate} takes from. */
+  readonly memory: PhysicalMemory;
+  readonly #options: EngineOptions;
+  readonly #ring: JobRing;
+  readonly #ringPfn: Pfn;
+  readonly #crew: Crew;
+  readonly #dispatcher: Dispatcher;
+  readonly #outbox: BroadcastChannel;
+  /** Keeps the process alive while a call is in flight: a wait with Atomics.waitAsync alone does not. */
+  readonly #keepAlive = setInterval(() => {}, 2 ** 30).unref();
+  readonly #parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();
+  #threads: number;
+  #inFlight = 0;
+  #whenIdle: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * Starts an engine and its threads.
+   *
+   * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be
+   * started.
+   */
+  static async create(options?: CreateOptions): Promise<CopyEngine> {
+    const engine = new CopyEngine(checkOptions(options));
+    try {
+      await engine.#during(() => engine.#crew.ready());
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+    return engine;
+  }
+
+  private constructor(options: EngineOptions) {
+    const { memory } = options;
+    this.#options = options;
+    this.memory = memory;
+    this.#threads = options.threads;
+    this.#ringPfn = memory.allocReserved(RING_PAGES);
+    const ringAddress = this.#ringPfn * PAGE_SIZE;
+    memory.bytes.fill(0, ringAddress, ringAddress + RING_PAGES * PAGE_SIZE);
+    this.#ring = openRing(memory.buffer, ringAddress);
+    const setup = {
+      memory: memory.wasm,
+      module: compileWalker(),
+      ringAddress,
+      poisonAddress: memory.poisonAddress,
+      channel: `mtcopy-${process.pid}-${engines++}`,
+    };
+    this.#outbox = new BroadcastChannel(setup.channel);
+    this.#outbox.unref();
+    const copyRange = createCopyRange({
+      ...setup,
+      words: this.#ring.words,
+      isPoisoned: (address, bytes) => memory.isPoisoned(address, bytes),
+      foreign: (slot) => this.#dispatcher.buffersOf(slot),
+    });
+    this.#crew = new Crew({
+      ring: this.#ring,
+      setup,
+      niceIncrement: options.niceIncrement,
+      onLost: (index) => this.#dispatcher.onLostWorker(index),
+    });
+    const caller = { index: CALLER, ring: this.#ring, copyRange, clock: createWallClock() };
+    this.#dispatcher = new Dispatcher(this.#ring, this.#crew, caller, this.#outbox);
+    this.#crew.resize(this.#workers);
+  }
+
+  /** Threads that copy a batch, 1 to 64; a caller that helps is one of them. May be set at any time, for later calls. */
+  get threads(): number {
+    return this.#threads;
+  }
+
+  /** @throws ErrnoError EINVAL for anything but 1 to 64 or `'auto'`; ESHUTDOWN if the engine is closed. */
+  set threads(threads: number | 'auto') {
+    this.#checkOpen();
+    this.#threads = checkThreads(threads);
+    this.#crew.resize(this.#workers);
+    this.#parkTimer.refresh();
+  }
+
+  /**
+   * Allocates shared memory for the engine's fastest kernel. It starts on a page and its bytes are what they were: zero
+   * unless they were used before. The caller owns it until {@link free}.
+   *
+   * @param bytes 0 or more; pages are not shared between allocations
+   * @throws ErrnoError EINVAL for anything but a whole number; ENOMEM if so much in a row isn't free; ESHUTDOWN if the
+   * engine is closed.
+   */
+  allocate(bytes: number): Uint8Array<SharedArrayBuffer> {
+    this.#checkOpen();
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalid('bytes', 'must be a whole number, 0 or more', bytes);
+    const pfn = this.memory.allocContig(Math.max(1, pagesOf(bytes)));
+    return new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
+  }
+
+  /**
+   * Gives back what {@link allocate} returned. No copy of it may be in flight, and no view on it may be used any more.
+   *
+   * @throws ErrnoError EINVAL for any other view, or one that was freed before.
+   */
+  free(view: Uint8Array): void {
+    const isOurs = ArrayBuffer.isView(view) && view.buffer === this.memory.buffer;
+    const pfn = isOurs ? view.byteOffset / PAGE_SIZE : -1;
+    if (this.memory.contigPages(pfn) !== Math.max(1, pagesOf(view?.byteLength))) {
+      throw invalid('view', 'must be what allocate() returned, and not yet freed', view);
+    }
+    this.memory.freeContig(pfn as Pfn);
+  }
+
+  /**
+   * Copies `from` to `to`: views of the same length on shared memory that don't overlap.
+   *
+   * @returns what was copied; look at `failed`
+   * @throws ErrnoError EINVAL for anything else; EFAULT for memory outside the nodes; ESHUTDOWN if the engine is closed.
+   * CopyAbortError if `signal` stopped it.
+   */
+  async copy(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): Promise<CopyResult> {
+    return traced('copy', () => this.#copy([{ to, from }], options));
+  }
+
+  /**
+   * Copies every item of a batch, in any order: no two may overlap.
+   *
+   * @param items pairs of views, or addresses in {@link memory} as a struct of arrays
+   * @returns and throws as {@link copy}
+   */
+  async copyBatch(items: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
+    return traced('copyBatch', () => this.#copy(items, options));
+  }
+
+  /** As {@link copy}, but blocks the calling thread until it is done. */
+  copySync(to: ArrayBufferView, from: ArrayBufferView): CopyResult {
+    return tracedSync('copySync', () => this.#copySync([{ to, from }]));
+  }
+
+  /** As {@link copyBatch}, but blocks the calling thread until it is done. */
+  copyBatchSync(items: readonly CopyPair[] | CopyItems): CopyResult {
+    return tracedSync('copyBatchSync', () => this.#copySync(items));
+  }
+
+  /** Ends the threads once the calls in flight are done; new calls get ESHUTDOWN. Views stay valid. May be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Worker threads that {@link threads} comes to. */
+  get #workers(): number {
+    return this.#options.caller === 'helps' ? this.#threads - 1 : this.#threads;
+  }
+
+  async #copy(batch: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
+    this.#checkOpen();
+    const signal = checkSignal(options?.signal);
+    const call = createCall(this.memory, batch, this.#options.kernel);
+    if (signal?.aborted) refuseCall(call);
+    else if (this.#isInline(call)) this.#copyInline(call);
+    else await this.#during(() => this.#copyParallel(call, signal));
+    const result = resultOf(call, this.memory);
+    if (isCutShort(call)) throw new CopyAbortError(result, signal?.reason);
+    return result;
+  }
+
+  #copySync(batch: readonly CopyPair[] | CopyItems): CopyResult {
+    this.#checkOpen();
+    const call = createCall(this.memory, batch, this.#options.kernel);
+    const attached = this.#isInline(call) ? 0 : this.#unparkSync();
+    if (attached === 0) {
+      this.#copyInline(call);
+    } else {
+      for (const { transfer, tally } of call.parts) this.#dispatcher.copySync(transfer, this.#manner(), tally);
+      recopyHealthy(call, this.memory, this.#dispatcher, this.#usesTypedArrays);
+      this.#parkTimer.refresh();
+    }
+    return resultOf(call, this.memory);
+  }
+
+  #copyInline(call: Call): void {
+    for (const { transfer, tally } of call.parts) this.#dispatcher.copyInline(transfer, this.#usesTypedArrays, tally);
+    recopyHealthy(call, this.memory, this.#dispatcher, this.#usesTypedArrays);
+  }
+
+  async #copyParallel(call: Call, signal: AbortSignal | undefined): Promise<void> {
+    const stop = () => stopCall(call, this.#dispatcher);
+    signal?.addEventListener('abort', stop);
+    try {
+      if (this.#crew.attached < this.#workers) {
+        this.#crew.resize(this.#workers);
+        await this.#crew.ready();
+      }
+      const manner = this.#manner();
+      await Promise.all(call.parts.map(({ transfer, tally }) => this.#dispatcher.copy(transfer, manner, tally)));
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+    recopyHealthy(call, this.memory, this.#dispatcher, this.#usesTypedArrays);
+  }
+
+  /** Whether a call is for this thread alone: too small to gain, or nobody else is there. */
+  #isInline(call: Call): boolean {
+    return call.bytes < this.#options.minParallelBytes || call.bytes === 0 || this.#workers === 0;
+  }
+
+  get #usesTypedArrays(): boolean {
+    return this.#options.kernel === 'typed-array';
+  }
+
+  #manner(): Manner {
+    const helps = this.#options.caller === 'helps';
+    return {
+      isStatic: this.#options.schedule === 'static',
+      helps,
+      threads: Math.max(1, this.#crew.attached + (helps ? 1 : 0)),
+      typedArrays: this.#usesTypedArrays,
+    };
+  }
+
+  /** Runs something that keeps the engine open and the process alive until it is over. */
+  async #during<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#inFlight++ === 0) this.#keepAlive.ref();
+    try {
+      return await run();
+    } finally {
+      if (--this.#inFlight === 0) {
+        this.#keepAlive.unref();
+        this.#parkTimer.refresh();
+        this.#whenIdle?.();
+      }
+    }
+  }
+
+  /** Lets the workers leave while there is nothing to do: their tasks would keep the process from ending. */
+  #park(): void {
+    if (this.#inFlight === 0) this.#crew.resize(0);
+  }
+
+  /** Calls the workers back, and waits for a moment, without the event loop. Returns how many serve. */
+  #unparkSync(): number {
+    if (this.#crew.attached < this.#workers) {
+      this.#crew.resize(this.#workers);
+      const until = performance.now() + UNPARK_MS;
+      for (let index = 0; index < this.#workers; index++) {
+        Atomics.wait(this.#ring.words, workerState(index), DETACHED, Math.max(0, until - performance.now()));
+      }
+    }
+    return this.#crew.attached;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    clearTimeout(this.#parkTimer);
+    clearInterval(this.#keepAlive);
+    await this.#crew.close();
+    this.#outbox.close();
+    this.memory.freeContig(this.#ringPfn);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ErrnoError('ESHUTDOWN', 'the engine is closed: create another');
+  }
+}
+
+function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw invalid('signal', 'must be an AbortSignal', signal);
+}
+
+/** The caller's clock when it helps: its own time is not reported, only that it took part. */
+function createWallClock(): CpuClock {
+  let started = 0;
+  return {
+    wake() {},
+    start() {
+      started = performance.now();
+    },
+    stop() {
+      return (performance.now() - started) * 1e6;
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import { Instance, Module, type SharedWasmMemory, type WasmModule } from '../wasm.js';
+import { KERNEL, KERNEL_FOREIGN, KERNEL_MEMORY_COPY, type Slot, STOP } from './job-ring.js';
+import type { CopyRange } from './participate.js';
+import { DESCRIPTOR_WORDS } from './plan.js';
+
+/** Bytes copied between two looks at the stop word. */
+const PIECE = 2 * 2 ** 20;
+
+/** The buffers of a job that isn't in the engine's own memory; descriptors hold offsets in them. */
+export interface ForeignBuffers {
+  readonly to: Uint8Array;
+  readonly from: Uint8Array;
+  /** Whether `from` is the engine's own memory, whose frames may be poisoned. */
+  readonly fromEngine: boolean;
+}
+
+/** What a thread needs to copy. */
+export interface KernelContext {
+  readonly memory: SharedWasmMemory;
+  /** The compiled walker; see {@link compileWalker}. */
+  readonly module: WasmModule;
+  /** Physical address of the poison map. */
+  readonly poisonAddress: number;
+  /** Whether any of the frames under `bytes` from a physical address is poisoned. */
+  readonly isPoisoned: (address: number, bytes: number) => boolean;
+  /** The words of the ring. */
+  readonly words: Int32Array;
+  /** The buffers of the foreign job in a slot. */
+  readonly foreign: (slot: Slot) => ForeignBuffers;
+}
+
+/** Compiles the WebAssembly walker, which stands beside this file. About 1 ms; a module serves every thread. */
+export function compileWalker(): WasmModule {
+  return new Module(readFileSync(new URL('./walker.wasm', import.meta.url)));
+}
+
+/** The function that copies a range of a job's descriptors with the kernel that the job names. */
+export function createCopyRange(context: KernelContext): CopyRange {
+  const { memory, poisonAddress, isPoisoned, words, foreign } = context;
+  const { exports } = new Instance(context.module, { env: { memory } });
+  const walk = exports.walk as (list: number, count: number, stop: number, poison: number) => number;
+  const bytes = new Uint8Array(memory.buffer);
+  const healthy = () => false;
+  return (slot, first, end) => {
+    const kernel = words[slot.base + KERNEL] as number;
+    if (kernel === KERNEL_MEMORY_COPY) {
+      const list = slot.descriptorsAddress + first * DESCRIPTOR_WORDS * 4;
+      return walk(list, end - first, slot.stopAddress, poisonAddress);
+    }
+    if (kernel !== KERNEL_FOREIGN) return walkTypedArrays(words, slot, first, end, bytes, bytes, isPoisoned);
+    const { to, from, fromEngine } = foreign(slot);
+    return walkTypedArrays(words, slot, first, end, to, from, fromEngine ? isPoisoned : healthy);
+  };
+}
+
+/** What the WebAssembly walker does, over typed arrays. Returns how many descriptors have bytes left. */
+function walkTypedArrays(
+  words: Int32Array,
+  slot: Slot,
+  first: number,
+  end: number,
+  to: Uint8Array,
+  from: Uint8Array,
+  isPoisoned: (address: number, bytes: number) => boolean,
+): number {
+  const { descriptors } = slot;
+  let left = 0;
+  for (let i = first; i < end; i++) {
+    const word = i * DESCRIPTOR_WORDS;
+    if (isPoisoned(descriptors[word + 1] as number, descriptors[word + 2] as number)) {
+      left++;
+      continue;
+    }
+    // Pairs with the caller's store: seen at the next piece at the latest, which is all an abort needs.
+    while ((descriptors[word + 2] as number) > 0 && Atomics.load(words, slot.base + STOP) === 0) {
+      const target = descriptors[word] as number;
+      const source = descriptors[word + 1] as number;
+      const length = Math.min(descriptors[word + 2] as number, PIECE);
+      // copyWithin needs no view of the source; between two buffers there is no way without one a piece.
+      if (to === from) to.copyWithin(target, source, source + length);
+      else to.set(from.subarray(source, source + length), target);
+      descriptors[word] = target + length;
+      descriptors[word + 1] = source + length;
+      descriptors[word + 2] = (descriptors[word + 2] as number) - length;
+    }
+    if ((descriptors[word + 2] as number) > 0) left++;
+  }
+  return left;
+}

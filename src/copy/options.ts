@@ -1,0 +1,99 @@
+import { invalid } from '../errno.js';
+import { PhysicalMemory } from '../memory/physical-memory.js';
+import { MiB, PAGE_SIZE, parseSize } from '../units.js';
+import { checkThreads } from './check-threads.js';
+import type { KernelName } from './transfer.js';
+
+/** How threads share a batch: a list each that is fixed beforehand, or the next items from a shared cursor. */
+export type Schedule = 'static' | 'dynamic';
+/** Whether the calling thread copies too. */
+export type CallerMode = 'waits' | 'helps';
+
+/** Options of `CopyEngine.create`. */
+export interface CreateOptions {
+  /**
+   * Threads that copy a batch: 1 to 64, or `'auto'` for as many as the machine can run at once. A caller that helps is
+   * one of them. Default: `'auto'`.
+   */
+  threads?: number | 'auto';
+  /** Bytes of shared memory to allocate from (or a string such as `'2G'`), or a memory to use. Default: 1 GiB. */
+  memory?: number | string | PhysicalMemory;
+  /**
+   * `'dynamic'`: threads claim the next items as they finish, so one that loses its core holds nobody up. `'static'`:
+   * every thread has its own list from the start, as in the published driver. Default: `'dynamic'`.
+   */
+  schedule?: Schedule;
+  /**
+   * `'waits'`: worker threads do the copying and the event loop stays free. `'helps'`: the calling thread takes items
+   * too, for up to a millisecond at a time (a whole list at a time with `'static'`), so that a busy machine is never
+   * worse than copying alone. Default: `'waits'`.
+   */
+  caller?: CallerMode;
+  /** Added to the workers' nice value: 0 to 19, where the platform has one. Default: 0. */
+  niceIncrement?: number;
+  /** A batch of fewer bytes is copied by the calling thread, at once; `Infinity` for all. Default: {@link MIN_PARALLEL_BYTES}. */
+  minParallelBytes?: number | string;
+  /**
+   * `'memory.copy'`: WebAssembly's, which is C's memcpy, for the engine's own memory alone. `'typed-array'`:
+   * `Uint8Array.prototype.set`, for any shared memory. `'auto'`: the first where it can. Default: `'auto'`.
+   */
+  kernel?: KernelName;
+}
+
+/** {@link CreateOptions}, checked and complete. */
+export interface EngineOptions {
+  readonly threads: number;
+  readonly memory: PhysicalMemory;
+  readonly schedule: Schedule;
+  readonly caller: CallerMode;
+  readonly niceIncrement: number;
+  readonly minParallelBytes: number;
+  readonly kernel: KernelName;
+}
+
+/** The default of `minParallelBytes`: where two threads begin to gain on one; `npm run bench:threshold` measures it. */
+export const MIN_PARALLEL_BYTES = 4 * MiB;
+const DEFAULT_MEMORY = 1024 * MiB;
+const MAX_NICE = 19;
+
+/** Checks the options and fills in the defaults. Throws EINVAL, or ENOMEM for memory that can't be had. */
+export function checkOptions(options: CreateOptions = {}): EngineOptions {
+  if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
+  const checked = {
+    threads: checkThreads(options.threads ?? 'auto'),
+    schedule: oneOf('schedule', options.schedule ?? 'dynamic', ['static', 'dynamic'] as const),
+    caller: oneOf('caller', options.caller ?? 'waits', ['waits', 'helps'] as const),
+    niceIncrement: checkNice(options.niceIncrement ?? 0),
+    minParallelBytes: checkMinParallel(options.minParallelBytes ?? MIN_PARALLEL_BYTES),
+    kernel: oneOf('kernel', options.kernel ?? 'auto', ['auto', 'memory.copy', 'typed-array'] as const),
+  };
+  return { ...checked, memory: checkMemory(options.memory ?? DEFAULT_MEMORY) };
+}
+
+function oneOf<const T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) throw invalid(name, `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`, value);
+  return value as T;
+}
+
+function checkNice(nice: unknown): number {
+  if (typeof nice !== 'number' || !Number.isInteger(nice) || nice < 0 || nice > MAX_NICE) {
+    throw invalid('niceIncrement', `must be a whole number from 0 to ${MAX_NICE}`, nice);
+  }
+  return nice;
+}
+
+function checkMinParallel(bytes: unknown): number {
+  if (bytes === Number.POSITIVE_INFINITY) return bytes;
+  if (typeof bytes === 'string') return parseSize(bytes, 'minParallelBytes');
+  if (typeof bytes !== 'number' || !(bytes >= 0)) throw invalid('minParallelBytes', 'must be bytes, 0 or more', bytes);
+  return bytes;
+}
+
+function checkMemory(memory: unknown): PhysicalMemory {
+  if (memory instanceof PhysicalMemory) return memory;
+  if (typeof memory !== 'number' && typeof memory !== 'string') {
+    throw invalid('memory', 'must be bytes, a size such as 2G, or a PhysicalMemory', memory);
+  }
+  const bytes = parseSize(memory, 'memory');
+  return PhysicalMemory.create({ nodes: [Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE] });
+}

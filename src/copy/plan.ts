@@ -1,0 +1,223 @@
+import { invalid } from '../errno.js';
+import { CACHE_LINE } from '../units.js';
+import { checkThreads } from './check-threads.js';
+import type { CopyItems } from './copy-items.js';
+
+/** 32-bit words of a descriptor: to, from, bytes. */
+export const DESCRIPTOR_WORDS = 3;
+
+/** Where a planner writes: descriptors, and for each the position of the (first) item it came from. */
+export interface PlanTarget {
+  /** Triples of to, from and bytes. */
+  readonly descriptors: Uint32Array;
+  /** For each descriptor the position of its item, the first of them where neighbours were merged. */
+  readonly source: Uint32Array;
+}
+
+/** One item list a thread. */
+export interface CopyPlan extends PlanTarget {
+  /** How the batch was cut: every folio into a chunk a thread, or a run of whole folios a thread. */
+  readonly distribution: 'chunks' | 'folios';
+  /** Thread `t` copies descriptors `lists[t]` up to, not including, `lists[t + 1]`. */
+  readonly lists: Uint32Array;
+}
+
+/**
+ * Cuts a batch into one item list a thread, as copy_page_lists_mt does: with fewer folios than threads every folio is
+ * cut into one chunk a thread; otherwise every thread gets a run of whole folios, the first `n mod threads` threads one
+ * more. Chunks begin on a cache line of their destination and the last takes the rest, so every byte is in exactly one
+ * descriptor; the published driver leaves up to `threads - 1` bytes a folio out. Neighbours in a list that touch on both
+ * sides are one descriptor.
+ *
+ * A pure function: it looks at addresses and lengths alone, and the items stay as they are.
+ *
+ * @param items the batch; an item of 0 bytes gets no descriptor
+ * @param threads 1 to 64
+ * @throws ErrnoError EINVAL for another thread count, or arrays of different lengths
+ */
+export function planCopy(items: CopyItems, threads: number): CopyPlan {
+  checkThreads(threads);
+  const count = items.to.length;
+  if (items.from.length !== count || items.bytes.length !== count) {
+    throw invalid('items', 'must have as many to as from and bytes', `${count}, ${items.from.length}, ${items.bytes.length}`);
+  }
+  const capacity = staticCapacity(count, threads);
+  const target = { descriptors: new Uint32Array(capacity * DESCRIPTOR_WORDS), source: new Uint32Array(capacity) };
+  const lists = new Uint32Array(threads + 1);
+  const used = planStatic(target, lists, items, 0, count, threads);
+  return {
+    distribution: count < threads ? 'chunks' : 'folios',
+    descriptors: target.descriptors.subarray(0, used * DESCRIPTOR_WORDS),
+    source: target.source.subarray(0, used),
+    lists,
+  };
+}
+
+/** Descriptors that {@link planStatic} may need for `count` items. */
+function staticCapacity(count: number, threads: number): number {
+  return count < threads ? count * threads : count;
+}
+
+/**
+ * Writes the lists of items `first` up to `end` to `target`, and their borders to `lists`.
+ *
+ * @returns the number of descriptors written
+ */
+export function planStatic(
+  target: PlanTarget,
+  lists: { [index: number]: number },
+  items: CopyItems,
+  first: number,
+  end: number,
+  threads: number,
+): number {
+  const count = end - first;
+  let used = 0;
+  lists[0] = 0;
+  for (let thread = 0; thread < threads; thread++) {
+    if (count < threads) {
+      used = writeChunks(target, used, items, first, end, thread, threads);
+    } else {
+      const from = first + runStart(count, thread, threads);
+      used = writeMerged(target, used, used, items, from, first + runStart(count, thread + 1, threads), 2 ** 32);
+    }
+    lists[thread + 1] = used;
+  }
+  return used;
+}
+
+/** Where thread `thread`'s run of whole folios begins: the first `count mod threads` threads have one more. */
+function runStart(count: number, thread: number, threads: number): number {
+  return thread * Math.floor(count / threads) + Math.min(thread, count % threads);
+}
+
+function writeChunks(
+  target: PlanTarget,
+  used: number,
+  items: CopyItems,
+  first: number,
+  end: number,
+  thread: number,
+  threads: number,
+): number {
+  const listStart = used;
+  let next = used;
+  for (let i = first; i < end; i++) {
+    const to = items.to[i] as number;
+    const bytes = items.bytes[i] as number;
+    const from = chunkBorder(to, bytes, thread, threads);
+    const length = chunkBorder(to, bytes, thread + 1, threads) - from;
+    next = append(target, next, listStart, to + from, (items.from[i] as number) + from, length, i, 2 ** 32);
+  }
+  return next;
+}
+
+/** Offset in the item at which chunk `chunk` begins: a cache line of the destination, or one of the item's ends. */
+function chunkBorder(to: number, bytes: number, chunk: number, chunks: number): number {
+  if (chunk === 0) return 0;
+  if (chunk === chunks) return bytes;
+  const border = Math.floor(bytes / chunks) * chunk;
+  return Math.max(0, border - ((to + border) % CACHE_LINE));
+}
+
+/**
+ * Writes items `first` up to `end`, whole, neighbours merged up to `mergeLimit` bytes.
+ *
+ * @returns the number of descriptors after it
+ */
+function writeMerged(
+  target: PlanTarget,
+  used: number,
+  listStart: number,
+  items: CopyItems,
+  first: number,
+  end: number,
+  mergeLimit: number,
+): number {
+  let next = used;
+  for (let i = first; i < end; i++) {
+    next = append(
+      target,
+      next,
+      listStart,
+      items.to[i] as number,
+      items.from[i] as number,
+      items.bytes[i] as number,
+      i,
+      mergeLimit,
+    );
+  }
+  return next;
+}
+
+/** Appends a descriptor, or lengthens the one before where both sides touch and `mergeLimit` allows it. */
+function append(
+  target: PlanTarget,
+  used: number,
+  listStart: number,
+  to: number,
+  from: number,
+  bytes: number,
+  source: number,
+  mergeLimit: number,
+): number {
+  if (bytes === 0) return used;
+  const { descriptors } = target;
+  const word = used * DESCRIPTOR_WORDS;
+  if (used > listStart) {
+    const length = descriptors[word - 1] as number;
+    const touches =
+      (descriptors[word - 3] as number) + length === to && (descriptors[word - 2] as number) + length === from;
+    if (touches && length + bytes <= mergeLimit) {
+      descriptors[word - 1] = length + bytes;
+      return used;
+    }
+  }
+  descriptors[word] = to;
+  descriptors[word + 1] = from;
+  descriptors[word + 2] = bytes;
+  target.source[used] = source;
+  return used + 1;
+}
+
+/** What {@link planDynamic} wrote. */
+export interface DynamicPlan {
+  /** Descriptors written. */
+  used: number;
+  /** The first item that is not in them. */
+  next: number;
+  /** Bytes in them. */
+  bytes: number;
+}
+
+/**
+ * Writes items from `first` on for threads that claim them one after the other: none longer than `pieceBytes`,
+ * neighbours merged up to that, as many items as `target` has room for.
+ */
+export function planDynamic(
+  target: PlanTarget,
+  items: CopyItems,
+  first: number,
+  end: number,
+  pieceBytes: number,
+): DynamicPlan {
+  const capacity = target.source.length;
+  let used = 0;
+  let bytes = 0;
+  let i = first;
+  for (; i < end; i++) {
+    const length = items.bytes[i] as number;
+    if (used + Math.ceil(length / pieceBytes) > capacity) break;
+    const to = items.to[i] as number;
+    const from = items.from[i] as number;
+    if (length <= pieceBytes) {
+      used = append(target, used, 0, to, from, length, i, pieceBytes);
+    } else {
+      for (let done = 0; done < length; done += pieceBytes) {
+        used = append(target, used, 0, to + done, from + done, Math.min(pieceBytes, length - done), i, pieceBytes);
+      }
+    }
+    bytes += length;
+  }
+  return { used, next: i, bytes };
+}

@@ -1,0 +1,42 @@
+import type { ErrnoCode } from '../errno.js';
+
+/** An item that was not copied, or not wholly. What its destination holds is undefined. */
+export interface FailedItem {
+  /** Position in the batch. */
+  readonly index: number;
+  /**
+   * `EHWPOISON`: its source has a poisoned frame. `EAGAIN`: the thread that was copying it ended; try again.
+   * `ECANCELED`: the call was aborted first.
+   */
+  readonly code: ErrnoCode;
+}
+
+/** What a copy did. */
+export interface CopyResult {
+  /** Bytes copied, those of unfinished items too. All of the batch's if `failed` is empty. */
+  readonly bytes: number;
+  /** Items copied whole. */
+  readonly items: number;
+  /** Items that were not, by their position; empty when all went well. */
+  readonly failed: readonly FailedItem[];
+  /** Threads that copied at least one item, the caller among them if it did. */
+  readonly threads: number;
+  /** Nanoseconds from the call to its end, on the wall. */
+  readonly wallNs: number;
+  /** CPU nanoseconds that workers spent on this call; not the caller's own. */
+  readonly workerNs: number;
+}
+
+/** What a copy that its AbortSignal stopped rejects with. */
+export class CopyAbortError extends Error {
+  override readonly name = 'AbortError';
+  /** As on Node.js's own abort errors. */
+  readonly code = 'ABORT_ERR';
+  /** How far the copy came. */
+  readonly result: CopyResult;
+
+  constructor(result: CopyResult, reason: unknown) {
+    super(`The copy was aborted after ${result.bytes} bytes, ${result.items} items`, { cause: reason });
+    this.result = result;
+  }
+}

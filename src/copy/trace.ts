@@ -1,0 +1,34 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import type { CopyResult } from './result.js';
+
+/** What subscribers of the tracing channel `mtcopy:copy` get. `result` or `error` is there once the call is over. */
+export interface CopyTrace {
+  /** Which method was called. */
+  readonly method: 'copy' | 'copyBatch' | 'copySync' | 'copyBatchSync';
+  result?: CopyResult;
+  error?: unknown;
+}
+
+const channel = tracingChannel<CopyTrace>('mtcopy:copy');
+
+/** Whether anybody listens; while nobody does, a copy costs no more than this look. */
+function isTraced(): boolean {
+  const { start, end, asyncStart, asyncEnd, error } = channel;
+  return (
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers
+  );
+}
+
+/** Runs an asynchronous copy, traced if anybody listens. */
+export function traced(method: CopyTrace['method'], run: () => Promise<CopyResult>): Promise<CopyResult> {
+  return isTraced() ? channel.tracePromise(run, { method }) : run();
+}
+
+/** Runs a synchronous copy, traced if anybody listens. */
+export function tracedSync(method: CopyTrace['method'], run: () => CopyResult): CopyResult {
+  return isTraced() ? channel.traceSync(run, { method }) : run();
+}

@@ -1,0 +1,223 @@
+import { ErrnoError, invalid, show } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { GiB, PAGE_SIZE } from '../units.js';
+import { type CopyItems, createCopyItems } from './copy-items.js';
+import type { ForeignBuffers } from './kernels.js';
+import { checkOverlap } from './overlap.js';
+
+/** A destination and a source of the same length: views on shared memory. */
+export interface CopyPair {
+  to: ArrayBufferView;
+  from: ArrayBufferView;
+}
+
+/** Which code moves the bytes; see CreateOptions. */
+export type KernelName = 'auto' | 'memory.copy' | 'typed-array';
+
+/** Items that one kind of job can copy: all in the engine's memory, or all between the same two buffers. */
+export interface Transfer extends CopyItems {
+  /** Position of each item in the user's batch; `undefined` if they are the same. */
+  readonly index: Uint32Array | undefined;
+  /** The two buffers that `to` and `from` are offsets in; `undefined` for the engine's memory, whose addresses they are. */
+  readonly buffers: ForeignBuffers | undefined;
+  /** Bytes of all items. */
+  readonly total: number;
+}
+
+/** In a buffer of more than 4 GiB offsets are counted from a multiple of this, so that they fit 32 bits. */
+const WINDOW = 2 ** 31;
+/** The longest stretch that is one item between two buffers. */
+const SEGMENT = 2 ** 30;
+
+/**
+ * Checks a batch and turns it into transfers. Nothing is copied yet.
+ *
+ * @throws ErrnoError EINVAL for what isn't a view on shared memory, lengths that differ, ranges that overlap, or views
+ * that the kernel asked for can't copy; EFAULT for an address outside the nodes.
+ */
+export function createTransfers(memory: PhysicalMemory, batch: unknown, kernel: KernelName): Transfer[] {
+  if (isCopyItems(batch)) return [checkItems(memory, batch)];
+  if (!Array.isArray(batch)) throw invalid('items', 'must be an array of { to, from } or a CopyItems', batch);
+  const pairs = batch as CopyPair[];
+  const inMemory = pairs.every((pair, i) => checkPair(pair, i, memory, kernel));
+  return inMemory ? [transferInMemory(pairs)] : transfersBetweenBuffers(memory, pairs);
+}
+
+function isCopyItems(batch: unknown): batch is CopyItems {
+  const { to, from, bytes } = (batch ?? {}) as Partial<CopyItems>;
+  return to instanceof Uint32Array && from instanceof Uint32Array && bytes instanceof Uint32Array;
+}
+
+function checkItems(memory: PhysicalMemory, items: CopyItems): Transfer {
+  const { to, from, bytes } = items;
+  if (from.length !== to.length || bytes.length !== to.length) {
+    throw invalid('items', 'must have as many to as from and bytes', `${to.length}, ${from.length} and ${bytes.length}`);
+  }
+  const low = memory.startAddress;
+  const high = memory.bytes.length;
+  for (let i = 0; i < to.length; i++) {
+    const length = bytes[i] as number;
+    if ((to[i] as number) < low || (to[i] as number) + length > high) throw fault('to', i, to, length, memory);
+    if ((from[i] as number) < low || (from[i] as number) + length > high) throw fault('from', i, from, length, memory);
+  }
+  checkOverlap(items);
+  return { to, from, bytes, index: undefined, buffers: undefined, total: sum(bytes) };
+}
+
+function fault(side: string, i: number, addresses: Uint32Array, bytes: number, memory: PhysicalMemory): ErrnoError {
+  const range = `${bytes} bytes from ${addresses[i]}`;
+  const nodes = `${memory.startAddress} to ${memory.bytes.length}`;
+  return new ErrnoError('EFAULT', `${side} of item ${i}: ${range} are not inside the nodes' memory, ${nodes}`);
+}
+
+/** Throws if a pair can't be copied; says whether both sides are in the engine's memory. */
+function checkPair(pair: CopyPair, i: number, memory: PhysicalMemory, kernel: KernelName): boolean {
+  const to = checkView(pair?.to, `to of item ${i}`);
+  const from = checkView(pair?.from, `from of item ${i}`);
+  if (to.byteLength !== from.byteLength) {
+    throw invalid(`item ${i}`, 'to and from must have the same length', `${to.byteLength} and ${from.byteLength} bytes`);
+  }
+  checkReserved(memory, to, `to of item ${i}`);
+  checkReserved(memory, from, `from of item ${i}`);
+  const inMemory = to.buffer === memory.buffer && from.buffer === memory.buffer;
+  if (!inMemory && kernel === 'memory.copy') {
+    throw new ErrnoError(
+      'EINVAL',
+      `item ${i}: memory.copy reaches the engine's own memory alone; use engine.allocate(bytes), or kernel 'auto'`,
+    );
+  }
+  return inMemory;
+}
+
+function checkView(view: unknown, name: string): ArrayBufferView {
+  if (!ArrayBuffer.isView(view)) throw invalid(name, 'must be a view such as a Uint8Array', view);
+  if (!(view.buffer instanceof SharedArrayBuffer)) {
+    throw new ErrnoError(
+      'EINVAL',
+      `${name}: ${show(view)} is on memory that is not shared, which other threads can't reach; ` +
+        'use engine.allocate(bytes), or a view on a SharedArrayBuffer',
+    );
+  }
+  return view;
+}
+
+function checkReserved(memory: PhysicalMemory, view: ArrayBufferView, name: string): void {
+  if (view.buffer !== memory.buffer || view.byteOffset >= memory.startAddress || view.byteLength === 0) return;
+  throw new ErrnoError('EFAULT', `${name}: address ${view.byteOffset} is reserved, below the first node`);
+}
+
+function transferInMemory(pairs: readonly CopyPair[]): Transfer {
+  const items = createCopyItems(pairs.length);
+  for (let i = 0; i < pairs.length; i++) {
+    const { to, from } = pairs[i] as CopyPair;
+    items.to[i] = to.byteOffset;
+    items.from[i] = from.byteOffset;
+    items.bytes[i] = to.byteLength;
+  }
+  checkOverlap(items);
+  return { ...items, index: undefined, buffers: undefined, total: sum(items.bytes) };
+}
+
+/** A stretch of a pair between two buffers, short enough for 32-bit offsets from its windows. */
+interface Segment {
+  readonly item: number;
+  readonly to: number;
+  readonly from: number;
+  readonly bytes: number;
+}
+
+interface Group {
+  readonly to: SharedArrayBuffer;
+  readonly from: SharedArrayBuffer;
+  readonly toWindow: number;
+  readonly fromWindow: number;
+  readonly segments: Segment[];
+}
+
+/** One transfer for every two buffers that the pairs copy between. */
+function transfersBetweenBuffers(memory: PhysicalMemory, pairs: readonly CopyPair[]): Transfer[] {
+  const bases = placeBuffers(pairs);
+  const place = (view: ArrayBufferView) => (bases.get(view.buffer) as number) + view.byteOffset;
+  checkOverlap({
+    to: Float64Array.from(pairs, ({ to }) => place(to)),
+    from: Float64Array.from(pairs, ({ from }) => place(from)),
+    bytes: Float64Array.from(pairs, ({ to }) => to.byteLength),
+  });
+  const groups = new Map<string, Group>();
+  for (const [item, pair] of pairs.entries()) {
+    for (let done = 0; done < pair.to.byteLength; done += SEGMENT) {
+      const toWindow = windowOf(pair.to, done);
+      const fromWindow = windowOf(pair.from, done);
+      const key = [bases.get(pair.to.buffer), toWindow, bases.get(pair.from.buffer), fromWindow].join();
+      let group = groups.get(key);
+      if (!group) {
+        const [to, from] = [pair.to.buffer as SharedArrayBuffer, pair.from.buffer as SharedArrayBuffer];
+        group = { to, from, toWindow, fromWindow, segments: [] };
+        groups.set(key, group);
+      }
+      group.segments.push({
+        item,
+        to: pair.to.byteOffset + done - toWindow * WINDOW,
+        from: pair.from.byteOffset + done - fromWindow * WINDOW,
+        bytes: Math.min(SEGMENT, pair.to.byteLength - done),
+      });
+    }
+  }
+  return Array.from(groups.values(), (group) => transferOf(memory, group));
+}
+
+/** Number of the window that offsets at `done` bytes into `view` are counted from. */
+function windowOf({ buffer, byteOffset }: ArrayBufferView, done: number): number {
+  return buffer.byteLength <= 4 * GiB ? 0 : Math.floor((byteOffset + done) / WINDOW);
+}
+
+/** Places every buffer at an address of its own on one line, so that one check finds overlaps in all of them. */
+function placeBuffers(pairs: readonly CopyPair[]): Map<ArrayBufferLike, number> {
+  const bases = new Map<ArrayBufferLike, number>();
+  let end = 0;
+  for (const pair of pairs) {
+    for (const { buffer } of [pair.to, pair.from]) {
+      if (bases.has(buffer)) continue;
+      bases.set(buffer, end);
+      end += Math.ceil(buffer.byteLength / PAGE_SIZE) * PAGE_SIZE;
+    }
+  }
+  return bases;
+}
+
+function transferOf(memory: PhysicalMemory, group: Group): Transfer {
+  const { segments, toWindow, fromWindow } = group;
+  const to = new Uint8Array(group.to, toWindow * WINDOW);
+  const from = group.to === group.from && toWindow === fromWindow ? to : new Uint8Array(group.from, fromWindow * WINDOW);
+  const bytes = Uint32Array.from(segments, (segment) => segment.bytes);
+  return {
+    to: Uint32Array.from(segments, (segment) => segment.to),
+    from: Uint32Array.from(segments, (segment) => segment.from),
+    bytes,
+    index: Uint32Array.from(segments, (segment) => segment.item),
+    buffers: { to, from, fromEngine: group.from === memory.buffer },
+    total: sum(bytes),
+  };
+}
+
+/** A transfer of those items whose positions pass `isWanted`. */
+export function selectItems(transfer: Transfer, isWanted: (position: number) => boolean): Transfer {
+  const { to, from, bytes, buffers } = transfer;
+  const wanted = Uint32Array.from(to.keys()).filter(isWanted);
+  if (wanted.length === to.length) return transfer;
+  const select = (array: Uint32Array) => wanted.map((i) => array[i] as number);
+  const selectedBytes = select(bytes);
+  const index = wanted.map((i) => itemOf(transfer, i));
+  return { to: select(to), from: select(from), bytes: selectedBytes, index, buffers, total: sum(selectedBytes) };
+}
+
+/** Position in the user's batch of a transfer's item. */
+export function itemOf(transfer: Transfer, position: number): number {
+  return transfer.index ? (transfer.index[position] as number) : position;
+}
+
+function sum(bytes: Uint32Array): number {
+  let total = 0;
+  for (let i = 0; i < bytes.length; i++) total += bytes[i] as number;
+  return total;
+}

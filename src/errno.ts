@@ -1,0 +1,56 @@
+/** The kernel's names for what goes wrong, as this library uses them. Numbers are Linux's, from asm-generic/errno.h. */
+const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EIO: 5,
+  E2BIG: 7,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  ENODEV: 19,
+  EINVAL: 22,
+  EOPNOTSUPP: 95,
+  ESHUTDOWN: 108,
+  ECANCELED: 125,
+  EHWPOISON: 133,
+} as const;
+
+/** The kernel's name of an error, for instance `'EINVAL'`. */
+export type ErrnoCode = keyof typeof ERRNO;
+
+/**
+ * An error with the kernel's `code`. Its message names the offending value and says what to do instead.
+ *
+ * Nothing was changed by the call that threw it.
+ */
+export class ErrnoError extends Error {
+  override readonly name = 'ErrnoError';
+  /** The kernel's name of the error. */
+  readonly code: ErrnoCode;
+  /** Linux's number for `code`, negative, as Node.js gives it on its own system errors. */
+  readonly errno: number;
+
+  constructor(code: ErrnoCode, message: string, options?: ErrorOptions) {
+    super(`${code}: ${message}`, options);
+    this.code = code;
+    this.errno = -ERRNO[code];
+  }
+}
+
+/** The error for an argument that is wrong in itself: `EINVAL: name: problem, got value`. */
+export function invalid(name: string, problem: string, value: unknown): ErrnoError {
+  return new ErrnoError('EINVAL', `${name}: ${problem}, got ${show(value)}`);
+}
+
+/** A value as an error message shows it: short, on one line, and never throwing. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return `a function`;
+  if (value === null || typeof value !== 'object') return String(value);
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return `a ${value.constructor?.name ?? 'null-prototype object'}`;
+}

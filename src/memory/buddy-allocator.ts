@@ -1,0 +1,163 @@
+import { MAX_PAGE_ORDER, type Order, type Pfn } from '../units.js';
+import { NO_PAGE, PG, type PageMetadata } from './page-metadata.js';
+import type { PoisonMap } from './poison-map.js';
+
+/**
+ * The buddy allocator of one PFN range: a free list an order, blocks that split on allocation and merge on free.
+ *
+ * `start` must be a multiple of the largest block, so that a block's buddy is never in another allocator's range.
+ * One thread allocates and frees. Nothing here knows whom a block belongs to: PhysicalMemory checks that.
+ */
+export class BuddyAllocator {
+  readonly start: number;
+  readonly end: number;
+  readonly #page: PageMetadata;
+  readonly #poison: PoisonMap;
+  readonly #head = new Int32Array(MAX_PAGE_ORDER + 1).fill(NO_PAGE);
+  #freePages = 0;
+
+  /** An allocator of the frames from `start` up to, not including, `end`, all of them free. */
+  constructor(page: PageMetadata, poison: PoisonMap, start: number, end: number) {
+    this.#page = page;
+    this.#poison = poison;
+    this.start = start;
+    this.end = end;
+    // From the top down, so that the lowest block is first on its list and fresh allocations ascend.
+    const block = 1 << MAX_PAGE_ORDER;
+    const wholeBlocksEnd = end - (end % block);
+    this.freeRange(wholeBlocksEnd, end - wholeBlocksEnd);
+    for (let pfn = wholeBlocksEnd - block; pfn >= start; pfn -= block) this.#freeBlock(pfn, MAX_PAGE_ORDER);
+  }
+
+  /** Pages on the free lists. */
+  get freePages(): number {
+    return this.#freePages;
+  }
+
+  /** Free blocks of exactly `order`, as a line of /proc/buddyinfo counts them. */
+  freeBlocks(order: Order): number {
+    let count = 0;
+    for (let pfn = this.#head[order] as number; pfn !== NO_PAGE; pfn = this.#page.next[pfn] as number) count++;
+    return count;
+  }
+
+  /** Takes a block of `order` off the free lists, splitting a larger one if need be; `undefined` if there is none. */
+  take(order: Order): Pfn | undefined {
+    for (let from: number = order; from <= MAX_PAGE_ORDER; from++) {
+      const pfn = this.#head[from] as number;
+      if (pfn === NO_PAGE) continue;
+      this.#unlink(pfn, from);
+      this.#giveBackUpperHalves(pfn, from, order);
+      return pfn as Pfn;
+    }
+    return undefined;
+  }
+
+  /** Takes the first `pages` frames in a row off the free lists; `undefined` if no run is that long. */
+  takeContig(pages: number): Pfn | undefined {
+    const first = this.#findRun(pages);
+    if (first === undefined) return undefined;
+    let pfn: number = first;
+    while (pfn < first + pages) {
+      const order = this.#page.order[pfn] as number;
+      this.#unlink(pfn, order);
+      pfn += 1 << order;
+    }
+    this.freeRange(first + pages, pfn - first - pages);
+    return first;
+  }
+
+  /** Takes the one frame `pfn` off the free lists, as take_page_off_buddy() does; false if it isn't free. */
+  takeFrame(pfn: Pfn): boolean {
+    for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
+      const head = pfn & ~((1 << order) - 1);
+      if (!this.#isFreeBlock(head, order)) continue;
+      this.#unlink(head, order);
+      this.freeRange(head, pfn - head);
+      this.freeRange(pfn + 1, head + (1 << order) - pfn - 1);
+      return true;
+    }
+    return false;
+  }
+
+  /** Puts the `pages` frames from `first` on the free lists in blocks as large as they align, less poisoned ones. */
+  freeRange(first: number, pages: number): void {
+    const end = first + pages;
+    let pfn = first;
+    while (pfn < end) {
+      let order: number = MAX_PAGE_ORDER;
+      while (pfn & ((1 << order) - 1) || pfn + (1 << order) > end || this.#poison.covers(pfn, order)) {
+        if (order-- === 0) break;
+      }
+      if (order >= 0) this.#freeBlock(pfn, order);
+      pfn += 1 << Math.max(order, 0);
+    }
+  }
+
+  #giveBackUpperHalves(pfn: number, from: number, to: number): void {
+    for (let order = from - 1; order >= to; order--) this.#link(pfn + (1 << order), order);
+  }
+
+  #freeBlock(pfn: number, order: number): void {
+    let head = pfn;
+    let size = order;
+    while (size < MAX_PAGE_ORDER) {
+      const buddy = head ^ (1 << size);
+      if (!this.#isFreeBlock(buddy, size)) break;
+      this.#unlink(buddy, size);
+      head &= ~(1 << size);
+      size++;
+    }
+    this.#link(head, size);
+  }
+
+  #isFreeBlock(pfn: number, order: number): boolean {
+    if (pfn < this.start || pfn >= this.end) return false;
+    return (Atomics.load(this.#page.flags, pfn) & PG.buddy) !== 0 && this.#page.order[pfn] === order;
+  }
+
+  #findRun(pages: number): Pfn | undefined {
+    let first = this.start;
+    let pfn = this.start;
+    while (pfn < this.end) {
+      const flags = Atomics.load(this.#page.flags, pfn);
+      if (flags & PG.buddy) {
+        pfn += 1 << (this.#page.order[pfn] as number);
+        if (pfn - first >= pages) return first as Pfn;
+        continue;
+      }
+      pfn += this.#allocatedPages(pfn, flags);
+      first = pfn;
+    }
+    return undefined;
+  }
+
+  #allocatedPages(pfn: number, flags: number): number {
+    if (flags & PG.contig) return this.#page.next[pfn] as number;
+    if (flags & PG.head) return 1 << (this.#page.order[pfn] as number);
+    return 1; // a poisoned frame, which belongs to nobody
+  }
+
+  #link(pfn: number, order: number): void {
+    const { flags, next, prev } = this.#page;
+    const first = this.#head[order] as number;
+    next[pfn] = first;
+    prev[pfn] = NO_PAGE;
+    if (first !== NO_PAGE) prev[first] = pfn;
+    this.#head[order] = pfn;
+    this.#page.order[pfn] = order;
+    Atomics.or(flags, pfn, PG.buddy);
+    this.#freePages += 1 << order;
+  }
+
+  #unlink(pfn: number, order: number): void {
+    const { flags, next, prev } = this.#page;
+    const after = next[pfn] as number;
+    const before = prev[pfn] as number;
+    if (after !== NO_PAGE) prev[after] = before;
+    if (before !== NO_PAGE) next[before] = after;
+    else this.#head[order] = after;
+    Atomics.and(flags, pfn, ~PG.buddy);
+    this.#freePages -= 1 << order;
+  }
+}

@@ -1,0 +1,358 @@
+import { ErrnoError, invalid } from '../errno.js';
+import { seededRandom, shuffle } from '../random.js';
+import {
+  formatSize,
+  GiB,
+  MAX_PAGE_ORDER,
+  MiB,
+  type NodeId,
+  type Order,
+  PAGE_SIZE,
+  type Pfn,
+  pagesOf,
+  parseSize,
+} from '../units.js';
+import { Memory, type SharedWasmMemory } from '../wasm.js';
+import { BuddyAllocator } from './buddy-allocator.js';
+import { Folio } from './folio.js';
+import { createPageMetadata, PG, type PageMetadata, RESERVED_NID } from './page-metadata.js';
+import { PoisonMap } from './poison-map.js';
+
+/** What a 32-bit WebAssembly memory can address, in bytes. */
+const WASM_LIMIT = 4 * GiB;
+/** Bytes below the first node: frame 0, the poison map, and the area that copy engines keep their descriptors in. */
+const RESERVED_BYTES = 16 * MiB;
+const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
+const POISON_PFN = 1;
+const WASM_PAGE = 64 * 1024;
+const MAX_NODES = RESERVED_NID;
+
+export interface PhysicalMemoryOptions {
+  /** Size of each NUMA node: bytes, or a string such as `'1G'`; a multiple of 4 KiB. */
+  nodes: readonly (number | string)[];
+}
+
+export interface FrameOptions {
+  /** The node to allocate on. Default: 0. */
+  node?: number;
+  /** Whether the list is in the order of the frames or shuffled, as on a machine that has run for a while. Default: `'sequential'`. */
+  frames?: 'sequential' | 'shuffled';
+  /** Seed of the shuffling. Default: 1. */
+  seed?: number;
+}
+
+/** A NUMA node: a contiguous range of frames with its own free lists. */
+export interface MemoryNode {
+  readonly id: NodeId;
+  /** The first frame, a multiple of 4 MiB. */
+  readonly startPfn: Pfn;
+  /** One past the last frame. */
+  readonly endPfn: Pfn;
+  /** Pages free now. */
+  readonly freePages: number;
+  /** Free blocks of exactly `order` now, as /proc/buddyinfo counts them. */
+  freeBlocks(order: Order): number;
+}
+
+/**
+ * The whole physical address space: one shared WebAssembly memory, whose frames are the pages that folios live in.
+ * Frame `p` is the bytes from `4096 * p` on. Pages take real memory only once they are touched.
+ *
+ * The thread that made it allocates, frees and poisons. Every thread may read and write bytes, take references and
+ * lock folios.
+ */
+export class PhysicalMemory {
+  /** The WebAssembly memory itself, to import into a module or to send to a worker. */
+  readonly wasm: SharedWasmMemory;
+  /** All bytes, from physical address 0. */
+  readonly bytes: Uint8Array;
+  /** Metadata of every frame. */
+  readonly page: PageMetadata;
+  /** The nodes, by their id. */
+  readonly nodes: readonly MemoryNode[];
+  /** Physical address of the poison map. */
+  readonly poisonAddress: number = POISON_PFN * PAGE_SIZE;
+  readonly #poison: PoisonMap;
+  readonly #allocators: readonly BuddyAllocator[];
+  readonly #reserved: BuddyAllocator;
+
+  /**
+   * Boots a physical memory.
+   *
+   * @throws ErrnoError EINVAL for a node size that isn't a multiple of 4 KiB above 0; ENOMEM for more than a 32-bit
+   * WebAssembly memory has, or more than the machine will map.
+   */
+  static create(options: PhysicalMemoryOptions): PhysicalMemory {
+    if (!Array.isArray(options?.nodes) || options.nodes.length < 1 || options.nodes.length > MAX_NODES) {
+      throw invalid('nodes', `must be 1 to ${MAX_NODES} sizes`, options?.nodes);
+    }
+    const sizes = options.nodes.map((size) => checkNodeSize(size));
+    return new PhysicalMemory(sizes);
+  }
+
+  private constructor(sizes: readonly number[]) {
+    const starts: number[] = [];
+    let end = RESERVED_BYTES;
+    for (const size of sizes) {
+      const start = Math.ceil(end / (BLOCK_PAGES * PAGE_SIZE)) * BLOCK_PAGES * PAGE_SIZE;
+      starts.push(start);
+      end = start + size;
+    }
+    this.wasm = mapMemory(end, sizes);
+    this.bytes = new Uint8Array(this.wasm.buffer);
+    const pages = pagesOf(end);
+    this.page = createPageMetadata(pages);
+    this.#poison = new PoisonMap(this.buffer, this.poisonAddress, pages);
+    this.page.nid.fill(RESERVED_NID, 0, pagesOf(RESERVED_BYTES));
+    this.#reserved = new BuddyAllocator(this.page, this.#poison, BLOCK_PAGES, pagesOf(RESERVED_BYTES));
+    this.#allocators = sizes.map((size, id) => {
+      const start = pagesOf(starts[id] as number);
+      this.page.nid.fill(id, start, start + pagesOf(size));
+      return new BuddyAllocator(this.page, this.#poison, start, start + pagesOf(size));
+    });
+    this.nodes = this.#allocators.map((allocator, id) => ({
+      id: id as NodeId,
+      startPfn: allocator.start as Pfn,
+      endPfn: allocator.end as Pfn,
+      get freePages() {
+        return allocator.freePages;
+      },
+      freeBlocks: (order: Order) => allocator.freeBlocks(order),
+    }));
+  }
+
+  /** The shared buffer behind every frame. */
+  get buffer(): SharedArrayBuffer {
+    return this.wasm.buffer;
+  }
+
+  /** The folio whose first page is `pfn`: a view, without a reference of its own. */
+  folio(pfn: Pfn): Folio {
+    return new Folio(this, pfn);
+  }
+
+  /**
+   * Allocates a folio of 2^order pages, with one reference that the caller owns. Its bytes are what they were.
+   *
+   * @throws ErrnoError EINVAL for an order or node that doesn't exist; ENOMEM if the node has no free block of that
+   * order, however many pages it has.
+   */
+  allocFolio(order: number, options: Pick<FrameOptions, 'node'> = {}): Folio {
+    return this.folio(this.#allocBlock(checkOrder(order), this.#node(options.node)));
+  }
+
+  /**
+   * Allocates `count` folios at once, or none (alloc_pages_bulk). Each has one reference that the caller owns.
+   *
+   * @returns the folios' PFNs, in the order that `frames` asks for
+   * @throws ErrnoError as {@link allocFolio}; EINVAL for a count that isn't a whole number
+   */
+  allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
+    if (!Number.isInteger(count) || count < 0) throw invalid('count', 'must be a whole number of folios', count);
+    const allocator = this.#node(options.node);
+    const size = checkOrder(order);
+    const pfns = new Uint32Array(count);
+    for (let i = 0; i < count; i++) {
+      try {
+        pfns[i] = this.#allocBlock(size, allocator);
+      } catch (error) {
+        this.freeFolios(pfns.subarray(0, i));
+        throw error;
+      }
+    }
+    pfns.sort();
+    return options.frames === 'shuffled' ? shuffle(pfns, seededRandom(options.seed ?? 1)) : pfns;
+  }
+
+  /**
+   * Drops a reference on each folio; see {@link Folio.put}.
+   *
+   * @throws ErrnoError EINVAL at the first that is free; those before it were dropped.
+   */
+  freeFolios(pfns: Uint32Array): void {
+    for (const pfn of pfns) this.putFolio(pfn as Pfn);
+  }
+
+  /** Drops a reference on the folio at `pfn` and frees it with the last; see {@link Folio.put}. */
+  putFolio(pfn: Pfn): void {
+    const { flags, refcount, order } = this.page;
+    const allocator = this.#allocatorOf(pfn);
+    if (!allocator || !(Atomics.load(flags, pfn) & PG.head) || Atomics.load(refcount, pfn) <= 0) {
+      throw new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated folio: already freed?`);
+    }
+    // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
+    if (Atomics.sub(refcount, pfn, 1) > 1) return;
+    Atomics.store(flags, pfn, 0);
+    allocator.freeRange(pfn, 1 << (order[pfn] as number));
+  }
+
+  /**
+   * Allocates `pages` frames in a row (alloc_contig_pages). The caller owns them until {@link freeContig}.
+   *
+   * @returns the first frame
+   * @throws ErrnoError EINVAL for a page count or node that doesn't exist; ENOMEM if no free run is that long.
+   */
+  allocContig(pages: number, options: Pick<FrameOptions, 'node'> = {}): Pfn {
+    if (!Number.isInteger(pages) || pages < 1) throw invalid('pages', 'must be a whole number above 0', pages);
+    return this.#allocRun(pages, this.#node(options.node), `node ${options.node ?? 0}`);
+  }
+
+  /**
+   * Allocates frames below the nodes, in the area that is reserved for copy engines' descriptors.
+   *
+   * @internal
+   */
+  allocReserved(pages: number): Pfn {
+    return this.#allocRun(pages, this.#reserved, "the reserved area for engines' descriptors (close an engine first)");
+  }
+
+  /**
+   * Frees what {@link allocContig} returned.
+   *
+   * @throws ErrnoError EINVAL if `pfn` isn't the first frame of such a range (a double free).
+   */
+  freeContig(pfn: Pfn): void {
+    const allocator = pfn >= this.#reserved.start && pfn < this.#reserved.end ? this.#reserved : this.#allocatorOf(pfn);
+    const pages = this.contigPages(pfn);
+    if (!allocator || pages === 0) {
+      throw new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated range: already freed?`);
+    }
+    Atomics.store(this.page.flags, pfn, 0);
+    Atomics.store(this.page.refcount, pfn, 0);
+    allocator.freeRange(pfn, pages);
+  }
+
+  /** Pages of the range that {@link allocContig} returned `pfn` for; 0 if there is none. */
+  contigPages(pfn: number): number {
+    const isContig = Number.isInteger(pfn) && pfn >= 0 && (Atomics.load(this.page.flags, pfn) & PG.contig) !== 0;
+    return isContig ? (this.page.next[pfn] as number) : 0;
+  }
+
+  /** Physical address where the nodes start: below it is reserved. */
+  get startAddress(): number {
+    return RESERVED_BYTES;
+  }
+
+  /** Poisoned frames. */
+  get poisonedFrames(): number {
+    return this.#poison.count;
+  }
+
+  /**
+   * Marks a frame as having a hardware memory error (memory_failure): copying from it fails with EHWPOISON, and it is
+   * not allocated again until {@link unpoison}.
+   *
+   * @throws ErrnoError EINVAL if no node has that frame; EBUSY if it is poisoned already.
+   */
+  poison(pfn: number): void {
+    const allocator = this.#allocatorOf(pfn);
+    if (!allocator) throw invalid('pfn', 'must be a frame of a node', pfn);
+    if (!this.#poison.set(pfn)) throw new ErrnoError('EBUSY', `PFN ${pfn} is poisoned already`);
+    allocator.takeFrame(pfn as Pfn);
+  }
+
+  /**
+   * Takes the mark of {@link poison} away; a frame that nobody holds goes back to the free lists.
+   *
+   * @throws ErrnoError EINVAL if the frame isn't poisoned.
+   */
+  unpoison(pfn: number): void {
+    const allocator = this.#allocatorOf(pfn);
+    if (!allocator || !this.#poison.clear(pfn)) throw invalid('pfn', 'must be a poisoned frame', pfn);
+    if (!this.#isHeld(pfn, allocator)) allocator.freeRange(pfn, 1);
+  }
+
+  /** Whether any frame under the `bytes` from `address` is poisoned. */
+  isPoisoned(address: number, bytes: number): boolean {
+    return this.#poison.touches(address, bytes);
+  }
+
+  /** Whether `pfn` is a page of an allocated folio or range. Looks at every head that could reach it. */
+  #isHeld(pfn: number, allocator: BuddyAllocator): boolean {
+    const { flags, order, next } = this.page;
+    for (let head = pfn; head >= allocator.start; head--) {
+      const bits = Atomics.load(flags, head);
+      if (bits & PG.contig) return pfn < head + (next[head] as number);
+      if (bits & PG.head) return pfn < head + (1 << (order[head] as number));
+      if (bits & PG.buddy) return false;
+    }
+    return false;
+  }
+
+  #node(node: number | undefined): BuddyAllocator {
+    const allocator = this.#allocators[node ?? 0];
+    if (!allocator) throw invalid('node', `must be 0 to ${this.#allocators.length - 1}`, node);
+    return allocator;
+  }
+
+  #allocatorOf(pfn: number): BuddyAllocator | undefined {
+    if (!Number.isInteger(pfn) || pfn < 0 || pfn >= this.page.nid.length) return undefined;
+    const allocator = this.#allocators[this.page.nid[pfn] as number];
+    return allocator && pfn >= allocator.start && pfn < allocator.end ? allocator : undefined;
+  }
+
+  #allocBlock(order: Order, allocator: BuddyAllocator): Pfn {
+    const pfn = allocator.take(order);
+    if (pfn === undefined) {
+      const node = this.#allocators.indexOf(allocator);
+      throw new ErrnoError(
+        'ENOMEM',
+        `node ${node} has no free block of order ${order} (${formatSize(PAGE_SIZE << order)}); ` +
+          `${formatSize(allocator.freePages * PAGE_SIZE)} are free in smaller blocks: free some, or ask for smaller folios`,
+      );
+    }
+    this.page.order[pfn] = order;
+    this.#markAllocated(pfn, PG.head);
+    return pfn;
+  }
+
+  #allocRun(pages: number, allocator: BuddyAllocator, where: string): Pfn {
+    const pfn = allocator.takeContig(pages);
+    if (pfn === undefined) {
+      throw new ErrnoError(
+        'ENOMEM',
+        `${formatSize(pages * PAGE_SIZE)} in a row are not free in ${where}, where ` +
+          `${formatSize(allocator.freePages * PAGE_SIZE)} are free in all: free some, or boot with more memory`,
+      );
+    }
+    this.page.next[pfn] = pages;
+    this.#markAllocated(pfn, PG.contig);
+    return pfn;
+  }
+
+  #markAllocated(pfn: Pfn, kind: number): void {
+    Atomics.store(this.page.flags, pfn, kind);
+    // Orders the allocation before any thread's first reference: from here on the folio can be got.
+    Atomics.store(this.page.refcount, pfn, 1);
+  }
+}
+
+function checkNodeSize(size: number | string): number {
+  const bytes = parseSize(size, 'node size');
+  if (bytes <= 0 || bytes % PAGE_SIZE !== 0) throw invalid('node size', 'must be a multiple of 4K above 0', size);
+  return bytes;
+}
+
+function checkOrder(order: number): Order {
+  if (!Number.isInteger(order) || order < 0 || order > MAX_PAGE_ORDER) {
+    throw invalid('order', `must be a whole number from 0 to ${MAX_PAGE_ORDER}`, order);
+  }
+  return order as Order;
+}
+
+function mapMemory(bytes: number, sizes: readonly number[]): SharedWasmMemory {
+  const asked = sizes.map(formatSize).join(' + ');
+  if (bytes > WASM_LIMIT) {
+    throw new ErrnoError(
+      'ENOMEM',
+      `${asked} is more than a 32-bit WebAssembly memory has: 4G, of which ${formatSize(RESERVED_BYTES)} are ` +
+        `reserved; ask for at most ${formatSize(WASM_LIMIT - RESERVED_BYTES)} (${WASM_LIMIT - RESERVED_BYTES} bytes)`,
+    );
+  }
+  const pages = Math.ceil(bytes / WASM_PAGE);
+  try {
+    return new Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new ErrnoError('ENOMEM', `the machine cannot map ${asked} of shared memory: ask for less`, { cause });
+  }
+}
