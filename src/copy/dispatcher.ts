@@ -34,7 +34,9 @@ const MIN_UNIT_BYTES = 64 * 1024;
 const MAX_UNIT_BYTES = 1024 * 1024;
 const UNITS_A_THREAD = 16;
 /** How long a caller that helps keeps the event loop waiting, in milliseconds. */
-const HELP_SLICE_MS = 1;
+const HELP_SLICE_MS = 0.25;
+/** How long a caller that helped looks for the others' last units before it sleeps, in milliseconds. */
+const SPIN_MS = Number(process.env.SPIN ?? 0.05);
 /** How long a blocked caller waits before it looks whether its workers are alive, in milliseconds. */
 const LIVENESS_MS = 100;
 /** How often the caller looks at a job that lost a worker, in milliseconds: such a job doesn't ring when it is over. */
@@ -109,6 +111,16 @@ export class Dispatcher {
   /** The buffers of the foreign job in a slot, for a caller that helps. */
   buffersOf(slot: Slot): ForeignBuffers {
     return this.#buffers[slot.number] as ForeignBuffers;
+  }
+
+  /** Copies one item on this thread, at once. Returns false, and has copied nothing, if its source is poisoned. */
+  copyOne(to: number, from: number, bytes: number, typedArrays: boolean): boolean {
+    const { words, own } = this.#ring;
+    words[own.base + KERNEL] = typedArrays ? KERNEL_TYPED_ARRAY : KERNEL_MEMORY_COPY;
+    own.descriptors[0] = to;
+    own.descriptors[1] = from;
+    own.descriptors[2] = bytes;
+    return this.#caller.copyRange(own, 0, 1) === 0;
   }
 
   /** Copies a transfer on this thread alone, at once. */
@@ -209,7 +221,10 @@ export class Dispatcher {
 
   async #finish(job: Job): Promise<void> {
     const { words } = this.#ring;
-    if (job.helps || this.#crew.attached === 0) await this.#help(job);
+    if (job.helps || this.#crew.attached === 0) {
+      await this.#help(job);
+      this.#spin(job);
+    }
     while (!this.#isOver(job)) {
       const wait = Atomics.waitAsync(words, job.slot.base + DONE, 0, job.lostUnits ? LOST_POLL_MS : undefined);
       if (wait.async) await wait.value;
@@ -219,7 +234,10 @@ export class Dispatcher {
 
   #finishSync(job: Job): void {
     const { words } = this.#ring;
-    if (job.helps || this.#crew.attached === 0) while (copyUnit(this.#caller, job.slot));
+    if (job.helps || this.#crew.attached === 0) {
+      while (copyUnit(this.#caller, job.slot));
+      this.#spin(job);
+    }
     while (!this.#isOver(job)) {
       const wait = Atomics.wait(words, job.slot.base + DONE, 0, job.lostUnits ? LOST_POLL_MS : LIVENESS_MS);
       if (wait !== 'timed-out') continue;
@@ -237,6 +255,11 @@ export class Dispatcher {
       if (job.collected) return;
       until = performance.now() + HELP_SLICE_MS;
     }
+  }
+
+  /** Waits without sleeping for the units that others still copy: each takes less than a sleep and a wake-up. */
+  #spin(job: Job): void {
+    for (const until = performance.now() + SPIN_MS; !this.#isOver(job) && performance.now() < until; );
   }
 
   #isOver(job: Job): boolean {

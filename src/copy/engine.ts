@@ -13,7 +13,7 @@ import { compileWalker, createCopyRange } from './kernels.js';
 import { checkOptions, type CreateOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { traced, tracedSync } from './trace.js';
-import type { CopyPair } from './transfer.js';
+import { type CopyPair, checkPair } from './transfer.js';
 
 /** Options of one asynchronous copy. */
 export interface CopyOptions {
@@ -153,7 +153,7 @@ export class CopyEngine implements AsyncDisposable {
    * CopyAbortError if `signal` stopped it.
    */
   async copy(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): Promise<CopyResult> {
-    return traced('copy', () => this.#copy([{ to, from }], options));
+    return traced('copy', async () => this.#copyAtOnce(to, from, options) ?? this.#copy([{ to, from }], options));
   }
 
   /**
@@ -168,7 +168,7 @@ export class CopyEngine implements AsyncDisposable {
 
   /** As {@link copy}, but blocks the calling thread until it is done. */
   copySync(to: ArrayBufferView, from: ArrayBufferView): CopyResult {
-    return tracedSync('copySync', () => this.#copySync([{ to, from }]));
+    return tracedSync('copySync', () => this.#copyAtOnce(to, from) ?? this.#copySync([{ to, from }]));
   }
 
   /** As {@link copyBatch}, but blocks the calling thread until it is done. */
@@ -189,6 +189,18 @@ export class CopyEngine implements AsyncDisposable {
   /** Worker threads that {@link threads} comes to. */
   get #workers(): number {
     return this.#options.caller === 'helps' ? this.#threads - 1 : this.#threads;
+  }
+
+  /** The short way of one small item in the engine's memory; `undefined` if it must go the long way. */
+  #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): CopyResult | undefined {
+    const bytes = to?.byteLength;
+    if (this.#closed || options?.signal || !(bytes < this.#options.minParallelBytes)) return undefined;
+    const started = performance.now();
+    if (!checkPair({ to, from }, 0, this.memory, this.#options.kernel)) return undefined;
+    const overlap = to.byteOffset < from.byteOffset + bytes && from.byteOffset < to.byteOffset + bytes;
+    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes, this.#usesTypedArrays)) return undefined;
+    const wallNs = Math.round((performance.now() - started) * 1e6);
+    return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }
 
   async #copy(batch: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {

@@ -5,7 +5,7 @@ import type { CopyRange } from './participate.js';
 import { DESCRIPTOR_WORDS } from './plan.js';
 
 /** Bytes copied between two looks at the stop word. */
-const PIECE = 2 * 2 ** 20;
+const PIECE = 256 * 2 ** 10;
 
 /** The buffers of a job that isn't in the engine's own memory; descriptors hold offsets in them. */
 export interface ForeignBuffers {

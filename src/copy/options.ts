@@ -24,9 +24,10 @@ export interface CreateOptions {
    */
   schedule?: Schedule;
   /**
-   * `'waits'`: worker threads do the copying and the event loop stays free. `'helps'`: the calling thread takes items
-   * too, for up to a millisecond at a time (a whole list at a time with `'static'`), so that a busy machine is never
-   * worse than copying alone. Default: `'waits'`.
+   * `'helps'`: the calling thread takes items too, for a quarter of a millisecond between turns of the event loop (a
+   * whole list at a time with `'static'`), so that a busy machine is hardly worse than copying alone. `'waits'`: worker
+   * threads do all the copying and the event loop is free meanwhile, as in the published driver; waking them costs more,
+   * which pays from about 32 MiB on. Default: `'helps'`.
    */
   caller?: CallerMode;
   /** Added to the workers' nice value: 0 to 19, where the platform has one. Default: 0. */
@@ -62,7 +63,7 @@ export function checkOptions(options: CreateOptions = {}): EngineOptions {
   const checked = {
     threads: checkThreads(options.threads ?? 'auto'),
     schedule: oneOf('schedule', options.schedule ?? 'dynamic', ['static', 'dynamic'] as const),
-    caller: oneOf('caller', options.caller ?? 'waits', ['waits', 'helps'] as const),
+    caller: oneOf('caller', options.caller ?? 'helps', ['waits', 'helps'] as const),
     niceIncrement: checkNice(options.niceIncrement ?? 0),
     minParallelBytes: checkMinParallel(options.minParallelBytes ?? MIN_PARALLEL_BYTES),
     kernel: oneOf('kernel', options.kernel ?? 'auto', ['auto', 'memory.copy', 'typed-array'] as const),

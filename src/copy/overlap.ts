@@ -1,81 +1,114 @@
 import { ErrnoError } from '../errno.js';
 import { PAGE_SHIFT } from '../units.js';
+import type { CopyItems } from './copy-items.js';
 
-/** Ranges of one buffer that a batch writes (`to`) and reads (`from`): entry `i` of each is item `i`'s. */
+/** Ranges that a batch writes (`to`) and reads (`from`): entry `i` of each is item `i`'s. Addresses may be any numbers. */
 export interface Ranges {
   readonly to: ArrayLike<number>;
   readonly from: ArrayLike<number>;
   readonly bytes: ArrayLike<number>;
 }
 
-/**
- * Checks that no two items write the same byte and none writes a byte that one reads: items are copied in any order, at
- * the same time.
- *
- * Frames in order, or on two nodes, or whole pages cost one pass. Anything else that shares a page is sorted.
- *
- * @throws ErrnoError EINVAL, naming two items that overlap.
- */
-export function checkOverlap(items: Ranges): void {
-  const { to, from, bytes } = items;
-  const count = bytes.length;
+/** What one pass over a batch tells of it. Items of 0 bytes count for nothing. */
+export interface Survey {
+  /** Bytes of all items. */
+  readonly total: number;
+  /** Lowest byte written; Infinity if there is none. */
+  readonly toLow: number;
+  /** One past the highest byte written. */
+  readonly toHigh: number;
+  /** Lowest byte read; Infinity if there is none. */
+  readonly fromLow: number;
+  /** One past the highest byte read. */
+  readonly fromHigh: number;
+  /** Whether every destination is beyond those before it. */
+  readonly ascending: boolean;
+}
+
+/** Looks at a batch once. */
+export function survey({ to, from, bytes }: Ranges): Survey {
+  let total = 0;
   let toLow = Number.POSITIVE_INFINITY;
   let toHigh = 0;
   let fromLow = Number.POSITIVE_INFINITY;
   let fromHigh = 0;
   let ascending = true;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < bytes.length; i++) {
     const length = bytes[i] as number;
     if (length === 0) continue;
     const target = to[i] as number;
     const source = from[i] as number;
+    total += length;
     if (target < toHigh) ascending = false;
-    if (target < toLow) toLow = target;
+    else toHigh = target + length;
     if (target + length > toHigh) toHigh = target + length;
-    if (source < fromLow) fromLow = source;
+    if (target < toLow) toLow = target;
     if (source + length > fromHigh) fromHigh = source + length;
+    if (source < fromLow) fromLow = source;
   }
-  const apart = toHigh <= fromLow || fromHigh <= toLow;
-  if (apart && ascending) return;
-  if (sharesNoPage(items, toLow, toHigh, apart)) return;
+  return { total, toLow, toHigh, fromLow, fromHigh, ascending };
+}
+
+/**
+ * Checks that no two items write the same byte and none writes a byte that one reads: items are copied in any order, at
+ * the same time.
+ *
+ * @throws ErrnoError EINVAL, naming two items that overlap.
+ */
+export function checkOverlap(items: Ranges, seen: Survey): void {
+  if (!(areApart(seen) && seen.ascending)) throwAtOverlap(items);
+}
+
+/** As {@link checkOverlap}, for 32-bit addresses: a batch of whole pages in any order costs one or two passes. */
+export function checkOverlapInMemory(items: CopyItems, seen: Survey): void {
+  const apart = areApart(seen);
+  if (apart && seen.ascending) return;
+  const written = writtenPages(items, seen);
+  if (written && (apart || readsNone(items, seen, written))) return;
   throwAtOverlap(items);
 }
 
-/** Whether no page is written by two items, nor written by one and read by one. */
-function sharesNoPage({ to, from, bytes }: Ranges, low: number, high: number, apart: boolean): boolean {
-  const base = Math.floor(low / 2 ** PAGE_SHIFT);
-  const pages = Math.ceil(high / 2 ** PAGE_SHIFT) - base;
-  const written = new Uint32Array(Math.ceil(pages / 32));
+/** Whether all reads are on one side of all writes. */
+function areApart({ toLow, toHigh, fromLow, fromHigh }: Survey): boolean {
+  return toHigh <= fromLow || fromHigh <= toLow;
+}
+
+/** A bit for every page that is written, from the lowest on; `undefined` if two items share one. */
+function writtenPages({ to, bytes }: CopyItems, { toLow, toHigh }: Survey): Uint32Array | undefined {
+  const base = toLow >>> PAGE_SHIFT;
+  const written = new Uint32Array(((((toHigh - 1) >>> PAGE_SHIFT) - base) >>> 5) + 1);
   for (let i = 0; i < bytes.length; i++) {
-    if (bytes[i] === 0) continue;
-    const last = lastPage(to, bytes, i) - base;
-    for (let page = firstPage(to, i) - base; page <= last; page++) {
+    const length = bytes[i] as number;
+    if (length === 0) continue;
+    const target = to[i] as number;
+    const last = ((target + length - 1) >>> PAGE_SHIFT) - base;
+    for (let page = (target >>> PAGE_SHIFT) - base; page <= last; page++) {
       const word = page >>> 5;
       const bit = 1 << (page & 31);
-      if ((written[word] as number) & bit) return false;
+      if ((written[word] as number) & bit) return undefined;
       written[word] = (written[word] as number) | bit;
     }
   }
-  if (apart) return true;
+  return written;
+}
+
+/** Whether no page that is read is among the written ones. */
+function readsNone({ from, bytes }: CopyItems, { toLow, toHigh }: Survey, written: Uint32Array): boolean {
+  const base = toLow >>> PAGE_SHIFT;
+  const end = (toHigh - 1) >>> PAGE_SHIFT;
   for (let i = 0; i < bytes.length; i++) {
-    if (bytes[i] === 0) continue;
-    const last = Math.min(lastPage(from, bytes, i) - base, pages - 1);
-    for (let page = Math.max(firstPage(from, i) - base, 0); page <= last; page++) {
+    const length = bytes[i] as number;
+    if (length === 0) continue;
+    const source = from[i] as number;
+    const last = Math.min((source + length - 1) >>> PAGE_SHIFT, end) - base;
+    for (let page = Math.max(source >>> PAGE_SHIFT, base) - base; page <= last; page++) {
       if (((written[page >>> 5] as number) >>> (page & 31)) & 1) return false;
     }
   }
   return true;
 }
 
-function firstPage(starts: ArrayLike<number>, i: number): number {
-  return Math.floor((starts[i] as number) / 2 ** PAGE_SHIFT);
-}
-
-function lastPage(starts: ArrayLike<number>, bytes: ArrayLike<number>, i: number): number {
-  return Math.floor(((starts[i] as number) + (bytes[i] as number) - 1) / 2 ** PAGE_SHIFT);
-}
-
-/** The exact check: sweeps over all ranges by their start. */
+/** The exact check, for any ranges: sweeps over them by their start. */
 function throwAtOverlap({ to, from, bytes }: Ranges): void {
   const count = bytes.length;
   // Range r is item r's destination below `count`, and item r - count's source from there on.

@@ -201,23 +201,41 @@ export function planDynamic(
   end: number,
   pieceBytes: number,
 ): DynamicPlan {
-  const capacity = target.source.length;
+  const { descriptors, source } = target;
+  const capacity = source.length;
   let used = 0;
-  let bytes = 0;
+  let total = 0;
+  // The end of the last descriptor, and its length: read back from shared memory they cost more than the rest.
+  let toEnd = -1;
+  let fromEnd = -1;
+  let length = 0;
   let i = first;
   for (; i < end; i++) {
-    const length = items.bytes[i] as number;
-    if (used + Math.ceil(length / pieceBytes) > capacity) break;
-    const to = items.to[i] as number;
-    const from = items.from[i] as number;
-    if (length <= pieceBytes) {
-      used = append(target, used, 0, to, from, length, i, pieceBytes);
-    } else {
-      for (let done = 0; done < length; done += pieceBytes) {
-        used = append(target, used, 0, to + done, from + done, Math.min(pieceBytes, length - done), i, pieceBytes);
+    const bytes = items.bytes[i] as number;
+    if (bytes > pieceBytes && used + Math.ceil(bytes / pieceBytes) > capacity) break;
+    if (used === capacity) break;
+    let to = items.to[i] as number;
+    let from = items.from[i] as number;
+    const itemEnd = to + bytes;
+    while (to < itemEnd) {
+      const step = Math.min(itemEnd - to, pieceBytes);
+      const word = used * DESCRIPTOR_WORDS;
+      if (to === toEnd && from === fromEnd && length + step <= pieceBytes) {
+        length += step;
+        descriptors[word - 1] = length;
+      } else {
+        descriptors[word] = to;
+        descriptors[word + 1] = from;
+        descriptors[word + 2] = step;
+        source[used++] = i;
+        length = step;
       }
+      to += step;
+      from += step;
+      toEnd = to;
+      fromEnd = from;
     }
-    bytes += length;
+    total += bytes;
   }
-  return { used, next: i, bytes };
+  return { used, next: i, bytes: total };
 }

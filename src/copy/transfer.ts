@@ -3,7 +3,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { GiB, PAGE_SIZE } from '../units.js';
 import { type CopyItems, createCopyItems } from './copy-items.js';
 import type { ForeignBuffers } from './kernels.js';
-import { checkOverlap } from './overlap.js';
+import { checkOverlap, checkOverlapInMemory, survey } from './overlap.js';
 
 /** A destination and a source of the same length: views on shared memory. */
 export interface CopyPair {
@@ -53,25 +53,32 @@ function checkItems(memory: PhysicalMemory, items: CopyItems): Transfer {
   if (from.length !== to.length || bytes.length !== to.length) {
     throw invalid('items', 'must have as many to as from and bytes', `${to.length}, ${from.length} and ${bytes.length}`);
   }
+  const seen = survey(items);
   const low = memory.startAddress;
   const high = memory.bytes.length;
-  for (let i = 0; i < to.length; i++) {
-    const length = bytes[i] as number;
-    if ((to[i] as number) < low || (to[i] as number) + length > high) throw fault('to', i, to, length, memory);
-    if ((from[i] as number) < low || (from[i] as number) + length > high) throw fault('from', i, from, length, memory);
-  }
-  checkOverlap(items);
-  return { to, from, bytes, index: undefined, buffers: undefined, total: sum(bytes) };
+  if (seen.toLow < low || seen.toHigh > high) throw fault('to', to, bytes, memory);
+  if (seen.fromLow < low || seen.fromHigh > high) throw fault('from', from, bytes, memory);
+  checkOverlapInMemory(items, seen);
+  return { to, from, bytes, index: undefined, buffers: undefined, total: seen.total };
 }
 
-function fault(side: string, i: number, addresses: Uint32Array, bytes: number, memory: PhysicalMemory): ErrnoError {
-  const range = `${bytes} bytes from ${addresses[i]}`;
-  const nodes = `${memory.startAddress} to ${memory.bytes.length}`;
-  return new ErrnoError('EFAULT', `${side} of item ${i}: ${range} are not inside the nodes' memory, ${nodes}`);
+function fault(side: string, addresses: Uint32Array, bytes: Uint32Array, memory: PhysicalMemory): ErrnoError {
+  const { length: high } = memory.bytes;
+  const low = memory.startAddress;
+  const isOutside = (address: number, i: number) =>
+    bytes[i] !== 0 && (address < low || address + (bytes[i] as number) > high);
+  const i = addresses.findIndex(isOutside);
+  const range = `${bytes[i]} bytes from ${addresses[i]}`;
+  return new ErrnoError('EFAULT', `${side} of item ${i}: ${range} are not inside the nodes' memory, ${low} to ${high}`);
 }
 
-/** Throws if a pair can't be copied; says whether both sides are in the engine's memory. */
-function checkPair(pair: CopyPair, i: number, memory: PhysicalMemory, kernel: KernelName): boolean {
+/**
+ * Checks one pair.
+ *
+ * @returns whether both sides are in the engine's memory
+ * @throws as {@link createTransfers}, but for overlaps
+ */
+export function checkPair(pair: CopyPair, i: number, memory: PhysicalMemory, kernel: KernelName): boolean {
   const to = checkView(pair?.to, `to of item ${i}`);
   const from = checkView(pair?.from, `from of item ${i}`);
   if (to.byteLength !== from.byteLength) {
@@ -114,8 +121,9 @@ function transferInMemory(pairs: readonly CopyPair[]): Transfer {
     items.from[i] = from.byteOffset;
     items.bytes[i] = to.byteLength;
   }
-  checkOverlap(items);
-  return { ...items, index: undefined, buffers: undefined, total: sum(items.bytes) };
+  const seen = survey(items);
+  checkOverlapInMemory(items, seen);
+  return { ...items, index: undefined, buffers: undefined, total: seen.total };
 }
 
 /** A stretch of a pair between two buffers, short enough for 32-bit offsets from its windows. */
@@ -138,11 +146,12 @@ interface Group {
 function transfersBetweenBuffers(memory: PhysicalMemory, pairs: readonly CopyPair[]): Transfer[] {
   const bases = placeBuffers(pairs);
   const place = (view: ArrayBufferView) => (bases.get(view.buffer) as number) + view.byteOffset;
-  checkOverlap({
+  const ranges = {
     to: Float64Array.from(pairs, ({ to }) => place(to)),
     from: Float64Array.from(pairs, ({ from }) => place(from)),
     bytes: Float64Array.from(pairs, ({ to }) => to.byteLength),
-  });
+  };
+  checkOverlap(ranges, survey(ranges));
   const groups = new Map<string, Group>();
   for (const [item, pair] of pairs.entries()) {
     for (let done = 0; done < pair.to.byteLength; done += SEGMENT) {
