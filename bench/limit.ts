@@ -16,7 +16,10 @@ const TOTAL = 512 * MiB;
 const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1] || 15);
 
 /** Builds the C program and starts it. */
-function startC(): { run: (threads: number, folioBytes: number, shuffled: boolean) => Promise<number>; end: () => void } {
+function startC(): {
+  run: (threads: number, folioBytes: number, shuffled: boolean) => Promise<number>;
+  end: () => void;
+} {
   const program = 'build/memcpy-limit';
   mkdirSync('build', { recursive: true });
   execFileSync('cc', ['-O2', '-o', program, 'bench/limit/memcpy-limit.c', '-lpthread']);
@@ -31,7 +34,11 @@ function startC(): { run: (threads: number, folioBytes: number, shuffled: boolea
   };
 }
 
-function foliosOf(memory: PhysicalMemory, folioBytes: number, frames: 'sequential' | 'shuffled'): CopyItems & { free: () => void } {
+function foliosOf(
+  memory: PhysicalMemory,
+  folioBytes: number,
+  frames: 'sequential' | 'shuffled',
+): CopyItems & { free: () => void } {
   const count = TOTAL / folioBytes;
   const from = memory.allocFolios(count, orderOf(folioBytes), { node: 0, frames, seed: 1 });
   const to = memory.allocFolios(count, orderOf(folioBytes), { node: 1, frames, seed: 2 });
@@ -49,7 +56,10 @@ function foliosOf(memory: PhysicalMemory, folioBytes: number, frames: 'sequentia
 const c = startC();
 const memory = PhysicalMemory.create({ nodes: [TOTAL, TOTAL] });
 memory.bytes.fill(1, memory.startAddress);
-const table = new Table({ head: ['folios', 'order', 'threads', 'caller', 'C GB/s', 'engine GB/s', 'engine / C'], style: { compact: true, head: [], border: [] } });
+const table = new Table({
+  head: ['folios', 'order', 'threads', 'caller', 'C GB/s', 'engine GB/s', 'engine / C'],
+  style: { compact: true, head: [], border: [] },
+});
 for (const caller of ['waits', 'helps'] as const) {
   for (const threads of [1, 2]) {
     await using engine = await CopyEngine.create({ memory, threads, caller });
@@ -67,7 +77,15 @@ for (const caller of ['waits', 'helps'] as const) {
         verify(memory, items);
         items.free();
         const speed = (ns: readonly number[]) => (TOTAL / median([...ns])).toFixed(1);
-        table.push([size, order, threads, caller, speed(times.c), speed(times.engine), showRatio(ratio(times.c, times.engine))]);
+        table.push([
+          size,
+          order,
+          threads,
+          caller,
+          speed(times.c),
+          speed(times.engine),
+          showRatio(ratio(times.c, times.engine)),
+        ]);
       }
     }
   }

@@ -38,7 +38,11 @@ export function pagesOf(bytes: number): number {
 export function orderOf(bytes: number): Order {
   const order = Math.log2(bytes / PAGE_SIZE);
   if (!Number.isInteger(order) || order < 0 || order > MAX_PAGE_ORDER) {
-    throw invalid('folio size', 'must be a power of two from 4K to 4M', typeof bytes === 'number' ? formatSize(bytes) : bytes);
+    throw invalid(
+      'folio size',
+      'must be a power of two from 4K to 4M',
+      typeof bytes === 'number' ? formatSize(bytes) : bytes,
+    );
   }
   return order as Order;
 }

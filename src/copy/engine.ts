@@ -10,7 +10,7 @@ import { Crew } from './crew.js';
 import { Dispatcher, type Manner } from './dispatcher.js';
 import { CALLER, DETACHED, type JobRing, openRing, RING_PAGES, workerState } from './job-ring.js';
 import { compileWalker, createCopyRange } from './kernels.js';
-import { checkOptions, type CreateOptions, type EngineOptions } from './options.js';
+import { type CreateOptions, checkOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { traced, tracedSync } from './trace.js';
 import { type CopyPair, checkPair } from './transfer.js';
@@ -198,7 +198,8 @@ export class CopyEngine implements AsyncDisposable {
     const started = performance.now();
     if (!checkPair({ to, from }, 0, this.memory, this.#options.kernel)) return undefined;
     const overlap = to.byteOffset < from.byteOffset + bytes && from.byteOffset < to.byteOffset + bytes;
-    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes, this.#usesTypedArrays)) return undefined;
+    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes, this.#usesTypedArrays))
+      return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }

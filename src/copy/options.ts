@@ -72,7 +72,8 @@ export function checkOptions(options: CreateOptions = {}): EngineOptions {
 }
 
 function oneOf<const T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
-  if (!allowed.includes(value as T)) throw invalid(name, `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`, value);
+  if (!allowed.includes(value as T))
+    throw invalid(name, `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`, value);
   return value as T;
 }
 

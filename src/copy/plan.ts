@@ -39,7 +39,11 @@ export function planCopy(items: CopyItems, threads: number): CopyPlan {
   checkThreads(threads);
   const count = items.to.length;
   if (items.from.length !== count || items.bytes.length !== count) {
-    throw invalid('items', 'must have as many to as from and bytes', `${count}, ${items.from.length}, ${items.bytes.length}`);
+    throw invalid(
+      'items',
+      'must have as many to as from and bytes',
+      `${count}, ${items.from.length}, ${items.bytes.length}`,
+    );
   }
   const capacity = staticCapacity(count, threads);
   const target = { descriptors: new Uint32Array(capacity * DESCRIPTOR_WORDS), source: new Uint32Array(capacity) };
@@ -202,6 +206,7 @@ export function planDynamic(
   pieceBytes: number,
 ): DynamicPlan {
   const { descriptors, source } = target;
+  const { to: targets, from: sources, bytes: lengths } = items;
   const capacity = source.length;
   let used = 0;
   let total = 0;
@@ -211,11 +216,11 @@ export function planDynamic(
   let length = 0;
   let i = first;
   for (; i < end; i++) {
-    const bytes = items.bytes[i] as number;
+    const bytes = lengths[i] as number;
     if (bytes > pieceBytes && used + Math.ceil(bytes / pieceBytes) > capacity) break;
     if (used === capacity) break;
-    let to = items.to[i] as number;
-    let from = items.from[i] as number;
+    let to = targets[i] as number;
+    let from = sources[i] as number;
     const itemEnd = to + bytes;
     while (to < itemEnd) {
       const step = Math.min(itemEnd - to, pieceBytes);

@@ -51,7 +51,11 @@ function isCopyItems(batch: unknown): batch is CopyItems {
 function checkItems(memory: PhysicalMemory, items: CopyItems): Transfer {
   const { to, from, bytes } = items;
   if (from.length !== to.length || bytes.length !== to.length) {
-    throw invalid('items', 'must have as many to as from and bytes', `${to.length}, ${from.length} and ${bytes.length}`);
+    throw invalid(
+      'items',
+      'must have as many to as from and bytes',
+      `${to.length}, ${from.length} and ${bytes.length}`,
+    );
   }
   const seen = survey(items);
   const low = memory.startAddress;
@@ -82,7 +86,11 @@ export function checkPair(pair: CopyPair, i: number, memory: PhysicalMemory, ker
   const to = checkView(pair?.to, `to of item ${i}`);
   const from = checkView(pair?.from, `from of item ${i}`);
   if (to.byteLength !== from.byteLength) {
-    throw invalid(`item ${i}`, 'to and from must have the same length', `${to.byteLength} and ${from.byteLength} bytes`);
+    throw invalid(
+      `item ${i}`,
+      'to and from must have the same length',
+      `${to.byteLength} and ${from.byteLength} bytes`,
+    );
   }
   checkReserved(memory, to, `to of item ${i}`);
   checkReserved(memory, from, `from of item ${i}`);
@@ -197,7 +205,8 @@ function placeBuffers(pairs: readonly CopyPair[]): Map<ArrayBufferLike, number> 
 function transferOf(memory: PhysicalMemory, group: Group): Transfer {
   const { segments, toWindow, fromWindow } = group;
   const to = new Uint8Array(group.to, toWindow * WINDOW);
-  const from = group.to === group.from && toWindow === fromWindow ? to : new Uint8Array(group.from, fromWindow * WINDOW);
+  const from =
+    group.to === group.from && toWindow === fromWindow ? to : new Uint8Array(group.from, fromWindow * WINDOW);
   const bytes = Uint32Array.from(segments, (segment) => segment.bytes);
   return {
     to: Uint32Array.from(segments, (segment) => segment.to),

@@ -1,5 +1,5 @@
 import { MAX_PAGE_ORDER, type Order, type Pfn } from '../units.js';
-import { NO_PAGE, PG, type PageMetadata } from './page-metadata.js';
+import { NO_PAGE, type PageMetadata, PG } from './page-metadata.js';
 import type { PoisonMap } from './poison-map.js';
 
 /**

@@ -15,7 +15,7 @@ import {
 import { Memory, type SharedWasmMemory } from '../wasm.js';
 import { BuddyAllocator } from './buddy-allocator.js';
 import { Folio } from './folio.js';
-import { createPageMetadata, PG, type PageMetadata, RESERVED_NID } from './page-metadata.js';
+import { createPageMetadata, type PageMetadata, PG, RESERVED_NID } from './page-metadata.js';
 import { PoisonMap } from './poison-map.js';
 
 /** What a 32-bit WebAssembly memory can address, in bytes. */

@@ -11,6 +11,8 @@
  */
 const PIECE: u32 = 256 << 10;
 const ITEM: usize = 12;
+/** How far ahead of the item at hand the list is fetched, in bytes: 32 items. */
+const AHEAD: usize = 384;
 const PAGE_SHIFT: u32 = 12;
 /** PoisonMap.BITS_OFFSET */
 const POISON_BITS: usize = 64;
@@ -37,6 +39,8 @@ export function walk(list: usize, count: u32, stop: usize, poison: usize): u32 {
     let to = load<u32>(list);
     let from = load<u32>(list, 4);
     let bytes = load<u32>(list, 8);
+    // The caller's core wrote the list: fetches it ahead. Atomic, or the optimizer would leave it out.
+    atomic.load<u32>(list, AHEAD);
     if (mayBePoisoned && isPoisoned(poison, from, bytes)) {
       left++;
       continue;
