@@ -21,7 +21,7 @@ import { PoisonMap } from './poison-map.js';
 /** What a 32-bit WebAssembly memory can address, in bytes. */
 const WASM_LIMIT = 4 * GiB;
 /** Bytes below the first node: frame 0, the poison map, and the area that copy engines keep their descriptors in. */
-const RESERVED_BYTES = 16 * MiB;
+const RESERVED_BYTES = 32 * MiB;
 const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
 const POISON_PFN = 1;
 const WASM_PAGE = 64 * 1024;

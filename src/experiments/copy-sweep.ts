@@ -1,0 +1,186 @@
+import { max, median } from 'simple-statistics';
+import { CopyEngine } from '../copy/engine.js';
+import type { CallerMode, Schedule } from '../copy/options.js';
+import type { KernelName } from '../copy/transfer.js';
+import { ErrnoError, invalid } from '../errno.js';
+import { PhysicalMemory } from '../memory/physical-memory.js';
+import { formatSize, orderOf, PAGE_SIZE } from '../units.js';
+import { fillFromFile, fillWithPattern, scrub } from '../workloads/fill.js';
+import { findDifference } from '../workloads/verify.js';
+
+/** In which order folios lie in memory. */
+export type FrameOrder = 'sequential' | 'shuffled';
+
+/** What to measure: every combination of the lists. */
+export interface CopySweep {
+  /** Sizes of a folio, in bytes: powers of two from 4 KiB to 4 MiB. */
+  readonly folioBytes: readonly number[];
+  /** Bytes copied in a run: a multiple of each folio size. */
+  readonly total: number;
+  readonly threads: readonly number[];
+  readonly orders: readonly FrameOrder[];
+  readonly schedules: readonly Schedule[];
+  readonly callers: readonly CallerMode[];
+  readonly kernels: readonly KernelName[];
+  /** Measured runs of each combination, above 0; one more before them warms up. */
+  readonly runs: number;
+  /** A file to fill the source with; a pattern if there is none. */
+  readonly input?: string | undefined;
+}
+
+/** One combination and what it measured. */
+export interface CopyMeasurement {
+  readonly threads: number;
+  readonly folioBytes: number;
+  readonly folios: number;
+  readonly order: FrameOrder;
+  readonly kernel: KernelName;
+  readonly schedule: Schedule;
+  readonly caller: CallerMode;
+  /** 10^9 bytes copied a second. */
+  readonly gbps: { readonly best: number; readonly median: number };
+  /** Wall time of each run, in the order they were made. */
+  readonly samplesNs: readonly number[];
+  /** Every byte of every run was compared. */
+  readonly verified: true;
+}
+
+/** Called before each run: how many are done, and of how many. */
+export type OnProgress = (done: number, runs: number) => void;
+
+/** A combination of schedule, caller and kernel, with its engine. */
+interface Setting {
+  readonly schedule: Schedule;
+  readonly caller: CallerMode;
+  readonly kernel: KernelName;
+  readonly engine: CopyEngine;
+}
+
+/** Folios of one size in one order, on both nodes. */
+interface Layout {
+  readonly folioBytes: number;
+  readonly order: FrameOrder;
+  readonly from: Uint32Array;
+  readonly to: Uint32Array;
+}
+
+/**
+ * Copies folios from node 0 to node 1 in every combination, in turns: each round runs every combination once, for only
+ * runs side by side compare. Every run is verified outside its timed section.
+ *
+ * @throws ErrnoError EINVAL for a total that is no multiple of a folio size; ENOMEM for more memory than there is; EIO
+ * if a byte came out wrong.
+ */
+export async function sweepCopies(sweep: CopySweep, onProgress: OnProgress): Promise<CopyMeasurement[]> {
+  for (const folioBytes of sweep.folioBytes) {
+    orderOf(folioBytes);
+    if (sweep.total < folioBytes || sweep.total % folioBytes !== 0) {
+      throw invalid('total', `must be a multiple of the folio size ${formatSize(folioBytes)}`, formatSize(sweep.total));
+    }
+  }
+  const memory = PhysicalMemory.create({ nodes: [sweep.total, sweep.total] });
+  const settings = await createSettings(sweep, memory);
+  try {
+    const layouts = combine(sweep.folioBytes, sweep.orders);
+    const runs = layouts.length * settings.length * sweep.threads.length * (sweep.runs + 1);
+    const results: CopyMeasurement[] = [];
+    let done = 0;
+    for (const [folioBytes, order] of layouts) {
+      const layout = layOut(sweep, memory, folioBytes, order);
+      results.push(...(await sweepLayout(sweep, memory, settings, layout, () => onProgress(done++, runs))));
+      memory.freeFolios(layout.from);
+      memory.freeFolios(layout.to);
+    }
+    return results;
+  } finally {
+    await Promise.all(settings.map(({ engine }) => engine.close()));
+  }
+}
+
+async function createSettings(sweep: CopySweep, memory: PhysicalMemory): Promise<Setting[]> {
+  const settings: Setting[] = [];
+  for (const [schedule, [caller, kernel]] of combine(sweep.schedules, combine(sweep.callers, sweep.kernels))) {
+    const threads = Math.max(...sweep.threads);
+    // However little is copied, the threads that were asked for copy it.
+    const engine = await CopyEngine.create({ memory, threads, schedule, caller, kernel, minParallelBytes: 0 });
+    settings.push({ schedule, caller, kernel, engine });
+  }
+  return settings;
+}
+
+function layOut(sweep: CopySweep, memory: PhysicalMemory, folioBytes: number, order: FrameOrder): Layout {
+  const folios = sweep.total / folioBytes;
+  const from = memory.allocFolios(folios, orderOf(folioBytes), { node: 0, frames: order, seed: 1 });
+  const to = memory.allocFolios(folios, orderOf(folioBytes), { node: 1, frames: order, seed: 2 });
+  if (sweep.input) fillFromFile(memory, from, folioBytes, sweep.input);
+  else fillWithPattern(memory, from, folioBytes);
+  return { folioBytes, order, from, to };
+}
+
+/** All measurements over one layout. */
+async function sweepLayout(
+  sweep: CopySweep,
+  memory: PhysicalMemory,
+  settings: readonly Setting[],
+  layout: Layout,
+  onRun: () => void,
+): Promise<CopyMeasurement[]> {
+  const candidates = combine(settings, sweep.threads).map(([setting, threads]) => ({
+    setting,
+    threads,
+    samplesNs: [] as number[],
+  }));
+  for (let run = 0; run <= sweep.runs; run++) {
+    for (const { setting, threads, samplesNs } of candidates) {
+      onRun();
+      const ns = await runOnce(memory, setting.engine, threads, layout);
+      if (run > 0) samplesNs.push(ns);
+    }
+  }
+  const { folioBytes, order, from } = layout;
+  return candidates.map(({ setting: { schedule, caller, kernel }, threads, samplesNs }) => {
+    const speeds = samplesNs.map((ns) => sweep.total / ns);
+    const gbps = { best: max(speeds), median: median(speeds) };
+    return {
+      threads,
+      folioBytes,
+      folios: from.length,
+      order,
+      kernel,
+      schedule,
+      caller,
+      gbps,
+      samplesNs,
+      verified: true,
+    };
+  });
+}
+
+/** Scrubs, copies and compares; returns the copy's nanoseconds. */
+async function runOnce(
+  memory: PhysicalMemory,
+  engine: CopyEngine,
+  threads: number,
+  { from, to, folioBytes }: Layout,
+): Promise<number> {
+  const items = {
+    to: to.map((pfn) => pfn * PAGE_SIZE),
+    from: from.map((pfn) => pfn * PAGE_SIZE),
+    bytes: new Uint32Array(to.length).fill(folioBytes),
+  };
+  engine.threads = threads;
+  // Not timed: the threads attach, and whoever copied before leaves the caches.
+  await engine.copyBatch(items);
+  scrub(memory, to, folioBytes);
+  const { wallNs, failed } = await engine.copyBatch(items);
+  const different = findDifference(memory, to, from, folioBytes);
+  if (failed.length > 0 || different >= 0) {
+    throw new ErrnoError('EIO', `folio ${failed[0]?.index ?? different} was not copied right`);
+  }
+  return wallNs;
+}
+
+/** Every pair of an element of `a` with one of `b`. */
+function combine<A, B>(a: readonly A[], b: readonly B[]): [A, B][] {
+  return a.flatMap((one) => b.map((other): [A, B] => [one, other]));
+}
