@@ -34,7 +34,7 @@ const MIN_UNIT_BYTES = 64 * 1024;
 const MAX_UNIT_BYTES = 1024 * 1024;
 const UNITS_A_THREAD = 16;
 /** How long a caller that helps keeps the event loop waiting, in milliseconds. */
-const HELP_SLICE_MS = 0.25;
+const HELP_SLICE_MS = 0.5;
 /** How long a caller that helped looks for the others' last units before it sleeps, in milliseconds. */
 const SPIN_MS = Number(process.env.SPIN ?? 0.05);
 /** How long a blocked caller waits before it looks whether its workers are alive, in milliseconds. */

@@ -24,7 +24,7 @@ export interface CreateOptions {
    */
   schedule?: Schedule;
   /**
-   * `'helps'`: the calling thread takes items too, for a quarter of a millisecond between turns of the event loop (a
+   * `'helps'`: the calling thread takes items too, for half a millisecond between turns of the event loop (a
    * whole list at a time with `'static'`), so that a busy machine is hardly worse than copying alone. `'waits'`: worker
    * threads do all the copying and the event loop is free meanwhile, as in the published driver; waking them costs more,
    * which pays from about 32 MiB on. Default: `'helps'`.

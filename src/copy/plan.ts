@@ -215,32 +215,49 @@ export function planDynamic(
   let fromEnd = -1;
   let length = 0;
   let i = first;
-  for (; i < end; i++) {
+  for (; i < end && used < capacity; i++) {
     const bytes = lengths[i] as number;
-    if (bytes > pieceBytes && used + Math.ceil(bytes / pieceBytes) > capacity) break;
-    if (used === capacity) break;
-    let to = targets[i] as number;
-    let from = sources[i] as number;
-    const itemEnd = to + bytes;
-    while (to < itemEnd) {
-      const step = Math.min(itemEnd - to, pieceBytes);
-      const word = used * DESCRIPTOR_WORDS;
-      if (to === toEnd && from === fromEnd && length + step <= pieceBytes) {
-        length += step;
-        descriptors[word - 1] = length;
-      } else {
-        descriptors[word] = to;
-        descriptors[word + 1] = from;
-        descriptors[word + 2] = step;
-        source[used++] = i;
-        length = step;
-      }
-      to += step;
-      from += step;
-      toEnd = to;
-      fromEnd = from;
+    if (bytes === 0) continue;
+    const to = targets[i] as number;
+    const from = sources[i] as number;
+    const word = used * DESCRIPTOR_WORDS;
+    if (to === toEnd && from === fromEnd && length + bytes <= pieceBytes) {
+      length += bytes;
+      descriptors[word - 1] = length;
+    } else if (bytes <= pieceBytes) {
+      descriptors[word] = to;
+      descriptors[word + 1] = from;
+      descriptors[word + 2] = bytes;
+      source[used++] = i;
+      length = bytes;
+    } else {
+      const pieces = Math.ceil(bytes / pieceBytes);
+      if (used + pieces > capacity) break;
+      writePieces(target, used, to, from, bytes, i, pieceBytes);
+      used += pieces;
+      length = bytes - (pieces - 1) * pieceBytes;
     }
+    toEnd = to + bytes;
+    fromEnd = from + bytes;
     total += bytes;
   }
   return { used, next: i, bytes: total };
+}
+
+/** Writes an item of more than `pieceBytes` in pieces. */
+function writePieces(
+  { descriptors, source }: PlanTarget,
+  used: number,
+  to: number,
+  from: number,
+  bytes: number,
+  item: number,
+  pieceBytes: number,
+): void {
+  for (let done = 0, next = used; done < bytes; done += pieceBytes, next++) {
+    descriptors[next * DESCRIPTOR_WORDS] = to + done;
+    descriptors[next * DESCRIPTOR_WORDS + 1] = from + done;
+    descriptors[next * DESCRIPTOR_WORDS + 2] = Math.min(pieceBytes, bytes - done);
+    source[next] = item;
+  }
 }
