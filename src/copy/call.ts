@@ -32,7 +32,7 @@ export function createCall(memory: PhysicalMemory, batch: readonly CopyPair[] | 
     }
     return { transfer: healthy, tally: createTally() };
   });
-  const bytes = parts.reduce((sum, { transfer }) => sum + transfer.total, 0);
+  const bytes = parts.reduce((sum, { transfer }) => sum + transfer.seen.total, 0);
   const items = 'to' in batch ? batch.to.length : batch.length;
   return { items, bytes, parts, poisoned, started, stopped: false };
 }

@@ -24,6 +24,7 @@ import {
 import type { ForeignBuffers } from './kernels.js';
 import { copyUnit, type Participant } from './participate.js';
 import { DESCRIPTOR_WORDS, planDynamic, planStatic } from './plan.js';
+import { gainsFromOrder, HEAD_ITEMS, orderBySource } from './source-order.js';
 import type { Transfer } from './transfer.js';
 import type { ForeignMessage } from './worker.js';
 
@@ -79,8 +80,10 @@ interface Job {
   readonly transfer: Transfer;
   readonly tally: Tally;
   readonly helps: boolean;
-  /** The transfer's first item that is not in this job. */
+  /** The first place of the transfer that is not in this job. */
   readonly next: number;
+  /** The items at each place; `undefined` where they are the same. */
+  readonly order: Uint32Array | undefined;
   /** Whether a worker owned a unit of it when it died: then the count never reaches 0. */
   lostUnits: boolean;
   /** Whether the outcome is in the tally, and the slot free again. */
@@ -140,6 +143,7 @@ export class Dispatcher {
   /** Copies a transfer without blocking, but for the caller's own share where it helps. */
   async copy(transfer: Transfer, manner: Manner, tally: Tally): Promise<void> {
     const finished: Promise<void>[] = [];
+    const cutter = createCutter(transfer, manner);
     let next = 0;
     while (next < transfer.bytes.length && !tally.stopped) {
       const slot = this.#free.pop();
@@ -147,17 +151,18 @@ export class Dispatcher {
         await new Promise<void>((resolve) => this.#waiting.push(resolve));
         continue;
       }
-      const job = this.#publish(slot, transfer, next, manner, tally);
+      const job = this.#publish(slot, transfer, cutter.cut(slot, next), manner, tally);
       finished.push(this.#finish(job));
       next = job.next;
     }
     await Promise.all(finished);
-    leaveFrom(next, transfer, tally);
+    leaveFrom(next, transfer, tally, cutter.order);
   }
 
   /** Copies a transfer and blocks until it is done. */
   copySync(transfer: Transfer, manner: Manner, tally: Tally): void {
     const mine: Job[] = [];
+    const cutter = createCutter(transfer, manner);
     for (let next = 0; next < transfer.bytes.length; ) {
       const slot = this.#free.pop();
       if (!slot) {
@@ -168,7 +173,7 @@ export class Dispatcher {
         }
         continue;
       }
-      const job = this.#publish(slot, transfer, next, manner, tally);
+      const job = this.#publish(slot, transfer, cutter.cut(slot, next), manner, tally);
       mine.push(job);
       next = job.next;
     }
@@ -199,12 +204,12 @@ export class Dispatcher {
     }
   }
 
-  #publish(slot: Slot, transfer: Transfer, first: number, manner: Manner, tally: Tally): Job {
-    const { isStatic, threads } = manner;
+  #publish(slot: Slot, transfer: Transfer, plan: Plan, manner: Manner, tally: Tally): Job {
+    const { isStatic, threads, helps } = manner;
     const kernel = kernelOf(transfer, manner.typedArrays);
     const sequence = ++this.#sequence;
-    const plan = isStatic ? planWindow(slot, transfer, first, threads) : planClaims(slot, transfer, first, threads);
-    const job = { slot, transfer, tally, helps: manner.helps, next: plan.next, lostUnits: false, collected: false };
+    const { next, order } = plan;
+    const job = { slot, transfer, tally, helps, next, order, lostUnits: false, collected: false };
     this.#jobs.add(job);
     this.#buffers[slot.number] = transfer.buffers;
     if (transfer.buffers) {
@@ -287,18 +292,19 @@ export class Dispatcher {
     }
     const { words } = this.#ring;
     if (job.lostUnits || (words[slot.base + LEFT] as number) > 0) {
-      collectLeft(slot, words[slot.base + ITEMS] as number, transfer, tally);
+      collectLeft(slot, words[slot.base + ITEMS] as number, transfer, tally, job.order);
     }
     this.#free.push(slot);
     this.#waiting.shift()?.();
   }
 }
 
-/** Notes that items from `first` on were not begun. */
-export function leaveFrom(first: number, transfer: Transfer, tally: Tally): void {
-  for (let i = first; i < transfer.bytes.length; i++) {
-    tally.bytesLeft += transfer.bytes[i] as number;
-    tally.left.add(i);
+/** Notes that the items at places from `first` on were not begun. */
+export function leaveFrom(first: number, transfer: Transfer, tally: Tally, order?: Uint32Array): void {
+  for (let place = first; place < transfer.bytes.length; place++) {
+    const item = order ? (order[place] as number) : place;
+    tally.bytesLeft += transfer.bytes[item] as number;
+    tally.left.add(item);
   }
 }
 
@@ -312,45 +318,87 @@ interface Plan {
   readonly units: number;
   readonly perUnit: number;
   readonly items: number;
+  /** See {@link Job}. */
   readonly next: number;
+  readonly order: Uint32Array | undefined;
+}
+
+/** Cuts a transfer into windows, one a slot. */
+interface Cutter {
+  /** Writes the window that begins at place `first`. */
+  cut(slot: Slot, first: number): Plan;
+  /** The items at each place of the windows to come; `undefined` where they are the same. */
+  readonly order: Uint32Array | undefined;
+}
+
+function createCutter(transfer: Transfer, { isStatic, threads }: Manner): Cutter {
+  if (isStatic) return { cut: (slot, first) => planWindow(slot, transfer, first, threads), order: undefined };
+  const isOrdered = gainsFromOrder(transfer);
+  let order: Uint32Array | undefined;
+  return {
+    cut(slot, first) {
+      // The first window is copied as it is: it hides what the order of the others costs.
+      if (isOrdered && first === 0) return planClaims(slot, transfer, 0, HEAD_ITEMS, threads);
+      if (isOrdered) order ??= orderBySource(transfer);
+      return planClaims(slot, transfer, first, transfer.bytes.length, threads, order);
+    },
+    get order() {
+      return order;
+    },
+  };
 }
 
 function planWindow(slot: Slot, transfer: Transfer, first: number, threads: number): Plan {
   const size = first === 0 ? FIRST_WINDOW : SLOT_DESCRIPTORS;
   const next = Math.min(first + size, transfer.bytes.length);
   const items = planStatic(slot, slot.lists, transfer, first, next, threads);
-  return { units: threads, perUnit: 0, items, next };
+  return { units: threads, perUnit: 0, items, next, order: undefined };
 }
 
-function planClaims(slot: Slot, transfer: Transfer, first: number, threads: number): Plan {
-  const share = transfer.total / (threads * UNITS_A_THREAD);
+function planClaims(
+  slot: Slot,
+  transfer: Transfer,
+  first: number,
+  end: number,
+  threads: number,
+  order?: Uint32Array,
+): Plan {
+  const share = transfer.seen.total / (threads * UNITS_A_THREAD);
   const unitBytes = Math.min(Math.max(share, MIN_UNIT_BYTES), MAX_UNIT_BYTES);
   const piece = Math.ceil(unitBytes / MIN_UNIT_BYTES) * MIN_UNIT_BYTES;
-  const { used, next, bytes } = planDynamic(slot, transfer, first, transfer.bytes.length, piece);
+  const { used, next, bytes } = planDynamic(slot, transfer, first, end, piece, order);
   const perUnit = Math.max(1, Math.floor((piece * used) / Math.max(bytes, 1)));
-  return { units: Math.ceil(used / perUnit), perUnit, items: used, next };
+  return { units: Math.ceil(used / perUnit), perUnit, items: used, next, order };
 }
 
 /** Notes which of a slot's descriptors have bytes left, and whose they are. */
-function collectLeft(slot: Slot, items: number, transfer: Transfer, tally: Tally): void {
+function collectLeft(slot: Slot, items: number, transfer: Transfer, tally: Tally, order?: Uint32Array): void {
   const words = slot.descriptors;
   for (let i = 0; i < items; i++) {
     const left = words[i * DESCRIPTOR_WORDS + 2] as number;
     if (left === 0) continue;
     tally.bytesLeft += left;
     const to = words[i * DESCRIPTOR_WORDS] as number;
-    noteLeft(tally.left, transfer, slot.source[i] as number, to, to + left);
+    noteLeft(tally.left, transfer, slot.source[i] as number, to, to + left, order);
   }
 }
 
-/** Adds the positions, from `first` on, of the items merged into one descriptor that reach beyond address `to`. */
-function noteLeft(left: Set<number>, transfer: Transfer, first: number, to: number, end: number): void {
-  let touching = transfer.to[first] as number;
-  for (let i = first; i < transfer.to.length && touching < end; i++) {
-    const bytes = transfer.bytes[i] as number;
+/** Adds the items, from place `first` on, that were merged into one descriptor and reach beyond address `to`. */
+function noteLeft(
+  left: Set<number>,
+  transfer: Transfer,
+  first: number,
+  to: number,
+  end: number,
+  order?: Uint32Array,
+): void {
+  let touching = 0;
+  for (let place = first; place < transfer.to.length && touching < end; place++) {
+    const item = order ? (order[place] as number) : place;
+    const bytes = transfer.bytes[item] as number;
     if (bytes === 0) continue;
-    if (i > first && transfer.to[i] !== touching) return;
-    touching = (transfer.to[i] as number) + bytes;
-    if (touching > to) left.add(i);
+    if (place > first && transfer.to[item] !== touching) return;
+    touching = (transfer.to[item] as number) + bytes;
+    if (touching > to) left.add(item);
   }
 }

@@ -23,6 +23,8 @@ export interface Survey {
   readonly fromHigh: number;
   /** Whether every destination is beyond those before it. */
   readonly ascending: boolean;
+  /** Whether every source is beyond those before it. */
+  readonly readsAscend: boolean;
 }
 
 /** Looks at a batch once. */
@@ -33,6 +35,7 @@ export function survey({ to, from, bytes }: Ranges): Survey {
   let fromLow = Number.POSITIVE_INFINITY;
   let fromHigh = 0;
   let ascending = true;
+  let readsAscend = true;
   for (let i = 0; i < bytes.length; i++) {
     const length = bytes[i] as number;
     if (length === 0) continue;
@@ -40,13 +43,14 @@ export function survey({ to, from, bytes }: Ranges): Survey {
     const source = from[i] as number;
     total += length;
     if (target < toHigh) ascending = false;
+    if (source < fromHigh) readsAscend = false;
     else toHigh = target + length;
     if (target + length > toHigh) toHigh = target + length;
     if (target < toLow) toLow = target;
     if (source + length > fromHigh) fromHigh = source + length;
     if (source < fromLow) fromLow = source;
   }
-  return { total, toLow, toHigh, fromLow, fromHigh, ascending };
+  return { total, toLow, toHigh, fromLow, fromHigh, ascending, readsAscend };
 }
 
 /**

@@ -196,7 +196,8 @@ export interface DynamicPlan {
 
 /**
  * Writes items from `first` on for threads that claim them one after the other: none longer than `pieceBytes`,
- * neighbours merged up to that, as many items as `target` has room for.
+ * neighbours merged up to that, as many items as `target` has room for. Where there is an `order`, `first`, `end` and
+ * `source` count places in it, and its entries are the items.
  */
 export function planDynamic(
   target: PlanTarget,
@@ -204,6 +205,7 @@ export function planDynamic(
   first: number,
   end: number,
   pieceBytes: number,
+  order?: Uint32Array,
 ): DynamicPlan {
   const { descriptors, source } = target;
   const { to: targets, from: sources, bytes: lengths } = items;
@@ -216,10 +218,11 @@ export function planDynamic(
   let length = 0;
   let i = first;
   for (; i < end && used < capacity; i++) {
-    const bytes = lengths[i] as number;
+    const item = order ? (order[i] as number) : i;
+    const bytes = lengths[item] as number;
     if (bytes === 0) continue;
-    const to = targets[i] as number;
-    const from = sources[i] as number;
+    const to = targets[item] as number;
+    const from = sources[item] as number;
     const word = used * DESCRIPTOR_WORDS;
     if (to === toEnd && from === fromEnd && length + bytes <= pieceBytes) {
       length += bytes;

@@ -3,7 +3,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { GiB, PAGE_SIZE } from '../units.js';
 import { type CopyItems, createCopyItems } from './copy-items.js';
 import type { ForeignBuffers } from './kernels.js';
-import { checkOverlap, checkOverlapInMemory, survey } from './overlap.js';
+import { checkOverlap, checkOverlapInMemory, type Survey, survey } from './overlap.js';
 
 /** A destination and a source of the same length: views on shared memory. */
 export interface CopyPair {
@@ -20,8 +20,8 @@ export interface Transfer extends CopyItems {
   readonly index: Uint32Array | undefined;
   /** The two buffers that `to` and `from` are offsets in; `undefined` for the engine's memory, whose addresses they are. */
   readonly buffers: ForeignBuffers | undefined;
-  /** Bytes of all items. */
-  readonly total: number;
+  /** What a look at all items told. */
+  readonly seen: Survey;
 }
 
 /** In a buffer of more than 4 GiB offsets are counted from a multiple of this, so that they fit 32 bits. */
@@ -63,7 +63,7 @@ function checkItems(memory: PhysicalMemory, items: CopyItems): Transfer {
   if (seen.toLow < low || seen.toHigh > high) throw fault('to', to, bytes, memory);
   if (seen.fromLow < low || seen.fromHigh > high) throw fault('from', from, bytes, memory);
   checkOverlapInMemory(items, seen);
-  return { to, from, bytes, index: undefined, buffers: undefined, total: seen.total };
+  return { to, from, bytes, index: undefined, buffers: undefined, seen };
 }
 
 function fault(side: string, addresses: Uint32Array, bytes: Uint32Array, memory: PhysicalMemory): ErrnoError {
@@ -131,7 +131,7 @@ function transferInMemory(pairs: readonly CopyPair[]): Transfer {
   }
   const seen = survey(items);
   checkOverlapInMemory(items, seen);
-  return { ...items, index: undefined, buffers: undefined, total: seen.total };
+  return { ...items, index: undefined, buffers: undefined, seen };
 }
 
 /** A stretch of a pair between two buffers, short enough for 32-bit offsets from its windows. */
@@ -207,14 +207,16 @@ function transferOf(memory: PhysicalMemory, group: Group): Transfer {
   const to = new Uint8Array(group.to, toWindow * WINDOW);
   const from =
     group.to === group.from && toWindow === fromWindow ? to : new Uint8Array(group.from, fromWindow * WINDOW);
-  const bytes = Uint32Array.from(segments, (segment) => segment.bytes);
-  return {
+  const items = {
     to: Uint32Array.from(segments, (segment) => segment.to),
     from: Uint32Array.from(segments, (segment) => segment.from),
-    bytes,
+    bytes: Uint32Array.from(segments, (segment) => segment.bytes),
+  };
+  return {
+    ...items,
     index: Uint32Array.from(segments, (segment) => segment.item),
     buffers: { to, from, fromEngine: group.from === memory.buffer },
-    total: sum(bytes),
+    seen: survey(items),
   };
 }
 
@@ -224,18 +226,11 @@ export function selectItems(transfer: Transfer, isWanted: (position: number) => 
   const wanted = Uint32Array.from(to.keys()).filter(isWanted);
   if (wanted.length === to.length) return transfer;
   const select = (array: Uint32Array) => wanted.map((i) => array[i] as number);
-  const selectedBytes = select(bytes);
-  const index = wanted.map((i) => itemOf(transfer, i));
-  return { to: select(to), from: select(from), bytes: selectedBytes, index, buffers, total: sum(selectedBytes) };
+  const items = { to: select(to), from: select(from), bytes: select(bytes) };
+  return { ...items, index: wanted.map((i) => itemOf(transfer, i)), buffers, seen: survey(items) };
 }
 
 /** Position in the user's batch of a transfer's item. */
 export function itemOf(transfer: Transfer, position: number): number {
   return transfer.index ? (transfer.index[position] as number) : position;
-}
-
-function sum(bytes: Uint32Array): number {
-  let total = 0;
-  for (let i = 0; i < bytes.length; i++) total += bytes[i] as number;
-  return total;
 }
