@@ -45,12 +45,17 @@ export function invalid(name: string, problem: string, value: unknown): ErrnoErr
   return new ErrnoError('EINVAL', `${name}: ${problem}, got ${show(value)}`);
 }
 
-/** A value as an error message shows it: short, on one line, and never throwing. */
+/** A value as an error message shows it: short, on one line, and never throwing, whatever the value does when looked at. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'function') return `a function`;
+  if (typeof value === 'function') return 'a function';
   if (value === null || typeof value !== 'object') return String(value);
-  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${value.byteLength} bytes`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  return `a ${value.constructor?.name ?? 'null-prototype object'}`;
+  try {
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    const name = value.constructor.name;
+    if (ArrayBuffer.isView(value)) return `a ${name} of ${value.byteLength} bytes`;
+    return name === 'Object' ? 'an object' : `a ${name}`;
+  } catch {
+    return 'an object';
+  }
 }

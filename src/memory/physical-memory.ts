@@ -103,7 +103,8 @@ export class PhysicalMemory {
     const pages = pagesOf(end);
     this.page = createPageMetadata(pages);
     this.#poison = new PoisonMap(this.buffer, this.poisonAddress, pages);
-    this.page.nid.fill(RESERVED_NID, 0, pagesOf(RESERVED_BYTES));
+    // The reserved frames, and those between two nodes; each node then claims its own.
+    this.page.nid.fill(RESERVED_NID);
     this.#reserved = new BuddyAllocator(this.page, this.#poison, BLOCK_PAGES, pagesOf(RESERVED_BYTES));
     this.#allocators = sizes.map((size, id) => {
       const start = pagesOf(starts[id] as number);
@@ -151,6 +152,13 @@ export class PhysicalMemory {
     if (!Number.isInteger(count) || count < 0) throw invalid('count', 'must be a whole number of folios', count);
     const allocator = this.#node(options.node);
     const size = checkOrder(order);
+    if (count * 2 ** size > allocator.freePages) {
+      throw new ErrnoError(
+        'ENOMEM',
+        `${count} folios of order ${size} are more than node ${options.node ?? 0} has: ` +
+          `${formatSize(allocator.freePages * PAGE_SIZE)} are free; free some, or ask for fewer`,
+      );
+    }
     const pfns = new Uint32Array(count);
     for (let i = 0; i < count; i++) {
       try {
@@ -224,8 +232,9 @@ export class PhysicalMemory {
 
   /** Pages of the range that {@link allocContig} returned `pfn` for; 0 if there is none. */
   contigPages(pfn: number): number {
-    const isContig = Number.isInteger(pfn) && pfn >= 0 && (Atomics.load(this.page.flags, pfn) & PG.contig) !== 0;
-    return isContig ? (this.page.next[pfn] as number) : 0;
+    const { flags, next } = this.page;
+    const isFrame = Number.isInteger(pfn) && pfn >= 0 && pfn < flags.length;
+    return isFrame && Atomics.load(flags, pfn) & PG.contig ? (next[pfn] as number) : 0;
   }
 
   /** Physical address where the nodes start: below it is reserved. */
@@ -312,7 +321,7 @@ export class PhysicalMemory {
       throw new ErrnoError(
         'ENOMEM',
         `${formatSize(pages * PAGE_SIZE)} in a row are not free in ${where}, where ` +
-          `${formatSize(allocator.freePages * PAGE_SIZE)} are free in all: free some, or boot with more memory`,
+          `${formatSize(allocator.freePages * PAGE_SIZE)} are free in all: free some, or start with more memory`,
       );
     }
     this.page.next[pfn] = pages;
