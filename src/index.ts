@@ -1,6 +1,6 @@
 export type { CopyItems } from './copy/copy-items.js';
 export { CopyEngine, type CopyOptions } from './copy/engine.js';
-export { type CallerMode, type CreateOptions, MIN_PARALLEL_BYTES, type Schedule } from './copy/options.js';
+export type { CallerMode, CreateOptions, Schedule } from './copy/options.js';
 export { type CopyPlan, planCopy } from './copy/plan.js';
 export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.js';
 export type { CopyTrace } from './copy/trace.js';

@@ -64,6 +64,9 @@ describe('mtcopy copy', () => {
     );
     expect(status).toBe(0);
     expect(JSON.parse(stdout).results[0].verified).toBe(true);
+    writeFileSync(input, 'x');
+    expect(mtcopy('copy', '--total', '64M', '--runs', '1', '--threads', '1', '--input', input).status).toBe(0);
+    expect(mtcopy('copy', '--total', '4M', '--input', folder)).toMatchObject({ status: 2, stdout: '' });
     writeFileSync(input, '');
     expect(mtcopy('copy', '--total', '4M', '--input', input)).toMatchObject({ status: 2, stdout: '' });
     rmSync(folder, { recursive: true });

@@ -8,7 +8,7 @@ function parser<T>(parse: (text: string) => T): (text: string) => T {
     try {
       return parse(text);
     } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
+      throw new InvalidArgumentError((error as Error).message.replace(/^EINVAL: /, ''));
     }
   };
 }

@@ -1,7 +1,8 @@
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { CopyItems } from './copy-items.js';
-import { createTally, type Dispatcher, leaveFrom, type Tally } from './dispatcher.js';
+import type { Dispatcher } from './dispatcher.js';
 import type { CopyResult, FailedItem } from './result.js';
+import { createTally, leaveFrom, type Part } from './tally.js';
 import { type CopyPair, createTransfers, itemOf, type KernelName, selectItems, type Transfer } from './transfer.js';
 
 /** One call of the API, from its checked arguments to its result. */
@@ -10,7 +11,7 @@ export interface Call {
   readonly items: number;
   /** Bytes of those that can be copied. */
   readonly bytes: number;
-  readonly parts: readonly { readonly transfer: Transfer; readonly tally: Tally }[];
+  readonly parts: readonly Part[];
   /** Positions in the batch of the items whose source was poisoned from the start. */
   readonly poisoned: readonly number[];
   /** When the call began, by performance.now(). */
@@ -25,12 +26,13 @@ export function createCall(memory: PhysicalMemory, batch: readonly CopyPair[] | 
   const transfers = createTransfers(memory, batch, kernel);
   const poisoned: number[] = [];
   const parts = transfers.map((transfer) => {
-    const isHealthy = (position: number) => !isPoisoned(memory, transfer, position);
-    const healthy = memory.poisonedFrames === 0 ? transfer : selectItems(transfer, isHealthy);
-    if (healthy.bytes.length < transfer.bytes.length) {
-      for (let i = 0; i < transfer.bytes.length; i++) if (!isHealthy(i)) poisoned.push(itemOf(transfer, i));
+    if (memory.poisonedFrames === 0) return { transfer, tally: createTally() };
+    const healthy: number[] = [];
+    for (let i = 0; i < transfer.bytes.length; i++) {
+      if (isPoisoned(memory, transfer, i)) poisoned.push(itemOf(transfer, i));
+      else healthy.push(i);
     }
-    return { transfer: healthy, tally: createTally() };
+    return { transfer: selectItems(transfer, healthy), tally: createTally() };
   });
   const bytes = parts.reduce((sum, { transfer }) => sum + transfer.seen.total, 0);
   const items = 'to' in batch ? batch.to.length : batch.length;
@@ -40,15 +42,15 @@ export function createCall(memory: PhysicalMemory, batch: readonly CopyPair[] | 
 /** Has the call copy nothing, for it was aborted before it began. */
 export function refuseCall(call: Call): void {
   call.stopped = true;
-  for (const { transfer, tally } of call.parts) {
-    tally.stopped = true;
-    leaveFrom(0, transfer, tally);
+  for (const part of call.parts) {
+    part.tally.stopped = true;
+    leaveFrom(0, part);
   }
 }
 
 /** Whether an abort left something undone. */
-export function isCutShort({ stopped, items, parts }: Call): boolean {
-  return stopped && (items === 0 || parts.some(({ tally }) => tally.left.size > 0));
+export function isCutShort({ stopped, parts }: Call): boolean {
+  return stopped && parts.some(({ tally }) => tally.left.size > 0);
 }
 
 /** Ends the call between two items. */
@@ -58,24 +60,17 @@ export function stopCall(call: Call, dispatcher: Dispatcher): void {
 }
 
 /**
- * Copies, item by item, what was left only because a frame of a neighbour that it was merged with got poisoned in
- * mid-copy: that fails the neighbour alone.
+ * Copies what was left only because a frame of a neighbour that it was merged with got poisoned in mid-copy: that fails
+ * the neighbour alone.
  */
 export function recopyHealthy(call: Call, memory: PhysicalMemory, dispatcher: Dispatcher, typedArrays: boolean): void {
   for (const { transfer, tally } of call.parts) {
-    if (tally.left.size === 0 || tally.lostWorker || tally.stopped) continue;
-    for (const position of tally.left) {
-      if (isPoisoned(memory, transfer, position)) continue;
-      const again = createTally();
-      dispatcher.copyInline(
-        selectItems(transfer, (i) => i === position),
-        typedArrays,
-        again,
-      );
-      if (again.left.size > 0) continue;
-      tally.left.delete(position);
-      tally.bytesLeft -= transfer.bytes[position] as number;
-    }
+    if (tally.lostWorker || tally.stopped) continue;
+    const healthy = Array.from(tally.left.keys()).filter((position) => !isPoisoned(memory, transfer, position));
+    if (healthy.length === 0) continue;
+    const again = { transfer: selectItems(transfer, healthy), tally: createTally() };
+    dispatcher.copyInline(again, typedArrays);
+    for (const [i, position] of healthy.entries()) if (!again.tally.left.has(i)) tally.left.delete(position);
   }
 }
 
@@ -88,8 +83,8 @@ export function resultOf(call: Call, memory: PhysicalMemory): CopyResult {
   for (const { transfer, tally } of call.parts) {
     for (const participant of tally.participants) participants.add(participant);
     workerNs += tally.workerNs;
-    bytes -= tally.bytesLeft;
-    for (const position of tally.left) {
+    for (const [position, missing] of tally.left) {
+      bytes -= missing;
       const code = isPoisoned(memory, transfer, position) ? 'EHWPOISON' : tally.stopped ? 'ECANCELED' : 'EAGAIN';
       codes.set(itemOf(transfer, position), code);
     }

@@ -10,7 +10,7 @@ import type { WorkerSetup } from './worker.js';
 const IDLE_THREAD_MS = 10_000;
 /** Heap limits of a worker, which keeps next to nothing on its heap. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
-/** Starts in a row that may fail before the crew gives up. */
+/** Starts of one worker in a row that may fail before the crew gives it up. */
 const MAX_FAILED_STARTS = 3;
 
 interface CrewOptions {
@@ -42,8 +42,11 @@ export class Crew {
   readonly #onLost: (index: number) => void;
   /** The workers whose task is in flight, by their number. */
   readonly #members: (Member | undefined)[] = [];
+  /** The starts whose workers don't serve yet, the newest last. */
+  readonly #starting = new Set<AbortController>();
   #target = 0;
-  #failedStarts = 0;
+  /** For each worker, its starts in a row that failed. */
+  #failedStarts: number[] = [];
   #closing = false;
 
   constructor({ ring, setup, niceIncrement, onLost }: CrewOptions) {
@@ -59,6 +62,11 @@ export class Crew {
       niceIncrement,
       resourceLimits: RESOURCE_LIMITS,
     });
+    // What no task of ours is concerned with: an idle thread that failed, which is replaced when it is wanted, or the answer
+    // of a worker that was just leaving when the pool was destroyed. Without a listener it would end the process.
+    this.#pool.on('error', () => {});
+    // After the current event: Piscina tells before it has taken the thread off its books.
+    this.#pool.on('workerDestroy', () => queueMicrotask(() => this.#failOrphans()));
   }
 
   /** Workers that take jobs now. */
@@ -73,7 +81,7 @@ export class Crew {
   /** Sets how many workers there should be, 0 to 64. Those too many leave after what is published. */
   resize(target: number): void {
     this.#target = target;
-    this.#failedStarts = 0;
+    this.#failedStarts = new Array(MAX_THREADS).fill(0);
     const { words } = this.#ring;
     for (let index = 0; index < MAX_THREADS; index++) {
       if (index >= target) Atomics.compareExchange(words, workerState(index), ATTACHED, LEAVING);
@@ -96,7 +104,9 @@ export class Crew {
         if (!member) {
           throw new ErrnoError('EAGAIN', `threads: ${this.#target} cannot be started, they end at once; ask for fewer`);
         }
-        await (member.served ? member.over : member.started);
+        await member.started;
+        // One that served and no longer does is about to be over, and to be started anew.
+        if (Atomics.load(this.#ring.words, workerState(index)) !== ATTACHED) await member.over;
         if (index >= this.#target || this.#closing) return;
       }
     }
@@ -119,16 +129,24 @@ export class Crew {
 
   /** Ends all threads. No job may be in flight. */
   async close(): Promise<void> {
+    this.#target = 0;
+    // A thread that is ended while it still loads its modules can take the process with it.
+    await Promise.all(this.#members.map((member) => member?.started));
     this.#closing = true;
     await this.#pool.destroy();
   }
 
   #start(index: number): void {
     const { words } = this.#ring;
-    const task = this.#pool.run(index);
+    const start = new AbortController();
+    this.#starting.add(start);
+    const task = this.#pool.run(index, { signal: start.signal });
     const attached = Atomics.waitAsync(words, workerState(index), DETACHED);
     const member: Member = {
-      started: Promise.race([attached.value, task.catch(() => {})]).then(() => this.#onStarted(index, member)),
+      started: Promise.race([attached.value, task.catch(() => {})]).then(() => {
+        this.#starting.delete(start);
+        this.#onStarted(index, member);
+      }),
       over: task.then(
         () => this.#onTaskOver(index),
         () => this.#onThreadEnded(index, member),
@@ -138,10 +156,23 @@ export class Crew {
     this.#members[index] = member;
   }
 
+  /**
+   * Fails the starts that no thread will take up: a thread that ends before it is ready leaves the task that it was
+   * started for in Piscina's queue. The newest tasks are those in the queue; `queueSize` is what exceeds the threads
+   * that are still to be ready.
+   */
+  #failOrphans(): void {
+    for (const start of Array.from(this.#starting).reverse()) {
+      if (this.#closing || this.#pool.queueSize === 0) return;
+      this.#starting.delete(start);
+      start.abort();
+    }
+  }
+
   #onStarted(index: number, member: Member): void {
     if (Atomics.load(this.#ring.words, workerState(index)) === DETACHED) return;
     member.served = true;
-    this.#failedStarts = 0;
+    this.#failedStarts[index] = 0;
     if (index >= this.#target) this.resize(this.#target);
   }
 
@@ -159,7 +190,8 @@ export class Crew {
     if (this.#closing) return;
     // Before its number is given to another thread: lost units are known by it.
     this.#onLost(index);
-    if (!member.served) this.#failedStarts++;
-    if (this.#failedStarts < MAX_FAILED_STARTS) this.#onTaskOver(index);
+    const failed = member.served ? 0 : (this.#failedStarts[index] ?? 0) + 1;
+    this.#failedStarts[index] = failed;
+    if (failed < MAX_FAILED_STARTS) this.#onTaskOver(index);
   }
 }

@@ -21,23 +21,18 @@ import {
   type Slot,
   STOP,
 } from './job-ring.js';
-import type { ForeignBuffers } from './kernels.js';
+import { type ForeignViews, openBuffers } from './kernels.js';
 import { copyUnit, type Participant } from './participate.js';
-import { DESCRIPTOR_WORDS, planDynamic, planStatic } from './plan.js';
-import { gainsFromOrder, HEAD_ITEMS, orderBySource } from './source-order.js';
-import type { Transfer } from './transfer.js';
+import { planStatic } from './plan.js';
+import { collectLeft, leaveFrom, type Part, type Tally } from './tally.js';
+import { ownTransfer, type Transfer } from './transfer.js';
+import { type Cutter, createCutter } from './windows.js';
 import type { ForeignMessage } from './worker.js';
 
-/** Items of a static batch's first window: workers start while the rest is planned. */
-const FIRST_WINDOW = 2048;
-/** Bounds of a dynamic unit, in bytes, and how many of them a thread gets if the batch is large enough. */
-const MIN_UNIT_BYTES = 64 * 1024;
-const MAX_UNIT_BYTES = 1024 * 1024;
-const UNITS_A_THREAD = 16;
 /** How long a caller that helps keeps the event loop waiting, in milliseconds. */
 const HELP_SLICE_MS = 0.5;
 /** How long a caller that helped looks for the others' last units before it sleeps, in milliseconds. */
-const SPIN_MS = Number(process.env.SPIN ?? 0.05);
+const SPIN_MS = 0.05;
 /** How long a blocked caller waits before it looks whether its workers are alive, in milliseconds. */
 const LIVENESS_MS = 100;
 /** How often the caller looks at a job that lost a worker, in milliseconds: such a job doesn't ring when it is over. */
@@ -48,37 +43,14 @@ export interface Manner {
   readonly isStatic: boolean;
   /** Whether the calling thread copies too. */
   readonly helps: boolean;
-  /** Threads to share the batch among, the caller among them if it helps. */
-  readonly threads: number;
   /** Whether the engine's memory is copied with typed arrays. */
   readonly typedArrays: boolean;
-}
-
-/** What the jobs of one call did together. */
-export interface Tally {
-  /** CPU nanoseconds of workers. */
-  workerNs: number;
-  /** Numbers of the threads that copied. */
-  readonly participants: Set<number>;
-  /** Bytes planned and not copied. */
-  bytesLeft: number;
-  /** Positions in the transfer that were not copied whole. */
-  readonly left: Set<number>;
-  /** Whether a worker died in it. */
-  lostWorker: boolean;
-  /** Whether the call was told to stop. */
-  stopped: boolean;
-}
-
-export function createTally(): Tally {
-  return { workerNs: 0, participants: new Set(), bytesLeft: 0, left: new Set(), lostWorker: false, stopped: false };
 }
 
 /** A window of a transfer in a slot. */
 interface Job {
   readonly slot: Slot;
-  readonly transfer: Transfer;
-  readonly tally: Tally;
+  readonly part: Part;
   readonly helps: boolean;
   /** The first place of the transfer that is not in this job. */
   readonly next: number;
@@ -100,7 +72,7 @@ export class Dispatcher {
   readonly #waiting: (() => void)[] = [];
   readonly #jobs = new Set<Job>();
   /** The buffers of the foreign job in each slot, for this thread's own share. */
-  readonly #buffers: (ForeignBuffers | undefined)[] = [];
+  readonly #buffers: (ForeignViews | undefined)[] = [];
   #sequence = 0;
 
   constructor(ring: JobRing, crew: Crew, caller: Participant, outbox: BroadcastChannel) {
@@ -112,8 +84,8 @@ export class Dispatcher {
   }
 
   /** The buffers of the foreign job in a slot, for a caller that helps. */
-  buffersOf(slot: Slot): ForeignBuffers {
-    return this.#buffers[slot.number] as ForeignBuffers;
+  buffersOf(slot: Slot): ForeignViews | undefined {
+    return this.#buffers[slot.number];
   }
 
   /** Copies one item on this thread, at once. Returns false, and has copied nothing, if its source is poisoned. */
@@ -127,53 +99,57 @@ export class Dispatcher {
   }
 
   /** Copies a transfer on this thread alone, at once. */
-  copyInline(transfer: Transfer, typedArrays: boolean, tally: Tally): void {
+  copyInline(part: Part, typedArrays: boolean): void {
+    const { transfer, tally } = part;
     const { words, own } = this.#ring;
     const count = transfer.bytes.length;
     words[own.base + KERNEL] = kernelOf(transfer, typedArrays);
-    this.#buffers[own.number] = transfer.buffers;
+    this.#buffers[own.number] = transfer.buffers && openBuffers(transfer.buffers);
     for (let first = 0; first < count; first += SLOT_DESCRIPTORS) {
       const items = planStatic(own, own.lists, transfer, first, Math.min(first + SLOT_DESCRIPTORS, count), 1);
-      if (this.#caller.copyRange(own, 0, items) > 0) collectLeft(own, items, transfer, tally);
+      if (this.#caller.copyRange(own, 0, items) > 0) collectLeft(own, items, part);
     }
     this.#buffers[own.number] = undefined;
     tally.participants.add(CALLER);
   }
 
-  /** Copies a transfer without blocking, but for the caller's own share where it helps. */
-  async copy(transfer: Transfer, manner: Manner, tally: Tally): Promise<void> {
+  /** Copies a part without blocking, but for the caller's own share where it helps. */
+  async copy(part: Part, manner: Manner): Promise<void> {
     const finished: Promise<void>[] = [];
-    const cutter = createCutter(transfer, manner);
+    const cutter = createCutter(part.transfer, manner.isStatic);
     let next = 0;
-    while (next < transfer.bytes.length && !tally.stopped) {
+    while (next < part.transfer.bytes.length && !part.tally.stopped) {
       const slot = this.#free.pop();
       if (!slot) {
+        part.transfer = ownTransfer(part.transfer);
         await new Promise<void>((resolve) => this.#waiting.push(resolve));
         continue;
       }
-      const job = this.#publish(slot, transfer, cutter.cut(slot, next), manner, tally);
+      const job = this.#publish(slot, part, cutter, next, manner);
       finished.push(this.#finish(job));
       next = job.next;
     }
+    // Until here the user's program had no turn, unless this waited for a slot.
+    part.transfer = ownTransfer(part.transfer);
+    // A call that was stopped while it waited passes on the slot that it was woken for.
+    if (this.#free.length > 0) this.#waiting.shift()?.();
     await Promise.all(finished);
-    leaveFrom(next, transfer, tally, cutter.order);
+    leaveFrom(next, part, cutter.order);
   }
 
-  /** Copies a transfer and blocks until it is done. */
-  copySync(transfer: Transfer, manner: Manner, tally: Tally): void {
+  /** Copies a part and blocks until it is done. */
+  copySync(part: Part, manner: Manner): void {
     const mine: Job[] = [];
-    const cutter = createCutter(transfer, manner);
-    for (let next = 0; next < transfer.bytes.length; ) {
+    const cutter = createCutter(part.transfer, manner.isStatic);
+    for (let next = 0; next < part.transfer.bytes.length; ) {
       const slot = this.#free.pop();
       if (!slot) {
         // The oldest of all: a slot of this call if it has one in flight, or of another call's.
-        for (const job of this.#jobs) {
-          this.#finishSync(job);
-          break;
-        }
+        const [oldest] = this.#jobs;
+        this.#finishSync(oldest as Job);
         continue;
       }
-      const job = this.#publish(slot, transfer, cutter.cut(slot, next), manner, tally);
+      const job = this.#publish(slot, part, cutter, next, manner);
       mine.push(job);
       next = job.next;
     }
@@ -184,7 +160,7 @@ export class Dispatcher {
   stop(tally: Tally): void {
     tally.stopped = true;
     for (const job of this.#jobs) {
-      if (job.tally === tally) Atomics.store(this.#ring.words, job.slot.base + STOP, 1);
+      if (job.part.tally === tally) Atomics.store(this.#ring.words, job.slot.base + STOP, 1);
     }
   }
 
@@ -196,7 +172,7 @@ export class Dispatcher {
     for (const job of this.#jobs) {
       if (closeLostUnits(this.#ring, job.slot, index) > 0) {
         job.lostUnits = true;
-        job.tally.lostWorker = true;
+        job.part.tally.lostWorker = true;
       }
       void this.#help(job);
       // Wakes the job's own waiter, who from now on must look at the owner words.
@@ -204,14 +180,21 @@ export class Dispatcher {
     }
   }
 
-  #publish(slot: Slot, transfer: Transfer, plan: Plan, manner: Manner, tally: Tally): Job {
-    const { isStatic, threads, helps } = manner;
+  #publish(slot: Slot, part: Part, cutter: Cutter, first: number, manner: Manner): Job {
+    const { transfer } = part;
+    const { isStatic, helps } = manner;
+    // Counted here, for workers may have come or gone while the call waited: a static job must have no list that nobody
+    // takes.
+    const threads = Math.max(1, this.#crew.attached + (helps ? 1 : 0));
     const kernel = kernelOf(transfer, manner.typedArrays);
-    const sequence = ++this.#sequence;
+    // A 32-bit word in shared memory, so it wraps as that does.
+    this.#sequence = (this.#sequence + 1) | 0;
+    const sequence = this.#sequence;
+    const plan = cutter.cut(transfer, slot, first, threads);
     const { next, order } = plan;
-    const job = { slot, transfer, tally, helps, next, order, lostUnits: false, collected: false };
+    const job = { slot, part, helps, next, order, lostUnits: false, collected: false };
     this.#jobs.add(job);
-    this.#buffers[slot.number] = transfer.buffers;
+    this.#buffers[slot.number] = transfer.buffers && openBuffers(transfer.buffers);
     if (transfer.buffers) {
       const message: ForeignMessage = { slot: slot.number, sequence, ...transfer.buffers };
       // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
@@ -282,123 +265,26 @@ export class Dispatcher {
   #collect(job: Job): void {
     if (job.collected) return;
     job.collected = true;
-    const { slot, transfer, tally } = job;
+    const { slot, part } = job;
+    const { tally } = part;
     this.#jobs.delete(job);
     this.#buffers[slot.number] = undefined;
-    for (const [index, ns] of slot.cpuNs.entries()) {
+    for (let index = 0; index < slot.cpuNs.length; index++) {
+      const ns = slot.cpuNs[index] as number;
       if (ns === 0) continue;
       tally.participants.add(index);
       if (index !== CALLER) tally.workerNs += ns;
     }
     const { words } = this.#ring;
     if (job.lostUnits || (words[slot.base + LEFT] as number) > 0) {
-      collectLeft(slot, words[slot.base + ITEMS] as number, transfer, tally, job.order);
+      collectLeft(slot, words[slot.base + ITEMS] as number, part, job.order);
     }
     this.#free.push(slot);
     this.#waiting.shift()?.();
   }
 }
 
-/** Notes that the items at places from `first` on were not begun. */
-export function leaveFrom(first: number, transfer: Transfer, tally: Tally, order?: Uint32Array): void {
-  for (let place = first; place < transfer.bytes.length; place++) {
-    const item = order ? (order[place] as number) : place;
-    tally.bytesLeft += transfer.bytes[item] as number;
-    tally.left.add(item);
-  }
-}
-
 function kernelOf(transfer: Transfer, typedArrays: boolean): number {
   if (transfer.buffers) return KERNEL_FOREIGN;
   return typedArrays ? KERNEL_TYPED_ARRAY : KERNEL_MEMORY_COPY;
-}
-
-/** Where a job's cutting led to. */
-interface Plan {
-  readonly units: number;
-  readonly perUnit: number;
-  readonly items: number;
-  /** See {@link Job}. */
-  readonly next: number;
-  readonly order: Uint32Array | undefined;
-}
-
-/** Cuts a transfer into windows, one a slot. */
-interface Cutter {
-  /** Writes the window that begins at place `first`. */
-  cut(slot: Slot, first: number): Plan;
-  /** The items at each place of the windows to come; `undefined` where they are the same. */
-  readonly order: Uint32Array | undefined;
-}
-
-function createCutter(transfer: Transfer, { isStatic, threads }: Manner): Cutter {
-  if (isStatic) return { cut: (slot, first) => planWindow(slot, transfer, first, threads), order: undefined };
-  const isOrdered = gainsFromOrder(transfer);
-  let order: Uint32Array | undefined;
-  return {
-    cut(slot, first) {
-      // The first window is copied as it is: it hides what the order of the others costs.
-      if (isOrdered && first === 0) return planClaims(slot, transfer, 0, HEAD_ITEMS, threads);
-      if (isOrdered) order ??= orderBySource(transfer);
-      return planClaims(slot, transfer, first, transfer.bytes.length, threads, order);
-    },
-    get order() {
-      return order;
-    },
-  };
-}
-
-function planWindow(slot: Slot, transfer: Transfer, first: number, threads: number): Plan {
-  const size = first === 0 ? FIRST_WINDOW : SLOT_DESCRIPTORS;
-  const next = Math.min(first + size, transfer.bytes.length);
-  const items = planStatic(slot, slot.lists, transfer, first, next, threads);
-  return { units: threads, perUnit: 0, items, next, order: undefined };
-}
-
-function planClaims(
-  slot: Slot,
-  transfer: Transfer,
-  first: number,
-  end: number,
-  threads: number,
-  order?: Uint32Array,
-): Plan {
-  const share = transfer.seen.total / (threads * UNITS_A_THREAD);
-  const unitBytes = Math.min(Math.max(share, MIN_UNIT_BYTES), MAX_UNIT_BYTES);
-  const piece = Math.ceil(unitBytes / MIN_UNIT_BYTES) * MIN_UNIT_BYTES;
-  const { used, next, bytes } = planDynamic(slot, transfer, first, end, piece, order);
-  const perUnit = Math.max(1, Math.floor((piece * used) / Math.max(bytes, 1)));
-  return { units: Math.ceil(used / perUnit), perUnit, items: used, next, order };
-}
-
-/** Notes which of a slot's descriptors have bytes left, and whose they are. */
-function collectLeft(slot: Slot, items: number, transfer: Transfer, tally: Tally, order?: Uint32Array): void {
-  const words = slot.descriptors;
-  for (let i = 0; i < items; i++) {
-    const left = words[i * DESCRIPTOR_WORDS + 2] as number;
-    if (left === 0) continue;
-    tally.bytesLeft += left;
-    const to = words[i * DESCRIPTOR_WORDS] as number;
-    noteLeft(tally.left, transfer, slot.source[i] as number, to, to + left, order);
-  }
-}
-
-/** Adds the items, from place `first` on, that were merged into one descriptor and reach beyond address `to`. */
-function noteLeft(
-  left: Set<number>,
-  transfer: Transfer,
-  first: number,
-  to: number,
-  end: number,
-  order?: Uint32Array,
-): void {
-  let touching = 0;
-  for (let place = first; place < transfer.to.length && touching < end; place++) {
-    const item = order ? (order[place] as number) : place;
-    const bytes = transfer.bytes[item] as number;
-    if (bytes === 0) continue;
-    if (place > first && transfer.to[item] !== touching) return;
-    touching = (transfer.to[item] as number) + bytes;
-    if (touching > to) left.add(item);
-  }
 }

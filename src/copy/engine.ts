@@ -1,23 +1,29 @@
+import { randomUUID } from 'node:crypto';
 import { BroadcastChannel } from 'node:worker_threads';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
+import { AbortRelay } from './abort-relay.js';
 import { type Call, createCall, isCutShort, recopyHealthy, refuseCall, resultOf, stopCall } from './call.js';
 import { checkThreads } from './check-threads.js';
 import type { CopyItems } from './copy-items.js';
 import type { CpuClock } from './cpu-clock.js';
 import { Crew } from './crew.js';
 import { Dispatcher, type Manner } from './dispatcher.js';
+import { fixedChoice, type InlineChoice, measuredChoice } from './inline-choice.js';
 import { CALLER, DETACHED, type JobRing, openRing, RING_PAGES, workerState } from './job-ring.js';
 import { compileWalker, createCopyRange } from './kernels.js';
 import { type CreateOptions, checkOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { traced, tracedSync } from './trace.js';
-import { type CopyPair, checkPair } from './transfer.js';
+import { type CopyPair, checkPair, ownTransfer } from './transfer.js';
 
 /** Options of one asynchronous copy. */
 export interface CopyOptions {
-  /** Ends the copy between items: the call then rejects with a {@link CopyAbortError}. */
+  /**
+   * Ends the copy between items, and in a large one between pieces of 256 KiB: the call then rejects with a
+   * {@link CopyAbortError}. A call that is copied at once can't be aborted once it runs.
+   */
   signal?: AbortSignal | undefined;
 }
 
@@ -25,8 +31,6 @@ export interface CopyOptions {
 const PARK_MS = 100;
 /** The most that a synchronous call waits for workers that had left, in milliseconds. */
 const UNPARK_MS = 2;
-
-let engines = 0;
 
 /**
  * Copies shared memory with a pool of threads.
@@ -38,14 +42,19 @@ export class CopyEngine implements AsyncDisposable {
   /** The shared memory that {@link allocate} takes from. */
   readonly memory: PhysicalMemory;
   readonly #options: EngineOptions;
+  readonly #manner: Manner;
+  readonly #choice: InlineChoice;
   readonly #ring: JobRing;
   readonly #ringPfn: Pfn;
   readonly #crew: Crew;
   readonly #dispatcher: Dispatcher;
   readonly #outbox: BroadcastChannel;
+  /** Bytes of what {@link allocate} returned and {@link free} has not got back, by first frame. */
+  readonly #allocations = new Map<number, number>();
+  readonly #aborts = new AbortRelay();
   /** Keeps the process alive while a call is in flight: a wait with Atomics.waitAsync alone does not. */
-  readonly #keepAlive = setInterval(() => {}, 2 ** 30).unref();
-  readonly #parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();
+  readonly #keepAlive: NodeJS.Timeout;
+  readonly #parkTimer: NodeJS.Timeout;
   #threads: number;
   #inFlight = 0;
   #whenIdle: (() => void) | undefined;
@@ -73,6 +82,13 @@ export class CopyEngine implements AsyncDisposable {
     this.#options = options;
     this.memory = memory;
     this.#threads = options.threads;
+    this.#manner = {
+      isStatic: options.schedule === 'static',
+      helps: options.caller === 'helps',
+      typedArrays: options.kernel === 'typed-array',
+    };
+    const { minParallelBytes } = options;
+    this.#choice = minParallelBytes === 'auto' ? measuredChoice() : fixedChoice(minParallelBytes);
     this.#ringPfn = memory.allocReserved(RING_PAGES);
     const ringAddress = this.#ringPfn * PAGE_SIZE;
     memory.bytes.fill(0, ringAddress, ringAddress + RING_PAGES * PAGE_SIZE);
@@ -82,7 +98,8 @@ export class CopyEngine implements AsyncDisposable {
       module: compileWalker(),
       ringAddress,
       poisonAddress: memory.poisonAddress,
-      channel: `mtcopy-${process.pid}-${engines++}`,
+      // Unique in the process: engines of other threads hear every channel of the same name.
+      channel: `mtcopy-${randomUUID()}`,
     };
     this.#outbox = new BroadcastChannel(setup.channel);
     this.#outbox.unref();
@@ -100,6 +117,9 @@ export class CopyEngine implements AsyncDisposable {
     });
     const caller = { index: CALLER, ring: this.#ring, copyRange, clock: createWallClock() };
     this.#dispatcher = new Dispatcher(this.#ring, this.#crew, caller, this.#outbox);
+    // Last: an engine that couldn't be made leaves no timer behind.
+    this.#keepAlive = setInterval(() => {}, 2 ** 30).unref();
+    this.#parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();
     this.#crew.resize(this.#workers);
   }
 
@@ -128,6 +148,7 @@ export class CopyEngine implements AsyncDisposable {
     this.#checkOpen();
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalid('bytes', 'must be a whole number, 0 or more', bytes);
     const pfn = this.memory.allocContig(Math.max(1, pagesOf(bytes)));
+    this.#allocations.set(pfn, bytes);
     return new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
   }
 
@@ -139,9 +160,10 @@ export class CopyEngine implements AsyncDisposable {
   free(view: Uint8Array): void {
     const isOurs = ArrayBuffer.isView(view) && view.buffer === this.memory.buffer;
     const pfn = isOurs ? view.byteOffset / PAGE_SIZE : -1;
-    if (this.memory.contigPages(pfn) !== Math.max(1, pagesOf(view?.byteLength))) {
+    if (pfn < 0 || this.#allocations.get(pfn) !== view.byteLength) {
       throw invalid('view', 'must be what allocate() returned, and not yet freed', view);
     }
+    this.#allocations.delete(pfn);
     this.memory.freeContig(pfn as Pfn);
   }
 
@@ -166,7 +188,10 @@ export class CopyEngine implements AsyncDisposable {
     return traced('copyBatch', () => this.#copy(items, options));
   }
 
-  /** As {@link copy}, but blocks the calling thread until it is done. */
+  /**
+   * As {@link copy}, but blocks the calling thread until it is done. A worker that dies meanwhile is noticed on Linux
+   * alone: elsewhere the call waits for it.
+   */
   copySync(to: ArrayBufferView, from: ArrayBufferView): CopyResult {
     return tracedSync('copySync', () => this.#copyAtOnce(to, from) ?? this.#copySync([{ to, from }]));
   }
@@ -194,13 +219,15 @@ export class CopyEngine implements AsyncDisposable {
   /** The short way of one small item in the engine's memory; `undefined` if it must go the long way. */
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): CopyResult | undefined {
     const bytes = to?.byteLength;
-    if (this.#closed || options?.signal || !(bytes < this.#options.minParallelBytes)) return undefined;
+    if (this.#closed || options?.signal !== undefined || !(bytes >= 0)) return undefined;
+    if (!this.#choice.isInline(bytes)) return undefined;
     const started = performance.now();
     if (!checkPair({ to, from }, 0, this.memory, this.#options.kernel)) return undefined;
     const overlap = to.byteOffset < from.byteOffset + bytes && from.byteOffset < to.byteOffset + bytes;
-    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes, this.#usesTypedArrays))
+    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes, this.#manner.typedArrays))
       return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
+    this.#choice.record(bytes, true, this.#inFlight === 0 ? wallNs : undefined);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }
 
@@ -208,9 +235,17 @@ export class CopyEngine implements AsyncDisposable {
     this.#checkOpen();
     const signal = checkSignal(options?.signal);
     const call = createCall(this.memory, batch, this.#options.kernel);
-    if (signal?.aborted) refuseCall(call);
-    else if (this.#isInline(call)) this.#copyInline(call);
-    else await this.#during(() => this.#copyParallel(call, signal));
+    if (signal?.aborted) {
+      refuseCall(call);
+      throw new CopyAbortError(resultOf(call, this.memory), signal.reason);
+    }
+    if (this.#isInline(call)) {
+      this.#copyInline(call);
+      this.#record(call, true);
+    } else {
+      await this.#during(() => this.#copyParallel(call, signal));
+      this.#record(call, false);
+    }
     const result = resultOf(call, this.memory);
     if (isCutShort(call)) throw new CopyAbortError(result, signal?.reason);
     return result;
@@ -219,55 +254,49 @@ export class CopyEngine implements AsyncDisposable {
   #copySync(batch: readonly CopyPair[] | CopyItems): CopyResult {
     this.#checkOpen();
     const call = createCall(this.memory, batch, this.#options.kernel);
-    const attached = this.#isInline(call) ? 0 : this.#unparkSync();
-    if (attached === 0) {
+    const isInline = this.#isInline(call) || this.#unparkSync() === 0;
+    if (isInline) {
       this.#copyInline(call);
     } else {
-      for (const { transfer, tally } of call.parts) this.#dispatcher.copySync(transfer, this.#manner(), tally);
-      recopyHealthy(call, this.memory, this.#dispatcher, this.#usesTypedArrays);
+      for (const part of call.parts) this.#dispatcher.copySync(part, this.#manner);
+      recopyHealthy(call, this.memory, this.#dispatcher, this.#manner.typedArrays);
       this.#parkTimer.refresh();
     }
+    this.#record(call, isInline);
     return resultOf(call, this.memory);
   }
 
   #copyInline(call: Call): void {
-    for (const { transfer, tally } of call.parts) this.#dispatcher.copyInline(transfer, this.#usesTypedArrays, tally);
-    recopyHealthy(call, this.memory, this.#dispatcher, this.#usesTypedArrays);
+    for (const part of call.parts) this.#dispatcher.copyInline(part, this.#manner.typedArrays);
+    recopyHealthy(call, this.memory, this.#dispatcher, this.#manner.typedArrays);
   }
 
   async #copyParallel(call: Call, signal: AbortSignal | undefined): Promise<void> {
     const stop = () => stopCall(call, this.#dispatcher);
-    signal?.addEventListener('abort', stop);
+    const unsubscribe = this.#aborts.subscribe(signal, stop);
     try {
       if (this.#crew.attached < this.#workers) {
         this.#crew.resize(this.#workers);
-        await this.#crew.ready();
+        for (const part of call.parts) part.transfer = ownTransfer(part.transfer);
+        // Where threads can't be started this one copies.
+        await this.#crew.ready().catch(() => {});
       }
-      const manner = this.#manner();
-      await Promise.all(call.parts.map(({ transfer, tally }) => this.#dispatcher.copy(transfer, manner, tally)));
+      await Promise.all(call.parts.map((part) => this.#dispatcher.copy(part, this.#manner)));
     } finally {
-      signal?.removeEventListener('abort', stop);
+      unsubscribe();
     }
-    recopyHealthy(call, this.memory, this.#dispatcher, this.#usesTypedArrays);
+    recopyHealthy(call, this.memory, this.#dispatcher, this.#manner.typedArrays);
   }
 
-  /** Whether a call is for this thread alone: too small to gain, or nobody else is there. */
+  /** Whether a call is copied at once. Otherwise, where no worker serves, this thread copies it between turns. */
   #isInline(call: Call): boolean {
-    return call.bytes < this.#options.minParallelBytes || call.bytes === 0 || this.#workers === 0;
+    return call.bytes === 0 || this.#choice.isInline(call.bytes);
   }
 
-  get #usesTypedArrays(): boolean {
-    return this.#options.kernel === 'typed-array';
-  }
-
-  #manner(): Manner {
-    const helps = this.#options.caller === 'helps';
-    return {
-      isStatic: this.#options.schedule === 'static',
-      helps,
-      threads: Math.max(1, this.#crew.attached + (helps ? 1 : 0)),
-      typedArrays: this.#usesTypedArrays,
-    };
+  /** Lets the choice learn from a call that had the engine to itself. */
+  #record(call: Call, wasInline: boolean): void {
+    const isAlone = this.#inFlight === 0 && !call.stopped;
+    this.#choice.record(call.bytes, wasInline, isAlone ? (performance.now() - call.started) * 1e6 : undefined);
   }
 
   /** Runs something that keeps the engine open and the process alive until it is over. */
@@ -293,6 +322,8 @@ export class CopyEngine implements AsyncDisposable {
   #unparkSync(): number {
     if (this.#crew.attached < this.#workers) {
       this.#crew.resize(this.#workers);
+      // They may come too late for this call, and must leave again all the same.
+      this.#parkTimer.refresh();
       const until = performance.now() + UNPARK_MS;
       for (let index = 0; index < this.#workers; index++) {
         Atomics.wait(this.#ring.words, workerState(index), DETACHED, Math.max(0, until - performance.now()));
@@ -308,8 +339,9 @@ export class CopyEngine implements AsyncDisposable {
       });
     }
     clearTimeout(this.#parkTimer);
-    clearInterval(this.#keepAlive);
+    this.#keepAlive.ref();
     await this.#crew.close();
+    clearInterval(this.#keepAlive);
     this.#outbox.close();
     this.memory.freeContig(this.#ringPfn);
   }

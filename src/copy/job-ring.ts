@@ -6,8 +6,8 @@ import { DESCRIPTOR_WORDS, type PlanTarget } from './plan.js';
  * The protocol between the caller and its workers: a few words of the shared memory.
  *
  * A *job* is one window of a batch, cut into *units* that a thread copies without asking anybody: a thread's whole list
- * (static schedule) or a few descriptors (dynamic). A *slot* holds one job. Only the caller writes a slot's fields, and
- * only while the slot is closed; workers claim its units, copy, and count down.
+ * (static schedule) or a few descriptors (dynamic). A *slot* holds one job. The caller alone writes what the job is, while
+ * the slot is closed; threads claim its units, copy, note progress and CPU time, and count down.
  *
  * A unit's owner word goes CLOSED -> FREE (caller publishes) -> thread + 1 (a claim) -> CLOSED (copied). A claim is a
  * compare-exchange on that word, so a unit has one owner however late a thread comes to the slot. The cursor is only a
@@ -187,6 +187,8 @@ export function isDone({ words }: JobRing, slot: Slot): boolean {
 /** Takes back the units that worker `index` owned when its thread ended. Returns how many. */
 export function closeLostUnits({ words }: JobRing, slot: Slot, index: number): number {
   let lost = 0;
+  // The thread may have drawn a ticket and ended before it claimed the unit: all units are offered again.
+  Atomics.store(words, slot.base + CURSOR, 0);
   for (let unit = 0; unit < (words[slot.base + UNITS] as number); unit++) {
     // The thread is gone, so nobody else changes a word that says it owns the unit.
     if (Atomics.compareExchange(words, slot.owners + unit, index + 1, CLOSED) === index + 1) lost++;

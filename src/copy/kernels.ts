@@ -7,12 +7,31 @@ import { DESCRIPTOR_WORDS } from './plan.js';
 /** Bytes copied between two looks at the stop word. */
 const PIECE = 256 * 2 ** 10;
 
-/** The buffers of a job that isn't in the engine's own memory; descriptors hold offsets in them. */
+/** The buffers of a job that isn't in the engine's own memory; descriptors hold offsets from where each starts. */
 export interface ForeignBuffers {
-  readonly to: Uint8Array;
-  readonly from: Uint8Array;
+  readonly to: SharedArrayBuffer;
+  readonly toStart: number;
+  readonly from: SharedArrayBuffer;
+  readonly fromStart: number;
   /** Whether `from` is the engine's own memory, whose frames may be poisoned. */
   readonly fromEngine: boolean;
+}
+
+/** {@link ForeignBuffers} as one thread sees them. Views can't be sent: those of 4 GiB arrive empty on Node.js 20. */
+export interface ForeignViews {
+  readonly to: Uint8Array;
+  readonly from: Uint8Array;
+  readonly fromEngine: boolean;
+}
+
+/** The longest view that every supported Node.js can make. */
+const MAX_VIEW_BYTES = 2 ** 32;
+
+export function openBuffers({ to, toStart, from, fromStart, fromEngine }: ForeignBuffers): ForeignViews {
+  const view = (buffer: SharedArrayBuffer, start: number) =>
+    new Uint8Array(buffer, start, Math.min(buffer.byteLength - start, MAX_VIEW_BYTES));
+  const toView = view(to, toStart);
+  return { to: toView, from: to === from && toStart === fromStart ? toView : view(from, fromStart), fromEngine };
 }
 
 /** What a thread needs to copy. */
@@ -26,8 +45,8 @@ export interface KernelContext {
   readonly isPoisoned: (address: number, bytes: number) => boolean;
   /** The words of the ring. */
   readonly words: Int32Array;
-  /** The buffers of the foreign job in a slot. */
-  readonly foreign: (slot: Slot) => ForeignBuffers;
+  /** The buffers of the foreign job in a slot; without them its items are left. */
+  readonly foreign: (slot: Slot) => ForeignViews | undefined;
 }
 
 /** Compiles the WebAssembly walker, which stands beside this file. About 1 ms; a module serves every thread. */
@@ -49,7 +68,9 @@ export function createCopyRange(context: KernelContext): CopyRange {
       return walk(list, end - first, slot.stopAddress, poisonAddress);
     }
     if (kernel !== KERNEL_FOREIGN) return walkTypedArrays(words, slot, first, end, bytes, bytes, isPoisoned);
-    const { to, from, fromEngine } = foreign(slot);
+    const buffers = foreign(slot);
+    if (!buffers) return end - first;
+    const { to, from, fromEngine } = buffers;
     return walkTypedArrays(words, slot, first, end, to, from, fromEngine ? isPoisoned : healthy);
   };
 }

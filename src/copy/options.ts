@@ -20,7 +20,8 @@ export interface CreateOptions {
   memory?: number | string | PhysicalMemory;
   /**
    * `'dynamic'`: threads claim the next items as they finish, so one that loses its core holds nobody up. `'static'`:
-   * every thread has its own list from the start, as in the published driver. Default: `'dynamic'`.
+   * every thread has its own list from the start, as in the published driver (of 16,384 items at a
+   * time); a caller that helps takes what nobody has begun. Default: `'dynamic'`.
    */
   schedule?: Schedule;
   /**
@@ -32,11 +33,14 @@ export interface CreateOptions {
   caller?: CallerMode;
   /** Added to the workers' nice value: 0 to 19, where the platform has one. Default: 0. */
   niceIncrement?: number;
-  /** A batch of fewer bytes is copied by the calling thread, at once; `Infinity` for all. Default: {@link MIN_PARALLEL_BYTES}. */
+  /**
+   * A batch of fewer bytes is copied by the calling thread, at once; `Infinity` for all. `'auto'`: always under 2 MiB,
+   * never over 32 MiB, and in between whichever way calls of that size were faster lately. Default: `'auto'`.
+   */
   minParallelBytes?: number | string;
   /**
-   * `'memory.copy'`: WebAssembly's, which is C's memcpy, for the engine's own memory alone. `'typed-array'`:
-   * `Uint8Array.prototype.set`, for any shared memory. `'auto'`: the first where it can. Default: `'auto'`.
+   * `'memory.copy'`: WebAssembly's, which is the C library's memmove, for the engine's own memory alone. `'typed-array'`:
+   * `Uint8Array`'s `set` and `copyWithin`, for any shared memory. `'auto'`: the first where it can. Default: `'auto'`.
    */
   kernel?: KernelName;
 }
@@ -48,24 +52,34 @@ export interface EngineOptions {
   readonly schedule: Schedule;
   readonly caller: CallerMode;
   readonly niceIncrement: number;
-  readonly minParallelBytes: number;
+  readonly minParallelBytes: number | 'auto';
   readonly kernel: KernelName;
 }
 
-/** The default of `minParallelBytes`: where two threads begin to gain on one; `npm run bench:threshold` measures it. */
-export const MIN_PARALLEL_BYTES = 4 * MiB;
 const DEFAULT_MEMORY = 1024 * MiB;
+const OPTIONS: readonly (keyof CreateOptions)[] = [
+  'threads',
+  'memory',
+  'schedule',
+  'caller',
+  'niceIncrement',
+  'minParallelBytes',
+  'kernel',
+];
 const MAX_NICE = 19;
 
 /** Checks the options and fills in the defaults. Throws EINVAL, or ENOMEM for memory that can't be had. */
 export function checkOptions(options: CreateOptions = {}): EngineOptions {
   if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name as keyof CreateOptions)) throw invalid('options', `must be ${OPTIONS.join(', ')}`, name);
+  }
   const checked = {
     threads: checkThreads(options.threads ?? 'auto'),
     schedule: oneOf('schedule', options.schedule ?? 'dynamic', ['static', 'dynamic'] as const),
     caller: oneOf('caller', options.caller ?? 'helps', ['waits', 'helps'] as const),
     niceIncrement: checkNice(options.niceIncrement ?? 0),
-    minParallelBytes: checkMinParallel(options.minParallelBytes ?? MIN_PARALLEL_BYTES),
+    minParallelBytes: checkMinParallel(options.minParallelBytes ?? 'auto'),
     kernel: oneOf('kernel', options.kernel ?? 'auto', ['auto', 'memory.copy', 'typed-array'] as const),
   };
   return { ...checked, memory: checkMemory(options.memory ?? DEFAULT_MEMORY) };
@@ -84,10 +98,12 @@ function checkNice(nice: unknown): number {
   return nice;
 }
 
-function checkMinParallel(bytes: unknown): number {
+function checkMinParallel(bytes: unknown): number | 'auto' {
+  if (bytes === 'auto') return bytes;
   if (bytes === Number.POSITIVE_INFINITY) return bytes;
   if (typeof bytes === 'string') return parseSize(bytes, 'minParallelBytes');
-  if (typeof bytes !== 'number' || !(bytes >= 0)) throw invalid('minParallelBytes', 'must be bytes, 0 or more', bytes);
+  if (typeof bytes !== 'number' || !(bytes >= 0))
+    throw invalid('minParallelBytes', "must be bytes, 0 or more, or 'auto'", bytes);
   return bytes;
 }
 
@@ -97,5 +113,6 @@ function checkMemory(memory: unknown): PhysicalMemory {
     throw invalid('memory', 'must be bytes, a size such as 2G, or a PhysicalMemory', memory);
   }
   const bytes = parseSize(memory, 'memory');
+  if (bytes === 0) throw invalid('memory', 'must be above 0', memory);
   return PhysicalMemory.create({ nodes: [Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE] });
 }

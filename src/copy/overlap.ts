@@ -44,7 +44,6 @@ export function survey({ to, from, bytes }: Ranges): Survey {
     total += length;
     if (target < toHigh) ascending = false;
     if (source < fromHigh) readsAscend = false;
-    else toHigh = target + length;
     if (target + length > toHigh) toHigh = target + length;
     if (target < toLow) toLow = target;
     if (source + length > fromHigh) fromHigh = source + length;
@@ -60,7 +59,7 @@ export function survey({ to, from, bytes }: Ranges): Survey {
  * @throws ErrnoError EINVAL, naming two items that overlap.
  */
 export function checkOverlap(items: Ranges, seen: Survey): void {
-  if (!(areApart(seen) && seen.ascending)) throwAtOverlap(items);
+  if (!(areApart(seen) && seen.ascending)) checkExactly(items);
 }
 
 /** As {@link checkOverlap}, for 32-bit addresses: a batch of whole pages in any order costs one or two passes. */
@@ -69,7 +68,7 @@ export function checkOverlapInMemory(items: CopyItems, seen: Survey): void {
   if (apart && seen.ascending) return;
   const written = writtenPages(items, seen);
   if (written && (apart || readsNone(items, seen, written))) return;
-  throwAtOverlap(items);
+  checkExactly(items);
 }
 
 /** Whether all reads are on one side of all writes. */
@@ -113,7 +112,7 @@ function readsNone({ from, bytes }: CopyItems, { toLow, toHigh }: Survey, writte
 }
 
 /** The exact check, for any ranges: sweeps over them by their start. */
-function throwAtOverlap({ to, from, bytes }: Ranges): void {
+function checkExactly({ to, from, bytes }: Ranges): void {
   const count = bytes.length;
   // Range r is item r's destination below `count`, and item r - count's source from there on.
   const start = (range: number) => (range < count ? to[range] : from[range - count]) as number;
@@ -134,5 +133,6 @@ function throwAtOverlap({ to, from, bytes }: Ranges): void {
 
 function overlapError(a: number, b: number, count: number): ErrnoError {
   const name = (range: number) => `${range < count ? 'to' : 'from'} of item ${range % count}`;
-  return new ErrnoError('EINVAL', `${name(Math.max(a, b))} overlaps ${name(Math.min(a, b))}: copy them in two calls`);
+  const advice = a % count === b % count ? 'a copy within one range must not' : 'copy them in two calls';
+  return new ErrnoError('EINVAL', `${name(Math.max(a, b))} overlaps ${name(Math.min(a, b))}: ${advice}`);
 }

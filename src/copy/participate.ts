@@ -45,7 +45,8 @@ export function copyUnit(participant: Participant, slot: Slot): boolean {
     : Math.min(first + (words[base + PER_UNIT] as number), words[base + ITEMS] as number);
   const left = copyRange(slot, first, end);
   if (left > 0) Atomics.add(words, base + LEFT, left);
-  slot.cpuNs[index] = (slot.cpuNs[index] as number) + clock.stop();
+  // At least 1: above 0 means that the thread took part.
+  slot.cpuNs[index] = (slot.cpuNs[index] as number) + Math.max(clock.stop(), 1);
   finishUnit(words, slot, unit, index + 1);
   return true;
 }

@@ -5,6 +5,8 @@ import type { CopyItems } from './copy-items.js';
 
 /** 32-bit words of a descriptor: to, from, bytes. */
 export const DESCRIPTOR_WORDS = 3;
+/** The longest that merging makes a descriptor: what its word can hold. */
+const MAX_DESCRIPTOR_BYTES = 2 ** 32 - 1;
 
 /** Where a planner writes: descriptors, and for each the position of the (first) item it came from. */
 export interface PlanTarget {
@@ -32,11 +34,11 @@ export interface CopyPlan extends PlanTarget {
  * A pure function: it looks at addresses and lengths alone, and the items stay as they are.
  *
  * @param items the batch; an item of 0 bytes gets no descriptor
- * @param threads 1 to 64
+ * @param threads 1 to 64, or `'auto'` for as many as the machine can run at once
  * @throws ErrnoError EINVAL for another thread count, or arrays of different lengths
  */
-export function planCopy(items: CopyItems, threads: number): CopyPlan {
-  checkThreads(threads);
+export function planCopy(items: CopyItems, threads: number | 'auto'): CopyPlan {
+  const threadCount = checkThreads(threads);
   const count = items.to.length;
   if (items.from.length !== count || items.bytes.length !== count) {
     throw invalid(
@@ -45,12 +47,12 @@ export function planCopy(items: CopyItems, threads: number): CopyPlan {
       `${count}, ${items.from.length}, ${items.bytes.length}`,
     );
   }
-  const capacity = staticCapacity(count, threads);
+  const capacity = staticCapacity(count, threadCount);
   const target = { descriptors: new Uint32Array(capacity * DESCRIPTOR_WORDS), source: new Uint32Array(capacity) };
-  const lists = new Uint32Array(threads + 1);
-  const used = planStatic(target, lists, items, 0, count, threads);
+  const lists = new Uint32Array(threadCount + 1);
+  const used = planStatic(target, lists, items, 0, count, threadCount);
   return {
-    distribution: count < threads ? 'chunks' : 'folios',
+    distribution: count < threadCount ? 'chunks' : 'folios',
     descriptors: target.descriptors.subarray(0, used * DESCRIPTOR_WORDS),
     source: target.source.subarray(0, used),
     lists,
@@ -82,8 +84,8 @@ export function planStatic(
     if (count < threads) {
       used = writeChunks(target, used, items, first, end, thread, threads);
     } else {
-      const from = first + runStart(count, thread, threads);
-      used = writeMerged(target, used, used, items, from, first + runStart(count, thread + 1, threads), 2 ** 32);
+      const runFirst = first + runStart(count, thread, threads);
+      used = writeFolios(target, used, items, runFirst, first + runStart(count, thread + 1, threads));
     }
     lists[thread + 1] = used;
   }
@@ -95,25 +97,26 @@ function runStart(count: number, thread: number, threads: number): number {
   return thread * Math.floor(count / threads) + Math.min(thread, count % threads);
 }
 
+/** Writes chunk `chunk` of `chunks` of items `first` up to `end` as a list; returns where the next begins. */
 function writeChunks(
   target: PlanTarget,
-  used: number,
+  list: number,
   items: CopyItems,
   first: number,
   end: number,
-  thread: number,
-  threads: number,
+  chunk: number,
+  chunks: number,
 ): number {
-  const listStart = used;
-  let next = used;
+  let used = list;
   for (let i = first; i < end; i++) {
     const to = items.to[i] as number;
+    const from = items.from[i] as number;
     const bytes = items.bytes[i] as number;
-    const from = chunkBorder(to, bytes, thread, threads);
-    const length = chunkBorder(to, bytes, thread + 1, threads) - from;
-    next = append(target, next, listStart, to + from, (items.from[i] as number) + from, length, i, 2 ** 32);
+    const border = chunkBorder(to, bytes, chunk, chunks);
+    const length = chunkBorder(to, bytes, chunk + 1, chunks) - border;
+    used = append(target, list, used, to + border, from + border, length, i);
   }
-  return next;
+  return used;
 }
 
 /** Offset in the item at which chunk `chunk` begins: a cache line of the destination, or one of the item's ends. */
@@ -124,55 +127,33 @@ function chunkBorder(to: number, bytes: number, chunk: number, chunks: number): 
   return Math.max(0, border - ((to + border) % CACHE_LINE));
 }
 
-/**
- * Writes items `first` up to `end`, whole, neighbours merged up to `mergeLimit` bytes.
- *
- * @returns the number of descriptors after it
- */
-function writeMerged(
-  target: PlanTarget,
-  used: number,
-  listStart: number,
-  items: CopyItems,
-  first: number,
-  end: number,
-  mergeLimit: number,
-): number {
-  let next = used;
+/** Writes items `first` up to `end`, whole, as a list; returns where the next begins. */
+function writeFolios(target: PlanTarget, list: number, items: CopyItems, first: number, end: number): number {
+  const { to, from, bytes } = items;
+  let used = list;
   for (let i = first; i < end; i++) {
-    next = append(
-      target,
-      next,
-      listStart,
-      items.to[i] as number,
-      items.from[i] as number,
-      items.bytes[i] as number,
-      i,
-      mergeLimit,
-    );
+    used = append(target, list, used, to[i] as number, from[i] as number, bytes[i] as number, i);
   }
-  return next;
+  return used;
 }
 
-/** Appends a descriptor, or lengthens the one before where both sides touch and `mergeLimit` allows it. */
+/** Appends a descriptor to the list that begins at `list`, or lengthens its last where both sides touch. */
 function append(
-  target: PlanTarget,
+  { descriptors, source }: PlanTarget,
+  list: number,
   used: number,
-  listStart: number,
   to: number,
   from: number,
   bytes: number,
-  source: number,
-  mergeLimit: number,
+  item: number,
 ): number {
   if (bytes === 0) return used;
-  const { descriptors } = target;
   const word = used * DESCRIPTOR_WORDS;
-  if (used > listStart) {
+  if (used > list) {
     const length = descriptors[word - 1] as number;
     const touches =
       (descriptors[word - 3] as number) + length === to && (descriptors[word - 2] as number) + length === from;
-    if (touches && length + bytes <= mergeLimit) {
+    if (touches && length + bytes <= MAX_DESCRIPTOR_BYTES) {
       descriptors[word - 1] = length + bytes;
       return used;
     }
@@ -180,7 +161,7 @@ function append(
   descriptors[word] = to;
   descriptors[word + 1] = from;
   descriptors[word + 2] = bytes;
-  target.source[used] = source;
+  source[used] = item;
   return used + 1;
 }
 

@@ -22,12 +22,13 @@ export function gainsFromOrder({ bytes, seen }: Transfer): boolean {
  * The positions of a transfer's items in the order of the pages that their sources begin on, but for the first
  * {@link HEAD_ITEMS}, which stay where they are. A counting sort, about 1.5 ms for 131,072 items.
  */
-export function orderBySource({ from, seen }: Transfer): Uint32Array {
+export function orderBySource({ from, bytes, seen }: Transfer): Uint32Array {
   const count = from.length;
   const base = Math.floor(seen.fromLow / 2 ** PAGE_SHIFT);
   const starts = new Uint32Array(Math.floor(seen.fromHigh / 2 ** PAGE_SHIFT) - base + 2);
   for (let i = HEAD_ITEMS; i < count; i++) {
-    const page = ((from[i] as number) >>> PAGE_SHIFT) - base;
+    // Items of 0 bytes may lie outside what was surveyed.
+    const page = bytes[i] === 0 ? 0 : ((from[i] as number) >>> PAGE_SHIFT) - base;
     starts[page + 1] = (starts[page + 1] as number) + 1;
   }
   let start = HEAD_ITEMS;
@@ -38,7 +39,7 @@ export function orderBySource({ from, seen }: Transfer): Uint32Array {
   const order = new Uint32Array(count);
   for (let i = 0; i < HEAD_ITEMS; i++) order[i] = i;
   for (let i = HEAD_ITEMS; i < count; i++) {
-    const page = ((from[i] as number) >>> PAGE_SHIFT) - base;
+    const page = bytes[i] === 0 ? 0 : ((from[i] as number) >>> PAGE_SHIFT) - base;
     const at = starts[page] as number;
     starts[page] = at + 1;
     order[at] = i;

@@ -22,6 +22,8 @@ export interface Transfer extends CopyItems {
   readonly buffers: ForeignBuffers | undefined;
   /** What a look at all items told. */
   readonly seen: Survey;
+  /** Whether the arrays are the user's own, who may write to them as soon as the event loop turns. */
+  readonly isBorrowed: boolean;
 }
 
 /** In a buffer of more than 4 GiB offsets are counted from a multiple of this, so that they fit 32 bits. */
@@ -38,8 +40,13 @@ const SEGMENT = 2 ** 30;
 export function createTransfers(memory: PhysicalMemory, batch: unknown, kernel: KernelName): Transfer[] {
   if (isCopyItems(batch)) return [checkItems(memory, batch)];
   if (!Array.isArray(batch)) throw invalid('items', 'must be an array of { to, from } or a CopyItems', batch);
-  const pairs = batch as CopyPair[];
-  const inMemory = pairs.every((pair, i) => checkPair(pair, i, memory, kernel));
+  // Each pair is read once, holes too: what is checked must be what is copied.
+  const pairs = Array.from(
+    batch as (CopyPair | undefined)[],
+    (pair) => ({ to: pair?.to, from: pair?.from }) as CopyPair,
+  );
+  let inMemory = true;
+  for (const [i, pair] of pairs.entries()) inMemory = checkPair(pair, i, memory, kernel) && inMemory;
   return inMemory ? [transferInMemory(pairs)] : transfersBetweenBuffers(memory, pairs);
 }
 
@@ -48,7 +55,10 @@ function isCopyItems(batch: unknown): batch is CopyItems {
   return to instanceof Uint32Array && from instanceof Uint32Array && bytes instanceof Uint32Array;
 }
 
-function checkItems(memory: PhysicalMemory, items: CopyItems): Transfer {
+function checkItems(memory: PhysicalMemory, given: CopyItems): Transfer {
+  // What other threads can write to is copied first: what was checked must be what is planned.
+  const isShared = [given.to, given.from, given.bytes].some(({ buffer }) => buffer instanceof SharedArrayBuffer);
+  const items = isShared ? copyOf(given) : given;
   const { to, from, bytes } = items;
   if (from.length !== to.length || bytes.length !== to.length) {
     throw invalid(
@@ -63,7 +73,7 @@ function checkItems(memory: PhysicalMemory, items: CopyItems): Transfer {
   if (seen.toLow < low || seen.toHigh > high) throw fault('to', to, bytes, memory);
   if (seen.fromLow < low || seen.fromHigh > high) throw fault('from', from, bytes, memory);
   checkOverlapInMemory(items, seen);
-  return { to, from, bytes, index: undefined, buffers: undefined, seen };
+  return { to, from, bytes, index: undefined, buffers: undefined, seen, isBorrowed: !isShared };
 }
 
 function fault(side: string, addresses: Uint32Array, bytes: Uint32Array, memory: PhysicalMemory): ErrnoError {
@@ -83,8 +93,8 @@ function fault(side: string, addresses: Uint32Array, bytes: Uint32Array, memory:
  * @throws as {@link createTransfers}, but for overlaps
  */
 export function checkPair(pair: CopyPair, i: number, memory: PhysicalMemory, kernel: KernelName): boolean {
-  const to = checkView(pair?.to, `to of item ${i}`);
-  const from = checkView(pair?.from, `from of item ${i}`);
+  const to = checkView(pair.to, `to of item ${i}`);
+  const from = checkView(pair.from, `from of item ${i}`);
   if (to.byteLength !== from.byteLength) {
     throw invalid(
       `item ${i}`,
@@ -131,7 +141,7 @@ function transferInMemory(pairs: readonly CopyPair[]): Transfer {
   }
   const seen = survey(items);
   checkOverlapInMemory(items, seen);
-  return { ...items, index: undefined, buffers: undefined, seen };
+  return { ...items, index: undefined, buffers: undefined, seen, isBorrowed: false };
 }
 
 /** A stretch of a pair between two buffers, short enough for 32-bit offsets from its windows. */
@@ -204,9 +214,6 @@ function placeBuffers(pairs: readonly CopyPair[]): Map<ArrayBufferLike, number> 
 
 function transferOf(memory: PhysicalMemory, group: Group): Transfer {
   const { segments, toWindow, fromWindow } = group;
-  const to = new Uint8Array(group.to, toWindow * WINDOW);
-  const from =
-    group.to === group.from && toWindow === fromWindow ? to : new Uint8Array(group.from, fromWindow * WINDOW);
   const items = {
     to: Uint32Array.from(segments, (segment) => segment.to),
     from: Uint32Array.from(segments, (segment) => segment.from),
@@ -215,19 +222,33 @@ function transferOf(memory: PhysicalMemory, group: Group): Transfer {
   return {
     ...items,
     index: Uint32Array.from(segments, (segment) => segment.item),
-    buffers: { to, from, fromEngine: group.from === memory.buffer },
+    buffers: {
+      to: group.to,
+      toStart: toWindow * WINDOW,
+      from: group.from,
+      fromStart: fromWindow * WINDOW,
+      fromEngine: group.from === memory.buffer,
+    },
     seen: survey(items),
+    isBorrowed: false,
   };
 }
 
-/** A transfer of those items whose positions pass `isWanted`. */
-export function selectItems(transfer: Transfer, isWanted: (position: number) => boolean): Transfer {
-  const { to, from, bytes, buffers } = transfer;
-  const wanted = Uint32Array.from(to.keys()).filter(isWanted);
-  if (wanted.length === to.length) return transfer;
-  const select = (array: Uint32Array) => wanted.map((i) => array[i] as number);
-  const items = { to: select(to), from: select(from), bytes: select(bytes) };
-  return { ...items, index: wanted.map((i) => itemOf(transfer, i)), buffers, seen: survey(items) };
+/** The same transfer on arrays of its own. To be made before the event loop turns while items are still to be planned. */
+export function ownTransfer(transfer: Transfer): Transfer {
+  return transfer.isBorrowed ? { ...transfer, ...copyOf(transfer), isBorrowed: false } : transfer;
+}
+
+function copyOf({ to, from, bytes }: CopyItems): CopyItems {
+  return { to: to.slice(), from: from.slice(), bytes: bytes.slice() };
+}
+
+/** A transfer of the items at some positions. */
+export function selectItems(transfer: Transfer, positions: readonly number[]): Transfer {
+  const select = (array: Uint32Array) => Uint32Array.from(positions, (i) => array[i] as number);
+  const items = { to: select(transfer.to), from: select(transfer.from), bytes: select(transfer.bytes) };
+  const index = Uint32Array.from(positions, (i) => itemOf(transfer, i));
+  return { ...items, index, buffers: transfer.buffers, seen: survey(items), isBorrowed: false };
 }
 
 /** Position in the user's batch of a transfer's item. */

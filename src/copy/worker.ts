@@ -20,7 +20,7 @@ import {
   workerState,
   workerTid,
 } from './job-ring.js';
-import { createCopyRange, type ForeignBuffers } from './kernels.js';
+import { createCopyRange, type ForeignBuffers, type ForeignViews, openBuffers } from './kernels.js';
 import { copyUnit, type Participant } from './participate.js';
 
 /** What every worker of an engine gets once, as its workerData. */
@@ -39,13 +39,19 @@ export interface ForeignMessage extends ForeignBuffers {
   readonly sequence: number;
 }
 
+/** A message, with the buffers as this thread sees them. */
+interface Received {
+  readonly sequence: number;
+  readonly views: ForeignViews;
+}
+
 const { memory, module, ringAddress, poisonAddress, channel } = workerData as WorkerSetup;
 const ring = openRing(memory.buffer, ringAddress);
 const { words } = ring;
 const poison = new PoisonMap(memory.buffer, poisonAddress, memory.buffer.byteLength / PAGE_SIZE);
 const inbox = new BroadcastChannel(channel);
 /** The newest message for each slot; dropped with the job, so that a user's buffer can be collected. */
-const received: (ForeignMessage | undefined)[] = new Array(SLOTS).fill(undefined);
+const received: (Received | undefined)[] = new Array(SLOTS).fill(undefined);
 const clock = createCpuClock();
 const copyRange = createCopyRange({
   memory,
@@ -101,14 +107,18 @@ function receiveBuffers(): void {
   const port = inbox as unknown as MessagePort;
   for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
     const message = next.message as ForeignMessage;
-    received[message.slot] = message;
+    received[message.slot] = { sequence: message.sequence, views: openBuffers(message) };
   }
 }
 
-/** The buffers of the job whose unit this worker has just claimed: they were sent before it was published. */
-function buffersOf(slot: Slot): ForeignBuffers {
+/**
+ * The buffers of the job whose unit this worker has just claimed. They were sent before it was published, so they are
+ * there, unless this thread attached between the two and came to the unit by an old ticket.
+ */
+function buffersOf(slot: Slot): ForeignViews | undefined {
   if (received[slot.number]?.sequence !== words[slot.base + SEQUENCE]) receiveBuffers();
-  return received[slot.number] as ForeignMessage;
+  const message = received[slot.number];
+  return message?.sequence === words[slot.base + SEQUENCE] ? message.views : undefined;
 }
 
 /** The kernel's number of this thread, or 0 where the platform doesn't tell. */

@@ -6,7 +6,7 @@ import { ErrnoError, invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { formatSize, orderOf, PAGE_SIZE } from '../units.js';
 import { fillFromFile, fillWithPattern, scrub } from '../workloads/fill.js';
-import { findDifference } from '../workloads/verify.js';
+import { findDifference, hashFolios } from '../workloads/verify.js';
 
 /** In which order folios lie in memory. */
 export type FrameOrder = 'sequential' | 'shuffled';
@@ -62,6 +62,8 @@ interface Layout {
   readonly order: FrameOrder;
   readonly from: Uint32Array;
   readonly to: Uint32Array;
+  /** Of the source as it was filled. */
+  readonly hash: string;
 }
 
 /**
@@ -75,12 +77,17 @@ export async function sweepCopies(sweep: CopySweep, onProgress: OnProgress): Pro
   for (const folioBytes of sweep.folioBytes) {
     orderOf(folioBytes);
     if (sweep.total < folioBytes || sweep.total % folioBytes !== 0) {
-      throw invalid('total', `must be a multiple of the folio size ${formatSize(folioBytes)}`, formatSize(sweep.total));
+      throw invalid(
+        'total',
+        `must be a multiple of the folio size ${formatSize(folioBytes)}, above 0`,
+        formatSize(sweep.total),
+      );
     }
   }
   const memory = PhysicalMemory.create({ nodes: [sweep.total, sweep.total] });
-  const settings = await createSettings(sweep, memory);
+  const settings: Setting[] = [];
   try {
+    await createSettings(sweep, memory, settings);
     const layouts = combine(sweep.folioBytes, sweep.orders);
     const runs = layouts.length * settings.length * sweep.threads.length * (sweep.runs + 1);
     const results: CopyMeasurement[] = [];
@@ -97,24 +104,23 @@ export async function sweepCopies(sweep: CopySweep, onProgress: OnProgress): Pro
   }
 }
 
-async function createSettings(sweep: CopySweep, memory: PhysicalMemory): Promise<Setting[]> {
-  const settings: Setting[] = [];
+/** Adds one for every combination to `settings`, so that what was created is closed if the next cannot be. */
+async function createSettings(sweep: CopySweep, memory: PhysicalMemory, settings: Setting[]): Promise<void> {
   for (const [schedule, [caller, kernel]] of combine(sweep.schedules, combine(sweep.callers, sweep.kernels))) {
     const threads = Math.max(...sweep.threads);
     // However little is copied, the threads that were asked for copy it.
     const engine = await CopyEngine.create({ memory, threads, schedule, caller, kernel, minParallelBytes: 0 });
     settings.push({ schedule, caller, kernel, engine });
   }
-  return settings;
 }
 
 function layOut(sweep: CopySweep, memory: PhysicalMemory, folioBytes: number, order: FrameOrder): Layout {
   const folios = sweep.total / folioBytes;
   const from = memory.allocFolios(folios, orderOf(folioBytes), { node: 0, frames: order, seed: 1 });
   const to = memory.allocFolios(folios, orderOf(folioBytes), { node: 1, frames: order, seed: 2 });
-  if (sweep.input) fillFromFile(memory, from, folioBytes, sweep.input);
+  if (sweep.input !== undefined) fillFromFile(memory, from, folioBytes, sweep.input);
   else fillWithPattern(memory, from, folioBytes);
-  return { folioBytes, order, from, to };
+  return { folioBytes, order, from, to, hash: hashFolios(memory, from, folioBytes) };
 }
 
 /** All measurements over one layout. */
@@ -137,7 +143,8 @@ async function sweepLayout(
       if (run > 0) samplesNs.push(ns);
     }
   }
-  const { folioBytes, order, from } = layout;
+  const { folioBytes, order, from, hash } = layout;
+  if (hashFolios(memory, from, folioBytes) !== hash) throw new ErrnoError('EIO', 'the source was changed by its copy');
   return candidates.map(({ setting: { schedule, caller, kernel }, threads, samplesNs }) => {
     const speeds = samplesNs.map((ns) => sweep.total / ns);
     const gbps = { best: max(speeds), median: median(speeds) };

@@ -4,7 +4,7 @@ import type { CopyMeasurement } from '../experiments/copy-sweep.js';
 import { formatSize } from '../units.js';
 import { bar } from './bar.js';
 
-const BAR_WIDTH = 24;
+const BAR_WIDTH = 20;
 
 /** The columns that tell combinations apart; one in which all rows agree goes to the heading instead. */
 const SETTINGS: readonly { head: string; of: (row: CopyMeasurement) => string; phrase: (text: string) => string }[] = [
@@ -23,7 +23,7 @@ export function copyTable(rows: readonly CopyMeasurement[], total: number): stri
   const heading = [formatSize(total), ...common.map(({ of, phrase }) => phrase(of(first)))].join(', ');
   const full = Math.max(...rows.map((row) => row.gbps.best));
   const table = new Table({
-    head: [...varying.map(({ head }) => head), 'threads', 'GB/s', 'best', 'median of the runs', 'each run'],
+    head: [...varying.map(({ head }) => head), 'threads', 'GB/s', 'best', 'median', 'each run'],
     colAligns: [...varying.map(() => 'left' as const), 'right', 'right', 'right', 'left', 'left'],
     style: { compact: true, head: [], border: [] },
   });

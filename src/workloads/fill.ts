@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { seededRandom } from '../random.js';
-import { PAGE_SIZE } from '../units.js';
+import { MiB, PAGE_SIZE } from '../units.js';
 
 /**
  * Fills folios with a pattern in which no two pages are alike: each begins with its number in the list.
@@ -22,25 +23,50 @@ export function fillWithPattern(memory: PhysicalMemory, pfns: Uint32Array, folio
   }
 }
 
+/** A file smaller than this is read once, and repeated from memory. */
+const SMALL_FILE = MiB;
+
 /**
  * Fills folios with a file, from its start, and again once it ends.
  *
- * @throws ErrnoError EINVAL for an empty file; what Node.js throws for one that can't be read.
+ * @throws ErrnoError EINVAL for what isn't a file with something in it; what Node.js throws for one that can't be read.
  */
 export function fillFromFile(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number, path: string): void {
+  const stats = statSync(path);
+  if (!stats.isFile() || stats.size === 0) throw invalid('input', 'must be a file with something in it', path);
+  if (stats.size < SMALL_FILE) {
+    fillByReading(memory, pfns, folioBytes, repeated(readFileSync(path)));
+    return;
+  }
   const file = openSync(path, 'r');
   try {
-    if (fstatSync(file).size === 0) throw invalid('input', 'must be a file with something in it', path);
-    let position = 0;
-    for (const pfn of pfns) {
-      for (let done = 0; done < folioBytes; ) {
-        const read = readSync(file, memory.bytes, pfn * PAGE_SIZE + done, folioBytes - done, position);
-        done += read;
-        position = read === 0 ? 0 : position + read;
-      }
-    }
+    fillByReading(memory, pfns, folioBytes, (to, at, bytes, position) => readSync(file, to, at, bytes, position));
   } finally {
     closeSync(file);
+  }
+}
+
+/** Puts up to `bytes` from `position` of something at `at` of `to`, and says how many; 0 where it has ended. */
+type Read = (to: Uint8Array, at: number, bytes: number, position: number) => number;
+
+/** Reads from as many repetitions of `content` as make it large. */
+function repeated(content: Buffer): Read {
+  const block = Buffer.alloc(Math.ceil(SMALL_FILE / content.length) * content.length, content);
+  return (to, at, bytes, position) => {
+    const part = block.subarray(position, position + bytes);
+    to.set(part, at);
+    return part.length;
+  };
+}
+
+function fillByReading(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number, read: Read): void {
+  let position = 0;
+  for (const pfn of pfns) {
+    for (let done = 0; done < folioBytes; ) {
+      const count = read(memory.bytes, pfn * PAGE_SIZE + done, folioBytes - done, position);
+      done += count;
+      position = count === 0 ? 0 : position + count;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SIZE } from '../units.js';
 
@@ -6,4 +7,11 @@ import { PAGE_SIZE } from '../units.js';
 export function findDifference(memory: PhysicalMemory, to: Uint32Array, from: Uint32Array, folioBytes: number): number {
   const bytesOf = (pfn: number) => memory.bytes.subarray(pfn * PAGE_SIZE, pfn * PAGE_SIZE + folioBytes);
   return from.findIndex((pfn, i) => Buffer.compare(bytesOf(pfn), bytesOf(to[i] as number)) !== 0);
+}
+
+/** SHA-256 of the folios' bytes in the order of the list, in hexadecimal. */
+export function hashFolios(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number): string {
+  const hash = createHash('sha256');
+  for (const pfn of pfns) hash.update(memory.bytes.subarray(pfn * PAGE_SIZE, pfn * PAGE_SIZE + folioBytes));
+  return hash.digest('hex');
 }
