@@ -1,11 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { CopyEngine, type CopyItems, MiB, orderOf, PhysicalMemory, parseSize } from 'mtcopy';
+import { CopyEngine, MiB, PhysicalMemory, parseSize } from 'mtcopy';
 import { median } from 'simple-statistics';
+import { allocBatch } from './batches.js';
 import { inTurns, ratio, showRatio } from './in-turns.js';
-import { verify } from './verify.js';
+import { verifyEach } from './verify.js';
 
 /*
  * The engine against C's memcpy with as many threads, over the same folios, in turns in one process tree.
@@ -13,7 +15,8 @@ import { verify } from './verify.js';
  */
 
 const TOTAL = 512 * MiB;
-const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1] || 15);
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
+const rounds = Number(values.rounds);
 
 /** Builds the C program and starts it. */
 function startC(): {
@@ -22,7 +25,12 @@ function startC(): {
 } {
   const program = 'build/memcpy-limit';
   mkdirSync('build', { recursive: true });
-  execFileSync('cc', ['-O2', '-o', program, 'bench/limit/memcpy-limit.c', '-lpthread']);
+  try {
+    execFileSync('cc', ['-O2', '-o', program, 'bench/limit/memcpy-limit.c', '-lpthread'], { stdio: 'inherit' });
+  } catch {
+    console.error('bench:limit needs a C compiler, as the command cc.');
+    process.exit(1);
+  }
   const child = spawn(program, [String(TOTAL)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   return {
@@ -34,28 +42,8 @@ function startC(): {
   };
 }
 
-function foliosOf(
-  memory: PhysicalMemory,
-  folioBytes: number,
-  frames: 'sequential' | 'shuffled',
-): CopyItems & { free: () => void } {
-  const count = TOTAL / folioBytes;
-  const from = memory.allocFolios(count, orderOf(folioBytes), { node: 0, frames, seed: 1 });
-  const to = memory.allocFolios(count, orderOf(folioBytes), { node: 1, frames, seed: 2 });
-  return {
-    from: from.map((pfn) => pfn * 4096),
-    to: to.map((pfn) => pfn * 4096),
-    bytes: new Uint32Array(count).fill(folioBytes),
-    free() {
-      memory.freeFolios(from);
-      memory.freeFolios(to);
-    },
-  };
-}
-
 const c = startC();
 const memory = PhysicalMemory.create({ nodes: [TOTAL, TOTAL] });
-memory.bytes.fill(1, memory.startAddress);
 const table = new Table({
   head: ['folios', 'order', 'threads', 'caller', 'C GB/s', 'engine GB/s', 'engine / C'],
   style: { compact: true, head: [], border: [] },
@@ -66,7 +54,8 @@ for (const caller of ['waits', 'helps'] as const) {
     for (const size of ['4K', '64K', '2M']) {
       for (const order of ['sequential', 'shuffled'] as const) {
         const folioBytes = parseSize(size);
-        const items = foliosOf(memory, folioBytes, order);
+        const items = allocBatch(memory, TOTAL, folioBytes, order);
+        await verifyEach(memory, items, { engine: () => engine.copyBatch(items) });
         const times = await inTurns(
           {
             c: () => c.run(threads, folioBytes, order === 'shuffled'),
@@ -74,7 +63,6 @@ for (const caller of ['waits', 'helps'] as const) {
           },
           rounds,
         );
-        verify(memory, items);
         items.free();
         const speed = (ns: readonly number[]) => (TOTAL / median([...ns])).toFixed(1);
         table.push([

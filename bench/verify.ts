@@ -8,3 +8,23 @@ export function verify(memory: PhysicalMemory, { to, from, bytes }: CopyItems): 
       throw new Error(`item ${i} was not copied`);
   }
 }
+
+/** Has each contestant copy a batch to destinations that were cleared before, and verifies what it did. */
+export async function verifyEach(
+  memory: PhysicalMemory,
+  items: CopyItems,
+  contestants: Readonly<Record<string, () => unknown>>,
+): Promise<void> {
+  for (const [name, copy] of Object.entries(contestants)) {
+    for (let i = 0; i < items.to.length; i++) {
+      const start = items.to[i] as number;
+      memory.bytes.fill(0, start, start + (items.bytes[i] as number));
+    }
+    await copy();
+    try {
+      verify(memory, items);
+    } catch (cause) {
+      throw new Error(`${name} copied wrong bytes`, { cause });
+    }
+  }
+}

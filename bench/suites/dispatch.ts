@@ -1,0 +1,48 @@
+import { CopyEngine, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
+import { Piscina } from 'piscina';
+import { allocBatch } from '../batches.js';
+import { ratio, showRatio } from '../in-turns.js';
+import { printTable, showSpread } from '../table.js';
+import { verifyEach } from '../verify.js';
+import { contest } from './contest.js';
+
+const ITERATIONS = 50;
+
+/** The round trip of a job that is hardly one: what it costs to have other threads copy. */
+export async function dispatch(): Promise<void> {
+  const memory = PhysicalMemory.create({ nodes: [4 * MiB, 4 * MiB] });
+  const page = allocBatch(memory, PAGE_SIZE, PAGE_SIZE, 'sequential');
+  const options = { memory, minParallelBytes: 0 };
+  await using helps1 = await CopyEngine.create({ ...options, threads: 1 });
+  await using helps2 = await CopyEngine.create({ ...options, threads: 2 });
+  await using waits1 = await CopyEngine.create({ ...options, threads: 1, caller: 'waits' });
+  await using waits2 = await CopyEngine.create({ ...options, threads: 2, caller: 'waits' });
+  const pool = new Piscina<void, void>({
+    filename: new URL('./noop-task.js', import.meta.url).href,
+    minThreads: 2,
+    maxThreads: 2,
+  });
+  const engines = {
+    'helps, 1 (no worker)': () => helps1.copyBatch(page),
+    'helps, 2': () => helps2.copyBatch(page),
+    'waits, 1': () => waits1.copyBatch(page),
+    'waits, 2': () => waits2.copyBatch(page),
+  };
+  await verifyEach(memory, page, engines);
+  const tasks = {
+    ...engines,
+    'Piscina run of a no-op': () => pool.run(),
+    'Piscina, 2 runs': () => Promise.all([pool.run(), pool.run()]),
+  };
+  const times = await contest(tasks, { rounds: 31, iterations: ITERATIONS });
+  await pool.destroy();
+  const rows = Object.entries(times).map(([name, own]) => {
+    const micros = own.map((ns) => ns / 1000);
+    return [name, showSpread(micros), showRatio(ratio(times['Piscina run of a no-op'], own))];
+  });
+  printTable(
+    ['caller, threads', 'µs a round trip', 'faster than a Piscina run'],
+    rows,
+    `One item of 4 KiB, never inline. Medians (quartiles) of 31 rounds of ${ITERATIONS} in turns.`,
+  );
+}

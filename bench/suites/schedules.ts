@@ -1,0 +1,46 @@
+import { CopyEngine, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
+import { allocBatch } from '../batches.js';
+import { ratio, showRatio } from '../in-turns.js';
+import { printTable, showSpeed } from '../table.js';
+import { verifyEach } from '../verify.js';
+import { contest } from './contest.js';
+
+const TOTAL = 64 * MiB;
+const BATCHES = [
+  ['512 pages', 512 * PAGE_SIZE, PAGE_SIZE],
+  ['16 x 2M', 32 * MiB, 2 * MiB],
+  ['32 x 2M', TOTAL, 2 * MiB],
+  ['16384 pages', TOTAL, PAGE_SIZE],
+] as const;
+
+/** How threads share a batch, and whether the caller is one of them. */
+export async function schedules(): Promise<void> {
+  const memory = PhysicalMemory.create({ nodes: [TOTAL, TOTAL] });
+  const options = { memory, threads: 2, minParallelBytes: 0 };
+  await using staticWaits = await CopyEngine.create({ ...options, schedule: 'static', caller: 'waits' });
+  await using staticHelps = await CopyEngine.create({ ...options, schedule: 'static', caller: 'helps' });
+  await using dynamicWaits = await CopyEngine.create({ ...options, schedule: 'dynamic', caller: 'waits' });
+  await using dynamicHelps = await CopyEngine.create({ ...options, schedule: 'dynamic', caller: 'helps' });
+  const rows: string[][] = [];
+  for (const [name, total, folioBytes] of BATCHES) {
+    const batch = allocBatch(memory, total, folioBytes, 'shuffled');
+    const tasks = {
+      'static waits': () => staticWaits.copyBatch(batch),
+      'static helps': () => staticHelps.copyBatch(batch),
+      'dynamic waits': () => dynamicWaits.copyBatch(batch),
+      'dynamic helps': () => dynamicHelps.copyBatch(batch),
+    };
+    await verifyEach(memory, batch, tasks);
+    const times = await contest(tasks, { rounds: 31, iterations: total < 8 * MiB ? 20 : 1 });
+    for (const [manner, own] of Object.entries(times)) {
+      const published = times['static waits'];
+      rows.push([name, ...manner.split(' '), showSpeed(total, own), showRatio(ratio(published, own))]);
+    }
+    batch.free();
+  }
+  printTable(
+    ['batch', 'schedule', 'caller', 'GB/s', 'over static, waits'],
+    rows,
+    '2 threads, shuffled. Throughput, and how many times that of the published driver (static, waits): medians (quartiles) of 31 rounds in turns.',
+  );
+}

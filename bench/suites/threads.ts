@@ -1,0 +1,42 @@
+import { CopyEngine, MiB, PhysicalMemory, parseSize } from 'mtcopy';
+import { allocBatch } from '../batches.js';
+import { ratio, showRatio } from '../in-turns.js';
+import { printTable, showSpeed } from '../table.js';
+import { verifyEach } from '../verify.js';
+import { contest } from './contest.js';
+
+const TOTAL = 256 * MiB;
+
+/** What more threads bring. */
+export async function threads(): Promise<void> {
+  const memory = PhysicalMemory.create({ nodes: [TOTAL, TOTAL] });
+  await using one = await CopyEngine.create({ memory, threads: 1 });
+  await using two = await CopyEngine.create({ memory, threads: 2 });
+  await using four = await CopyEngine.create({ memory, threads: 4 });
+  await using eight = await CopyEngine.create({ memory, threads: 8 });
+  const rows: string[][] = [];
+  for (const [size, order] of [
+    ['2M', 'sequential'],
+    ['4K', 'sequential'],
+    ['4K', 'shuffled'],
+  ] as const) {
+    const batch = allocBatch(memory, TOTAL, parseSize(size), order);
+    const tasks = {
+      1: () => one.copyBatch(batch),
+      2: () => two.copyBatch(batch),
+      4: () => four.copyBatch(batch),
+      8: () => eight.copyBatch(batch),
+    };
+    await verifyEach(memory, batch, tasks);
+    const times = await contest(tasks, { rounds: 15 });
+    for (const [count, own] of Object.entries(times)) {
+      rows.push([size, order, count, showSpeed(TOTAL, own), showRatio(ratio(times[1], own))]);
+    }
+    batch.free();
+  }
+  printTable(
+    ['folios', 'order', 'threads', 'GB/s', 'over 1 thread'],
+    rows,
+    `${TOTAL / MiB} MiB, the caller one of the threads. Throughput, and how many times that of one thread: medians (quartiles) of 15 rounds in turns.`,
+  );
+}
