@@ -2,11 +2,11 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
 import { CopyEngine, MiB, PhysicalMemory, parseSize } from 'mtcopy';
 import { median } from 'simple-statistics';
 import { allocBatch } from './batches.js';
 import { inTurns, ratio, showRatio } from './in-turns.js';
+import { printTable } from './table.js';
 import { verifyEach } from './verify.js';
 
 /*
@@ -44,10 +44,7 @@ function startC(): {
 
 const c = startC();
 const memory = PhysicalMemory.create({ nodes: [TOTAL, TOTAL] });
-const table = new Table({
-  head: ['folios', 'order', 'threads', 'caller', 'C GB/s', 'engine GB/s', 'engine / C'],
-  style: { compact: true, head: [], border: [] },
-});
+const rows: (string | number)[][] = [];
 for (const caller of ['waits', 'helps'] as const) {
   for (const threads of [1, 2]) {
     await using engine = await CopyEngine.create({ memory, threads, caller });
@@ -65,7 +62,7 @@ for (const caller of ['waits', 'helps'] as const) {
         );
         items.free();
         const speed = (ns: readonly number[]) => (TOTAL / median([...ns])).toFixed(1);
-        table.push([
+        rows.push([
           size,
           order,
           threads,
@@ -79,5 +76,8 @@ for (const caller of ['waits', 'helps'] as const) {
   }
 }
 c.end();
-console.log(table.toString());
-console.log(`${rounds} rounds in turns; GB/s are medians, engine / C the median of ratios (quartiles).`);
+printTable(
+  ['folios', 'order', 'threads', 'caller', 'C GB/s', 'engine GB/s', 'engine / C'],
+  rows,
+  `${rounds} rounds in turns; GB/s are medians, engine / C the median of ratios (quartiles).`,
+);

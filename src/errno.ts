@@ -1,18 +1,11 @@
 /** The kernel's names for what goes wrong, as this library uses them. Numbers are Linux's, from asm-generic/errno.h. */
 const ERRNO = {
-  EPERM: 1,
-  ENOENT: 2,
-  ESRCH: 3,
   EIO: 5,
-  E2BIG: 7,
   EAGAIN: 11,
   ENOMEM: 12,
-  EACCES: 13,
   EFAULT: 14,
   EBUSY: 16,
-  ENODEV: 19,
   EINVAL: 22,
-  EOPNOTSUPP: 95,
   ESHUTDOWN: 108,
   ECANCELED: 125,
   EHWPOISON: 133,

@@ -24,7 +24,11 @@ class Model {
   constructor(pages: number) {
     this.end = START + pages;
     this.#page = createPageMetadata(this.end);
-    const poison = new PoisonMap(new SharedArrayBuffer(PoisonMap.bytesFor(this.end)), 0, this.end);
+    const poison = new PoisonMap(
+      new SharedArrayBuffer(PoisonMap.BITS_OFFSET + Math.ceil(this.end / 32) * 4),
+      0,
+      this.end,
+    );
     this.allocator = new BuddyAllocator(this.#page, poison, START, this.end);
     this.#free = new Uint8Array(this.end).fill(1, START);
   }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import yoctoSpinner from 'yocto-spinner';
-import { type CopySweep, sweepCopies } from '../experiments/copy-sweep.js';
+import { CALLER_MODES, SCHEDULES } from '../copy/options.js';
+import { KERNEL_NAMES } from '../copy/transfer.js';
+import { type CopySweep, FRAME_ORDERS, sweepCopies } from '../experiments/copy-sweep.js';
 import { copyTable } from '../report/copy-table.js';
 import { machineFacts } from '../report/machine.js';
 import { count, folioSizes, size, threadCounts, words } from './arguments.js';
@@ -26,14 +28,10 @@ export function addCopyCommand(program: Command): void {
     .option('--folio-size <sizes>', 'bytes of a folio, 4K to 4M (default: 2M)', folioSizes)
     .option('--total <size>', 'bytes to copy in a run (default: 512M)', size)
     .option('--threads <counts>', 'threads that copy, 1 to 64 or auto (default: 1,2,4)', threadCounts)
-    .option('--order <orders>', 'frames in memory: sequential (default), shuffled', words('sequential', 'shuffled'))
-    .option('--schedule <schedules>', 'static or dynamic (default)', words('static', 'dynamic'))
-    .option('--caller <modes>', 'waits, or helps (default) and is one of the threads', words('waits', 'helps'))
-    .option(
-      '--kernel <kernels>',
-      'auto (default), memory.copy, typed-array',
-      words('auto', 'memory.copy', 'typed-array'),
-    )
+    .option('--order <orders>', 'frames in memory: sequential (default), shuffled', words(...FRAME_ORDERS))
+    .option('--schedule <schedules>', 'static or dynamic (default)', words(...SCHEDULES))
+    .option('--caller <modes>', 'waits, or helps (default) and is one of the threads', words(...CALLER_MODES))
+    .option('--kernel <kernels>', 'auto (default), memory.copy, typed-array', words(...KERNEL_NAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', 'fill the source with this file, repeated as needed (default: a pattern)')
     .option('--json', 'print one JSON object and nothing else')

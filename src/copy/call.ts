@@ -16,8 +16,6 @@ export interface Call {
   readonly poisoned: readonly number[];
   /** When the call began, by performance.now(). */
   readonly started: number;
-  /** Whether it was told to stop. */
-  stopped: boolean;
 }
 
 /** Checks a batch; throws what {@link createTransfers} does. Poisoned items are set apart, so that neighbours can be merged. */
@@ -36,12 +34,11 @@ export function createCall(memory: PhysicalMemory, batch: readonly CopyPair[] | 
   });
   const bytes = parts.reduce((sum, { transfer }) => sum + transfer.seen.total, 0);
   const items = 'to' in batch ? batch.to.length : batch.length;
-  return { items, bytes, parts, poisoned, started, stopped: false };
+  return { items, bytes, parts, poisoned, started };
 }
 
 /** Has the call copy nothing, for it was aborted before it began. */
 export function refuseCall(call: Call): void {
-  call.stopped = true;
   for (const part of call.parts) {
     part.tally.stopped = true;
     leaveFrom(0, part);
@@ -49,13 +46,12 @@ export function refuseCall(call: Call): void {
 }
 
 /** Whether an abort left something undone. */
-export function isCutShort({ stopped, parts }: Call): boolean {
-  return stopped && parts.some(({ tally }) => tally.left.size > 0);
+export function isCutShort({ parts }: Call): boolean {
+  return parts.some(({ tally }) => tally.stopped && tally.left.size > 0);
 }
 
 /** Ends the call between two items. */
 export function stopCall(call: Call, dispatcher: Dispatcher): void {
-  call.stopped = true;
   for (const { tally } of call.parts) dispatcher.stop(tally);
 }
 

@@ -1,3 +1,5 @@
+import { invalid } from '../errno.js';
+
 /**
  * The items of a batch as a struct of arrays: what the kernel's copy driver has as a list of `to`, `from` and size,
  * without an object an item. Entry `i` of each array belongs to item `i`.
@@ -14,4 +16,11 @@ export interface CopyItems {
 /** Room for `count` items. */
 export function createCopyItems(count: number): CopyItems {
   return { to: new Uint32Array(count), from: new Uint32Array(count), bytes: new Uint32Array(count) };
+}
+
+/** Throws EINVAL unless the three arrays are of one length. */
+export function checkLengths({ to, from, bytes }: CopyItems): void {
+  if (from.length === to.length && bytes.length === to.length) return;
+  const lengths = `${to.length}, ${from.length} and ${bytes.length}`;
+  throw invalid('items', 'must have as many to as from and bytes', lengths);
 }

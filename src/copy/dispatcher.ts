@@ -200,14 +200,7 @@ export class Dispatcher {
       // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
       this.#outbox.postMessage(message);
     }
-    publishJob(this.#ring, slot, {
-      units: plan.units,
-      perUnit: plan.perUnit,
-      items: plan.items,
-      isStatic,
-      kernel,
-      sequence,
-    });
+    publishJob(this.#ring, slot, { ...plan, isStatic, kernel, sequence });
     // A static job has a list for each; foreign buffers must not stay in anybody's inbox.
     const wakeAll = isStatic || transfer.buffers !== undefined;
     ringDoorbell(this.#ring, wakeAll ? MAX_THREADS : Math.min(plan.units, threads));

@@ -295,7 +295,7 @@ export class CopyEngine implements AsyncDisposable {
 
   /** Lets the choice learn from a call that had the engine to itself. */
   #record(call: Call, wasInline: boolean): void {
-    const isAlone = this.#inFlight === 0 && !call.stopped;
+    const isAlone = this.#inFlight === 0 && !call.parts.some(({ tally }) => tally.stopped);
     this.#choice.record(call.bytes, wasInline, isAlone ? (performance.now() - call.started) * 1e6 : undefined);
   }
 

@@ -184,7 +184,7 @@ export function isDone({ words }: JobRing, slot: Slot): boolean {
   return Atomics.load(words, slot.base + DONE) === 1;
 }
 
-/** Takes back the units that worker `index` owned when its thread ended. Returns how many. */
+/** Takes back the units that worker `index` owned when its thread ended, and offers those again that nobody owns. Returns how many were lost. */
 export function closeLostUnits({ words }: JobRing, slot: Slot, index: number): number {
   let lost = 0;
   // The thread may have drawn a ticket and ended before it claimed the unit: all units are offered again.

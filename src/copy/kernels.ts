@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { KiB } from '../units.js';
 import { Instance, Module, type SharedWasmMemory, type WasmModule } from '../wasm.js';
 import { KERNEL, KERNEL_FOREIGN, KERNEL_MEMORY_COPY, type Slot, STOP } from './job-ring.js';
 import type { CopyRange } from './participate.js';
 import { DESCRIPTOR_WORDS } from './plan.js';
 
 /** Bytes copied between two looks at the stop word. */
-const PIECE = 256 * 2 ** 10;
+const PIECE = 256 * KiB;
 
 /** The buffers of a job that isn't in the engine's own memory; descriptors hold offsets from where each starts. */
 export interface ForeignBuffers {

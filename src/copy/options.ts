@@ -2,12 +2,14 @@ import { invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { MiB, PAGE_SIZE, parseSize } from '../units.js';
 import { checkThreads } from './check-threads.js';
-import type { KernelName } from './transfer.js';
+import { KERNEL_NAMES, type KernelName } from './transfer.js';
 
+export const SCHEDULES = ['static', 'dynamic'] as const;
 /** How threads share a batch: a list each that is fixed beforehand, or the next items from a shared cursor. */
-export type Schedule = 'static' | 'dynamic';
+export type Schedule = (typeof SCHEDULES)[number];
+export const CALLER_MODES = ['waits', 'helps'] as const;
 /** Whether the calling thread copies too. */
-export type CallerMode = 'waits' | 'helps';
+export type CallerMode = (typeof CALLER_MODES)[number];
 
 /** Options of `CopyEngine.create`. */
 export interface CreateOptions {
@@ -76,11 +78,11 @@ export function checkOptions(options: CreateOptions = {}): EngineOptions {
   }
   const checked = {
     threads: checkThreads(options.threads ?? 'auto'),
-    schedule: oneOf('schedule', options.schedule ?? 'dynamic', ['static', 'dynamic'] as const),
-    caller: oneOf('caller', options.caller ?? 'helps', ['waits', 'helps'] as const),
+    schedule: oneOf('schedule', options.schedule ?? 'dynamic', SCHEDULES),
+    caller: oneOf('caller', options.caller ?? 'helps', CALLER_MODES),
     niceIncrement: checkNice(options.niceIncrement ?? 0),
     minParallelBytes: checkMinParallel(options.minParallelBytes ?? 'auto'),
-    kernel: oneOf('kernel', options.kernel ?? 'auto', ['auto', 'memory.copy', 'typed-array'] as const),
+    kernel: oneOf('kernel', options.kernel ?? 'auto', KERNEL_NAMES),
   };
   return { ...checked, memory: checkMemory(options.memory ?? DEFAULT_MEMORY) };
 }

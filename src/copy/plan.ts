@@ -1,7 +1,6 @@
-import { invalid } from '../errno.js';
 import { CACHE_LINE } from '../units.js';
 import { checkThreads } from './check-threads.js';
-import type { CopyItems } from './copy-items.js';
+import { type CopyItems, checkLengths } from './copy-items.js';
 
 /** 32-bit words of a descriptor: to, from, bytes. */
 export const DESCRIPTOR_WORDS = 3;
@@ -39,14 +38,8 @@ export interface CopyPlan extends PlanTarget {
  */
 export function planCopy(items: CopyItems, threads: number | 'auto'): CopyPlan {
   const threadCount = checkThreads(threads);
+  checkLengths(items);
   const count = items.to.length;
-  if (items.from.length !== count || items.bytes.length !== count) {
-    throw invalid(
-      'items',
-      'must have as many to as from and bytes',
-      `${count}, ${items.from.length}, ${items.bytes.length}`,
-    );
-  }
   const capacity = staticCapacity(count, threadCount);
   const target = { descriptors: new Uint32Array(capacity * DESCRIPTOR_WORDS), source: new Uint32Array(capacity) };
   const lists = new Uint32Array(threadCount + 1);

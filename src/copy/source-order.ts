@@ -1,10 +1,10 @@
-import { PAGE_SHIFT } from '../units.js';
+import { KiB, PAGE_SHIFT } from '../units.js';
 import type { Transfer } from './transfer.js';
 
 /** Items that are copied in the order given, while the rest is put in another. */
 export const HEAD_ITEMS = 4096;
 /** The largest mean item that gains, in bytes: within a larger one the hardware prefetches by itself. */
-const MAX_MEAN_BYTES = 128 * 1024;
+const MAX_MEAN_BYTES = 128 * KiB;
 /** The least share that a batch must read of what lies between its lowest and its highest source to gain. */
 const MIN_DENSITY = 0.5;
 

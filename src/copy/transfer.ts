@@ -1,7 +1,7 @@
 import { ErrnoError, invalid, show } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { GiB, PAGE_SIZE } from '../units.js';
-import { type CopyItems, createCopyItems } from './copy-items.js';
+import { type CopyItems, checkLengths, createCopyItems } from './copy-items.js';
 import type { ForeignBuffers } from './kernels.js';
 import { checkOverlap, checkOverlapInMemory, type Survey, survey } from './overlap.js';
 
@@ -11,8 +11,9 @@ export interface CopyPair {
   from: ArrayBufferView;
 }
 
+export const KERNEL_NAMES = ['auto', 'memory.copy', 'typed-array'] as const;
 /** Which code moves the bytes; see CreateOptions. */
-export type KernelName = 'auto' | 'memory.copy' | 'typed-array';
+export type KernelName = (typeof KERNEL_NAMES)[number];
 
 /** Items that one kind of job can copy: all in the engine's memory, or all between the same two buffers. */
 export interface Transfer extends CopyItems {
@@ -59,14 +60,8 @@ function checkItems(memory: PhysicalMemory, given: CopyItems): Transfer {
   // What other threads can write to is copied first: what was checked must be what is planned.
   const isShared = [given.to, given.from, given.bytes].some(({ buffer }) => buffer instanceof SharedArrayBuffer);
   const items = isShared ? copyOf(given) : given;
+  checkLengths(items);
   const { to, from, bytes } = items;
-  if (from.length !== to.length || bytes.length !== to.length) {
-    throw invalid(
-      'items',
-      'must have as many to as from and bytes',
-      `${to.length}, ${from.length} and ${bytes.length}`,
-    );
-  }
   const seen = survey(items);
   const low = memory.startAddress;
   const high = memory.bytes.length;

@@ -1,12 +1,14 @@
+import { KiB, MiB } from '../units.js';
 import { SLOT_DESCRIPTORS, type Slot } from './job-ring.js';
 import { planDynamic, planStatic } from './plan.js';
 import { gainsFromOrder, HEAD_ITEMS, orderBySource } from './source-order.js';
 import type { Transfer } from './transfer.js';
 
 /** Bounds of a dynamic unit, in bytes, and how many of them a thread gets if the batch is large enough. */
-const MIN_UNIT_BYTES = 64 * 1024;
-const MAX_UNIT_BYTES = 1024 * 1024;
+const MIN_UNIT_BYTES = 64 * KiB;
+const MAX_UNIT_BYTES = MiB;
 const UNITS_A_THREAD = 16;
+
 /** A window of a transfer, as it was written to a slot. */
 export interface WindowPlan {
   readonly units: number;

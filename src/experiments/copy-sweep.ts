@@ -1,4 +1,5 @@
 import { max, median } from 'simple-statistics';
+import type { CopyItems } from '../copy/copy-items.js';
 import { CopyEngine } from '../copy/engine.js';
 import type { CallerMode, Schedule } from '../copy/options.js';
 import type { KernelName } from '../copy/transfer.js';
@@ -8,8 +9,9 @@ import { formatSize, orderOf, PAGE_SIZE } from '../units.js';
 import { fillFromFile, fillWithPattern, scrub } from '../workloads/fill.js';
 import { findDifference, hashFolios } from '../workloads/verify.js';
 
+export const FRAME_ORDERS = ['sequential', 'shuffled'] as const;
 /** In which order folios lie in memory. */
-export type FrameOrder = 'sequential' | 'shuffled';
+export type FrameOrder = (typeof FRAME_ORDERS)[number];
 
 /** What to measure: every combination of the lists. */
 export interface CopySweep {
@@ -62,6 +64,8 @@ interface Layout {
   readonly order: FrameOrder;
   readonly from: Uint32Array;
   readonly to: Uint32Array;
+  /** The batch that copies them. */
+  readonly items: CopyItems;
   /** Of the source as it was filled. */
   readonly hash: string;
 }
@@ -120,7 +124,12 @@ function layOut(sweep: CopySweep, memory: PhysicalMemory, folioBytes: number, or
   const to = memory.allocFolios(folios, orderOf(folioBytes), { node: 1, frames: order, seed: 2 });
   if (sweep.input !== undefined) fillFromFile(memory, from, folioBytes, sweep.input);
   else fillWithPattern(memory, from, folioBytes);
-  return { folioBytes, order, from, to, hash: hashFolios(memory, from, folioBytes) };
+  const items = {
+    to: to.map((pfn) => pfn * PAGE_SIZE),
+    from: from.map((pfn) => pfn * PAGE_SIZE),
+    bytes: new Uint32Array(folios).fill(folioBytes),
+  };
+  return { folioBytes, order, from, to, items, hash: hashFolios(memory, from, folioBytes) };
 }
 
 /** All measurements over one layout. */
@@ -168,13 +177,8 @@ async function runOnce(
   memory: PhysicalMemory,
   engine: CopyEngine,
   threads: number,
-  { from, to, folioBytes }: Layout,
+  { from, to, folioBytes, items }: Layout,
 ): Promise<number> {
-  const items = {
-    to: to.map((pfn) => pfn * PAGE_SIZE),
-    from: from.map((pfn) => pfn * PAGE_SIZE),
-    bytes: new Uint32Array(to.length).fill(folioBytes),
-  };
   engine.threads = threads;
   // Not timed: the threads attach, and whoever copied before leaves the caches.
   await engine.copyBatch(items);

@@ -10,11 +10,6 @@ export class PoisonMap {
   readonly #count: Int32Array;
   readonly #bits: Int32Array;
 
-  /** Bytes that a map of `pages` frames takes. */
-  static bytesFor(pages: number): number {
-    return PoisonMap.BITS_OFFSET + Math.ceil(pages / 32) * 4;
-  }
-
   /** Bytes from the start of the map, where the count is, to its bits. The copy loop in WebAssembly relies on it. */
   static readonly BITS_OFFSET = 64;
 

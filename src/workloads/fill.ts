@@ -11,8 +11,8 @@ import { MiB, PAGE_SIZE } from '../units.js';
  * @param pfns first frames of the folios
  * @param folioBytes bytes of each
  */
-export function fillWithPattern(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number, seed = 1): void {
-  const random = seededRandom(seed);
+export function fillWithPattern(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number): void {
+  const random = seededRandom(1);
   const page = Uint32Array.from({ length: PAGE_SIZE / 4 }, () => random() * 2 ** 32);
   let number = 0;
   for (const pfn of pfns) {
