@@ -1,18 +1,32 @@
 /** The kernel's names for what goes wrong, as this library uses them. Numbers are Linux's, from asm-generic/errno.h. */
-const ERRNO = {
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
   EIO: 5,
+  E2BIG: 7,
   EAGAIN: 11,
   ENOMEM: 12,
+  EACCES: 13,
   EFAULT: 14,
   EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
   EINVAL: 22,
   ESHUTDOWN: 108,
+  ETIMEDOUT: 110,
   ECANCELED: 125,
   EHWPOISON: 133,
 } as const;
 
 /** The kernel's name of an error, for instance `'EINVAL'`. */
 export type ErrnoCode = keyof typeof ERRNO;
+
+/** The name of an error number, negative or not: `'EBUSY'` for -16. `undefined` for a number that is none of this library's. */
+export function errnoName(errno: number): ErrnoCode | undefined {
+  const found = Object.entries(ERRNO).find(([, number]) => number === Math.abs(errno));
+  return found?.[0] as ErrnoCode | undefined;
+}
 
 /**
  * An error with the kernel's `code`. Its message names the offending value and says what to do instead.

@@ -5,14 +5,34 @@ export { type CopyPlan, planCopy } from './copy/plan.js';
 export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.js';
 export type { CopyTrace } from './copy/trace.js';
 export type { CopyPair, KernelName } from './copy/transfer.js';
-export { type ErrnoCode, ErrnoError } from './errno.js';
-export type { Folio } from './memory/folio.js';
+export { type ErrnoCode, ErrnoError, errnoName } from './errno.js';
+export {
+  type Latencies,
+  Machine,
+  type MachineOptions,
+  type MigrationSettings,
+  type MigratorName,
+} from './machine.js';
+export type { Folio, FolioFlag } from './memory/folio.js';
 export {
   type FrameOptions,
   type MemoryNode,
   PhysicalMemory,
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
+export type { Migrator } from './migrate/migrator.js';
+export { type BatchUnit, type Flow, NR_MAX_BATCHED_MIGRATION } from './migrate/modes.js';
+export { fractionCopy, type MigrateStats, type Phases } from './migrate/stats.js';
+export type { MigrateTrace } from './migrate/trace.js';
+export type { AddressSpace, AddressSpaceOptions, MmapOptions } from './mm/address-space.js';
+export type { Area } from './mm/area.js';
+export type { Cpu } from './mm/cpu.js';
+export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';
+export { UnresponsiveCpuError } from './mm/tlb-flush.js';
+export type { Vmstat } from './mm/vmstat.js';
+export { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './syscalls/flags.js';
+export type { MigratePagesOptions, MigratePagesResult } from './syscalls/migrate-pages.js';
+export type { MovePagesOptions, MovePagesResult } from './syscalls/move-pages.js';
 export {
   formatSize,
   GiB,

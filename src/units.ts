@@ -5,6 +5,8 @@ type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** Page frame number: a physical byte address divided by {@link PAGE_SIZE}. */
 export type Pfn = Branded<number, 'Pfn'>;
+/** Virtual page number: a virtual byte address divided by {@link PAGE_SIZE}. */
+export type Vpn = Branded<number, 'Vpn'>;
 /** Binary logarithm of a folio's number of pages: 0 is 4 KiB, 9 is 2 MiB, 10 is 4 MiB. */
 export type Order = Branded<number, 'Order'>;
 /** Index of a NUMA node, from 0. */

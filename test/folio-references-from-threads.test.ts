@@ -134,7 +134,8 @@ describe('a folio that threads share', () => {
          let isMine = false;
          for (let tries = 0; tries < 200 && !isMine; tries++) isMine = folio.tryLock();
          if (!isMine) {
-           const seen = Atomics.load(page.flags, pfn);
+           const waiters = ${PG.waiters};
+           const seen = Atomics.or(page.flags, pfn, waiters) | waiters;
            if (seen & 1 && Atomics.wait(page.flags, pfn, seen, 5000) === 'timed-out') tally.timeouts++;
            if (tally.timeouts > 0) break;
            continue;

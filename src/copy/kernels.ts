@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { KiB } from '../units.js';
 import { Instance, Module, type SharedWasmMemory, type WasmModule } from '../wasm.js';
 import { KERNEL, KERNEL_FOREIGN, KERNEL_MEMORY_COPY, type Slot, STOP } from './job-ring.js';
@@ -53,6 +54,16 @@ export interface KernelContext {
 /** Compiles the WebAssembly walker, which stands beside this file. About 1 ms; a module serves every thread. */
 export function compileWalker(): WasmModule {
   return new Module(readFileSync(new URL('./walker.wasm', import.meta.url)));
+}
+
+/** Copies `bytes` between two physical addresses, on the calling thread; false, and nothing is copied, if a source frame is poisoned. */
+export type CopyOne = (to: number, from: number, bytes: number) => boolean;
+
+/** A {@link CopyOne} for a physical memory: one `memory.copy` for 256 KiB at most. */
+export function createCopyOne({ wasm, poisonAddress }: PhysicalMemory): CopyOne {
+  const { exports } = new Instance(compileWalker(), { env: { memory: wasm } });
+  const copyOne = exports.copyOne as (to: number, from: number, bytes: number, poison: number) => number;
+  return (to, from, bytes) => copyOne(to, from, bytes, poisonAddress) !== 0;
 }
 
 /** The function that copies a range of a job's descriptors with the kernel that the job names. */

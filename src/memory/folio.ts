@@ -1,7 +1,11 @@
 import { ErrnoError } from '../errno.js';
 import { type NodeId, type Order, PAGE_SIZE, type Pfn } from '../units.js';
+import { clearAndWake, tryLockFolio } from './folio-lock.js';
 import { PG } from './page-metadata.js';
 import type { PhysicalMemory } from './physical-memory.js';
+
+/** The name of a page flag, as in the kernel. */
+export type FolioFlag = keyof typeof PG;
 
 /**
  * A folio: 2^order contiguous, naturally aligned pages handled as one. A thin view on the metadata of its first page,
@@ -73,28 +77,44 @@ export class Folio {
     this.memory.putFolio(this.pfn);
   }
 
-  /** Locks the folio if nobody has; says whether it did (folio_trylock). */
+  /** Locks the folio if nobody has; says whether it did (folio_trylock). A locked folio stays where it is. */
   tryLock(): boolean {
-    // Acquire: what the last holder wrote before its unlock is seen after this.
-    return (Atomics.or(this.memory.page.flags, this.pfn, PG.locked) & PG.locked) === 0;
+    return tryLockFolio(this.memory.page, this.pfn);
   }
 
   /**
-   * Unlocks the folio and wakes whoever waits for its flags.
+   * Unlocks the folio and wakes whoever waits for that.
    *
    * @throws ErrnoError EINVAL if it isn't locked.
    */
   unlock(): void {
-    const { flags } = this.memory.page;
-    // Release: what was written under the lock comes before it opens.
-    if (!(Atomics.and(flags, this.pfn, ~PG.locked) & PG.locked)) {
-      throw new ErrnoError('EINVAL', `folio at PFN ${this.pfn} is not locked`);
-    }
-    Atomics.notify(flags, this.pfn);
+    if (!this.locked) throw new ErrnoError('EINVAL', `folio at PFN ${this.pfn} is not locked`);
+    clearAndWake(this.memory.page, this.pfn, PG.locked);
   }
 
   /** Whether the folio is locked, by whichever thread. */
   get locked(): boolean {
     return (Atomics.load(this.memory.page.flags, this.pfn) & PG.locked) !== 0;
+  }
+
+  /** Says that the bytes are being written out (folio_start_writeback): until {@link endWriteback} nobody moves them. */
+  startWriteback(): void {
+    Atomics.or(this.memory.page.flags, this.pfn, PG.writeback);
+  }
+
+  /** Ends what {@link startWriteback} began, and wakes whoever waits for it. */
+  endWriteback(): void {
+    clearAndWake(this.memory.page, this.pfn, PG.writeback);
+  }
+
+  /** Page-table entries that map the folio or a part of it: a PMD counts 1, and so does each PTE. */
+  get mapcount(): number {
+    return this.memory.page.mapcount[this.pfn] as number;
+  }
+
+  /** What is known of the folio: the names of its flags. */
+  get flags(): FolioFlag[] {
+    const bits = Atomics.load(this.memory.page.flags, this.pfn);
+    return (Object.keys(PG) as FolioFlag[]).filter((name) => bits & PG[name]);
   }
 }

@@ -1,3 +1,5 @@
+import { MAX_PAGE_ORDER, type Pfn } from '../units.js';
+
 /** Bits of {@link PageMetadata.flags}, after the kernel's page flags. */
 export const PG = {
   /** The folio is locked. */
@@ -8,13 +10,29 @@ export const PG = {
   buddy: 1 << 2,
   /** First page of an allocated contiguous range, whose number of pages stands in `next`. */
   contig: 1 << 3,
+  /** The folio is on its node's LRU: whoever clears the bit has isolated it. */
+  lru: 1 << 4,
+  /** Off the LRU, with a reference that its isolator holds. */
+  isolated: 1 << 5,
+  /** Accessed since the bit was last cleared. */
+  referenced: 1 << 6,
+  /** The bytes differ from what is behind them. */
+  dirty: 1 << 7,
+  /** The bytes are being written out: nobody moves them meanwhile. */
+  writeback: 1 << 8,
+  /** The bytes are valid: read from their file, or zeroed. */
+  uptodate: 1 << 9,
+  /** Anonymous or shared memory, with no file behind it. */
+  swapbacked: 1 << 10,
+  /** Somebody sleeps until `locked` or `writeback` is cleared. */
+  waiters: 1 << 11,
 } as const;
 
 /**
- * `struct page` for every frame, as a struct of arrays over PFNs in one SharedArrayBuffer: 18 bytes a page.
+ * `struct page` for every frame, as a struct of arrays over PFNs in one SharedArrayBuffer: 30 bytes a page.
  *
- * `flags` and `refcount` are changed with `Atomics` alone, from any thread. `order`, `nid`, `next` and `prev` belong
- * to the thread that allocates and frees.
+ * `flags` and `refcount` of an allocated folio are changed with `Atomics` alone, from any thread. All else belongs to the
+ * thread that allocates and frees. What is said of a folio stands at its head, the entry of its first page.
  */
 export interface PageMetadata {
   /** Bits of {@link PG}. */
@@ -27,6 +45,12 @@ export interface PageMetadata {
   readonly prev: Int32Array;
   /** Order of the free block or folio whose head this page is. */
   readonly order: Uint8Array;
+  /** Page-table entries that map the folio or a part of it: a PMD counts 1, and so does each PTE. */
+  readonly mapcount: Int32Array;
+  /** Number of what the folio's bytes belong to, which leads to every mapping of it (the kernel's `folio->mapping`); 0 if nothing. */
+  readonly mapping: Int32Array;
+  /** Position of the folio's first page in what `mapping` names, in pages. */
+  readonly index: Int32Array;
   /** Index of the node that the frame is on; {@link RESERVED_NID} for frames that are on none. */
   readonly nid: Uint8Array;
 }
@@ -38,13 +62,26 @@ export const RESERVED_NID = 255;
 
 /** Metadata for `pages` frames, all zero: nothing free, nothing allocated. */
 export function createPageMetadata(pages: number): PageMetadata {
-  const buffer = new SharedArrayBuffer(pages * 18);
+  const buffer = new SharedArrayBuffer(pages * 30);
   return {
     flags: new Int32Array(buffer, 0, pages),
     refcount: new Int32Array(buffer, pages * 4, pages),
     next: new Int32Array(buffer, pages * 8, pages),
     prev: new Int32Array(buffer, pages * 12, pages),
-    order: new Uint8Array(buffer, pages * 16, pages),
-    nid: new Uint8Array(buffer, pages * 17, pages),
+    mapcount: new Int32Array(buffer, pages * 16, pages),
+    mapping: new Int32Array(buffer, pages * 20, pages),
+    index: new Int32Array(buffer, pages * 24, pages),
+    order: new Uint8Array(buffer, pages * 28, pages),
+    nid: new Uint8Array(buffer, pages * 29, pages),
   };
+}
+
+/** The first page of the folio that `pfn`, a page of an allocated folio, is in (compound_head). */
+export function compoundHead({ flags, order }: PageMetadata, pfn: number): Pfn {
+  for (let size = 0; size <= MAX_PAGE_ORDER; size++) {
+    const head = pfn & (-1 << size);
+    // Pages behind a head have no flags, so the first head found is theirs.
+    if ((flags[head] as number) & PG.head && (order[head] as number) >= size) return head as Pfn;
+  }
+  return pfn as Pfn;
 }

@@ -15,7 +15,8 @@ import {
 import { Memory, type SharedWasmMemory } from '../wasm.js';
 import { BuddyAllocator } from './buddy-allocator.js';
 import { Folio } from './folio.js';
-import { createPageMetadata, type PageMetadata, PG, RESERVED_NID } from './page-metadata.js';
+import { createPageMetadata, NO_PAGE, type PageMetadata, PG, RESERVED_NID } from './page-metadata.js';
+import { PcpLists } from './pcp-lists.js';
 import { PoisonMap } from './poison-map.js';
 
 /** What a 32-bit WebAssembly memory can address, in bytes. */
@@ -30,6 +31,11 @@ const MAX_NODES = RESERVED_NID;
 export interface PhysicalMemoryOptions {
   /** Size of each NUMA node: bytes, or a string such as `'1G'`; a multiple of 4 KiB. */
   nodes: readonly (number | string)[];
+  /**
+   * Pages of each node that freed folios keep for the next allocation of their order, before they are merged with their
+   * neighbours (the kernel's per-cpu page lists). They count as free. Default: 0.
+   */
+  pcpHigh?: number;
 }
 
 export interface FrameOptions {
@@ -50,7 +56,7 @@ export interface MemoryNode {
   readonly endPfn: Pfn;
   /** Pages free now. */
   readonly freePages: number;
-  /** Free blocks of exactly `order` now, as /proc/buddyinfo counts them. */
+  /** Free blocks of exactly `order` now, as /proc/buddyinfo counts them: without what {@link PhysicalMemoryOptions.pcpHigh} keeps. */
   freeBlocks(order: Order): number;
 }
 
@@ -74,12 +80,13 @@ export class PhysicalMemory {
   readonly poisonAddress: number = POISON_PFN * PAGE_SIZE;
   readonly #poison: PoisonMap;
   readonly #allocators: readonly BuddyAllocator[];
+  readonly #pcp: readonly PcpLists[];
   readonly #reserved: BuddyAllocator;
 
   /**
    * Boots a physical memory.
    *
-   * @throws ErrnoError EINVAL for a node size that isn't a multiple of 4 KiB above 0; ENOMEM for more than a 32-bit
+   * @throws ErrnoError EINVAL for a node size that isn't a multiple of 4 KiB above 0, or a wrong `pcpHigh`; ENOMEM for more than a 32-bit
    * WebAssembly memory has, or more than the machine will map.
    */
   static create(options: PhysicalMemoryOptions): PhysicalMemory {
@@ -87,10 +94,12 @@ export class PhysicalMemory {
       throw invalid('nodes', `must be 1 to ${MAX_NODES} sizes`, options?.nodes);
     }
     const sizes = options.nodes.map((size) => checkNodeSize(size));
-    return new PhysicalMemory(sizes);
+    const { pcpHigh = 0 } = options;
+    if (!(pcpHigh >= 0)) throw invalid('pcpHigh', 'must be pages, 0 or more', pcpHigh);
+    return new PhysicalMemory(sizes, pcpHigh);
   }
 
-  private constructor(sizes: readonly number[]) {
+  private constructor(sizes: readonly number[], pcpHigh: number) {
     const starts: number[] = [];
     let end = RESERVED_BYTES;
     for (const size of sizes) {
@@ -111,12 +120,14 @@ export class PhysicalMemory {
       this.page.nid.fill(id, start, start + pagesOf(size));
       return new BuddyAllocator(this.page, this.#poison, start, start + pagesOf(size));
     });
+    this.#pcp = sizes.map(() => new PcpLists(pcpHigh));
+    const freePages = (id: number) => this.#freePages(id);
     this.nodes = this.#allocators.map((allocator, id) => ({
       id: id as NodeId,
       startPfn: allocator.start as Pfn,
       endPfn: allocator.end as Pfn,
       get freePages() {
-        return allocator.freePages;
+        return freePages(id);
       },
       freeBlocks: (order: Order) => allocator.freeBlocks(order),
     }));
@@ -139,7 +150,25 @@ export class PhysicalMemory {
    * order, however many pages it has.
    */
   allocFolio(order: number, options: Pick<FrameOptions, 'node'> = {}): Folio {
-    return this.folio(this.#allocBlock(checkOrder(order), this.#node(options.node)));
+    return this.folio(this.#allocBlock(checkOrder(order), this.#nodeId(options.node)));
+  }
+
+  /**
+   * As {@link allocFolio}, for hot loops: the folio's PFN, or 0, which is no folio's, if the node has no free block of
+   * that order.
+   *
+   * @internal
+   */
+  takeFolio(order: Order, node: NodeId): Pfn {
+    const { flags, refcount } = this.page;
+    const pfn = (this.#pcp[node] as PcpLists).take(order) ?? this.#takeBlock(order, node);
+    if (pfn === undefined) return NO_PAGE as Pfn;
+    this.page.order[pfn] = order;
+    // Plain stores: until its PFN is handed on, with whatever orders that, nobody else looks at the entry of a free folio,
+    // and a reference is never taken from 0.
+    flags[pfn] = PG.head;
+    refcount[pfn] = 1;
+    return pfn;
   }
 
   /**
@@ -150,19 +179,19 @@ export class PhysicalMemory {
    */
   allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
     if (!Number.isInteger(count) || count < 0) throw invalid('count', 'must be a whole number of folios', count);
-    const allocator = this.#node(options.node);
+    const node = this.#nodeId(options.node);
     const size = checkOrder(order);
-    if (count * 2 ** size > allocator.freePages) {
+    if (count * 2 ** size > this.#freePages(node)) {
       throw new ErrnoError(
         'ENOMEM',
-        `${count} folios of order ${size} are more than node ${options.node ?? 0} has: ` +
-          `${formatSize(allocator.freePages * PAGE_SIZE)} are free; free some, or ask for fewer`,
+        `${count} folios of order ${size} are more than node ${node} has: ` +
+          `${formatSize(this.#freePages(node) * PAGE_SIZE)} are free; free some, or ask for fewer`,
       );
     }
     const pfns = new Uint32Array(count);
     for (let i = 0; i < count; i++) {
       try {
-        pfns[i] = this.#allocBlock(size, allocator);
+        pfns[i] = this.#allocBlock(size, node);
       } catch (error) {
         this.freeFolios(pfns.subarray(0, i));
         throw error;
@@ -181,17 +210,34 @@ export class PhysicalMemory {
     for (const pfn of pfns) this.putFolio(pfn as Pfn);
   }
 
-  /** Drops a reference on the folio at `pfn` and frees it with the last; see {@link Folio.put}. */
-  putFolio(pfn: Pfn): void {
+  /** Drops a reference, or several, on the folio at `pfn` and frees it with the last; see {@link Folio.put}. */
+  putFolio(pfn: Pfn, references = 1): void {
     const { flags, refcount, order } = this.page;
     const allocator = this.#allocatorOf(pfn);
-    if (!allocator || !(Atomics.load(flags, pfn) & PG.head) || Atomics.load(refcount, pfn) <= 0) {
+    if (!allocator || !(Atomics.load(flags, pfn) & PG.head) || Atomics.load(refcount, pfn) < references) {
       throw new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated folio: already freed?`);
     }
     // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
-    if (Atomics.sub(refcount, pfn, 1) > 1) return;
-    Atomics.store(flags, pfn, 0);
-    allocator.freeRange(pfn, 1 << (order[pfn] as number));
+    if (Atomics.sub(refcount, pfn, references) > references) return;
+    this.#freeBlock(pfn, order[pfn] as Order, allocator);
+  }
+
+  /**
+   * Cuts a folio into folios of one page each, which are then held as it was (split_page). The caller alone may hold it,
+   * locked and unmapped; each of the new ones has its flags and as many references.
+   *
+   * @internal
+   */
+  splitFolio(pfn: Pfn): void {
+    const { flags, refcount, order, mapping, index } = this.page;
+    const pages = 1 << (order[pfn] as number);
+    for (let page = pfn + pages - 1; page >= pfn; page--) {
+      order[page] = 0;
+      mapping[page] = mapping[pfn] as number;
+      index[page] = (index[pfn] as number) + (page - pfn);
+      Atomics.store(refcount, page, refcount[pfn] as number);
+      Atomics.store(flags, page, flags[pfn] as number);
+    }
   }
 
   /**
@@ -202,7 +248,9 @@ export class PhysicalMemory {
    */
   allocContig(pages: number, options: Pick<FrameOptions, 'node'> = {}): Pfn {
     if (!Number.isInteger(pages) || pages < 1) throw invalid('pages', 'must be a whole number above 0', pages);
-    return this.#allocRun(pages, this.#node(options.node), `node ${options.node ?? 0}`);
+    const node = this.#nodeId(options.node);
+    this.#drain(node);
+    return this.#allocRun(pages, this.#allocators[node] as BuddyAllocator, `node ${node}`);
   }
 
   /**
@@ -257,6 +305,7 @@ export class PhysicalMemory {
     const allocator = this.#allocatorOf(pfn);
     if (!allocator) throw invalid('pfn', 'must be a frame of a node', pfn);
     if (!this.#poison.set(pfn)) throw new ErrnoError('EBUSY', `PFN ${pfn} is poisoned already`);
+    this.#drain(this.page.nid[pfn] as NodeId);
     allocator.takeFrame(pfn as Pfn);
   }
 
@@ -288,10 +337,37 @@ export class PhysicalMemory {
     return false;
   }
 
-  #node(node: number | undefined): BuddyAllocator {
-    const allocator = this.#allocators[node ?? 0];
-    if (!allocator) throw invalid('node', `must be 0 to ${this.#allocators.length - 1}`, node);
-    return allocator;
+  #nodeId(node: number | undefined): NodeId {
+    if (node !== undefined && !this.#allocators[node]) {
+      throw invalid('node', `must be 0 to ${this.#allocators.length - 1}`, node);
+    }
+    return (node ?? 0) as NodeId;
+  }
+
+  #freePages(node: number): number {
+    return (this.#allocators[node] as BuddyAllocator).freePages + (this.#pcp[node] as PcpLists).pages;
+  }
+
+  /** Gives what the node's lists of freed folios keep back to its buddy allocator. */
+  #drain(node: NodeId): void {
+    const allocator = this.#allocators[node] as BuddyAllocator;
+    (this.#pcp[node] as PcpLists).drain((pfn, pages) => allocator.freeRange(pfn, pages));
+  }
+
+  #takeBlock(order: Order, node: NodeId): Pfn | undefined {
+    const allocator = this.#allocators[node] as BuddyAllocator;
+    const pfn = allocator.take(order);
+    if (pfn !== undefined || (this.#pcp[node] as PcpLists).pages === 0) return pfn;
+    this.#drain(node);
+    return allocator.take(order);
+  }
+
+  #freeBlock(pfn: Pfn, order: Order, allocator: BuddyAllocator): void {
+    const { flags, nid, mapping } = this.page;
+    Atomics.store(flags, pfn, 0);
+    mapping[pfn] = 0;
+    const isKept = !this.#poison.covers(pfn, order) && (this.#pcp[nid[pfn] as number] as PcpLists).give(pfn, order);
+    if (!isKept) allocator.freeRange(pfn, 1 << order);
   }
 
   #allocatorOf(pfn: number): BuddyAllocator | undefined {
@@ -300,18 +376,15 @@ export class PhysicalMemory {
     return allocator && pfn >= allocator.start && pfn < allocator.end ? allocator : undefined;
   }
 
-  #allocBlock(order: Order, allocator: BuddyAllocator): Pfn {
-    const pfn = allocator.take(order);
-    if (pfn === undefined) {
-      const node = this.#allocators.indexOf(allocator);
+  #allocBlock(order: Order, node: NodeId): Pfn {
+    const pfn = this.takeFolio(order, node);
+    if (pfn === NO_PAGE) {
       throw new ErrnoError(
         'ENOMEM',
         `node ${node} has no free block of order ${order} (${formatSize(PAGE_SIZE << order)}); ` +
-          `${formatSize(allocator.freePages * PAGE_SIZE)} are free in smaller blocks: free some, or ask for smaller folios`,
+          `${formatSize(this.#freePages(node) * PAGE_SIZE)} are free in smaller blocks: free some, or ask for smaller folios`,
       );
     }
-    this.page.order[pfn] = order;
-    this.#markAllocated(pfn, PG.head);
     return pfn;
   }
 
@@ -325,14 +398,9 @@ export class PhysicalMemory {
       );
     }
     this.page.next[pfn] = pages;
-    this.#markAllocated(pfn, PG.contig);
-    return pfn;
-  }
-
-  #markAllocated(pfn: Pfn, kind: number): void {
-    Atomics.store(this.page.flags, pfn, kind);
-    // Orders the allocation before any thread's first reference: from here on the folio can be got.
+    Atomics.store(this.page.flags, pfn, PG.contig);
     Atomics.store(this.page.refcount, pfn, 1);
+    return pfn;
   }
 }
 

@@ -63,3 +63,16 @@ export function walk(list: usize, count: u32, stop: usize, poison: usize): u32 {
   }
   return left;
 }
+
+/** Copies one item. Returns false, and has copied nothing, if its source has a poisoned frame. */
+export function copyOne(to: u32, from: u32, bytes: u32, poison: usize): bool {
+  if (atomic.load<u32>(poison) != 0 && isPoisoned(poison, from, bytes)) return false;
+  while (bytes > PIECE) {
+    memory.copy(to, from, PIECE);
+    to += PIECE;
+    from += PIECE;
+    bytes -= PIECE;
+  }
+  memory.copy(to, from, bytes);
+  return true;
+}

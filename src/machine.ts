@@ -1,0 +1,277 @@
+import { createHistogram } from 'node:perf_hooks';
+import { checkThreads } from './copy/check-threads.js';
+import { CopyEngine } from './copy/engine.js';
+import { ErrnoError, invalid, show } from './errno.js';
+import { PhysicalMemory } from './memory/physical-memory.js';
+import type { MigrateManner } from './migrate/migration.js';
+import type { Migrator } from './migrate/migrator.js';
+import { BATCH_UNITS, type BatchUnit, FLOWS, type Flow, NR_MAX_BATCHED_MIGRATION } from './migrate/modes.js';
+import { createKernelMigrator } from './migrators/kernel.js';
+import { createMtcopyMigrator } from './migrators/mtcopy.js';
+import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
+import { createCpuArea, MAX_CPUS } from './mm/cpu-area.js';
+import { Cpus } from './mm/cpus.js';
+import type { MemoryManager } from './mm/manager.js';
+import { MappingTable } from './mm/mapping.js';
+import { TlbFlusher } from './mm/tlb-flush.js';
+import { createVmstat, type Vmstat } from './mm/vmstat.js';
+import { type MigratePagesOptions, type MigratePagesResult, migratePages } from './syscalls/migrate-pages.js';
+import { type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
+
+export const MIGRATOR_NAMES = ['kernel', 'mtcopy'] as const;
+/** What copies: `'kernel'`, the calling thread; `'mtcopy'`, a pool of threads. */
+export type MigratorName = (typeof MIGRATOR_NAMES)[number];
+
+/** How migrations are made: a machine's settings, which a call may replace. */
+export interface MigrationSettings {
+  /** What copies the folios: a name, or a migrator of your own. Default: `'kernel'`. */
+  migrator?: MigratorName | Migrator;
+  /** In which order a batch goes through its steps. Default: `'vanilla'`. */
+  flow?: Flow;
+  /** Pages or folios of a batch at most, above 0. Default: 512 (NR_MAX_BATCHED_MIGRATION). */
+  batchLimit?: number;
+  /** What the limit counts: `'pages'`, as the mainline kernel, or `'folios'`, as the published benchmarks. Default: `'pages'`. */
+  batchUnit?: BatchUnit;
+}
+
+/** Options of {@link Machine.boot}. */
+export interface MachineOptions extends MigrationSettings {
+  /** Size of each NUMA node: bytes, or a string such as `'1G'`; at most 4,064 MiB in all. Default: two of 1 GiB. */
+  nodes?: readonly (number | string)[];
+  /** CPUs to run programs on, 0 to 64: each is a thread while it runs one. Default: 1. */
+  cpus?: number;
+  /** Threads of the migrator `'mtcopy'`, 1 to 64, or `'auto'` for as many as the machine can run at once. Default: `'auto'`. */
+  threads?: number | 'auto';
+  /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
+  ipiTimeoutMs?: number;
+  /** Pages of a node that freed folios keep for the next allocation of their order; see {@link PhysicalMemory}. Default: 1024. */
+  pcpHigh?: number;
+}
+
+/** Durations in nanoseconds. */
+export interface Latencies {
+  readonly count: number;
+  readonly min: number;
+  readonly mean: number;
+  readonly max: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+}
+
+const DEFAULT_NODES = ['1G', '1G'];
+const IPI_TIMEOUT_MS = 5000;
+const PCP_HIGH = 1024;
+
+/**
+ * A machine: NUMA nodes of shared memory, CPUs that run user programs in address spaces, and what moves their pages between
+ * nodes while they run. Everything but the programs themselves is called on the thread that booted it.
+ */
+export class Machine implements AsyncDisposable {
+  /** The physical memory. */
+  readonly memory: PhysicalMemory;
+  /** The CPUs. */
+  readonly cpus: Cpus;
+  readonly #manager: MemoryManager;
+  readonly #settings: Required<MigrationSettings>;
+  readonly #kernel: Migrator;
+  readonly #spaces = new Set<AddressSpace>();
+  readonly #flushes = createHistogram();
+  #threads: number;
+  #engine: Promise<CopyEngine> | undefined;
+  #inFlight = 0;
+  #whenIdle: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * Boots a machine.
+   *
+   * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be started.
+   */
+  static async boot(options: MachineOptions = {}): Promise<Machine> {
+    const machine = new Machine(checkOptions(options));
+    // Now, and not within the first migration.
+    if (machine.#settings.migrator === 'mtcopy') await machine.#openEngine();
+    return machine;
+  }
+
+  private constructor(options: MachineOptions) {
+    const { nodes = DEFAULT_NODES, cpus = 1, threads = 'auto', pcpHigh = PCP_HIGH } = options;
+    this.memory = PhysicalMemory.create({ nodes, pcpHigh });
+    this.#settings = checkSettings(options);
+    this.#threads = checkThreads(threads);
+    this.#kernel = createKernelMigrator(this.memory);
+    const words = createCpuArea(cpus);
+    const vmstat = createVmstat();
+    this.cpus = new Cpus(this.memory, words, cpus);
+    const onFlushed = (ns: number) => this.#flushes.record(Math.max(1, Math.round(ns)));
+    this.#manager = {
+      memory: this.memory,
+      mappings: new MappingTable(),
+      files: new Map(),
+      tlb: new TlbFlusher(words, cpus, vmstat, options.ipiTimeoutMs ?? IPI_TIMEOUT_MS, onFlushed),
+      vmstat,
+      cpuWords: words,
+      cpus,
+      interruptsReceived: () => this.cpus.interruptsReceived,
+    };
+  }
+
+  /** Threads of the migrator `'mtcopy'`, 1 to 64. May be set at any time, for later migrations. */
+  get threads(): number {
+    return this.#threads;
+  }
+
+  /** @throws ErrnoError EINVAL for anything but 1 to 64 or `'auto'` */
+  set threads(threads: number | 'auto') {
+    this.#threads = checkThreads(threads);
+    void this.#engine?.then((engine) => {
+      engine.threads = this.#threads;
+    });
+  }
+
+  /** The counters of /proc/vmstat, as they are now. */
+  get vmstat(): Vmstat {
+    return { ...this.#manager.vmstat, nr_tlb_remote_flush_received: this.cpus.interruptsReceived };
+  }
+
+  /** How long TLB flushes took that interrupted CPUs, from the first interrupt to the last answer. */
+  get tlbFlushNs(): Latencies {
+    const { count, min, mean, max } = this.#flushes;
+    if (count === 0) return { count, min: 0, mean: 0, max: 0, p50: 0, p90: 0, p99: 0 };
+    const [p50, p90, p99] = [50, 90, 99].map((percent) => this.#flushes.percentile(percent)) as [
+      number,
+      number,
+      number,
+    ];
+    return { count, min, mean, max, p50, p90, p99 };
+  }
+
+  /** Creates an empty address space. The caller owns it, until it or the machine is closed. @throws ErrnoError EINVAL for a wrong option; ESHUTDOWN if the machine is closed */
+  createAddressSpace(options?: AddressSpaceOptions): AddressSpace {
+    this.#checkOpen();
+    const mm = new AddressSpace(this.#manager, options);
+    this.#spaces.add(mm);
+    return mm;
+  }
+
+  /** {@inheritDoc movePages} */
+  async movePages(
+    mm: AddressSpace,
+    pages: ArrayLike<number>,
+    options: MovePagesOptions & MigrationSettings = {},
+  ): Promise<MovePagesResult> {
+    return this.#during(mm, async () => movePages(this.#manager, mm, pages, options, await this.#manner(options)));
+  }
+
+  /** {@inheritDoc migratePages} */
+  async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
+    return this.#during(mm, async () =>
+      migratePages(this.#manager, mm, options ?? {}, await this.#manner(options ?? {})),
+    );
+  }
+
+  /** Ends programs, threads and address spaces, once migrations in flight are done; new calls get ESHUTDOWN. May be called again. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    await this.cpus.close();
+    for (const mm of this.#spaces) await mm.close();
+    await (await this.#engine?.catch(() => undefined))?.close();
+  }
+
+  async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    if (!this.#spaces.has(mm))
+      throw new ErrnoError('ESRCH', `mm: must be an address space of this machine, got ${show(mm)}`);
+    this.#inFlight++;
+    try {
+      return await run();
+    } finally {
+      if (--this.#inFlight === 0) this.#whenIdle?.();
+    }
+  }
+
+  async #manner(options: MigrationSettings): Promise<MigrateManner> {
+    const { migrator, flow, batchLimit, batchUnit } = checkSettings(options, this.#settings);
+    return { migrator: await this.#migrator(migrator), flow, batchLimit, batchUnit };
+  }
+
+  #migrator(named: MigratorName | Migrator): Migrator | Promise<Migrator> {
+    if (named === 'kernel') return this.#kernel;
+    return named === 'mtcopy' ? this.#openEngine().then(createMtcopyMigrator) : named;
+  }
+
+  /** The engine of `'mtcopy'`, which is started when it is first wanted. */
+  #openEngine(): Promise<CopyEngine> {
+    this.#engine ??= CopyEngine.create({ memory: this.memory, threads: this.#threads });
+    return this.#engine;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
+  }
+}
+
+const OPTIONS: readonly (keyof MachineOptions)[] = [
+  'nodes',
+  'cpus',
+  'threads',
+  'ipiTimeoutMs',
+  'pcpHigh',
+  'migrator',
+  'flow',
+  'batchLimit',
+  'batchUnit',
+];
+
+function checkOptions(options: MachineOptions): MachineOptions {
+  if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name as keyof MachineOptions))
+      throw invalid('options', `must be ${OPTIONS.join(', ')}`, name);
+  }
+  const { cpus = 1, ipiTimeoutMs = IPI_TIMEOUT_MS } = options;
+  if (!Number.isInteger(cpus) || cpus < 0 || cpus > MAX_CPUS) {
+    throw invalid('cpus', `must be a whole number from 0 to ${MAX_CPUS}`, cpus);
+  }
+  if (!(ipiTimeoutMs > 0)) throw invalid('ipiTimeoutMs', 'must be milliseconds, above 0', ipiTimeoutMs);
+  return options;
+}
+
+const DEFAULT_SETTINGS: Required<MigrationSettings> = {
+  migrator: 'kernel',
+  flow: 'vanilla',
+  batchLimit: NR_MAX_BATCHED_MIGRATION,
+  batchUnit: 'pages',
+};
+
+/** The settings that `options` have, and else `base`. */
+function checkSettings(options: MigrationSettings, base = DEFAULT_SETTINGS): Required<MigrationSettings> {
+  const {
+    migrator = base.migrator,
+    flow = base.flow,
+    batchLimit = base.batchLimit,
+    batchUnit = base.batchUnit,
+  } = options;
+  const isMigrator = typeof migrator === 'object' ? migrator !== null : MIGRATOR_NAMES.includes(migrator);
+  if (!isMigrator) throw invalid('migrator', `must be ${MIGRATOR_NAMES.join(', ')} or a Migrator`, migrator);
+  if (!FLOWS.includes(flow)) throw invalid('flow', `must be ${FLOWS.join(', ')}`, flow);
+  if (!BATCH_UNITS.includes(batchUnit)) throw invalid('batchUnit', `must be ${BATCH_UNITS.join(' or ')}`, batchUnit);
+  if (!Number.isInteger(batchLimit) || batchLimit < 1 || batchLimit > 2 ** 20) {
+    throw invalid('batchLimit', 'must be a whole number from 1 to 1048576', batchLimit);
+  }
+  return { migrator, flow, batchLimit, batchUnit };
+}

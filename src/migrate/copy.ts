@@ -1,0 +1,50 @@
+import { ERRNO } from '../errno.js';
+import { PAGE_SIZE, type Pfn } from '../units.js';
+import type { Migration } from './migration.js';
+
+/** Copies the bytes of one folio (folio_mc_copy). Returns 0, or the errno of what went wrong. */
+export function copyFolio(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
+  const { manager, migrator } = migration;
+  const bytes = PAGE_SIZE << (manager.memory.page.order[src] as number);
+  try {
+    const outcome = migrator.copyFolio(dst * PAGE_SIZE, src * PAGE_SIZE, bytes);
+    return typeof outcome === 'number' ? outcome : outcome.catch((error) => giveUp(migration, error));
+  } catch (error) {
+    return giveUp(migration, error);
+  }
+}
+
+/** Copies all unmapped folios whose `errno` is 0 (folios_copy), and leaves there what came of each. */
+export async function copyUnmapped(migration: Migration): Promise<void> {
+  const { manager, migrator, unmapped, items, errnos } = migration;
+  const { order } = manager.memory.page;
+  let count = 0;
+  for (let i = 0; i < unmapped.count; i++) {
+    if (unmapped.errno[i] !== 0) continue;
+    items.to[count] = (unmapped.dst[i] as number) * PAGE_SIZE;
+    items.from[count] = (unmapped.src[i] as number) * PAGE_SIZE;
+    items.bytes[count] = PAGE_SIZE << (order[unmapped.src[i] as number] as number);
+    errnos[count++] = 0;
+  }
+  if (count === 0) return;
+  const batch = {
+    to: items.to.subarray(0, count),
+    from: items.from.subarray(0, count),
+    bytes: items.bytes.subarray(0, count),
+  };
+  try {
+    const slow = migrator.copyFolios(batch, errnos);
+    if (slow) await slow;
+  } catch (error) {
+    errnos.fill(giveUp(migration, error), 0, count);
+  }
+  for (let i = 0, item = 0; i < unmapped.count; i++) {
+    if (unmapped.errno[i] === 0) unmapped.errno[i] = errnos[item++] as number;
+  }
+}
+
+/** Keeps what a migrator has thrown, for the end of the call; its folios stay where they were. */
+function giveUp(migration: Migration, error: unknown): number {
+  migration.error ??= error;
+  return ERRNO.EIO;
+}

@@ -1,0 +1,119 @@
+import { ERRNO } from '../errno.js';
+import { folioPutbackLru } from '../mm/lru.js';
+import type { MemoryManager } from '../mm/manager.js';
+import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import { migratePagesBatch } from './batch.js';
+import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
+import { lap, needResched, resched } from './phase.js';
+import type { MigrateStats } from './stats.js';
+
+/** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */
+const NR_MAX_MIGRATE_PAGES_RETRY = 10;
+/** Passes over the whole batch, without waiting, of one that may wait (NR_MAX_MIGRATE_ASYNC_RETRY). */
+const NR_MAX_MIGRATE_ASYNC_RETRY = 3;
+/** Passes over each folio that is then left (NR_MAX_MIGRATE_SYNC_RETRY). */
+const NR_MAX_MIGRATE_SYNC_RETRY = NR_MAX_MIGRATE_PAGES_RETRY - NR_MAX_MIGRATE_ASYNC_RETRY;
+
+/** What became of a list of folios. */
+export interface MigrateResult {
+  readonly stats: MigrateStats;
+  /** The folios that were not migrated, and stay where they were, back on the LRU; of one that was split, its pages. */
+  readonly failed: readonly Pfn[];
+  /** Why, for each: EAGAIN (held or locked by others), EBUSY (written back), ENOMEM, EHWPOISON, EIO. */
+  readonly failedErrno: readonly number[];
+}
+
+/**
+ * Migrates folios to another node (migrate_pages): in batches, with retries, splitting large folios for which the target
+ * has no room. User programs go on meanwhile; no store of theirs is lost.
+ *
+ * @param folios heads of isolated folios, whose references the call takes over: each was freed or is back on the LRU at its
+ * end
+ * @throws UnresponsiveCpuError if a CPU doesn't answer a TLB flush: what was migrated before stays so, all else is back.
+ * Whatever a migrator throws, likewise.
+ */
+export async function migratePages(
+  manager: MemoryManager,
+  folios: Uint32Array,
+  options: MigrateOptions,
+): Promise<MigrateResult> {
+  const migration = createMigration(manager, options);
+  const interrupts = manager.interruptsReceived();
+  let done = 0;
+  while (done < folios.length && !migration.isOutOfMemory && migration.error === undefined) {
+    const end = endOfBatch(migration, folios, done);
+    await migrateOneBatch(migration, folios.slice(done, end));
+    done = end;
+    if (needResched(migration, performance.now())) await resched(migration);
+  }
+  const errno = migration.error === undefined ? ERRNO.ENOMEM : errnoOf(migration.error);
+  for (const pfn of folios.subarray(done)) fail(migration, pfn, errno);
+  putbackMovablePages(migration);
+  migration.stats.interrupts = manager.interruptsReceived() - interrupts;
+  count(migration);
+  if (migration.error) throw migration.error;
+  return migration;
+}
+
+/** Where the batch ends that starts at `first`: with the folio that reaches the limit. */
+function endOfBatch({ manager, batchLimit, batchUnit }: Migration, folios: Uint32Array, first: number): number {
+  if (batchUnit === 'folios') return Math.min(first + batchLimit, folios.length);
+  const { order } = manager.memory.page;
+  let end = first;
+  for (let pages = 0; end < folios.length && pages < batchLimit; end++)
+    pages += 1 << (order[folios[end] as number] as number);
+  return end;
+}
+
+async function migrateOneBatch(migration: Migration, folios: Uint32Array): Promise<void> {
+  const split: Pfn[] = [];
+  if (migration.mode === 'MIGRATE_ASYNC') {
+    await migratePagesBatch(migration, folios, { mode: migration.mode, passes: NR_MAX_MIGRATE_PAGES_RETRY, split });
+  } else {
+    await migratePagesSync(migration, folios, split);
+  }
+  if (split.length === 0) return;
+  // One pass: there was no memory a moment ago.
+  const manner = { mode: 'MIGRATE_ASYNC', passes: 1, split: undefined } as const;
+  for (let first = 0; first < split.length; first += migration.batchLimit) {
+    await migratePagesBatch(migration, Uint32Array.from(split.slice(first, first + migration.batchLimit)), manner);
+  }
+}
+
+/** First the whole batch without waiting; then what is left, folio by folio, which may wait (migrate_pages_sync). */
+async function migratePagesSync(migration: Migration, folios: Uint32Array, split: Pfn[]): Promise<void> {
+  const { failed, failedErrno, mode } = migration;
+  const before = failed.length;
+  const together = { mode: 'MIGRATE_ASYNC', passes: NR_MAX_MIGRATE_ASYNC_RETRY, split } as const;
+  await migratePagesBatch(migration, folios, together);
+  if (migration.isOutOfMemory) return;
+  const left = failed.splice(before);
+  failedErrno.length = before;
+  for (const [at, pfn] of left.entries()) {
+    await migratePagesBatch(migration, Uint32Array.of(pfn), { mode, passes: NR_MAX_MIGRATE_SYNC_RETRY, split });
+    if (!migration.isOutOfMemory) continue;
+    for (const rest of left.slice(at + 1)) fail(migration, rest, ERRNO.ENOMEM);
+    return;
+  }
+}
+
+/** Puts what was not migrated back on the LRU (putback_movable_pages). */
+function putbackMovablePages({ manager, failed, stats }: Migration): void {
+  const started = performance.now();
+  const { order } = manager.memory.page;
+  for (const pfn of failed) {
+    stats.failed += 1 << (order[pfn] as number);
+    if ((order[pfn] as number) >= HPAGE_PMD_ORDER) stats.thpFailed++;
+    folioPutbackLru(manager.memory, pfn);
+  }
+  lap(stats.phasesNs, 'putBack', started);
+}
+
+function count({ manager: { vmstat }, stats }: Migration): void {
+  stats.thpFailed += stats.thpSplit;
+  vmstat.pgmigrate_success += stats.succeeded;
+  vmstat.pgmigrate_fail += stats.failed;
+  vmstat.thp_migration_success += stats.thpSucceeded;
+  vmstat.thp_migration_fail += stats.thpFailed;
+  vmstat.thp_migration_split += stats.thpSplit;
+}

@@ -1,0 +1,97 @@
+import { type CopyItems, createCopyItems } from '../copy/copy-items.js';
+import { ERRNO } from '../errno.js';
+import type { MemoryManager } from '../mm/manager.js';
+import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/tlb-flush.js';
+import type { NodeId, Pfn } from '../units.js';
+import type { Migrator } from './migrator.js';
+import type { BatchUnit, Flow, MigrateMode, MigrateReason } from './modes.js';
+import { createMigrateStats, type MigrateStats } from './stats.js';
+
+/** How folios are migrated: a machine's settings, and a call's. */
+export interface MigrateManner {
+  readonly flow: Flow;
+  readonly migrator: Migrator;
+  /** Pages or folios of a batch at most; a folio larger than that is a batch by itself. */
+  readonly batchLimit: number;
+  readonly batchUnit: BatchUnit;
+}
+
+/** What one call of migratePages is asked for. */
+export interface MigrateOptions extends MigrateManner {
+  /** The node to move to. */
+  readonly target: NodeId;
+  readonly mode: MigrateMode;
+  readonly reason: MigrateReason;
+}
+
+/** Folios that are unmapped and wait to be moved: a struct of arrays, filled up to `count`. */
+export interface UnmappedFolios {
+  readonly src: Uint32Array;
+  readonly dst: Uint32Array;
+  /** 1 where a step of the flow that goes over the whole batch is done already: the copy, or the move of the metadata. */
+  readonly ready: Uint8Array;
+  /** What the last such step answered: 0, or an errno. */
+  readonly errno: Uint8Array;
+  count: number;
+}
+
+/** One call of migratePages, from its first batch to its last. */
+export interface Migration extends MigrateOptions {
+  readonly manager: MemoryManager;
+  readonly stats: MigrateStats;
+  /** What is to be flushed before anything is copied. */
+  readonly flush: FlushBatch;
+  readonly unmapped: UnmappedFolios;
+  /** The old frames of folios that were moved, to be freed. */
+  readonly moved: Uint32Array;
+  movedCount: number;
+  /** Room for what a migrator is given at once. */
+  readonly items: CopyItems;
+  readonly errnos: Uint8Array;
+  /** The folios that could not be migrated, and why: an errno each. */
+  readonly failed: Pfn[];
+  readonly failedErrno: number[];
+  /** When the event loop had its last turn, of performance.now(). */
+  turnedAt: number;
+  /** Whether the target had no room for a folio: then no other is tried. */
+  isOutOfMemory: boolean;
+  /** What a migrator has thrown, or the flush that a CPU didn't answer: then the call ends. */
+  error: unknown;
+}
+
+export function createMigration(manager: MemoryManager, options: MigrateOptions): Migration {
+  // A batch has a folio more than its limit at most, for it ends with the one that reaches it.
+  const room = options.batchLimit + 1;
+  return {
+    ...options,
+    manager,
+    stats: createMigrateStats(),
+    flush: createFlushBatch(),
+    unmapped: {
+      src: new Uint32Array(room),
+      dst: new Uint32Array(room),
+      ready: new Uint8Array(room),
+      errno: new Uint8Array(room),
+      count: 0,
+    },
+    moved: new Uint32Array(room),
+    movedCount: 0,
+    items: createCopyItems(room),
+    errnos: new Uint8Array(room),
+    failed: [],
+    failedErrno: [],
+    turnedAt: performance.now(),
+    isOutOfMemory: false,
+    error: undefined,
+  };
+}
+
+export function fail(migration: Migration, pfn: number, errno: number): void {
+  migration.failed.push(pfn as Pfn);
+  migration.failedErrno.push(errno);
+}
+
+/** The errno of the folios that a call leaves because of `error`. */
+export function errnoOf(error: unknown): number {
+  return error instanceof UnresponsiveCpuError ? ERRNO.ETIMEDOUT : ERRNO.EIO;
+}

@@ -1,0 +1,22 @@
+import type { CopyItems } from '../copy/copy-items.js';
+
+/** What copies folios. The one place where a migration's bytes are moved. */
+export interface Migrator {
+  readonly name: string;
+  /**
+   * Copies one folio. Both are locked and mapped by nobody.
+   *
+   * @param to physical address in bytes
+   * @param from physical address in bytes
+   * @param bytes its size
+   * @returns 0, or the errno of what went wrong: EHWPOISON for a poisoned frame, EAGAIN if another try may do
+   */
+  copyFolio(to: number, from: number, bytes: number): number | Promise<number>;
+  /**
+   * Copies a batch of folios, as {@link copyFolio} each, in any order.
+   *
+   * @param items physical addresses and sizes in bytes; not to be kept
+   * @param errnos where the outcome of each is to be put; all 0 before
+   */
+  copyFolios(items: CopyItems, errnos: Uint8Array): void | Promise<void>;
+}

@@ -1,0 +1,108 @@
+import { ERRNO } from '../errno.js';
+import { clearAndWake } from '../memory/folio-lock.js';
+import { PG } from '../memory/page-metadata.js';
+import type { MemoryManager } from '../mm/manager.js';
+import { isCached, replaceCached } from '../mm/page-cache.js';
+import { removeMigrationPtes } from '../mm/rmap.js';
+import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import type { Migration } from './migration.js';
+
+/** Flags that a folio keeps where it goes. */
+const KEPT = PG.referenced | PG.dirty | PG.uptodate | PG.swapbacked;
+
+/** References that a page cache holds on a folio: one a page, or 0 if it isn't cached. */
+export function cacheReferences({ memory, mappings }: MemoryManager, pfn: Pfn): number {
+  const { page } = memory;
+  const cache = mappings.get(page.mapping[pfn] as number)?.cache;
+  return cache && isCached(memory, cache, pfn) ? 1 << (page.order[pfn] as number) : 0;
+}
+
+/**
+ * Whether nobody but the migration and the page cache holds the unmapped folio (folio_expected_ref_count): whoever else has
+ * a reference may use its bytes where they are.
+ */
+export function hasExpectedRefs({ manager }: Migration, src: Pfn): boolean {
+  return manager.memory.page.refcount[src] === 1 + cacheReferences(manager, src);
+}
+
+/**
+ * Makes `dst` what `src` was to its owner: its place in the page cache with the references for it, its reverse map and
+ * flags (folio_migrate_mapping and folio_migrate_flags). Both are locked; `src` keeps the migration's reference alone.
+ *
+ * @returns 0, or EAGAIN, with nothing changed, if somebody else holds `src`
+ */
+export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn): number {
+  const { memory, mappings } = manager;
+  const { page } = memory;
+  const cached = cacheReferences(manager, src);
+  if (cached > 0) {
+    // Freezes the folio at 0 references, from which none is taken, so that nobody gets one while its place changes hands.
+    if (Atomics.compareExchange(page.refcount, src, 1 + cached, 0) !== 1 + cached) return ERRNO.EAGAIN;
+    const cache = mappings.get(page.mapping[src] as number)?.cache;
+    if (cache) replaceCached(memory, cache, src, dst);
+    Atomics.add(page.refcount, dst, cached);
+    Atomics.store(page.refcount, src, 1);
+  } else if (page.refcount[src] !== 1) {
+    return ERRNO.EAGAIN;
+  }
+  page.mapping[dst] = page.mapping[src] as number;
+  page.index[dst] = page.index[src] as number;
+  // A plain store: the folio is locked, and nothing leads to it yet but a page cache whose users look at that.
+  page.flags[dst] = PG.head | PG.locked | PG.lru | ((page.flags[src] as number) & KEPT);
+  return 0;
+}
+
+/** Takes {@link folioMigrateMapping} back: `src` is again what it was. */
+export function folioRestoreMapping({ manager }: Migration, src: Pfn, dst: Pfn): void {
+  const { memory, mappings } = manager;
+  const { page } = memory;
+  const cached = cacheReferences(manager, dst);
+  if (cached === 0) return;
+  const cache = mappings.get(page.mapping[dst] as number)?.cache;
+  if (cache) replaceCached(memory, cache, dst, src);
+  Atomics.add(page.refcount, src, cached);
+  Atomics.sub(page.refcount, dst, cached);
+}
+
+/**
+ * Maps the moved folio wherever the old one was mapped, and unlocks it: CPUs that waited go on. The old one is left,
+ * locked and unused, for {@link migrateFolioDone}.
+ */
+export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): void {
+  const { memory } = manager;
+  const { page } = memory;
+  const entries = removeMigrationPtes(manager, src, dst);
+  // The reference that the allocation gave becomes the first entry's.
+  if (entries > 1) Atomics.add(page.refcount, dst, entries - 1);
+  clearAndWake(page, dst, PG.locked);
+  if (entries === 0) memory.putFolio(dst);
+  const order = page.order[src] as number;
+  stats.succeeded += 1 << order;
+  if (order >= HPAGE_PMD_ORDER) stats.thpSucceeded++;
+}
+
+/** Frees the old frames of a folio that was moved (migrate_folio_done). */
+export function migrateFolioDone({ manager }: Migration, src: Pfn): void {
+  const { memory } = manager;
+  const { page } = memory;
+  if (page.refcount[src] !== 1) {
+    // Somebody took a reference in the end; to them it is a folio of nobody's.
+    page.mapping[src] = 0;
+    Atomics.and(page.flags, src, ~PG.isolated);
+    clearAndWake(page, src, PG.locked);
+  }
+  memory.putFolio(src);
+}
+
+/** Maps a folio again where it was, as it was, and unlocks it (migrate_folio_undo_src). It stays isolated. */
+export function migrateFolioUndoSrc({ manager }: Migration, src: Pfn): void {
+  const { page } = manager.memory;
+  const entries = removeMigrationPtes(manager, src, src);
+  Atomics.add(page.refcount, src, entries);
+  clearAndWake(page, src, PG.locked);
+}
+
+/** Frees a target that was not used (migrate_folio_undo_dst). */
+export function migrateFolioUndoDst({ manager }: Migration, dst: Pfn): void {
+  manager.memory.putFolio(dst);
+}

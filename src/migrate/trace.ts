@@ -1,0 +1,36 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import type { Flow } from './modes.js';
+import type { Phases } from './stats.js';
+
+/**
+ * What subscribers of the tracing channel `mtcopy:migrate` get: `start` as a phase of a batch begins, `end` as it ends. Where
+ * a flow takes folios through several phases one by one, all of that is one phase to the channel, `move`, and `phasesNs`
+ * tells them apart.
+ */
+export interface MigrateTrace {
+  /** Number of the batch within its call, from 0. */
+  readonly batch: number;
+  readonly phase: 'unmap' | 'flush' | 'copy' | 'move' | 'putBack';
+  readonly flow: Flow;
+  /** Name of the migrator. */
+  readonly migrator: string;
+  /** Folios that the phase has before it. */
+  readonly folios: number;
+  /** Nanoseconds of the call so far, by phase: in `end` with this one's. */
+  readonly phasesNs: Phases;
+}
+
+const channel = tracingChannel<MigrateTrace>('mtcopy:migrate');
+
+/** Whether anybody listens; while nobody does, a phase costs no more than this look. */
+export function isTraced(): boolean {
+  return channel.start.hasSubscribers || channel.end.hasSubscribers;
+}
+
+export function traceStart(trace: MigrateTrace): void {
+  channel.start.publish(trace);
+}
+
+export function traceEnd(trace: MigrateTrace): void {
+  channel.end.publish(trace);
+}

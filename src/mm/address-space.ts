@@ -1,0 +1,395 @@
+import { setImmediate } from 'node:timers/promises';
+import { ERRNO, ErrnoError, errnoName, invalid } from '../errno.js';
+import type { Folio } from '../memory/folio.js';
+import { compoundHead } from '../memory/page-metadata.js';
+import { formatSize, type NodeId, orderOf, PAGE_SIZE, pagesOf, parseSize, type Vpn } from '../units.js';
+import { Area } from './area.js';
+import { copyPageRange } from './copy-page-range.js';
+import { handleMmFault } from './fault.js';
+import type { MemoryManager } from './manager.js';
+import { FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
+import type { Vma } from './mapping.js';
+import { createSharedCache, fileSize, openFileCache, releaseCache } from './page-cache.js';
+import {
+  createPageTable,
+  entryAt,
+  frameAt,
+  isPmdMapped,
+  type PageTable,
+  PTRS_PER_PTE,
+  touch,
+  VPN_LIMIT,
+} from './page-table.js';
+import { MIGRATION, PRESENT, WRITE } from './pte.js';
+import { zapRange } from './zap.js';
+
+/** Options of {@link AddressSpace.mmap}. */
+export interface MmapOptions {
+  /**
+   * Bytes to map, or a string such as `'256M'`: a multiple of the folio size above 0. Default: of a file, all of it; else
+   * none.
+   */
+  length?: number | string;
+  /** Bytes of the folios that faults allocate: a power of two from 4 KiB to 4 MiB. Default: 4 KiB. */
+  folioSize?: number | string;
+  /** The node that they are allocated on. Default: 0. */
+  node?: number;
+  /** Whether to allocate and map everything at once, instead of at the first access. Default: false. */
+  populate?: boolean;
+  /** Whether stores are seen through a {@link AddressSpace.fork}, and in the page cache of a file. Default: false. */
+  shared?: boolean;
+  /** Path of a file whose page cache to map; zeros after its end. It is never written to. Default: none, zeros. */
+  file?: string;
+}
+
+/** Options of `Machine.createAddressSpace`. */
+export interface AddressSpaceOptions {
+  /** The user that it belongs to: another needs CAP_SYS_NICE to move its pages. Default: 0. */
+  uid?: number;
+  /** Nodes that its pages may be moved to (its cpuset's). Default: all. */
+  memsAllowed?: readonly number[];
+}
+
+/** The first virtual page that is given out: the null page faults. */
+const FIRST_VPN = PTRS_PER_PTE;
+
+/**
+ * The virtual memory of one process (mm_struct): areas, and a page table in shared memory that CPUs walk.
+ *
+ * Everything here is called on the thread that booted the machine.
+ */
+export class AddressSpace {
+  /** The user that it belongs to. */
+  readonly uid: number;
+  /** Nodes that its pages may be moved to. */
+  readonly memsAllowed: readonly number[];
+  /** @internal */
+  readonly table: PageTable = createPageTable();
+  readonly #manager: MemoryManager;
+  /** By their first page. */
+  readonly #vmas: Vma[] = [];
+  #closed = false;
+
+  /** @internal */
+  constructor(manager: MemoryManager, options: AddressSpaceOptions = {}) {
+    this.#manager = manager;
+    this.uid = checkUid(options.uid ?? 0);
+    this.memsAllowed = checkNodes(manager, options.memsAllowed);
+  }
+
+  /** Whether it was closed: whatever needs it then fails with ESRCH. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The areas, by their first page; for lookups. @internal */
+  get vmas(): readonly Vma[] {
+    return this.#vmas;
+  }
+
+  /**
+   * Maps memory at a free address.
+   *
+   * @throws ErrnoError EINVAL for a wrong option; ENOENT for a file that doesn't exist; ENOMEM if no addresses are free, or
+   * with `populate` no folios; ESRCH if the address space is closed. Nothing is mapped then.
+   */
+  mmap(options: MmapOptions): Area {
+    this.#checkOpen();
+    const { shared = false, file, populate = false } = options ?? {};
+    const order = orderOf(parseSize(options?.folioSize ?? PAGE_SIZE, 'folio size'));
+    const folioSize = PAGE_SIZE * 2 ** order;
+    const { node: nid = 0 } = options;
+    if (!this.#manager.memory.nodes[nid])
+      throw invalid('node', `must be 0 to ${this.#manager.memory.nodes.length - 1}`, nid);
+    const asked = checkLength(options.length, folioSize, file !== undefined);
+    const length = file === undefined ? (asked as number) : checkFileLength(fileSize(file), asked, folioSize);
+    const pages = pagesOf(length);
+    const start = this.#findGap(pages);
+    // From here on only what is undone: a file that can't be opened leaves nothing behind.
+    const cached =
+      file === undefined ? shared && createSharedCache(this.#manager, pages) : openFileCache(this.#manager, file);
+    const anon = shared ? undefined : this.#manager.mappings.createAnon();
+    const vma = {
+      table: this.table,
+      start,
+      end: start + pages,
+      order,
+      nid,
+      pgoff: 0,
+      cached: cached || undefined,
+      anon,
+    };
+    this.#insert(vma);
+    try {
+      if (populate) this.#populate(vma);
+    } catch (error) {
+      // Nobody was told the address, so no CPU is asked, and all of it happens now.
+      this.#unmap(start, start + pages).catch(() => {});
+      throw error;
+    }
+    return new Area(this, start * PAGE_SIZE, length, folioSize);
+  }
+
+  /**
+   * Unmaps pages: their folios are freed once nobody holds them, and accesses fail from then on.
+   *
+   * @param address of the first page, in bytes
+   * @param length in bytes
+   * @throws ErrnoError EINVAL unless both are multiples of 4 KiB, or for a range that no area has a part of; ESRCH if the
+   * address space is closed. UnresponsiveCpuError if a CPU doesn't answer; the pages are unmapped all the same.
+   */
+  async munmap(address: number, length: number): Promise<void> {
+    this.#checkOpen();
+    const [first, end] = checkRange(address, length);
+    if (this.#overlapping(first, end).length === 0) throw invalid('address', 'must be in a mapped area', address);
+    await this.#unmap(first, end);
+  }
+
+  /**
+   * Maps an area into a second address space too, at the same addresses, as fork() does with all of them. Of a shared area
+   * both see each other's stores; of a private one each has its own copy of a page from the first store to it.
+   *
+   * @returns the area in `child`
+   * @throws ErrnoError EINVAL for an area of another address space, or one that isn't mapped any more; EEXIST if `child` has
+   * something at these addresses; ESRCH if one of them is closed. UnresponsiveCpuError if a CPU doesn't answer.
+   */
+  async fork(area: Area, child: AddressSpace): Promise<Area> {
+    this.#checkOpen();
+    if (!(child instanceof AddressSpace) || child === this)
+      throw invalid('child', 'must be another address space', child);
+    child.#checkOpen();
+    if (!(area instanceof Area) || area.mm !== this) throw invalid('area', 'must be one of this address space', area);
+    const [first, end] = checkRange(area.address, area.length);
+    const vmas = this.#overlapping(first, end);
+    if (vmas.length === 0) throw invalid('area', 'must be mapped', area);
+    if (child.#overlapping(first, end).length > 0) {
+      throw new ErrnoError('EEXIST', `the child has something mapped at ${area.address}: unmap it first`);
+    }
+    for (const vma of vmas) {
+      child.#insert({
+        ...vma,
+        table: child.table,
+        start: Math.max(vma.start, first),
+        end: Math.min(vma.end, end),
+        pgoff: vma.pgoff + Math.max(0, first - vma.start),
+      });
+    }
+    await copyPageRange(this.#manager, this.table, child.#overlapping(first, end));
+    return new Area(child, area.address, area.length, area.folioSize);
+  }
+
+  /**
+   * The bytes at `address`, copied, as they would be loaded (access_process_vm); pages that aren't there are faulted in.
+   *
+   * @throws ErrnoError EFAULT where nothing is mapped; ENOMEM or EIO if a page can't be had; ESRCH if closed.
+   */
+  async read(address: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    await this.#access(address, length, false, (physical, done) => bytes.set(physical, done));
+    return bytes;
+  }
+
+  /** Stores `bytes` from `address` on. @throws as {@link read} */
+  async write(address: number, bytes: Uint8Array): Promise<void> {
+    await this.#access(address, bytes.length, true, (physical, done) =>
+      physical.set(bytes.subarray(done, done + physical.length)),
+    );
+  }
+
+  /** The folio that is mapped at `address` now, without a reference of its own; `undefined` if none is. */
+  folioAt(address: number): Folio | undefined {
+    const vpn = Math.floor(address / PAGE_SIZE);
+    const entry = vpn >= 0 && vpn < VPN_LIMIT ? entryAt(this.table, vpn) : 0;
+    if (!(entry & PRESENT)) return undefined;
+    return this.#manager.memory.folio(compoundHead(this.#manager.memory.page, frameAt(this.table, vpn, entry)));
+  }
+
+  /** Unmaps everything (exit_mmap). May be called again. @throws UnresponsiveCpuError as {@link munmap} */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#unmap(0, VPN_LIMIT);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The area that has page `vpn`. @internal */
+  findVma(vpn: number): Vma | undefined {
+    let low = 0;
+    let high = this.#vmas.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#vmas[middle] as Vma).end <= vpn) low = middle + 1;
+      else high = middle;
+    }
+    const vma = this.#vmas[low];
+    return vma && vma.start <= vpn ? vma : undefined;
+  }
+
+  /** Handles a page fault of a CPU; see {@link handleMmFault}. @internal */
+  async fault(vpn: Vpn, isStore: boolean): Promise<number> {
+    const vma = this.findVma(vpn);
+    return vma ? handleMmFault(this.#manager, vma, vpn, isStore) : ERRNO.EFAULT;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
+  }
+
+  /** First page of the lowest gap of `pages` pages that starts on 2 MiB. */
+  #findGap(pages: number): number {
+    let start = FIRST_VPN;
+    for (const vma of this.#vmas) {
+      if (start + pages <= vma.start) return start;
+      start = Math.max(start, Math.ceil(vma.end / PTRS_PER_PTE) * PTRS_PER_PTE);
+    }
+    if (start + pages <= VPN_LIMIT) return start;
+    const asked = formatSize(pages * PAGE_SIZE);
+    throw new ErrnoError('ENOMEM', `no ${asked} of addresses are free in a row of the 16G there are: unmap something`);
+  }
+
+  #insert(vma: Vma): void {
+    const at = this.#vmas.findIndex(({ start }) => start > vma.start);
+    this.#vmas.splice(at < 0 ? this.#vmas.length : at, 0, vma);
+    vma.anon?.vmas.push(vma);
+    vma.cached?.vmas.push(vma);
+  }
+
+  #overlapping(first: number, end: number): Vma[] {
+    return this.#vmas.filter((vma) => vma.start < end && first < vma.end);
+  }
+
+  #populate(vma: Vma): void {
+    for (let vpn = vma.start; vpn < vma.end; ) {
+      const mapped = vma.cached ? mapCached(this.#manager, vma, vpn) : mapAnonymous(this.#manager, vma, vpn);
+      if (mapped === FOLIO_LOCKED) {
+        throw new ErrnoError('EAGAIN', 'file: some of its pages are being migrated: try again, or leave out populate');
+      }
+      if (mapped === 0) {
+        const asked = formatSize((vma.end - vma.start) * PAGE_SIZE);
+        throw new ErrnoError(
+          'ENOMEM',
+          `node ${vma.nid} has no free folio of ${formatSize(PAGE_SIZE << vma.order)} left to populate ${asked}: free ` +
+            'some, map less, or use smaller folios',
+        );
+      }
+      while (vpn < vma.end && entryAt(this.table, vpn) !== 0) vpn += isPmdMapped(this.table, vpn) ? PTRS_PER_PTE : 1;
+    }
+  }
+
+  async #unmap(first: number, end: number): Promise<void> {
+    for (let [vma] = this.#overlapping(first, end); vma; [vma] = this.#overlapping(first, end)) {
+      const low = Math.max(first, vma.start);
+      const high = Math.min(end, vma.end);
+      // Together, without a turn of the event loop: what no area has any more must not be found by a fault or a migration.
+      this.#detach(vma, low, high);
+      const zapped = zapRange(this.#manager, this.table, low, high);
+      try {
+        await zapped;
+      } finally {
+        this.#releaseUnused(vma);
+      }
+    }
+  }
+
+  /** Takes pages `first` to `end` off an area: all of it, one end, or the middle, which leaves two. */
+  #detach(vma: Vma, first: number, end: number): void {
+    const { start, end: vmaEnd } = vma;
+    if (first === start && end === vmaEnd) {
+      for (const list of [this.#vmas, vma.anon?.vmas, vma.cached?.vmas]) list?.splice(list.indexOf(vma), 1);
+    } else if (first === start) {
+      vma.start = end;
+      vma.pgoff += end - start;
+    } else {
+      vma.end = first;
+      if (end < vmaEnd) this.#insert({ ...vma, start: end, end: vmaEnd, pgoff: vma.pgoff + end - start });
+    }
+  }
+
+  #releaseUnused({ anon, cached }: Vma): void {
+    const { mappings } = this.#manager;
+    if (anon?.vmas.length === 0 && mappings.get(anon.id) === anon) mappings.release(anon);
+    if (cached?.vmas.length === 0 && mappings.get(cached.id) === cached) releaseCache(this.#manager, cached);
+  }
+
+  /** Faults in each page of a range and hands its bytes, with their position in the range, to `use`. */
+  async #access(
+    address: number,
+    length: number,
+    isStore: boolean,
+    use: (physical: Uint8Array, done: number) => void,
+  ): Promise<void> {
+    this.#checkOpen();
+    if (!Number.isInteger(address) || address < 0) throw invalid('address', 'must be a whole number of bytes', address);
+    const { memory } = this.#manager;
+    for (let done = 0; done < length; ) {
+      const offset = (address + done) % PAGE_SIZE;
+      const bytes = Math.min(PAGE_SIZE - offset, length - done);
+      const frame = await this.#faultIn((address + done - offset) / PAGE_SIZE, isStore);
+      if (memory.isPoisoned(frame * PAGE_SIZE, PAGE_SIZE)) {
+        throw new ErrnoError('EHWPOISON', `the page at ${address + done - offset} has a memory error`);
+      }
+      // Before the next turn of the event loop: until then nothing is moved.
+      use(memory.bytes.subarray(frame * PAGE_SIZE + offset, frame * PAGE_SIZE + offset + bytes), done);
+      done += bytes;
+    }
+  }
+
+  /** The frame of a page that may be loaded, or stored to, now. */
+  async #faultIn(vpn: number, isStore: boolean): Promise<number> {
+    const needed = isStore ? PRESENT | WRITE : PRESENT;
+    for (;;) {
+      const entry = vpn < VPN_LIMIT ? entryAt(this.table, vpn) : 0;
+      if (entry & MIGRATION) {
+        await setImmediate();
+      } else if ((entry & needed) === needed) {
+        touch(this.table, vpn, isStore);
+        return frameAt(this.table, vpn, entry);
+      } else {
+        const errno = await this.fault(vpn as Vpn, isStore);
+        if (errno !== 0) {
+          throw new ErrnoError(errnoName(errno) ?? 'EFAULT', `the page at ${vpn * PAGE_SIZE} cannot be accessed`);
+        }
+      }
+    }
+  }
+}
+
+function checkUid(uid: number): number {
+  if (!Number.isInteger(uid) || uid < 0) throw invalid('uid', 'must be a whole number, 0 or more', uid);
+  return uid;
+}
+
+function checkNodes({ memory }: MemoryManager, nodes: readonly number[] | undefined): readonly number[] {
+  const all = memory.nodes.map(({ id }) => id);
+  if (nodes === undefined) return all;
+  const isKnown = Array.isArray(nodes) && nodes.length > 0 && nodes.every((node) => all.includes(node as NodeId));
+  if (!isKnown) throw invalid('memsAllowed', `must be nodes from 0 to ${all.length - 1}`, nodes);
+  return [...nodes];
+}
+
+/** Bytes to map; `undefined` for all of a file. */
+function checkLength(length: number | string | undefined, folioSize: number, hasFile: boolean): number | undefined {
+  if (length === undefined && hasFile) return undefined;
+  if (length === undefined) throw invalid('length', 'must be given, for what has no file', length);
+  const bytes = parseSize(length, 'length');
+  if (bytes > 0 && bytes % folioSize === 0) return bytes;
+  throw invalid('length', `must be a multiple of the folio size, ${formatSize(folioSize)}, above 0`, length);
+}
+
+/** Bytes to map of a file: all, up to a whole last folio, or what is asked for, which may not go beyond. */
+function checkFileLength(file: number, length: number | undefined, folioSize: number): number {
+  const all = Math.ceil(file / folioSize) * folioSize;
+  if (length === undefined || length <= all) return length ?? all;
+  throw invalid('length', `must be at most the file's ${formatSize(all)}, in whole folios`, formatSize(length));
+}
+
+/** First page and the page after the last of a range in bytes. */
+function checkRange(address: number, length: number): [number, number] {
+  const isPage = (bytes: number) => Number.isSafeInteger(bytes) && bytes >= 0 && bytes % PAGE_SIZE === 0;
+  if (!isPage(address)) throw invalid('address', 'must be a multiple of 4096', address);
+  if (!isPage(length) || length === 0) throw invalid('length', 'must be a multiple of 4096 above 0', length);
+  return [address / PAGE_SIZE, (address + length) / PAGE_SIZE];
+}

@@ -1,0 +1,223 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { ERRNO, ErrnoError, invalid } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { Vpn } from '../units.js';
+import { AddressSpace } from './address-space.js';
+import {
+  cpuWords,
+  FAULT_BELL,
+  FAULT_IS_STORE,
+  FAULT_RAISED,
+  FAULT_RESULT,
+  FAULT_STATE,
+  FAULT_TAKEN,
+  FAULT_VPN,
+  LONGEST_WAIT,
+  NO_FAULT,
+  RECEIVED,
+  ringCpu,
+  STOP,
+  WAIT_BUCKET_COUNT,
+  WAIT_BUCKETS,
+  WAITERS,
+  WAITING_VPN,
+} from './cpu-area.js';
+import type { CpuOutcome, CpuTask, CpuWorkerSetup } from './cpu-worker.js';
+
+/** An idle thread is kept this long, in milliseconds, for the next program. */
+const IDLE_THREAD_MS = 1000;
+
+/** How long CPUs have waited at migration entries, since the machine was booted. */
+export interface MigrationWaits {
+  /** Waits. */
+  readonly count: number;
+  /** The longest, in nanoseconds. */
+  readonly maxNs: number;
+  /** Waits of at least `fromNs` and less than twice that; only those of which there are some. */
+  readonly buckets: readonly { readonly fromNs: number; readonly count: number }[];
+}
+
+/** Options of {@link Cpus.run}. */
+export interface RunOptions {
+  /** Number of the CPU. Default: the first that is idle. */
+  cpu?: number;
+  /** Given to the program as its second argument: whatever can be sent to a worker. */
+  args?: unknown;
+}
+
+/**
+ * The CPUs of a machine: each is a thread while it runs a program, and nothing while it is idle. Piscina owns the threads.
+ * Page faults are handled here, on the thread that owns the memory, while its event loop turns.
+ */
+export class Cpus {
+  /** CPUs that the machine has. */
+  readonly count: number;
+  readonly #words: Int32Array;
+  readonly #pool: Piscina<CpuTask, CpuOutcome>;
+  /** What each CPU runs. */
+  readonly #running: (AddressSpace | undefined)[];
+  #handlesFaults = false;
+  #closing = false;
+
+  /** @internal */
+  constructor(memory: PhysicalMemory, words: Int32Array, count: number) {
+    this.count = count;
+    this.#words = words;
+    this.#running = new Array(count).fill(undefined);
+    const setup: CpuWorkerSetup = { memory: memory.wasm, poisonAddress: memory.poisonAddress, words };
+    this.#pool = new Piscina({
+      filename: fileURLToPath(new URL('./cpu-worker.js', import.meta.url)),
+      workerData: setup,
+      minThreads: 0,
+      maxThreads: count,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: IDLE_THREAD_MS,
+    });
+    // An idle thread that failed is replaced when it is wanted; without a listener it would end the process.
+    this.#pool.on('error', () => {});
+  }
+
+  /** Numbers of the CPUs that run a program. */
+  get busy(): number[] {
+    return [...this.#running.keys()].filter((cpu) => this.#running[cpu]);
+  }
+
+  /**
+   * Runs a program on a CPU, in an address space.
+   *
+   * @param program URL of a module whose default export is a function of a {@link Cpu} and of `args`. It must return
+   * without waiting for anything but memory, and once `cpu.stopRequested`.
+   * @returns what it returned
+   * @throws ErrnoError EINVAL for a CPU that doesn't exist; EBUSY if it runs another program, or all do; ESRCH if the address
+   * space is closed; ESHUTDOWN if the machine is; EIO if the thread ended in the middle. Or whatever the program throws.
+   */
+  async run(mm: AddressSpace, program: URL | string, { cpu, args }: RunOptions = {}): Promise<unknown> {
+    if (this.#closing) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
+    if (!(mm instanceof AddressSpace)) throw invalid('mm', 'must be an address space of this machine', mm);
+    if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
+    const number = this.#pick(cpu);
+    const base = cpuWords(number);
+    this.#running[number] = mm;
+    Atomics.store(this.#words, base + STOP, 0);
+    this.#startFaultHandler();
+    try {
+      const outcome = await this.#pool.run({ cpu: number, table: mm.table.buffer, program: String(program), args });
+      if ('value' in outcome) return outcome.value;
+      throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
+    } catch (error) {
+      throw this.#hasLeft(mm, number) ? error : this.#lost(mm, number, error);
+    } finally {
+      this.#running[number] = undefined;
+      // The fault handler may have nobody left to wait for.
+      this.#ringFaultBell();
+    }
+  }
+
+  /** Asks the program on a CPU, or on all, to return; see {@link Cpu.stopRequested}. */
+  stop(cpu?: number): void {
+    for (let number = 0; number < this.count; number++) {
+      if (cpu !== undefined && cpu !== number) continue;
+      Atomics.store(this.#words, cpuWords(number) + STOP, 1);
+      ringCpu(this.#words, cpuWords(number));
+    }
+  }
+
+  /** TLB-flush interrupts that all CPUs have received. */
+  get interruptsReceived(): number {
+    let sum = 0;
+    for (let cpu = 0; cpu < this.count; cpu++) sum += this.#words[cpuWords(cpu) + RECEIVED] as number;
+    return sum;
+  }
+
+  /** How long CPUs have waited at migration entries. */
+  get migrationWaits(): MigrationWaits {
+    const counts = new Array<number>(WAIT_BUCKET_COUNT).fill(0);
+    let maxNs = 0;
+    for (let cpu = 0; cpu < this.count; cpu++) {
+      const base = cpuWords(cpu);
+      maxNs = Math.max(maxNs, this.#words[base + LONGEST_WAIT] as number);
+      for (let i = 0; i < counts.length; i++) counts[i] += this.#words[base + WAIT_BUCKETS + i] as number;
+    }
+    const buckets = counts.map((count, i) => ({ fromNs: 2 ** i, count })).filter(({ count }) => count > 0);
+    return { count: counts.reduce((sum, count) => sum + count, 0), maxNs, buckets };
+  }
+
+  /** Asks all programs to return, gives them `graceMs` milliseconds, and ends the threads. */
+  async close(graceMs = 100): Promise<void> {
+    this.#closing = true;
+    this.stop();
+    for (const until = performance.now() + graceMs; this.busy.length > 0 && performance.now() < until; ) await sleep(1);
+    await this.#pool.destroy();
+    this.#ringFaultBell();
+  }
+
+  #pick(cpu: number | undefined): number {
+    if (cpu !== undefined && (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.count)) {
+      throw invalid('cpu', `must be 0 to ${this.count - 1}`, cpu);
+    }
+    const idle = cpu ?? this.#running.indexOf(undefined);
+    if (idle >= 0 && !this.#running[idle]) return idle;
+    throw new ErrnoError(
+      'EBUSY',
+      cpu === undefined ? `all ${this.count} CPUs run programs` : `CPU ${cpu} runs a program`,
+    );
+  }
+
+  /** Whether the program's thread had left the address space in good order. */
+  #hasLeft({ table }: AddressSpace, cpu: number): boolean {
+    return ((Atomics.load(table.cpuMask, cpu >> 5) >>> (cpu & 31)) & 1) === 0;
+  }
+
+  /** Puts a CPU in order whose thread ended in the middle of a program: nobody must wait for it. */
+  #lost({ table }: AddressSpace, cpu: number, cause: unknown): ErrnoError {
+    const words = this.#words;
+    // A flush that waits for this CPU sees that it runs nothing any more.
+    Atomics.and(table.cpuMask, cpu >> 5, ~(1 << (cpu & 31)));
+    if (Atomics.exchange(words, cpuWords(cpu) + WAITING_VPN, 0) !== 0) Atomics.sub(words, WAITERS, 1);
+    Atomics.store(words, cpuWords(cpu) + FAULT_STATE, NO_FAULT);
+    return new ErrnoError('EIO', `CPU ${cpu}: its thread ended in the middle of the program`, { cause });
+  }
+
+  #startFaultHandler(): void {
+    if (this.#handlesFaults) return;
+    this.#handlesFaults = true;
+    void this.#handleFaults();
+  }
+
+  async #handleFaults(): Promise<void> {
+    while (this.busy.length > 0 && !this.#closing) {
+      // First the bell, then the CPUs: a fault that comes in between has rung it, and the wait ends at once.
+      const bell = Atomics.load(this.#words, FAULT_BELL);
+      for (const cpu of this.busy) void this.#handleFault(cpu);
+      const wait = Atomics.waitAsync(this.#words, FAULT_BELL, bell);
+      if (wait.async) await wait.value;
+    }
+    // Together with the look at who is busy: a program that starts from here on starts the handler again.
+    this.#handlesFaults = false;
+  }
+
+  async #handleFault(cpu: number): Promise<void> {
+    const words = this.#words;
+    const base = cpuWords(cpu);
+    // Acquire: pairs with the CPU's store, which comes after the fault's fields. Exchanged, so that a fault that takes long is
+    // handled once; the CPU waits for NO_FAULT.
+    if (Atomics.compareExchange(words, base + FAULT_STATE, FAULT_RAISED, FAULT_TAKEN) !== FAULT_RAISED) return;
+    const mm = this.#running[cpu] as AddressSpace;
+    const errno = await mm
+      .fault(words[base + FAULT_VPN] as Vpn, words[base + FAULT_IS_STORE] === 1)
+      .catch(() => ERRNO.EIO);
+    // Another program may run there by now, if this one's thread ended.
+    if (this.#running[cpu] !== mm) return;
+    words[base + FAULT_RESULT] = errno;
+    // Release: the entry and the result come before it.
+    Atomics.store(words, base + FAULT_STATE, NO_FAULT);
+    ringCpu(words, base);
+  }
+
+  #ringFaultBell(): void {
+    Atomics.add(this.#words, FAULT_BELL, 1);
+    Atomics.notify(this.#words, FAULT_BELL);
+  }
+}

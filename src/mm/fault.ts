@@ -1,0 +1,86 @@
+import { setImmediate } from 'node:timers/promises';
+import { ERRNO } from '../errno.js';
+import { compoundHead } from '../memory/page-metadata.js';
+import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Vpn } from '../units.js';
+import type { MemoryManager } from './manager.js';
+import { adoptAnonymous, FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
+import type { Vma } from './mapping.js';
+import { entryAt, frameAt, type PageTable, splitHugePmd } from './page-table.js';
+import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, WRITE } from './pte.js';
+import { folioRemoveRmap, isMappedShared } from './rmap.js';
+import { addToFlush, createFlushBatch } from './tlb-flush.js';
+
+/**
+ * Makes page `vpn` of an area accessible (handle_mm_fault): maps what isn't, and gives a store its own copy of a page that
+ * others read. The CPU then walks again; at a migration entry it will wait by itself.
+ *
+ * @returns 0, or the errno that the access fails with: ENOMEM, or EIO for a file that can't be read
+ */
+export async function handleMmFault(manager: MemoryManager, vma: Vma, vpn: Vpn, isStore: boolean): Promise<number> {
+  const entry = entryAt(vma.table, vpn);
+  if (entry & MIGRATION) return 0;
+  if (entry & PRESENT) return isStore && !(entry & WRITE) ? doWpPage(manager, vma, vpn) : 0;
+  try {
+    const mapped = vma.cached ? mapCached(manager, vma, vpn) : mapAnonymous(manager, vma, vpn);
+    // A locked folio is about to arrive elsewhere: the CPU tries again after a turn.
+    if (mapped === FOLIO_LOCKED) await setImmediate();
+    return mapped === 0 ? ERRNO.ENOMEM : 0;
+  } catch {
+    return ERRNO.EIO;
+  }
+}
+
+/** Handles a store to a page that is mapped for loads alone: the page itself if nobody else has it, or a copy of it (do_wp_page). */
+async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<number> {
+  const { table, anon } = vma;
+  const { page } = manager.memory;
+  const entry = entryAt(table, vpn);
+  const pfn = compoundHead(page, frameAt(table, vpn, entry));
+  const isAlone = page.mapping[pfn] === anon?.id && !isMappedShared(manager, pfn);
+  if (isAlone && page.refcount[pfn] === page.mapcount[pfn]) {
+    makeWritable(vma, vpn);
+    return 0;
+  }
+  return copyPage(manager, vma, vpn);
+}
+
+function makeWritable({ table: { pmds, ptes } }: Vma, vpn: Vpn): void {
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  // CPUs may set bits meanwhile, which an addition to the word keeps.
+  if (pmd & PRESENT) Atomics.or(pmds, vpn >> HPAGE_PMD_ORDER, WRITE);
+  else Atomics.or(ptes, vpn, WRITE);
+}
+
+/** Gives `vma` a copy of one page of its own (wp_page_copy), also of a larger folio, which it maps by PTEs from then on. */
+async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<number> {
+  const { memory, tlb } = manager;
+  const { table } = vma;
+  const copy = memory.takeFolio(0 as Order, vma.nid as NodeId);
+  if (copy === 0) return ERRNO.ENOMEM;
+  splitPmdMapping(manager, table, vpn);
+  const entry = table.ptes[vpn] as number;
+  const source = frameOf(entry);
+  memory.bytes.copyWithin(copy * PAGE_SIZE, source * PAGE_SIZE, (source + 1) * PAGE_SIZE);
+  adoptAnonymous(manager, vma, copy, vpn, 1);
+  // Release: the copied bytes come before the entry. Loads by the old translation read the same bytes until the flush, and
+  // stores have none.
+  Atomics.store(table.ptes, vpn, makeEntry(copy, (flagsOf(entry) & ~DIRTY) | WRITE));
+  const flush = createFlushBatch();
+  addToFlush(flush, table, vpn, 1);
+  try {
+    await tlb.flush(flush);
+  } finally {
+    folioRemoveRmap(manager, compoundHead(memory.page, source), 1);
+  }
+  return 0;
+}
+
+/** Maps by PTEs what a PMD maps at `vpn`: 512 entries hold a reference each instead of one. */
+export function splitPmdMapping({ memory }: MemoryManager, table: PageTable, vpn: Vpn): void {
+  const { page } = memory;
+  const pmd = table.pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  if (!splitHugePmd(table, vpn) || !(pmd & PRESENT)) return;
+  const pfn = frameOf(pmd);
+  page.mapcount[pfn] = (page.mapcount[pfn] as number) + (1 << HPAGE_PMD_ORDER) - 1;
+  Atomics.add(page.refcount, pfn, (1 << HPAGE_PMD_ORDER) - 1);
+}

@@ -1,0 +1,20 @@
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { CachedMapping, MappingTable } from './mapping.js';
+import type { TlbFlusher } from './tlb-flush.js';
+import type { Vmstat } from './vmstat.js';
+
+/** What a machine has one of, and what all of memory management works on. Used by one thread, the memory's owner. */
+export interface MemoryManager {
+  readonly memory: PhysicalMemory;
+  readonly mappings: MappingTable;
+  /** The files in the page cache, by device and inode. */
+  readonly files: Map<string, CachedMapping>;
+  readonly tlb: TlbFlusher;
+  readonly vmstat: Vmstat;
+  /** The words of all CPUs; see cpu-area.ts. */
+  readonly cpuWords: Int32Array;
+  /** CPUs of the machine. */
+  readonly cpus: number;
+  /** TLB-flush interrupts that they have received. */
+  readonly interruptsReceived: () => number;
+}

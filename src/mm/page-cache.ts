@@ -1,0 +1,147 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { ErrnoError, invalid } from '../errno.js';
+import { compoundHead, PG } from '../memory/page-metadata.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { MAX_PAGE_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
+import type { MemoryManager } from './manager.js';
+import type { CachedMapping } from './mapping.js';
+
+/** A file that is open for reading. */
+interface OpenFile {
+  readonly fd: number;
+  readonly bytes: number;
+  /** Device and inode. */
+  readonly key: string;
+}
+
+/**
+ * The pages of a file, or of memory that address spaces share, by their position. The cache holds a reference a page on
+ * each of its folios. Nothing is written back: a file on disk stays as it is.
+ */
+export interface PageCache {
+  /** The frame of each page; 0 where it isn't cached. */
+  readonly frames: Uint32Array;
+  /** `undefined` for shared memory, whose pages start as zeros. */
+  readonly file: OpenFile | undefined;
+}
+
+const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
+
+/** Opens a file's page cache, or finds it. The last area that leaves it closes it; see {@link releaseCache}. */
+export function openFileCache(manager: MemoryManager, path: string): CachedMapping {
+  const stats = statOf(path);
+  const key = `${stats.dev}:${stats.ino}`;
+  const known = manager.files.get(key);
+  if (known) return known;
+  const file = { fd: openSync(path, 'r'), bytes: stats.size, key };
+  // Room for a last folio of any size.
+  const frames = new Uint32Array(Math.ceil(pagesOf(stats.size) / BLOCK_PAGES) * BLOCK_PAGES);
+  const mapping = manager.mappings.createCached({ frames, file });
+  manager.files.set(key, mapping);
+  return mapping;
+}
+
+export function createSharedCache(manager: MemoryManager, pages: number): CachedMapping {
+  return manager.mappings.createCached({ frames: new Uint32Array(pages), file: undefined });
+}
+
+/** Drops a cache that no area maps any more: its folios, less what others still hold, its file and its number. */
+export function releaseCache(manager: MemoryManager, mapping: CachedMapping): void {
+  const { frames, file } = mapping.cache;
+  const { page } = manager.memory;
+  for (let index = 0; index < frames.length; ) {
+    const pfn = frames[index] as Pfn;
+    const pages = pfn === 0 ? 1 : 1 << (page.order[pfn] as number);
+    if (pfn !== 0) {
+      frames.fill(0, index, index + pages);
+      page.mapping[pfn] = 0;
+      manager.memory.putFolio(pfn, pages);
+    }
+    index += pages;
+  }
+  if (file) {
+    manager.files.delete(file.key);
+    closeSync(file.fd);
+  }
+  manager.mappings.release(mapping);
+}
+
+/** Whether `pfn` is the head of a folio that the cache holds. */
+export function isCached({ page }: PhysicalMemory, { frames }: PageCache, pfn: Pfn): boolean {
+  return frames[page.index[pfn] as number] === pfn;
+}
+
+/** Puts `to` in the place of `from`, a folio of the same size, with the cache's references on it. */
+export function replaceCached({ page }: PhysicalMemory, { frames }: PageCache, from: Pfn, to: Pfn): void {
+  const index = page.index[from] as number;
+  for (let i = 0; i < 1 << (page.order[from] as number); i++) frames[index + i] = to + i;
+}
+
+/**
+ * The head of the folio that has page `index`, after reading it in if need be: a folio of `order`, or of one page where
+ * that doesn't fit between what is cached.
+ *
+ * @returns 0 if the node has no free folio of that order
+ */
+export function getCachedFolio(
+  { memory }: MemoryManager,
+  mapping: CachedMapping,
+  index: number,
+  order: Order,
+  nid: NodeId,
+): Pfn {
+  const { frames } = mapping.cache;
+  const known = frames[index] as number;
+  if (known !== 0) return compoundHead(memory.page, known);
+  const aligned = index & (-1 << order);
+  const fits =
+    aligned + (1 << order) <= frames.length && frames.subarray(aligned, aligned + (1 << order)).every(isZero);
+  const first = fits ? aligned : index;
+  const pages = fits ? 1 << order : 1;
+  const pfn = memory.takeFolio((fits ? order : 0) as Order, nid);
+  if (pfn === 0) return pfn;
+  try {
+    fill(memory, mapping.cache, pfn, first, pages);
+  } catch (error) {
+    memory.putFolio(pfn);
+    throw error;
+  }
+  const { flags, refcount, mapping: owner, index: position } = memory.page;
+  owner[pfn] = mapping.id;
+  position[pfn] = first;
+  Atomics.store(refcount, pfn, pages);
+  Atomics.or(flags, pfn, PG.lru | PG.uptodate | (mapping.cache.file ? 0 : PG.swapbacked));
+  for (let i = 0; i < pages; i++) frames[first + i] = pfn + i;
+  return pfn;
+}
+
+function isZero(frame: number): boolean {
+  return frame === 0;
+}
+
+/** Reads `pages` pages of the file from page `first` into a folio; zeros where there is no file, or none any more. */
+function fill({ bytes }: PhysicalMemory, { file }: PageCache, pfn: Pfn, first: number, pages: number): void {
+  let at = pfn * PAGE_SIZE;
+  const end = at + pages * PAGE_SIZE;
+  let position = first * PAGE_SIZE;
+  while (file && at < end) {
+    const count = readSync(file.fd, bytes, at, end - at, position);
+    if (count === 0) break;
+    at += count;
+    position += count;
+  }
+  bytes.fill(0, at, end);
+}
+
+/** Bytes of a file. @throws ErrnoError ENOENT if there is none; EINVAL for what isn't a file with something in it. */
+export function fileSize(path: string): number {
+  return statOf(path).size;
+}
+
+function statOf(path: string): { dev: number; ino: number; size: number } {
+  if (typeof path !== 'string' || path === '') throw invalid('file', 'must be the path of a file', path);
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) throw new ErrnoError('ENOENT', `file: there is no ${path}`);
+  if (!stats.isFile() || stats.size === 0) throw invalid('file', 'must be a file with something in it', path);
+  return stats;
+}

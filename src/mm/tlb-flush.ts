@@ -1,0 +1,187 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ErrnoError } from '../errno.js';
+import {
+  ACKED,
+  cpuWords,
+  FLUSH_ALL,
+  FLUSH_END,
+  FLUSH_START,
+  PENDING,
+  PENDING_SHIFT,
+  REQUEST,
+  ringCpu,
+} from './cpu-area.js';
+import type { PageTable } from './page-table.js';
+import type { Vmstat } from './vmstat.js';
+
+/** Pages up to which a flush names them instead of flushing everything (x86's tlb_single_page_flush_ceiling). */
+const SINGLE_PAGE_FLUSH_CEILING = 33;
+/** How long a flush blocks its thread, in milliseconds, before it goes on waiting with the event loop turning. */
+const BLOCK_MS = 2;
+/** How often a flush that waits looks whether a CPU has gone without an answer, in milliseconds. */
+const POLL_MS = 5;
+
+/** A CPU did not answer an interrupt in time. What was to be changed was changed back. */
+export class UnresponsiveCpuError extends ErrnoError {
+  /** Numbers of the CPUs. */
+  readonly cpus: readonly number[];
+
+  constructor(cpus: readonly number[], ms: number) {
+    const which = `CPU ${cpus.join(', ')}`;
+    super('ETIMEDOUT', `${which} did not answer a TLB flush within ${ms} ms: have the program call poll()`);
+    this.cpus = cpus;
+  }
+}
+
+/** Translations to be flushed: collected while page tables are changed, flushed at once (the kernel's tlbflush_unmap_batch). */
+export interface FlushBatch {
+  readonly tables: PageTable[];
+  /** Pages that were changed: those from `start` up to `end`, of one table or of several. */
+  start: number;
+  end: number;
+}
+
+export function createFlushBatch(): FlushBatch {
+  return { tables: [], start: Number.POSITIVE_INFINITY, end: 0 };
+}
+
+/** Adds pages of one table whose entries were changed (set_tlb_ubc_flush_pending). */
+export function addToFlush(batch: FlushBatch, table: PageTable, vpn: number, pages: number): void {
+  if (batch.tables[batch.tables.length - 1] !== table && !batch.tables.includes(table)) batch.tables.push(table);
+  if (vpn < batch.start) batch.start = vpn;
+  if (vpn + pages > batch.end) batch.end = vpn + pages;
+}
+
+function reset(batch: FlushBatch): void {
+  batch.tables.length = 0;
+  batch.start = Number.POSITIVE_INFINITY;
+  batch.end = 0;
+}
+
+/** Called after each flush that interrupted CPUs: the nanoseconds until the last had answered. */
+type OnFlushed = (ns: number) => void;
+
+/** Flushes the CPUs' TLBs, by interrupts. One for a machine; used by the thread that owns the memory. */
+export class TlbFlusher {
+  readonly #words: Int32Array;
+  readonly #cpus: number;
+  readonly #vmstat: Vmstat;
+  readonly #timeoutMs: number;
+  readonly #onFlushed: OnFlushed;
+  #sequence = 0;
+  /** Flushes that are not over: while there is one, CPUs may be reading what it wrote. */
+  #underWay = 0;
+  /** CPUs that had not answered when a flush was given up. */
+  readonly #owed = new Set<number>();
+
+  constructor(words: Int32Array, cpus: number, vmstat: Vmstat, timeoutMs: number, onFlushed: OnFlushed) {
+    this.#words = words;
+    this.#cpus = cpus;
+    this.#vmstat = vmstat;
+    this.#timeoutMs = timeoutMs;
+    this.#onFlushed = onFlushed;
+  }
+
+  /**
+   * Flushes what was collected, and empties the batch (try_to_unmap_flush). Once it is done no CPU will access a frame by
+   * an entry that was changed before. Blocks for 2 ms at most.
+   *
+   * @returns nothing if it is done; a promise if CPUs are slow to answer, which rejects with an UnresponsiveCpuError if
+   * they don't
+   */
+  flush(batch: FlushBatch): Promise<void> | undefined {
+    if (batch.tables.length === 0) return undefined;
+    const targets = this.#running(batch.tables);
+    if (targets.length === 0) {
+      reset(batch);
+      return undefined;
+    }
+    const started = performance.now();
+    this.#interrupt(targets, batch);
+    const tables = batch.tables.slice();
+    reset(batch);
+    const missing = () => targets.filter((cpu) => !this.#hasAnswered(cpu) && this.#isRunning(cpu, tables));
+    this.#underWay++;
+    if (this.#waitBlocking(missing, started)) return this.#finish(started);
+    return this.#waitPatiently(missing, started);
+  }
+
+  /** CPUs that run one of the address spaces, which alone may hold their translations. */
+  #running(tables: readonly PageTable[]): number[] {
+    const targets: number[] = [];
+    for (let cpu = 0; cpu < this.#cpus; cpu++) if (this.#isRunning(cpu, tables)) targets.push(cpu);
+    return targets;
+  }
+
+  #isRunning(cpu: number, tables: readonly PageTable[]): boolean {
+    for (const { cpuMask } of tables) {
+      // After the change of the entries, before a CPU's first walk of them: it either runs and is seen here, or will find
+      // them changed.
+      if ((Atomics.load(cpuMask, cpu >> 5) >>> (cpu & 31)) & 1) return true;
+    }
+    return false;
+  }
+
+  /** Whether a CPU has answered the last flush that it was asked for, and so those before it. */
+  #hasAnswered(cpu: number): boolean {
+    // Acquire: the CPU's accesses by flushed translations are over, and seen.
+    return Atomics.load(this.#words, cpuWords(cpu) + ACKED) === this.#words[cpuWords(cpu) + REQUEST];
+  }
+
+  #interrupt(targets: readonly number[], { tables, start, end }: FlushBatch): void {
+    const words = this.#words;
+    this.#sequence = (this.#sequence + 1) | 0;
+    const sequence = this.#sequence;
+    // A CPU that was given up on may read the range at any time until it answers.
+    for (const cpu of this.#owed) if (this.#hasAnswered(cpu)) this.#owed.delete(cpu);
+    const isShort = tables.length === 1 && end - start <= SINGLE_PAGE_FLUSH_CEILING;
+    const isAll = !isShort || this.#underWay > 0 || this.#owed.size > 0;
+    if (!isAll) {
+      words[FLUSH_START] = start;
+      words[FLUSH_END] = end;
+    }
+    Atomics.store(words, FLUSH_ALL, isAll ? 1 : 0);
+    Atomics.store(words, PENDING, (sequence << PENDING_SHIFT) | targets.length);
+    for (const cpu of targets) {
+      // Release: what to flush, and the changed entries, come before the request.
+      Atomics.store(words, cpuWords(cpu) + REQUEST, sequence);
+      ringCpu(words, cpuWords(cpu));
+    }
+    this.#vmstat.nr_tlb_remote_flush++;
+  }
+
+  /** Sleeps until nobody is missing, for a moment; a thread that spins would hold a core that a CPU may need. */
+  #waitBlocking(missing: () => number[], started: number): boolean {
+    const words = this.#words;
+    for (;;) {
+      // First the count, then the CPUs' own words: if the last answer comes in between the wait returns at once.
+      const pending = Atomics.load(words, PENDING);
+      if (missing().length === 0) return true;
+      const left = started + BLOCK_MS - performance.now();
+      if (left <= 0) return false;
+      Atomics.wait(words, PENDING, pending, left);
+    }
+  }
+
+  async #waitPatiently(missing: () => number[], started: number): Promise<void> {
+    while (missing().length > 0) {
+      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(missing());
+      const pending = Atomics.load(this.#words, PENDING);
+      const answer = Atomics.waitAsync(this.#words, PENDING, pending, POLL_MS);
+      // A timer as well: a wait alone doesn't keep the process alive.
+      await Promise.race([answer.value, sleep(POLL_MS)]);
+    }
+    this.#finish(started);
+  }
+
+  #giveUp(missing: readonly number[]): UnresponsiveCpuError {
+    this.#underWay--;
+    for (const cpu of missing) this.#owed.add(cpu);
+    return new UnresponsiveCpuError(missing, this.#timeoutMs);
+  }
+
+  #finish(started: number): undefined {
+    this.#underWay--;
+    this.#onFlushed((performance.now() - started) * 1e6);
+  }
+}

@@ -1,0 +1,67 @@
+import { compoundHead } from '../memory/page-metadata.js';
+import { HPAGE_PMD_ORDER, type Pfn, type Vpn } from '../units.js';
+import { splitPmdMapping } from './fault.js';
+import type { MemoryManager } from './manager.js';
+import { isPmdEmpty, type PageTable, PTRS_PER_PTE } from './page-table.js';
+import { frameOf, MIGRATION, PRESENT, TABLE } from './pte.js';
+import { folioRemoveRmap, wakeWaiters } from './rmap.js';
+import { addToFlush, createFlushBatch } from './tlb-flush.js';
+
+/**
+ * Takes every entry of pages `first` up to `end` away (zap_page_range), flushes, and then drops the references
+ * that they held: no CPU reaches a frame that is free. A folio on its way finds nothing to map when it arrives.
+ *
+ * @throws UnresponsiveCpuError if a CPU doesn't answer; the pages are unmapped and freed all the same, for a CPU answers
+ * before it accesses anything
+ */
+export async function zapRange(manager: MemoryManager, table: PageTable, first: number, end: number): Promise<void> {
+  const { page } = manager.memory;
+  /** Entries taken away, by the head of their folio. */
+  const removed = new Map<Pfn, number>();
+  for (let vpn = first; vpn < end; ) {
+    if (reachesBeyond(vpn, first, end)) splitPmdMapping(manager, table, vpn as Vpn);
+    const entry = takeEntry(table, vpn);
+    if (entry & PRESENT) {
+      const pfn = compoundHead(page, frameOf(entry));
+      removed.set(pfn, (removed.get(pfn) ?? 0) + 1);
+    } else if (entry & MIGRATION) {
+      wakeWaiters(manager, vpn, vpn + PTRS_PER_PTE);
+    }
+    vpn = hasPteLevel(table, vpn) ? vpn + 1 : (vpn | (PTRS_PER_PTE - 1)) + 1;
+  }
+  clearEmptyPmds(table, first, end);
+  if (removed.size === 0) return;
+  const flush = createFlushBatch();
+  addToFlush(flush, table, first, end - first);
+  try {
+    const answers = manager.tlb.flush(flush);
+    if (answers) await answers;
+  } finally {
+    for (const [pfn, entries] of removed) folioRemoveRmap(manager, pfn, entries);
+  }
+}
+
+/** Whether the 2 MiB around `vpn` are not all in the range. */
+function reachesBeyond(vpn: number, first: number, end: number): boolean {
+  const start = vpn & -PTRS_PER_PTE;
+  return start < first || start + PTRS_PER_PTE > end;
+}
+
+/** Takes away the entry that maps `vpn`, a whole PMD if there is one, and returns it. */
+function takeEntry({ pmds, ptes }: PageTable, vpn: number): number {
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  // Against a CPU that sets bits: its exchange fails, and its next walk finds nothing.
+  if (pmd !== 0 && pmd !== TABLE) return Atomics.exchange(pmds, vpn >> HPAGE_PMD_ORDER, 0);
+  return pmd === 0 || ptes[vpn] === 0 ? 0 : Atomics.exchange(ptes, vpn, 0);
+}
+
+function hasPteLevel({ pmds }: PageTable, vpn: number): boolean {
+  return pmds[vpn >> HPAGE_PMD_ORDER] === TABLE;
+}
+
+/** Forgets the PTE level where nothing is left in it, so that a PMD can map there again (free_pgtables). */
+function clearEmptyPmds(table: PageTable, first: number, end: number): void {
+  for (let vpn = first; vpn < end; vpn = (vpn | (PTRS_PER_PTE - 1)) + 1) {
+    if (isPmdEmpty(table, vpn)) Atomics.store(table.pmds, vpn >> HPAGE_PMD_ORDER, 0);
+  }
+}

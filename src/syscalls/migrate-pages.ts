@@ -1,0 +1,133 @@
+import { ErrnoError, invalid, show } from '../errno.js';
+import { compoundHead } from '../memory/page-metadata.js';
+import { migratePages as migrateFolios } from '../migrate/migrate-pages.js';
+import type { MigrateManner } from '../migrate/migration.js';
+import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
+import type { AddressSpace } from '../mm/address-space.js';
+import { folioIsolateLru } from '../mm/lru.js';
+import type { MemoryManager } from '../mm/manager.js';
+import { entryAt, frameAt, isPmdMapped, PTRS_PER_PTE } from '../mm/page-table.js';
+import { PRESENT } from '../mm/pte.js';
+import { isMappedShared } from '../mm/rmap.js';
+import type { NodeId, Pfn } from '../units.js';
+import { type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
+
+/** Options of {@link migratePages}. */
+export interface MigratePagesOptions extends Credentials {
+  /** Nodes to move pages away from. */
+  from: readonly number[];
+  /** Nodes to move them to: those of the first of `from` in ascending order go to the first of these, and so on, again from the start if there are fewer. */
+  to: readonly number[];
+}
+
+/** What {@link migratePages} did. */
+export interface MigratePagesResult {
+  /** Pages that could not be moved: held by somebody, mapped by others too, or without room on the node. */
+  readonly notMigrated: number;
+  readonly stats: MigrateStats;
+}
+
+/** Nodes that a set of nodes may name at most, as the kernel's CONFIG_NODES_SHIFT of 10. */
+const MAX_NUMNODES = 1024;
+
+/**
+ * migrate_pages(2): moves all pages of an address space that are on some nodes to others, each node's to the node in the same
+ * relative position. With CAP_SYS_NICE also those that other address spaces map.
+ *
+ * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for a node that can't exist, or if
+ * none of `to` exists and is allowed by the address space's cpuset; EPERM for another user's address space, or a node of `to`
+ * that its cpuset leaves out, without CAP_SYS_NICE; ESRCH if it is closed. Later as move_pages.
+ */
+export async function migratePages(
+  manager: MemoryManager,
+  mm: AddressSpace,
+  { from, to, ...credentials }: MigratePagesOptions,
+  manner: MigrateManner,
+): Promise<MigratePagesResult> {
+  const isCapable = hasCapSysNice(credentials);
+  checkTarget(mm, credentials);
+  const sources = checkNodes('from', from);
+  const targets = allowedTargets(manager, mm, checkNodes('to', to), isCapable);
+  const stats = createMigrateStats();
+  let notMigrated = 0;
+  for (const [source, target] of nodePairs(sources, targets)) {
+    const { folios, left } = isolateNode(manager, mm, source, isCapable);
+    notMigrated += left;
+    if (folios.length === 0) continue;
+    const request = { ...manner, target: target as NodeId, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
+    const result = await migrateFolios(manager, Uint32Array.from(folios), request);
+    addStats(stats, result.stats);
+    notMigrated += result.stats.failed;
+  }
+  return { notMigrated, stats };
+}
+
+/**
+ * From which node to which, in an order in which no page is moved twice (do_migrate_pages): a pair whose target is not itself
+ * still to be emptied comes first.
+ */
+export function nodePairs(from: readonly number[], to: readonly number[]): [number, number][] {
+  const pairs: [number, number][] = [];
+  let left = from.filter((node, position) => {
+    // Of sets that differ in size, what is on a target already stays.
+    return (from.length === to.length || !to.includes(node)) && to[position % to.length] !== node;
+  });
+  while (left.length > 0) {
+    const targetOf = (node: number) => to[from.indexOf(node) % to.length] as number;
+    const source = left.find((node) => !left.includes(targetOf(node))) ?? (left.at(-1) as number);
+    pairs.push([source, targetOf(source)]);
+    left = left.filter((node) => node !== source);
+  }
+  return pairs;
+}
+
+/** Isolates every folio of an address space that is on `source` (queue_pages_range). `left` counts pages that can't be moved. */
+function isolateNode(
+  manager: MemoryManager,
+  mm: AddressSpace,
+  source: number,
+  moveAll: boolean,
+): { folios: Pfn[]; left: number } {
+  const { page } = manager.memory;
+  const folios: Pfn[] = [];
+  let left = 0;
+  let last = 0;
+  for (const { start, end } of mm.vmas) {
+    for (let vpn = start; vpn < end; vpn = isPmdMapped(mm.table, vpn) ? (vpn | (PTRS_PER_PTE - 1)) + 1 : vpn + 1) {
+      const entry = entryAt(mm.table, vpn);
+      if (!(entry & PRESENT)) continue;
+      const pfn = compoundHead(page, frameAt(mm.table, vpn, entry));
+      if (pfn === last || page.nid[pfn] !== source) continue;
+      last = pfn;
+      const canMove = (moveAll || !isMappedShared(manager, pfn)) && folioIsolateLru(page, pfn);
+      if (canMove) folios.push(pfn);
+      else left += 1 << (page.order[pfn] as number);
+    }
+  }
+  return { folios, left };
+}
+
+/** The nodes of a set, ascending, each once. */
+function checkNodes(name: string, nodes: readonly number[]): number[] {
+  if (!Array.isArray(nodes)) throw new ErrnoError('EFAULT', `${name}: must be an array of nodes, got ${show(nodes)}`);
+  for (const node of nodes) {
+    if (!Number.isInteger(node) || node < 0 || node >= MAX_NUMNODES) {
+      throw invalid(name, `must be nodes from 0 to ${MAX_NUMNODES - 1}`, node);
+    }
+  }
+  return [...new Set(nodes)].sort((a, b) => a - b);
+}
+
+function allowedTargets({ memory }: MemoryManager, mm: AddressSpace, to: number[], isCapable: boolean): number[] {
+  const forbidden = to.find((node) => node < memory.nodes.length && !mm.memsAllowed.includes(node));
+  if (forbidden !== undefined && !isCapable) {
+    throw new ErrnoError('EPERM', `to: node ${forbidden} is not in the cpuset: CAP_SYS_NICE is needed`);
+  }
+  const usable = to.filter((node) => mm.memsAllowed.includes(node));
+  if (usable.length > 0) return usable;
+  throw invalid(
+    'to',
+    `must have a node of those that exist and are allowed, ${mm.memsAllowed.join(', ')}`,
+    to.join(', '),
+  );
+}
