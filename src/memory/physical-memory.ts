@@ -214,7 +214,7 @@ export class PhysicalMemory {
   putFolio(pfn: Pfn, references = 1): void {
     const { flags, refcount, order } = this.page;
     const allocator = this.#allocatorOf(pfn);
-    if (!allocator || !(Atomics.load(flags, pfn) & PG.head) || Atomics.load(refcount, pfn) < references) {
+    if (!allocator || !((flags[pfn] as number) & PG.head) || (refcount[pfn] as number) < references) {
       throw new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated folio: already freed?`);
     }
     // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
@@ -364,7 +364,8 @@ export class PhysicalMemory {
 
   #freeBlock(pfn: Pfn, order: Order, allocator: BuddyAllocator): void {
     const { flags, nid, mapping } = this.page;
-    Atomics.store(flags, pfn, 0);
+    // A plain store: nobody else holds the folio, and none is got from 0 references.
+    flags[pfn] = 0;
     mapping[pfn] = 0;
     const isKept = !this.#poison.covers(pfn, order) && (this.#pcp[nid[pfn] as number] as PcpLists).give(pfn, order);
     if (!isKept) allocator.freeRange(pfn, 1 << order);

@@ -1,10 +1,10 @@
 import { ERRNO } from '../errno.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
-import { copyIfAlone, MOVE_FOLIOS, migrateFoliosUndo, settleOnly, takeBack } from './flows.js';
+import { copyOnly, MOVE_FOLIOS, migrateFoliosUndo, settleOnly } from './flows.js';
 import { fail, type Migration } from './migration.js';
 import type { MigrateMode } from './modes.js';
 import { migrateFolioDone } from './move.js';
-import { beforeRetry, lap, needResched, resched, timed, traced } from './phase.js';
+import { beforeRetry, PhaseSampler, timed, traced } from './phase.js';
 import { trySplitFolio } from './split.js';
 import { FREED, migrateFolioUnmap } from './unmap.js';
 
@@ -37,23 +37,18 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
 
 /** Unmaps the folios of a batch, in passes. */
 async function unmapFolios(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  const waits = manner.mode !== 'MIGRATE_ASYNC';
   let pending = folios.length;
   for (let pass = 0; pass < manner.passes && pending > 0; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, pending);
     let kept = 0;
     for (let i = 0; i < pending; i++) {
       const pfn = folios[i] as Pfn;
-      const outcome = migrateFolioUnmap(migration, pfn, manner.mode !== 'MIGRATE_ASYNC');
+      const outcome = migrateFolioUnmap(migration, pfn, waits);
       const errno = typeof outcome === 'number' ? outcome : await outcome;
-      if (errno === 0) continue;
-      if (errno === ERRNO.EAGAIN) {
-        folios[kept++] = pfn;
-      } else if (!afterFailedUnmap(migration, pfn, errno, manner)) {
-        // As the kernel does, it moves what it has and leaves the rest of the call.
-        failAll(migration, folios.subarray(i + 1, pending), ERRNO.ENOMEM);
-        failAll(migration, folios.subarray(0, kept), ERRNO.ENOMEM);
-        return;
-      }
+      if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
+      else if (errno !== 0) afterFailedUnmap(migration, pfn, errno, manner);
+      if (migration.isOutOfMemory) return leaveRest(migration, folios, kept, i + 1, pending);
     }
     pending = kept;
   }
@@ -62,68 +57,67 @@ async function unmapFolios(migration: Migration, folios: Uint32Array, manner: Ba
 
 /** Takes each folio through all steps before the next (unmap_and_move), in passes. */
 async function migrateSerially(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
-  const { phasesNs } = migration.stats;
   let pending = folios.length;
   for (let pass = 0; pass < manner.passes && pending > 0; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, pending);
-    let kept = 0;
-    for (let i = 0; i < pending; i++) {
-      const pfn = folios[i] as Pfn;
-      let before = performance.now();
-      const outcome = migrateFolioUnmap(migration, pfn, manner.mode !== 'MIGRATE_ASYNC');
-      let errno = typeof outcome === 'number' ? outcome : await outcome;
-      before = lap(phasesNs, 'unmap', before);
-      if (errno === 0) {
-        const answers = tryToUnmapFlush(migration);
-        if (answers) await answers;
-        before = lap(phasesNs, 'flush', before);
-        if (migration.unmapped.count === 0) continue;
-        const copied = copyIfAlone(migration, pfn, migration.unmapped.dst[0] as Pfn);
-        errno = typeof copied === 'number' ? copied : await copied;
-        before = lap(phasesNs, 'copy', before);
-        settleOnly(migration, errno);
-        before = lap(phasesNs, 'move', before);
-        if (migration.unmapped.count > 0) {
-          takeBack(migration);
-          folios[kept++] = pfn;
-        }
-        putBack(migration);
-        before = lap(phasesNs, 'putBack', before);
-      } else if (errno === ERRNO.EAGAIN) {
-        folios[kept++] = pfn;
-      } else if (!afterFailedUnmap(migration, pfn, errno, manner)) {
-        failAll(migration, folios.subarray(i + 1, pending), ERRNO.ENOMEM);
-        failAll(migration, folios.subarray(0, kept), ERRNO.ENOMEM);
-        return;
-      }
-      if (needResched(migration, before)) await resched(migration);
-    }
-    pending = kept;
+    pending = await migrateSeriallyOnce(migration, folios.subarray(0, pending), manner);
   }
   failAll(migration, folios.subarray(0, pending), ERRNO.EAGAIN);
 }
 
-/**
- * Deals with a folio that could not be unmapped.
- *
- * @returns false if the target has no memory for it, and so for nothing: then nothing else is to be tried
- */
-function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, { split }: BatchManner): boolean {
+/** One pass of {@link migrateSerially}. Returns how many folios are to be tried again: they are the first of the list then. */
+async function migrateSeriallyOnce(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<number> {
+  const sampler = new PhaseSampler(migration);
+  let kept = 0;
+  for (let i = 0; i < folios.length; i++) {
+    const pfn = folios[i] as Pfn;
+    sampler.start(i, pfn);
+    const outcome = migrateFolioUnmap(migration, pfn, manner.mode !== 'MIGRATE_ASYNC');
+    let errno = typeof outcome === 'number' ? outcome : await outcome;
+    sampler.lap('unmap');
+    if (errno === 0) {
+      const answers = tryToUnmapFlush(migration);
+      if (answers) await answers;
+      sampler.lap('flush');
+      const copied = copyOnly(migration);
+      errno = settleOnly(migration, typeof copied === 'number' ? copied : await copied, sampler);
+      putBack(migration);
+      sampler.lap('putBack');
+    } else if (errno !== ERRNO.EAGAIN) {
+      afterFailedUnmap(migration, pfn, errno, manner);
+    }
+    if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
+    if (migration.isOutOfMemory) {
+      leaveRest(migration, folios, kept, i + 1, folios.length);
+      return 0;
+    }
+    if (sampler.isLong) await sampler.pause();
+  }
+  sampler.finish();
+  return kept;
+}
+
+/** Deals with a folio that could not be unmapped, for another reason than EAGAIN. */
+function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, { split }: BatchManner): void {
   const { manager, stats } = migration;
-  const { page } = manager.memory;
   if (errno === FREED) {
     manager.memory.putFolio(pfn);
-    return true;
+    return;
   }
-  const order = page.order[pfn] as number;
+  const order = manager.memory.page.order[pfn] as number;
   if (errno === ERRNO.ENOMEM && order > 0 && split && trySplitFolio(migration, pfn)) {
     if (order >= HPAGE_PMD_ORDER) stats.thpSplit++;
     for (let i = 0; i < 1 << order; i++) split.push((pfn + i) as Pfn);
-    return true;
+    return;
   }
   fail(migration, pfn, errno);
   if (errno === ERRNO.ENOMEM) migration.isOutOfMemory = true;
-  return errno !== ERRNO.ENOMEM;
+}
+
+/** Leaves what was kept for another pass and what was not tried: as the kernel does, once the target has no memory. */
+function leaveRest(migration: Migration, folios: Uint32Array, kept: number, next: number, end: number): void {
+  failAll(migration, folios.subarray(0, kept), ERRNO.ENOMEM);
+  failAll(migration, folios.subarray(next, end), ERRNO.ENOMEM);
 }
 
 /** Flushes what was unmapped (try_to_unmap_flush); if a CPU doesn't answer, maps it where it was, and ends the call. */

@@ -11,7 +11,7 @@ import {
   migrateFolioUndoSrc,
   remapFolio,
 } from './move.js';
-import { beforeRetry, lap, needResched, resched, timed, traced } from './phase.js';
+import { beforeRetry, PhaseSampler, timed, traced } from './phase.js';
 
 /** Moves what a batch has unmapped and flushed. What it leaves in `unmapped` could not be moved in so many passes. */
 type MoveFolios = (migration: Migration, mode: MigrateMode, passes: number) => Promise<void>;
@@ -25,31 +25,28 @@ export const MOVE_FOLIOS: Record<Flow, MoveFolios> = {
 };
 
 /** Copies, unless that is done, and remaps folio by folio (migrate_folios_move). */
-export async function moveEach(migration: Migration, mode: MigrateMode, passes: number): Promise<void> {
-  const { unmapped, stats } = migration;
+async function moveEach(migration: Migration, mode: MigrateMode, passes: number): Promise<void> {
+  const { unmapped } = migration;
   const { src, dst, ready } = unmapped;
   for (let pass = 0; pass < passes && unmapped.count > 0; pass++) {
     if (pass > 0) await beforeRetry(migration, mode, unmapped.count);
     const { count } = unmapped;
     unmapped.count = 0;
-    let before = performance.now();
+    const sampler = new PhaseSampler(migration);
     for (let i = 0; i < count; i++) {
+      sampler.start(i, src[i] as Pfn);
       let errno = 0;
-      const isCopied = ready[i] === 1;
-      if (!isCopied) {
+      if (ready[i] === 0) {
         const outcome = copyIfAlone(migration, src[i] as Pfn, dst[i] as Pfn);
         errno = typeof outcome === 'number' ? outcome : await outcome;
-        before = lap(stats.phasesNs, 'copy', before);
+        sampler.lap('copy');
       }
       if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
       settle(migration, src[i] as Pfn, dst[i] as Pfn, errno);
-      if (isCopied) continue;
-      before = lap(stats.phasesNs, 'move', before);
-      if (!needResched(migration, before)) continue;
-      await resched(migration);
-      before = performance.now();
+      sampler.lap('move');
+      if (sampler.isLong) await sampler.pause();
     }
-    lap(stats.phasesNs, 'move', before);
+    sampler.finish();
   }
 }
 
@@ -93,7 +90,7 @@ async function moveTogether(migration: Migration, mode: MigrateMode, passes: num
 }
 
 /** Copies a folio that nobody else holds: whoever does may still write to the old frames. */
-export function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
+function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
   return hasExpectedRefs(migration, src) ? copyFolio(migration, src, dst) : ERRNO.EAGAIN;
 }
 
@@ -113,21 +110,33 @@ function settle(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
   }
 }
 
-/** Ends the turn of the one folio that is unmapped, whose copy answered `errno`, with its move. */
-export function settleOnly(migration: Migration, errno: number): void {
+/** Copies the one folio that is unmapped. Returns 0, or an errno; nothing to copy, for its flush failed, is EAGAIN. */
+export function copyOnly(migration: Migration): number | Promise<number> {
+  const { src, dst, count } = migration.unmapped;
+  return count === 0 ? ERRNO.EAGAIN : copyIfAlone(migration, src[0] as Pfn, dst[0] as Pfn);
+}
+
+/**
+ * Ends the turn of the one folio that is unmapped, whose copy answered `copied`.
+ *
+ * @returns 0 if that is all, or EAGAIN if it is mapped where it was, to be tried again from the start
+ */
+export function settleOnly(migration: Migration, copied: number, sampler: PhaseSampler): number {
+  sampler.lap('copy');
   const { unmapped } = migration;
+  if (unmapped.count === 0) return 0;
   const src = unmapped.src[0] as Pfn;
   const dst = unmapped.dst[0] as Pfn;
   unmapped.count = 0;
-  settle(migration, src, dst, errno === 0 ? folioMigrateMapping(migration, src, dst) : errno);
-}
-
-/** Maps the one folio that is unmapped where it was, to be tried again from the start. */
-export function takeBack(migration: Migration): void {
-  const { unmapped } = migration;
-  migrateFolioUndoSrc(migration, unmapped.src[0] as Pfn);
-  migrateFolioUndoDst(migration, unmapped.dst[0] as Pfn);
-  unmapped.count = 0;
+  const errno = copied === 0 ? folioMigrateMapping(migration, src, dst) : copied;
+  if (errno === ERRNO.EAGAIN) {
+    migrateFolioUndoSrc(migration, src);
+    migrateFolioUndoDst(migration, dst);
+  } else {
+    settle(migration, src, dst, errno);
+  }
+  sampler.lap('move');
+  return errno === ERRNO.EAGAIN ? errno : 0;
 }
 
 function undo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {

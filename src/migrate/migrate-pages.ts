@@ -75,9 +75,12 @@ async function migrateOneBatch(migration: Migration, folios: Uint32Array): Promi
   if (split.length === 0) return;
   // One pass: there was no memory a moment ago.
   const manner = { mode: 'MIGRATE_ASYNC', passes: 1, split: undefined } as const;
+  const { isOutOfMemory } = migration;
+  migration.isOutOfMemory = false;
   for (let first = 0; first < split.length; first += migration.batchLimit) {
     await migratePagesBatch(migration, Uint32Array.from(split.slice(first, first + migration.batchLimit)), manner);
   }
+  migration.isOutOfMemory ||= isOutOfMemory;
 }
 
 /** First the whole batch without waiting; then what is left, folio by folio, which may wait (migrate_pages_sync). */

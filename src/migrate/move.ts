@@ -47,8 +47,10 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
   }
   page.mapping[dst] = page.mapping[src] as number;
   page.index[dst] = page.index[src] as number;
-  // A plain store: the folio is locked, and nothing leads to it yet but a page cache whose users look at that.
-  page.flags[dst] = PG.head | PG.locked | PG.lru | ((page.flags[src] as number) & KEPT);
+  // Through a page cache others find the folio from here on: the lock tells them to wait. To one that isn't cached nothing
+  // leads before its first entry, with which it is complete. A plain store, for that same reason.
+  const lock = cached > 0 ? PG.locked : 0;
+  page.flags[dst] = PG.head | PG.lru | lock | ((page.flags[src] as number) & KEPT);
   return 0;
 }
 
@@ -74,7 +76,7 @@ export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): v
   const entries = removeMigrationPtes(manager, src, dst);
   // The reference that the allocation gave becomes the first entry's.
   if (entries > 1) Atomics.add(page.refcount, dst, entries - 1);
-  clearAndWake(page, dst, PG.locked);
+  if ((page.flags[dst] as number) & PG.locked) clearAndWake(page, dst, PG.locked);
   if (entries === 0) memory.putFolio(dst);
   const order = page.order[src] as number;
   stats.succeeded += 1 << order;

@@ -26,7 +26,7 @@ import {
   WAITERS,
   WAITING_VPN,
 } from './cpu-area.js';
-import { entryAt, markAccessed, type PageTable, PTRS_PER_PTE, VPN_LIMIT } from './page-table.js';
+import { markAccessed, type PageTable, PTRS_PER_PTE, VPN_LIMIT, walkTo } from './page-table.js';
 import { ACCESSED, DIRTY, frameOf, MIGRATION, PRESENT, TABLE, WRITE } from './pte.js';
 import { createTlb, FRAME, flushAll, flushRange, insert, insertHuge, lookUp, STORABLE } from './tlb.js';
 
@@ -285,7 +285,7 @@ export class Cpu {
     for (;;) {
       const bell = Atomics.load(words, base + BELL);
       this.#interrupt();
-      if (!(entryAt(this.#table, vpn) & MIGRATION)) break;
+      if (!(walkTo(this.#table, vpn) & MIGRATION)) break;
       Atomics.wait(words, base + BELL, bell);
     }
     Atomics.store(words, base + WAITING_VPN, 0);

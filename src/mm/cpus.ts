@@ -71,7 +71,7 @@ export class Cpus {
       filename: fileURLToPath(new URL('./cpu-worker.js', import.meta.url)),
       workerData: setup,
       minThreads: 0,
-      maxThreads: count,
+      maxThreads: Math.max(1, count),
       concurrentTasksPerWorker: 1,
       idleTimeout: IDLE_THREAD_MS,
     });

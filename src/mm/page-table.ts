@@ -43,15 +43,35 @@ export function openPageTable(buffer: SharedArrayBuffer): PageTable {
   };
 }
 
-/** The entry that says what is mapped at `vpn`: a PMD if that maps it whole, else a PTE. 0 if nothing is. */
-export function entryAt({ pmds, ptes }: PageTable, vpn: number): number {
+/** The entry that says what is mapped at `vpn`, for a CPU; see {@link entryAt}. */
+export function walkTo({ pmds, ptes }: PageTable, vpn: number): number {
+  // Acquire, twice: a PMD comes after the PTEs that it leads to, and an entry after the bytes that it maps.
   const pmd = Atomics.load(pmds, vpn >> HPAGE_PMD_ORDER);
   return pmd === TABLE ? Atomics.load(ptes, vpn) : pmd;
 }
 
+/** Sets the accessed bit, and on a store the dirty bit, as a CPU's page walker does. Returns false if the entry has changed. */
+export function markAccessed(entries: Int32Array, index: number, entry: number, bits: number): boolean {
+  if ((entry & bits) === bits) return true;
+  // Against the thread that exchanges the entry for a migration entry: either it sees the bits in what it takes out, or this
+  // fails and the CPU walks again. A bit is never set in an entry that was not looked at.
+  return Atomics.compareExchange(entries, index, entry, entry | bits) === entry;
+}
+
+/*
+ * What follows is for the thread that writes the entries. It reads them without Atomics: nothing but accessed and dirty bits
+ * changes behind its back, and those it takes out with an exchange.
+ */
+
+/** The entry that says what is mapped at `vpn`: a PMD if that maps it whole, else a PTE. 0 if nothing is. */
+export function entryAt({ pmds, ptes }: PageTable, vpn: number): number {
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  return pmd === TABLE ? (ptes[vpn] as number) : pmd;
+}
+
 /** Whether `vpn` is mapped by a PMD, present or on its way. */
 export function isPmdMapped({ pmds }: PageTable, vpn: number): boolean {
-  const pmd = Atomics.load(pmds, vpn >> HPAGE_PMD_ORDER);
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
   return pmd !== 0 && pmd !== TABLE;
 }
 
@@ -91,14 +111,6 @@ export function splitHugePmd({ pmds, ptes }: PageTable, vpn: Vpn): boolean {
     // that no dirty bit is lost.
     if (Atomics.compareExchange(pmds, index, pmd, TABLE) === pmd) return true;
   }
-}
-
-/** Sets the accessed bit, and on a store the dirty bit, as a CPU's page walker does. Returns false if the entry has changed. */
-export function markAccessed(entries: Int32Array, index: number, entry: number, bits: number): boolean {
-  if ((entry & bits) === bits) return true;
-  // Against the thread that exchanges the entry for a migration entry: either it sees the bits in what it takes out, or this
-  // fails and the CPU walks again. A bit is never set in an entry that was not looked at.
-  return Atomics.compareExchange(entries, index, entry, entry | bits) === entry;
 }
 
 /** Sets the accessed bit of a present page, and on a store the dirty bit, for the thread that alone replaces entries. */

@@ -11,7 +11,7 @@ import {
   REQUEST,
   ringCpu,
 } from './cpu-area.js';
-import type { PageTable } from './page-table.js';
+import { type PageTable, VPN_LIMIT } from './page-table.js';
 import type { Vmstat } from './vmstat.js';
 
 /** Pages up to which a flush names them instead of flushing everything (x86's tlb_single_page_flush_ceiling). */
@@ -42,7 +42,7 @@ export interface FlushBatch {
 }
 
 export function createFlushBatch(): FlushBatch {
-  return { tables: [], start: Number.POSITIVE_INFINITY, end: 0 };
+  return { tables: [], start: VPN_LIMIT, end: 0 };
 }
 
 /** Adds pages of one table whose entries were changed (set_tlb_ubc_flush_pending). */
@@ -54,7 +54,7 @@ export function addToFlush(batch: FlushBatch, table: PageTable, vpn: number, pag
 
 function reset(batch: FlushBatch): void {
   batch.tables.length = 0;
-  batch.start = Number.POSITIVE_INFINITY;
+  batch.start = VPN_LIMIT;
   batch.end = 0;
 }
 

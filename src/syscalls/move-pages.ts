@@ -118,40 +118,50 @@ async function moveChunk(
   });
 }
 
-/** Takes the folios of a chunk's pages off the LRU, to be moved (add_page_for_migration), and says of all others why not. */
+/** Takes the folios of a chunk's pages off the LRU, to be moved, and says of all others why not. */
 function isolateChunk(manager: MemoryManager, mm: AddressSpace, chunk: Chunk): Uint32Array {
-  const { pages, first, end, asked, target, status, moveAll } = chunk;
-  const { page } = manager.memory;
+  const { pages, first, end, asked, target, status } = chunk;
   const folios = new Uint32Array(end - first);
   let count = 0;
   let vma: Vma | undefined;
-  let last = 0;
   for (let i = first; i < end; i++) {
     if (typeof asked !== 'number' && asked[i] !== target) continue;
-    const vpn = (pages[i] as number) / PAGE_SIZE;
+    const vpn = ((pages[i] as number) / PAGE_SIZE) | 0;
     if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
     const entry = vma ? entryAt(mm.table, vpn) : 0;
-    if (!(entry & PRESENT)) {
-      status[i] = vma ? absent(entry) : -ERRNO.EFAULT;
-      continue;
-    }
-    const frame = frameAt(mm.table, vpn, entry);
-    if (page.nid[frame] === target) {
-      status[i] = target;
-      continue;
-    }
-    const pfn = compoundHead(page, frame);
-    if (pfn !== last && !moveAll && isMappedShared(manager, pfn)) {
-      status[i] = -ERRNO.EACCES;
-    } else if (pfn === last || folioIsolateLru(page, pfn)) {
-      if (pfn !== last) folios[count++] = pfn;
-      last = pfn;
-      status[i] = PENDING;
+    if (entry & PRESENT) {
+      status[i] = addPageForMigration(manager, chunk, frameAt(mm.table, vpn, entry), folios, count);
+      if (status[i] === PENDING && folios[count] !== 0) count++;
     } else {
-      status[i] = folios.subarray(0, count).includes(pfn) ? PENDING : -ERRNO.EBUSY;
+      status[i] = vma ? absent(entry) : -ERRNO.EFAULT;
     }
   }
   return folios.subarray(0, count);
+}
+
+/**
+ * Isolates the folio of a frame that is to be moved (add_page_for_migration), and puts it at `count` of `folios`, unless it is
+ * among those already.
+ *
+ * @returns {@link PENDING}, the target if the page is there, or a negative errno
+ */
+function addPageForMigration(
+  manager: MemoryManager,
+  { target, moveAll }: Chunk,
+  frame: number,
+  folios: Uint32Array,
+  count: number,
+): number {
+  const { page } = manager.memory;
+  if (page.nid[frame] === target) return target;
+  const pfn = compoundHead(page, frame);
+  if (count > 0 && folios[count - 1] === pfn) return PENDING;
+  if (!moveAll && isMappedShared(manager, pfn)) return -ERRNO.EACCES;
+  if (folioIsolateLru(page, pfn)) {
+    folios[count] = pfn;
+    return PENDING;
+  }
+  return folios.subarray(0, count).includes(pfn) ? PENDING : -ERRNO.EBUSY;
 }
 
 /** Gives every page of a chunk whose folio was isolated the status that it came to. Returns how many of them failed. */
@@ -204,7 +214,7 @@ function checkArguments(
   }
   for (let i = 0; i < pages.length; i++) {
     const address = pages[i] as number;
-    if (!Number.isSafeInteger(address) || address < 0 || address % PAGE_SIZE !== 0) {
+    if (!Number.isSafeInteger(address) || address < 0 || address & (PAGE_SIZE - 1)) {
       throw invalid(`pages[${i}]`, 'must be a page address, a multiple of 4096', address);
     }
   }
