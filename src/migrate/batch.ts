@@ -123,10 +123,16 @@ function leaveRest(migration: Migration, folios: Uint32Array, kept: number, next
 /** Flushes what was unmapped (try_to_unmap_flush); if a CPU doesn't answer, maps it where it was, and ends the call. */
 function tryToUnmapFlush(migration: Migration): Promise<void> | undefined {
   const answers = migration.manager.tlb.flush(migration.flush);
-  return answers?.catch((error) => {
+  return answers && undoUnanswered(migration, answers);
+}
+
+async function undoUnanswered(migration: Migration, answers: Promise<void>): Promise<void> {
+  try {
+    await answers;
+  } catch (error) {
     migration.error = error;
     migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);
-  });
+  }
 }
 
 /** Frees the old frames of what was moved, and maps what was not where it was. */

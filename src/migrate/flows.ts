@@ -34,15 +34,17 @@ async function moveEach(migration: Migration, mode: MigrateMode, passes: number)
     unmapped.count = 0;
     const sampler = new PhaseSampler(migration);
     for (let i = 0; i < count; i++) {
-      sampler.start(i, src[i] as Pfn);
       let errno = 0;
-      if (ready[i] === 0) {
+      const isCopied = ready[i] === 1;
+      if (!isCopied) {
+        sampler.start(i, src[i] as Pfn);
         const outcome = copyIfAlone(migration, src[i] as Pfn, dst[i] as Pfn);
         errno = typeof outcome === 'number' ? outcome : await outcome;
         sampler.lap('copy');
       }
       if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
       settle(migration, src[i] as Pfn, dst[i] as Pfn, errno);
+      if (isCopied) continue;
       sampler.lap('move');
       if (sampler.isLong) await sampler.pause();
     }

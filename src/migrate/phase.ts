@@ -66,13 +66,14 @@ export class PhaseSampler {
     this.#started = performance.now();
   }
 
-  /** Shares out the time since the start, or since the last pause. */
+  /** Shares out the time since the start, or since the last pause; all of it is `move` if no folio was timed. */
   finish(): void {
     const { phasesNs } = this.#migration.stats;
     const sampled = this.#sampled;
     const names = Object.keys(sampled) as (keyof Phases)[];
     const sum = names.reduce((ns, name) => ns + sampled[name], 0);
     const elapsed = (performance.now() - this.#started) * 1e6;
+    if (sum === 0) phasesNs.move += elapsed;
     for (const name of names) {
       if (sum > 0) phasesNs[name] += (elapsed * sampled[name]) / sum;
       sampled[name] = 0;

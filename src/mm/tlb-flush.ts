@@ -35,25 +35,30 @@ export class UnresponsiveCpuError extends ErrnoError {
 
 /** Translations to be flushed: collected while page tables are changed, flushed at once (the kernel's tlbflush_unmap_batch). */
 export interface FlushBatch {
+  /** The tables that were changed: the first `count`. */
   readonly tables: PageTable[];
+  count: number;
   /** Pages that were changed: those from `start` up to `end`, of one table or of several. */
   start: number;
   end: number;
 }
 
 export function createFlushBatch(): FlushBatch {
-  return { tables: [], start: VPN_LIMIT, end: 0 };
+  return { tables: [], count: 0, start: VPN_LIMIT, end: 0 };
 }
 
 /** Adds pages of one table whose entries were changed (set_tlb_ubc_flush_pending). */
 export function addToFlush(batch: FlushBatch, table: PageTable, vpn: number, pages: number): void {
-  if (batch.tables[batch.tables.length - 1] !== table && !batch.tables.includes(table)) batch.tables.push(table);
+  let at = 0;
+  while (at < batch.count && batch.tables[at] !== table) at++;
+  if (at === batch.count) batch.tables[batch.count++] = table;
   if (vpn < batch.start) batch.start = vpn;
   if (vpn + pages > batch.end) batch.end = vpn + pages;
 }
 
-function reset(batch: FlushBatch): void {
-  batch.tables.length = 0;
+/** Forgets what was added. */
+export function emptyFlushBatch(batch: FlushBatch): void {
+  batch.count = 0;
   batch.start = VPN_LIMIT;
   batch.end = 0;
 }
@@ -90,33 +95,37 @@ export class TlbFlusher {
    * they don't
    */
   flush(batch: FlushBatch): Promise<void> | undefined {
-    if (batch.tables.length === 0) return undefined;
-    const targets = this.#running(batch.tables);
-    if (targets.length === 0) {
-      reset(batch);
+    if (batch.count === 0) return undefined;
+    if (!this.#isAnyRunning(batch)) {
+      emptyFlushBatch(batch);
       return undefined;
     }
     const started = performance.now();
-    this.#interrupt(targets, batch);
-    const tables = batch.tables.slice();
-    reset(batch);
+    const tables = batch.tables.slice(0, batch.count);
+    const targets = Array.from({ length: this.#cpus }, (_, cpu) => cpu).filter((cpu) => this.#isRunning(cpu, tables));
+    if (targets.length > 0) this.#interrupt(targets, batch);
+    emptyFlushBatch(batch);
+    if (targets.length === 0) return undefined;
     const missing = () => targets.filter((cpu) => !this.#hasAnswered(cpu) && this.#isRunning(cpu, tables));
     this.#underWay++;
     if (this.#waitBlocking(missing, started)) return this.#finish(started);
     return this.#waitPatiently(missing, started);
   }
 
-  /** CPUs that run one of the address spaces, which alone may hold their translations. */
-  #running(tables: readonly PageTable[]): number[] {
-    const targets: number[] = [];
-    for (let cpu = 0; cpu < this.#cpus; cpu++) if (this.#isRunning(cpu, tables)) targets.push(cpu);
-    return targets;
+  /** Whether a CPU runs one of the address spaces: only such a one may hold their translations. */
+  #isAnyRunning({ tables, count }: FlushBatch): boolean {
+    for (let i = 0; i < count; i++) {
+      const { cpuMask } = tables[i] as PageTable;
+      // After the change of the entries, before a CPU's first walk of them: it either runs and is seen here, or will find
+      // them changed.
+      if (Atomics.load(cpuMask, 0) !== 0 || Atomics.load(cpuMask, 1) !== 0) return true;
+    }
+    return false;
   }
 
   #isRunning(cpu: number, tables: readonly PageTable[]): boolean {
     for (const { cpuMask } of tables) {
-      // After the change of the entries, before a CPU's first walk of them: it either runs and is seen here, or will find
-      // them changed.
+      // As above.
       if ((Atomics.load(cpuMask, cpu >> 5) >>> (cpu & 31)) & 1) return true;
     }
     return false;
@@ -128,13 +137,13 @@ export class TlbFlusher {
     return Atomics.load(this.#words, cpuWords(cpu) + ACKED) === this.#words[cpuWords(cpu) + REQUEST];
   }
 
-  #interrupt(targets: readonly number[], { tables, start, end }: FlushBatch): void {
+  #interrupt(targets: readonly number[], { count, start, end }: FlushBatch): void {
     const words = this.#words;
     this.#sequence = (this.#sequence + 1) | 0;
     const sequence = this.#sequence;
     // A CPU that was given up on may read the range at any time until it answers.
     for (const cpu of this.#owed) if (this.#hasAnswered(cpu)) this.#owed.delete(cpu);
-    const isShort = tables.length === 1 && end - start <= SINGLE_PAGE_FLUSH_CEILING;
+    const isShort = count === 1 && end - start <= SINGLE_PAGE_FLUSH_CEILING;
     const isAll = !isShort || this.#underWay > 0 || this.#owed.size > 0;
     if (!isAll) {
       words[FLUSH_START] = start;
