@@ -7,7 +7,7 @@ import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
 import { BATCH_UNITS, type BatchUnit, FLOWS, type Flow, NR_MAX_BATCHED_MIGRATION } from './migrate/modes.js';
 import { createKernelMigrator } from './migrators/kernel.js';
-import { createMtcopyMigrator } from './migrators/mtcopy.js';
+import { createMtcopyMigrator, MTCOPY_MIN_PARALLEL_BYTES } from './migrators/mtcopy.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
 import { createCpuArea, MAX_CPUS } from './mm/cpu-area.js';
 import { Cpus } from './mm/cpus.js';
@@ -79,6 +79,7 @@ export class Machine implements AsyncDisposable {
   readonly #flushes = createHistogram();
   #threads: number;
   #engine: Promise<CopyEngine> | undefined;
+  #mtcopy: Promise<Migrator> | undefined;
   #inFlight = 0;
   #whenIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
@@ -125,9 +126,12 @@ export class Machine implements AsyncDisposable {
   /** @throws ErrnoError EINVAL for anything but 1 to 64 or `'auto'` */
   set threads(threads: number | 'auto') {
     this.#threads = checkThreads(threads);
-    void this.#engine?.then((engine) => {
-      engine.threads = this.#threads;
-    });
+    this.#engine?.then(
+      (engine) => {
+        engine.threads = this.#threads;
+      },
+      () => {},
+    );
   }
 
   /** The counters of /proc/vmstat, as they are now. */
@@ -211,12 +215,23 @@ export class Machine implements AsyncDisposable {
 
   #migrator(named: MigratorName | Migrator): Migrator | Promise<Migrator> {
     if (named === 'kernel') return this.#kernel;
-    return named === 'mtcopy' ? this.#openEngine().then(createMtcopyMigrator) : named;
+    if (named !== 'mtcopy') return named;
+    this.#mtcopy ??= this.#openEngine().then(createMtcopyMigrator);
+    return this.#mtcopy;
   }
 
   /** The engine of `'mtcopy'`, which is started when it is first wanted. */
   #openEngine(): Promise<CopyEngine> {
-    this.#engine ??= CopyEngine.create({ memory: this.memory, threads: this.#threads });
+    this.#engine ??= CopyEngine.create({
+      memory: this.memory,
+      threads: this.#threads,
+      minParallelBytes: MTCOPY_MIN_PARALLEL_BYTES,
+    }).catch((error) => {
+      // The next call may have more luck.
+      this.#engine = undefined;
+      this.#mtcopy = undefined;
+      throw error;
+    });
     return this.#engine;
   }
 

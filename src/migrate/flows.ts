@@ -27,29 +27,33 @@ export const MOVE_FOLIOS: Record<Flow, MoveFolios> = {
 /** Copies, unless that is done, and remaps folio by folio (migrate_folios_move). */
 async function moveEach(migration: Migration, mode: MigrateMode, passes: number): Promise<void> {
   const { unmapped } = migration;
-  const { src, dst, ready } = unmapped;
   for (let pass = 0; pass < passes && unmapped.count > 0; pass++) {
     if (pass > 0) await beforeRetry(migration, mode, unmapped.count);
-    const { count } = unmapped;
-    unmapped.count = 0;
-    const sampler = new PhaseSampler(migration);
-    for (let i = 0; i < count; i++) {
-      let errno = 0;
-      const isCopied = ready[i] === 1;
-      if (!isCopied) {
-        sampler.start(i, src[i] as Pfn);
-        const outcome = copyIfAlone(migration, src[i] as Pfn, dst[i] as Pfn);
-        errno = typeof outcome === 'number' ? outcome : await outcome;
-        sampler.lap('copy');
-      }
-      if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-      settle(migration, src[i] as Pfn, dst[i] as Pfn, errno);
-      if (isCopied) continue;
-      sampler.lap('move');
-      if (sampler.isLong) await sampler.pause();
-    }
-    sampler.finish();
+    await moveEachOnce(migration);
   }
+}
+
+async function moveEachOnce(migration: Migration): Promise<void> {
+  const { unmapped } = migration;
+  const { src, dst, ready, count } = unmapped;
+  const sampler = new PhaseSampler(migration);
+  unmapped.count = 0;
+  for (let i = 0; i < count; i++) {
+    let errno = 0;
+    const isCopied = ready[i] === 1;
+    if (!isCopied) {
+      sampler.start(i, src[i] as Pfn);
+      const outcome = copyIfAlone(migration, src[i] as Pfn, dst[i] as Pfn);
+      errno = typeof outcome === 'number' ? outcome : await outcome;
+      sampler.lap('copy');
+    }
+    if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
+    settle(migration, src[i] as Pfn, dst[i] as Pfn, errno);
+    if (isCopied) continue;
+    sampler.lap('move');
+    if (sampler.isLong) await sampler.pause();
+  }
+  sampler.finish();
 }
 
 /** Copies the whole batch before any folio is moved (migrate_folios_batch_copy); then each move finds its bytes there. */

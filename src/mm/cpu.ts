@@ -117,7 +117,10 @@ export class Cpu {
    */
   load64(address: number): number {
     const frame = this.#translate(address, 8, false);
-    this.#double[0] = this.#doubles[frame * (PAGE_SIZE / 8) + ((address & OFFSET) >> 3)] as number;
+    const double = this.#doubles[frame * (PAGE_SIZE / 8) + ((address & OFFSET) >> 3)] as number;
+    // An engine may change a NaN's bits in passing.
+    if (Number.isNaN(double)) return this.#loadHalves(frame, address);
+    this.#double[0] = double;
     return (this.#pair[1] as number) * 2 ** 32 + (this.#pair[0] as number);
   }
 
@@ -197,6 +200,12 @@ export class Cpu {
     // Before the first walk: an owner that changes the table after that walk sees the bit, and interrupts.
     Atomics.or(this.#table.cpuMask, this.number >> 5, 1 << (this.number & 31));
     this.#interrupt();
+  }
+
+  /** 8 bytes that are a NaN as a double: no whole number up to 2^53 is. */
+  #loadHalves(frame: number, address: number): number {
+    const word = frame * (PAGE_SIZE / 4) + ((address & OFFSET) >> 2);
+    return (this.#ints[word + 1] as number) * 2 ** 32 + (this.#ints[word] as number);
   }
 
   /** The frame of the page at `address`, for an access of `size` bytes, which ends before the next poll. */

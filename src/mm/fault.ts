@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { ERRNO } from '../errno.js';
-import { compoundHead } from '../memory/page-metadata.js';
-import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Vpn } from '../units.js';
+import { clearAndWake, tryLockFolio } from '../memory/folio-lock.js';
+import { compoundHead, PG } from '../memory/page-metadata.js';
+import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn, type Vpn } from '../units.js';
 import type { MemoryManager } from './manager.js';
 import { adoptAnonymous, FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
 import type { Vma } from './mapping.js';
 import { entryAt, frameAt, type PageTable, splitHugePmd } from './page-table.js';
-import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, WRITE } from './pte.js';
-import { folioRemoveRmap, isMappedShared } from './rmap.js';
+import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, toMigrationEntry, WRITE } from './pte.js';
+import { exchangeForMigration, folioRemoveRmap, isMappedShared, removeMigrationPtes, wakeWaiters } from './rmap.js';
 import { addToFlush, createFlushBatch } from './tlb-flush.js';
 
 /**
@@ -51,28 +52,55 @@ function makeWritable({ table: { pmds, ptes } }: Vma, vpn: Vpn): void {
   else Atomics.or(ptes, vpn, WRITE);
 }
 
-/** Gives `vma` a copy of one page of its own (wp_page_copy), also of a larger folio, which it maps by PTEs from then on. */
+/**
+ * Gives `vma` a copy of one page of its own (wp_page_copy), also of a larger folio, which it maps by PTEs from then on. Until
+ * no CPU has the old translation any more the page has a migration entry: one that still loaded the old bytes would miss what
+ * another has stored to the new.
+ */
 async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<number> {
   const { memory, tlb } = manager;
+  const { page } = memory;
   const { table } = vma;
+  const source = frameAt(table, vpn, entryAt(table, vpn));
+  const folio = compoundHead(page, source);
+  // The lock keeps migration from taking the entry for one of its own.
+  if (!tryLockFolio(page, folio)) {
+    await setImmediate();
+    return 0;
+  }
   const copy = memory.takeFolio(0 as Order, vma.nid as NodeId);
-  if (copy === 0) return ERRNO.ENOMEM;
+  if (copy === 0) {
+    clearAndWake(page, folio, PG.locked);
+    return ERRNO.ENOMEM;
+  }
   splitPmdMapping(manager, table, vpn);
-  const entry = table.ptes[vpn] as number;
-  const source = frameOf(entry);
   memory.bytes.copyWithin(copy * PAGE_SIZE, source * PAGE_SIZE, (source + 1) * PAGE_SIZE);
-  adoptAnonymous(manager, vma, copy, vpn, 1);
-  // Release: the copied bytes come before the entry. Loads by the old translation read the same bytes until the flush, and
-  // stores have none.
-  Atomics.store(table.ptes, vpn, makeEntry(copy, (flagsOf(entry) & ~DIRTY) | WRITE));
+  const entry = exchangeForMigration(table.ptes, vpn, source);
   const flush = createFlushBatch();
   addToFlush(flush, table, vpn, 1);
   try {
     await tlb.flush(flush);
   } finally {
-    folioRemoveRmap(manager, compoundHead(memory.page, source), 1);
+    mapCopy(manager, vma, vpn, copy, entry);
+    // A fork meanwhile has copied the migration entry.
+    Atomics.add(page.refcount, folio, removeMigrationPtes(manager, folio, folio));
+    clearAndWake(page, folio, PG.locked);
+    folioRemoveRmap(manager, folio, 1);
   }
   return 0;
+}
+
+/** Maps the copy of a page instead of its migration entry; or frees it, if the page was unmapped meanwhile. */
+function mapCopy(manager: MemoryManager, vma: Vma, vpn: Vpn, copy: Pfn, entry: number): void {
+  const { ptes } = vma.table;
+  if (ptes[vpn] !== toMigrationEntry(entry)) {
+    manager.memory.putFolio(copy);
+    return;
+  }
+  adoptAnonymous(manager, vma, copy, vpn, 1);
+  // Release: the copied bytes come before the entry.
+  Atomics.store(ptes, vpn, makeEntry(copy, (flagsOf(entry) & ~DIRTY) | WRITE));
+  wakeWaiters(manager, vpn, vpn + 1);
 }
 
 /** Maps by PTEs what a PMD maps at `vpn`: 512 entries hold a reference each instead of one. */

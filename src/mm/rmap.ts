@@ -76,7 +76,7 @@ function tryToMigrateOne(
 }
 
 /** Replaces a present entry of `frame` by its migration entry. Returns the old entry, or 0 if there was another. */
-function exchangeForMigration(entries: Int32Array, index: number, frame: number): number {
+export function exchangeForMigration(entries: Int32Array, index: number, frame: number): number {
   let entry = entries[index] as number;
   while (entry & PRESENT && frameOf(entry) === frame) {
     // Against a CPU that sets the accessed or dirty bit: the bits that it has set are in what is replaced, or its own
