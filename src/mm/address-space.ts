@@ -104,7 +104,7 @@ export class AddressSpace {
     const asked = checkLength(options.length, folioSize, file !== undefined);
     const length = file === undefined ? (asked as number) : checkFileLength(fileSize(file), asked, folioSize);
     const pages = pagesOf(length);
-    const start = this.#findGap(pages);
+    const start = this.#findGap(pages, Math.max(PTRS_PER_PTE, 1 << order));
     // From here on only what is undone: a file that can't be opened leaves nothing behind.
     const cached =
       file === undefined ? shared && createSharedCache(this.#manager, pages) : openFileCache(this.#manager, file);
@@ -238,12 +238,12 @@ export class AddressSpace {
     if (this.#closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
   }
 
-  /** First page of the lowest gap of `pages` pages that starts on 2 MiB. */
-  #findGap(pages: number): number {
-    let start = FIRST_VPN;
+  /** First page of the lowest gap of `pages` pages that starts on a multiple of `align` pages. */
+  #findGap(pages: number, align: number): number {
+    let start = Math.ceil(FIRST_VPN / align) * align;
     for (const vma of this.#vmas) {
       if (start + pages <= vma.start) return start;
-      start = Math.max(start, Math.ceil(vma.end / PTRS_PER_PTE) * PTRS_PER_PTE);
+      start = Math.max(start, Math.ceil(vma.end / align) * align);
     }
     if (start + pages <= VPN_LIMIT) return start;
     const asked = formatSize(pages * PAGE_SIZE);

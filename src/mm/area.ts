@@ -5,7 +5,7 @@ import type { AddressSpace } from './address-space.js';
 export class Area {
   /** The address space that it is in. */
   readonly mm: AddressSpace;
-  /** First virtual address, in bytes; a multiple of 2 MiB. */
+  /** First virtual address, in bytes; a multiple of 2 MiB and of the folio size. */
   readonly address: number;
   /** Bytes. */
   readonly length: number;
