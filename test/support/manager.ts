@@ -1,0 +1,62 @@
+import { type AddressSpace, type Flow, type Folio, NR_MAX_BATCHED_MIGRATION, type Pfn, PhysicalMemory } from 'mtcopy';
+import { type MigrateResult, migratePages } from '#src/migrate/migrate-pages.js';
+import type { MigrateOptions } from '#src/migrate/migration.js';
+import type { Migrator } from '#src/migrate/migrator.js';
+import { createKernelMigrator } from '#src/migrators/kernel.js';
+import { AddressSpace as Space } from '#src/mm/address-space.js';
+import { createCpuArea } from '#src/mm/cpu-area.js';
+import { folioIsolateLru } from '#src/mm/lru.js';
+import type { MemoryManager } from '#src/mm/manager.js';
+import { MappingTable } from '#src/mm/mapping.js';
+import { TlbFlusher } from '#src/mm/tlb-flush.js';
+import { createVmstat } from '#src/mm/vmstat.js';
+
+/** Memory management without CPUs, to call migratePages itself: with a mode, and folios of one's choice. */
+export interface Bench {
+  readonly manager: MemoryManager;
+  readonly kernel: Migrator;
+  createAddressSpace(): AddressSpace;
+  /** Isolates folios and migrates them to node 1, `vanilla` with the kernel's migrator unless `options` say otherwise. */
+  migrate(folios: readonly Folio[], options?: Partial<MigrateOptions>): Promise<MigrateResult>;
+}
+
+export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
+  const memory = PhysicalMemory.create({ nodes, pcpHigh: 64 });
+  const cpuWords = createCpuArea(0);
+  const vmstat = createVmstat();
+  const manager: MemoryManager = {
+    memory,
+    mappings: new MappingTable(),
+    files: new Map(),
+    tlb: new TlbFlusher(cpuWords, 0, vmstat, 1000, () => {}),
+    vmstat,
+    cpuWords,
+    cpus: 0,
+    interruptsReceived: () => 0,
+  };
+  const kernel = createKernelMigrator(memory);
+  const defaults = {
+    flow: 'vanilla' as Flow,
+    migrator: kernel,
+    batchLimit: NR_MAX_BATCHED_MIGRATION,
+    batchUnit: 'pages',
+    target: 1 as MigrateOptions['target'],
+    mode: 'MIGRATE_SYNC',
+    reason: 'syscall_or_cpuset',
+  } as const;
+  return {
+    manager,
+    kernel,
+    createAddressSpace: () => new Space(manager),
+    migrate(folios, options) {
+      for (const { pfn } of folios) {
+        if (!folioIsolateLru(memory.page, pfn as Pfn)) throw new Error(`PFN ${pfn} is not on the LRU`);
+      }
+      return migratePages(
+        manager,
+        Uint32Array.from(folios, ({ pfn }) => pfn),
+        { ...defaults, ...options },
+      );
+    },
+  };
+}
