@@ -1,38 +1,25 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Area, type Folio, Machine, type MigrateTrace, type Pfn } from 'mtcopy';
+import { type Folio, Machine, type MigrateTrace, type Pfn } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
-import { expectAtRest, FLOWS, FLOWS_AND_MIGRATORS, freePages } from './support/machines.js';
+import {
+  expectAtRest,
+  expectBytes,
+  FLOWS,
+  FLOWS_AND_MIGRATORS,
+  filled,
+  folioOf,
+  foliosOf,
+  freePages,
+} from './support/machines.js';
 import { createBench } from './support/manager.js';
-import { fillRandom } from './support.js';
 
 /** Retries of a folio that answers EAGAIN to the end: 3 passes together and 7 by itself, or 10 together. */
 const SYNC_RETRIES = 2 + 6;
 const ASYNC_RETRIES = 9;
 const PAGES = 8;
-
-function folioOf(area: Area, page: number): Folio {
-  const folio = area.mm.folioAt(area.address + page * area.folioSize);
-  if (!folio) throw new Error(`nothing is mapped at page ${page}`);
-  return folio;
-}
-
-function foliosOf(area: Area): Folio[] {
-  return Array.from(area.folios(), (_, i) => folioOf(area, i));
-}
-
-async function filled(area: Area): Promise<Uint8Array> {
-  const bytes = new Uint8Array(area.length);
-  fillRandom(bytes, 5);
-  await area.mm.write(area.address, bytes);
-  return bytes;
-}
-
-async function expectBytes(area: Area, bytes: Uint8Array): Promise<void> {
-  expect(Buffer.from(await area.mm.read(area.address, area.length)).equals(bytes)).toBe(true);
-}
 
 /** Calls `act` with every begin and end of a phase, until disposed of. */
 function onPhase(act: (event: 'start' | 'end', trace: MigrateTrace) => void): Disposable {

@@ -223,20 +223,21 @@ export class PhysicalMemory {
   }
 
   /**
-   * Cuts a folio into folios of one page each, which are then held as it was (split_page). The caller alone may hold it,
-   * locked and unmapped; each of the new ones has its flags and as many references.
+   * Cuts a folio into folios of one page each, which are then held as it was (split_page). The caller has frozen it at 0
+   * references, locked and unmapped; each of the new ones has its flags and `references`.
    *
    * @internal
    */
-  splitFolio(pfn: Pfn): void {
+  splitFolio(pfn: Pfn, references: number): void {
     const { flags, refcount, order, mapping, index } = this.page;
     const pages = 1 << (order[pfn] as number);
     for (let page = pfn + pages - 1; page >= pfn; page--) {
       order[page] = 0;
       mapping[page] = mapping[pfn] as number;
       index[page] = (index[pfn] as number) + (page - pfn);
-      Atomics.store(refcount, page, refcount[pfn] as number);
       Atomics.store(flags, page, flags[pfn] as number);
+      // Last, for from then on others may take references.
+      Atomics.store(refcount, page, references);
     }
   }
 

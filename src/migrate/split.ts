@@ -5,14 +5,14 @@ import { vpnOf } from '../mm/mapping.js';
 import { tryToMigrate } from '../mm/rmap.js';
 import type { Pfn, Vpn } from '../units.js';
 import type { Migration } from './migration.js';
-import { cacheReferences, hasExpectedRefs, migrateFolioUndoSrc } from './move.js';
+import { cacheReferences, migrateFolioUndoSrc } from './move.js';
 
 /**
  * Splits an isolated large folio into folios of a page each, where it is (split_folio_to_list). CPUs meet migration entries
  * meanwhile, and then the same bytes in the same frames: what older translations reach is right, and they are flushed
  * before anything is copied. Each new folio is isolated, as the large one was, with a reference for the caller.
  *
- * @returns false, with nothing changed, if the folio is locked or somebody else holds it
+ * @returns false if the folio is locked or somebody else holds it; it is then whole, though mapped by PTEs
  */
 export function trySplitFolio(migration: Migration, pfn: Pfn): boolean {
   const { manager, flush } = migration;
@@ -22,13 +22,16 @@ export function trySplitFolio(migration: Migration, pfn: Pfn): boolean {
   const pages = 1 << (page.order[pfn] as number);
   splitPmdMappings(manager, pfn);
   tryToMigrate(manager, pfn, flush);
-  if (!hasExpectedRefs(migration, pfn) || (page.mapcount[pfn] as number) > 0) {
+  const cached = cacheReferences(manager, pfn);
+  // Freezes the folio at 0 references, from which none is taken, so that nobody gets one while it is cut up.
+  const isFrozen =
+    (page.mapcount[pfn] as number) === 0 && Atomics.compareExchange(page.refcount, pfn, 1 + cached, 0) === 1 + cached;
+  if (!isFrozen) {
     migrateFolioUndoSrc(migration, pfn);
     return false;
   }
   // Of the page cache's references each page keeps one.
-  Atomics.store(page.refcount, pfn, cacheReferences(manager, pfn) > 0 ? 2 : 1);
-  memory.splitFolio(pfn);
+  memory.splitFolio(pfn, cached > 0 ? 2 : 1);
   for (let page = pfn; page < pfn + pages; page++) migrateFolioUndoSrc(migration, page);
   return true;
 }

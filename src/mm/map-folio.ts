@@ -44,7 +44,8 @@ export function adoptAnonymous({ memory }: MemoryManager, vma: Vma, pfn: Pfn, vp
   mapping[pfn] = vma.anon?.id ?? 0;
   index[pfn] = vpn;
   mapcount[pfn] = entries;
-  Atomics.store(refcount, pfn, entries);
+  // Added, for another thread may have taken a reference by now.
+  Atomics.add(refcount, pfn, entries - 1);
   Atomics.or(flags, pfn, PG.lru | PG.uptodate | PG.swapbacked);
 }
 

@@ -109,7 +109,7 @@ export function getCachedFolio(
   const { flags, refcount, mapping: owner, index: position } = memory.page;
   owner[pfn] = mapping.id;
   position[pfn] = first;
-  Atomics.store(refcount, pfn, pages);
+  Atomics.add(refcount, pfn, pages - 1);
   Atomics.or(flags, pfn, PG.lru | PG.uptodate | (mapping.cache.file ? 0 : PG.swapbacked));
   for (let i = 0; i < pages; i++) frames[first + i] = pfn + i;
   return pfn;

@@ -1,6 +1,7 @@
-import { type Area, type Flow, type Machine, type MigratorName, PAGE_SIZE } from 'mtcopy';
+import { type Area, type Flow, type Folio, type Machine, type MigratorName, PAGE_SIZE } from 'mtcopy';
 import { expect } from 'vitest';
 import { PG } from '#src/memory/page-metadata.js';
+import { fillRandom } from '../support.js';
 
 export const FLOWS: readonly Flow[] = ['serial', 'vanilla', 'batch-move', 'pre-copy'];
 export const MIGRATORS: readonly MigratorName[] = ['kernel', 'mtcopy'];
@@ -55,4 +56,35 @@ export function expectAtRest(area: Area, cacheReferences = 0): void {
 export async function nodesOf(machine: Machine, { mm, ...area }: Area): Promise<number[]> {
   const pages = Array.from({ length: area.length / PAGE_SIZE }, (_, i) => area.address + i * PAGE_SIZE);
   return Array.from((await machine.movePages(mm, pages)).status);
+}
+
+/** Fills an area with bytes that differ nearly everywhere, and returns them. */
+export async function filled({ mm, address, length }: Area, seed = 5): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  fillRandom(bytes, seed);
+  await mm.write(address, bytes);
+  return bytes;
+}
+
+/** Expects an area to hold these bytes. */
+export async function expectBytes({ mm, address, length }: Area, bytes: Uint8Array): Promise<void> {
+  expect(Buffer.from(await mm.read(address, length)).equals(bytes)).toBe(true);
+}
+
+/** The folio that is mapped at the n-th folio-sized part of an area. */
+export function folioOf({ mm, address, folioSize }: Area, n: number): Folio {
+  const folio = mm.folioAt(address + n * folioSize);
+  if (!folio) throw new Error(`nothing is mapped in part ${n}`);
+  return folio;
+}
+
+export function foliosOf(area: Area): Folio[] {
+  return Array.from(area.folios(), (_, n) => folioOf(area, n));
+}
+
+/** Takes all of a node's memory page by page, but every `step`-th page: no two free ones are neighbours. Returns what to free. */
+export function fragment({ memory }: Pick<Machine, 'memory'>, node: number, step = 2): Uint32Array {
+  const pfns = memory.allocFolios(memory.nodes[node]?.freePages ?? 0, 0, { node });
+  memory.freeFolios(pfns.filter((_, i) => i % step === 0));
+  return pfns.filter((_, i) => i % step !== 0);
 }
