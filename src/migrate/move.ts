@@ -87,13 +87,13 @@ export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): v
 export function migrateFolioDone({ manager }: Migration, src: Pfn): void {
   const { memory } = manager;
   const { page } = memory;
-  if (page.refcount[src] !== 1) {
-    // Somebody took a reference in the end; to them it is a folio of nobody's.
-    page.mapping[src] = 0;
-    Atomics.and(page.flags, src, ~PG.isolated);
-    clearAndWake(page, src, PG.locked);
-  }
   memory.putFolio(src);
+  // Looked at after the reference is dropped, for other threads may take theirs until then.
+  if (page.refcount[src] === 0) return;
+  // To whoever holds it, it is a folio of nobody's.
+  page.mapping[src] = 0;
+  Atomics.and(page.flags, src, ~PG.isolated);
+  clearAndWake(page, src, PG.locked);
 }
 
 /** Maps a folio again where it was, as it was, and unlocks it (migrate_folio_undo_src). It stays isolated. */
