@@ -26,13 +26,13 @@ export interface BatchManner {
 export async function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   migration.stats.batches++;
   if (migration.flow === 'serial') {
-    await traced(migration, 'move', () => migrateSerially(migration, folios, manner));
+    await traced(migration, 'move', () => migrateSerially(migration, folios, manner), folios.length);
     return;
   }
-  await timed(migration, 'unmap', () => unmapFolios(migration, folios, manner));
+  await timed(migration, 'unmap', () => unmapFolios(migration, folios, manner), folios.length);
   await timed(migration, 'flush', () => tryToUnmapFlush(migration));
   await MOVE_FOLIOS[migration.flow](migration, manner.mode, manner.passes);
-  await timed(migration, 'putBack', () => putBack(migration));
+  await timed(migration, 'putBack', () => putBack(migration), migration.movedCount + migration.unmapped.count);
 }
 
 /** Unmaps the folios of a batch, in passes. */

@@ -81,19 +81,24 @@ export class PhaseSampler {
   }
 }
 
-/** Runs a step of a batch as a phase that times itself, and tells whoever listens to `mtcopy:migrate` of its begin and end. */
+/**
+ * Runs a step of a batch as a phase that times itself, and tells whoever listens to `mtcopy:migrate` of its begin and end.
+ *
+ * @param folios that the phase has before it. Default: those that are unmapped.
+ */
 export async function traced(
   migration: Migration,
   phase: MigrateTrace['phase'],
   run: () => Promise<void> | undefined,
+  folios = migration.unmapped.count,
 ): Promise<void> {
   const isHeard = isTraced();
-  if (isHeard) traceStart(describe(migration, phase));
+  if (isHeard) traceStart(describe(migration, phase, folios));
   try {
     const slow = run();
     if (slow) await slow;
   } finally {
-    if (isHeard) traceEnd(describe(migration, phase));
+    if (isHeard) traceEnd(describe(migration, phase, folios));
   }
 }
 
@@ -102,9 +107,10 @@ export async function timed(
   migration: Migration,
   phase: MigrateTrace['phase'],
   run: () => Promise<void> | undefined,
+  folios = migration.unmapped.count,
 ): Promise<void> {
   const { phasesNs } = migration.stats;
-  await traced(migration, phase, async () => {
+  const runAndLap = async () => {
     const started = performance.now();
     try {
       const slow = run();
@@ -112,7 +118,8 @@ export async function timed(
     } finally {
       lap(phasesNs, phase, started);
     }
-  });
+  };
+  await traced(migration, phase, runAndLap, folios);
 }
 
 /** Whether the event loop has waited long enough for a turn (need_resched). */
@@ -132,8 +139,7 @@ export async function beforeRetry(migration: Migration, mode: MigrateMode, folio
   if (mode !== 'MIGRATE_ASYNC') await resched(migration);
 }
 
-function describe({ stats, flow, migrator, unmapped }: Migration, phase: MigrateTrace['phase']): MigrateTrace {
+function describe({ stats, flow, migrator }: Migration, phase: MigrateTrace['phase'], folios: number): MigrateTrace {
   const { batches, phasesNs } = stats;
-  const folios = unmapped.count;
   return { batch: batches - 1, phase, flow, migrator: migrator.name, folios, phasesNs: { ...phasesNs } };
 }

@@ -14,7 +14,7 @@ export interface MigrateTrace {
   readonly flow: Flow;
   /** Name of the migrator. */
   readonly migrator: string;
-  /** Folios that the phase has before it. */
+  /** Folios that the phase has before it; the same in `end`. */
   readonly folios: number;
   /** Nanoseconds of the call so far, by phase: in `end` with this one's. */
   readonly phasesNs: Phases;
