@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addCopyCommand } from './copy.js';
+import { addMigrateCommand } from './migrate.js';
 
 /** Exit status of a command line that can't be understood. */
 const USAGE = 2;
@@ -10,6 +11,7 @@ const HINT = '(--help shows what there is)';
 const { version, description } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const program = new Command('mtcopy').description(description).version(version).exitOverride().showHelpAfterError(HINT);
 addCopyCommand(program);
+addMigrateCommand(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 // A reader that has seen enough, such as head, is no error.

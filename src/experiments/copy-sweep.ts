@@ -8,6 +8,7 @@ import { PhysicalMemory } from '../memory/physical-memory.js';
 import { formatSize, orderOf, PAGE_SIZE } from '../units.js';
 import { fillFromFile, fillWithPattern, scrub } from '../workloads/fill.js';
 import { findDifference, hashFolios } from '../workloads/verify.js';
+import { combine } from './combine.js';
 
 export const FRAME_ORDERS = ['sequential', 'shuffled'] as const;
 /** In which order folios lie in memory. */
@@ -189,9 +190,4 @@ async function runOnce(
     throw new ErrnoError('EIO', `folio ${failed[0]?.index ?? different} was not copied right`);
   }
   return wallNs;
-}
-
-/** Every pair of an element of `a` with one of `b`. */
-function combine<A, B>(a: readonly A[], b: readonly B[]): [A, B][] {
-  return a.flatMap((one) => b.map((other): [A, B] => [one, other]));
 }

@@ -1,0 +1,73 @@
+import { type Command, Option } from 'commander';
+import yoctoSpinner from 'yocto-spinner';
+import { FRAME_ORDERS } from '../experiments/copy-sweep.js';
+import { type MigrateSweep, sweepMigrations } from '../experiments/migrate-sweep.js';
+import { MIGRATOR_NAMES } from '../machine.js';
+import { FLOWS } from '../migrate/modes.js';
+import { machineFacts } from '../report/machine.js';
+import { migrateTable } from '../report/migrate-table.js';
+import { formatSize } from '../units.js';
+import { count, folioSizes, size, threadCounts, words } from './arguments.js';
+
+interface MigrateArguments {
+  folioSize: MigrateSweep['folioBytes'];
+  count: number;
+  total?: number;
+  migrator: MigrateSweep['migrators'];
+  threads: MigrateSweep['threads'];
+  flow: MigrateSweep['flows'];
+  order: MigrateSweep['orders'];
+  runs: number;
+  input?: string;
+  json?: boolean;
+}
+
+/** Adds `mtcopy migrate`. Where an option takes a list, every combination is measured, in turns. */
+export function addMigrateCommand(program: Command): void {
+  program
+    .command('migrate')
+    .description('move memory between node 0 and node 1 with move_pages(2) and show how fast that was')
+    .option('--folio-size <sizes>', 'bytes of a folio, 4K to 4M (default: 4K,2M)', folioSizes)
+    .option('--count <folios>', 'folios of anonymous memory (default: 512)', count)
+    .addOption(
+      new Option('--total <size>', 'bytes of anonymous memory, instead of --count').argParser(size).conflicts('count'),
+    )
+    .option('--migrator <migrators>', 'what copies: kernel, mtcopy (default: both)', words(...MIGRATOR_NAMES))
+    .option('--threads <counts>', 'threads of mtcopy, 1 to 64 or auto (default: 1,2)', threadCounts)
+    .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
+    .option('--order <orders>', 'frames in memory: sequential (default), shuffled', words(...FRAME_ORDERS))
+    .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
+    .option('--input <file>', "move this file's page cache too")
+    .option('--json', 'print one JSON object and nothing else')
+    .action((options: Partial<MigrateArguments>) => migrate({ ...DEFAULTS, ...options }));
+}
+
+const DEFAULTS: MigrateArguments = {
+  folioSize: folioSizes('4K,2M'),
+  count: 512,
+  migrator: MIGRATOR_NAMES,
+  threads: [1, 2],
+  flow: ['vanilla', 'pre-copy'],
+  order: ['sequential'],
+  runs: 7,
+};
+
+async function migrate({ folioSize, migrator, flow, order, json, ...rest }: MigrateArguments): Promise<void> {
+  const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, orders: order, ...rest };
+  const spinner = process.stderr.isTTY ? yoctoSpinner({ text: 'filling memory' }).start() : undefined;
+  try {
+    const results = await sweepMigrations(sweep, (done, runs) => {
+      if (spinner) spinner.text = `run ${done + 1} of ${runs}`;
+    });
+    spinner?.stop();
+    if (json) console.log(JSON.stringify({ command: 'migrate', machine: machineFacts(), results }));
+    else console.log(migrateTable(results, whatMoved(sweep)));
+  } finally {
+    spinner?.stop();
+  }
+}
+
+function whatMoved({ total, count, input }: MigrateSweep): string {
+  const anonymous = total === undefined ? `${count} folios` : formatSize(total);
+  return `${anonymous} of anonymous memory${input === undefined ? '' : ` and the page cache of ${input}`}`;
+}
