@@ -109,7 +109,7 @@ describe('mtcopy migrate', () => {
     writeFileSync(input, Buffer.alloc(3 * 2 ** 20 + 1, 'longer than a folio'));
     expect(foliosOf()).toBe(64 + 49);
     expect(foliosOf('--order', 'shuffled')).toBe(64 + 49);
-    expect(migrate(...ONE, '--input', input).stdout).toContain(`4M of anonymous memory and the page cache of ${input}`);
+    expect(migrate(...ONE, '--input', input).stdout).toContain('4M of anonymous memory and the page cache of input,');
     expect(migrate(...ONE, '--input', folder)).toMatchObject({ status: 2, stdout: '' });
     writeFileSync(input, '');
     expect(migrate(...ONE, '--input', input)).toMatchObject({ status: 2, stdout: '' });

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import yoctoSpinner from 'yocto-spinner';
 import { FRAME_ORDERS } from '../experiments/copy-sweep.js';
@@ -69,5 +70,5 @@ async function migrate({ folioSize, migrator, flow, order, json, ...rest }: Migr
 
 function whatMoved({ total, count, input }: MigrateSweep): string {
   const anonymous = total === undefined ? `${count} folios` : formatSize(total);
-  return `${anonymous} of anonymous memory${input === undefined ? '' : ` and the page cache of ${input}`}`;
+  return `${anonymous} of anonymous memory${input === undefined ? '' : ` and the page cache of ${basename(input)}`}`;
 }

@@ -228,7 +228,7 @@ async function runOnce(layout: Layout, { migrator, threads, flow }: Setting): Pr
   const before = machine.vmstat;
   const started = performance.now();
   const { status, notMigrated, stats } = await machine.movePages(mm, addresses, { node: target, migrator, flow });
-  const ns = (performance.now() - started) * 1e6;
+  const ns = Math.round((performance.now() - started) * 1e6);
   const vmstat = machine.vmstat;
   layout.node = target;
   verify(layout, status, notMigrated);
@@ -275,7 +275,7 @@ function summarize(setting: Setting, layout: Layout, order: FrameOrder, runs: re
 function medianPhases(runs: readonly Run[]): Phases {
   const phases = createPhases();
   for (const name of Object.keys(phases) as (keyof Phases)[]) {
-    phases[name] = median(runs.map(({ phasesNs }) => phasesNs[name]));
+    phases[name] = Math.round(median(runs.map(({ phasesNs }) => phasesNs[name])));
   }
   return phases;
 }
