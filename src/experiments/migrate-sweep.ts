@@ -90,7 +90,7 @@ interface Layout {
 }
 
 /** Bytes that each combination migrates at least before it is measured: by then the code is compiled. */
-const WARM_UP_BYTES = 32 * MiB;
+const WARM_UP_BYTES = 128 * MiB;
 /** The rounds that this may take at most, however little a run migrates. */
 const MAX_WARM_UP_ROUNDS = 64;
 
