@@ -17,6 +17,7 @@ import { TlbFlusher } from './mm/tlb-flush.js';
 import { createVmstat, type Vmstat } from './mm/vmstat.js';
 import { type MigratePagesOptions, type MigratePagesResult, migratePages } from './syscalls/migrate-pages.js';
 import { type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
+import { pagesOf, parseSize } from './units.js';
 
 export const MIGRATOR_NAMES = ['kernel', 'mtcopy'] as const;
 /** What copies: `'kernel'`, the calling thread; `'mtcopy'`, a pool of threads. */
@@ -44,7 +45,10 @@ export interface MachineOptions extends MigrationSettings {
   threads?: number | 'auto';
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
   ipiTimeoutMs?: number;
-  /** Pages of a node that freed folios keep for the next allocation of their order; see {@link PhysicalMemory}. Default: 1024. */
+  /**
+   * Pages of a node that freed folios keep for the next allocation of their order; see {@link PhysicalMemory}. Default: an
+   * eighth of the smallest node, which is as far as the kernel's own tuning goes.
+   */
   pcpHigh?: number;
 }
 
@@ -61,7 +65,8 @@ export interface Latencies {
 
 const DEFAULT_NODES = ['1G', '1G'];
 const IPI_TIMEOUT_MS = 5000;
-const PCP_HIGH = 1024;
+/** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
+const PCP_HIGH_FRACTION = 8;
 
 /**
  * A machine: NUMA nodes of shared memory, CPUs that run user programs in address spaces, and what moves their pages between
@@ -97,7 +102,7 @@ export class Machine implements AsyncDisposable {
   }
 
   private constructor(options: MachineOptions) {
-    const { nodes = DEFAULT_NODES, cpus = 1, threads = 'auto', pcpHigh = PCP_HIGH } = options;
+    const { nodes = DEFAULT_NODES, cpus = 1, threads = 'auto', pcpHigh = defaultPcpHigh(nodes) } = options;
     this.memory = PhysicalMemory.create({ nodes, pcpHigh });
     this.#settings = checkSettings(options);
     this.#threads = checkThreads(threads);
@@ -264,6 +269,12 @@ function checkOptions(options: MachineOptions): MachineOptions {
   }
   if (!(ipiTimeoutMs > 0)) throw invalid('ipiTimeoutMs', 'must be milliseconds, above 0', ipiTimeoutMs);
   return options;
+}
+
+function defaultPcpHigh(nodes: MachineOptions['nodes']): number {
+  if (!Array.isArray(nodes)) return 0;
+  const smallest = Math.min(...nodes.map((size) => parseSize(size, 'node size')));
+  return Math.floor(pagesOf(smallest) / PCP_HIGH_FRACTION);
 }
 
 const DEFAULT_SETTINGS: Required<MigrationSettings> = {

@@ -161,9 +161,8 @@ function warmUpRounds(bytes: number): number {
 /** Boots a machine whose nodes have just the room that is needed. */
 async function bootFor(sweep: MigrateSweep, folioBytes: number, order: FrameOrder): Promise<Machine> {
   const bytes = bytesToMove(sweep, folioBytes);
-  // Merged again as they are freed, frames come out ascending in every run; kept as they are freed, shuffled in every run.
-  const pcpHigh = order === 'shuffled' ? Number.POSITIVE_INFINITY : 0;
-  const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, pcpHigh });
+  // Freed folios are handed out again in the order in which they were freed: ascending or shuffled in every run.
+  const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, pcpHigh: Number.POSITIVE_INFINITY });
   if (order === 'shuffled') {
     for (const { id } of machine.memory.nodes) ageNode(machine.memory, id, orderOf(folioBytes), id + 1);
   }

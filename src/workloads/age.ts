@@ -6,7 +6,8 @@ import type { NodeId, Order, Pfn } from '../units.js';
  * Makes the free folios of `order` on a node come out in shuffled order, as on a machine that has run for a while. Takes
  * and frees them all; no byte of them is touched, so they take no real memory.
  *
- * Lasts only in a memory whose `pcpHigh` is `Infinity`: there freed folios are kept, last in, first out, and never merged.
+ * Lasts only in a memory whose `pcpHigh` is `Infinity`: there freed folios are kept in the order in which they were freed, and
+ * never merged.
  *
  * @param seed of the shuffling
  */
