@@ -20,13 +20,21 @@ function list<T>(parse: (text: string) => T): (text: string) => T[] {
 
 export const size = parser((text) => parseSize(text));
 
-export const folioSizes = list((text) => {
+function parseFolioSize(text: string): number {
   const bytes = parseSize(text, 'folio size');
   orderOf(bytes);
   return bytes;
-});
+}
 
-export const threadCounts = list((text) => checkThreads(/^\d+$/.test(text) ? Number(text) : text));
+export const folioSize = parser(parseFolioSize);
+export const folioSizes = list(parseFolioSize);
+
+function parseThreads(text: string): number {
+  return checkThreads(/^\d+$/.test(text) ? Number(text) : text);
+}
+
+export const threadCount = parser(parseThreads);
+export const threadCounts = list(parseThreads);
 
 export const count = parser((text) => {
   const number = Number(text);
@@ -34,10 +42,26 @@ export const count = parser((text) => {
   return number;
 });
 
-/** A parser for a comma-separated list of given words. */
-export function words<const T extends string>(...allowed: T[]): (text: string) => T[] {
-  return list((text) => {
+/** Any number, also a fraction. */
+export const number = parser((text) => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new Error('It must be a number.');
+  return value;
+});
+
+function oneOf<const T extends string>(allowed: readonly T[]): (text: string) => T {
+  return (text) => {
     if (!allowed.includes(text as T)) throw new Error(`'${text}' is none of ${allowed.join(', ')}.`);
     return text as T;
-  });
+  };
+}
+
+/** A parser for one of given words. */
+export function word<const T extends string>(...allowed: T[]): (text: string) => T {
+  return parser(oneOf(allowed));
+}
+
+/** A parser for a comma-separated list of given words. */
+export function words<const T extends string>(...allowed: T[]): (text: string) => T[] {
+  return list(oneOf(allowed));
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addCopyCommand } from './copy.js';
 import { addMigrateCommand } from './migrate.js';
+import { addPmbenchCommand } from './pmbench.js';
 
 /** Exit status of a command line that can't be understood. */
 const USAGE = 2;
@@ -12,6 +13,7 @@ const { version, description } = JSON.parse(readFileSync(new URL('../../package.
 const program = new Command('mtcopy').description(description).version(version).exitOverride().showHelpAfterError(HINT);
 addCopyCommand(program);
 addMigrateCommand(program);
+addPmbenchCommand(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 // A reader that has seen enough, such as head, is no error.
