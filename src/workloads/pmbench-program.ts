@@ -48,14 +48,16 @@ export default function run(cpu: Cpu, args: PmbenchArgs): PmbenchAccesses {
   let stores = 0;
   let placed = 0;
   Atomics.add(gate, READY, 1);
-  // Idle, so that nobody has to interrupt it.
-  while (Atomics.load(gate, MAY_START) === 0 && !cpu.stopRequested) cpu.idle(1);
+  // Not idle: it is interrupted from the first page on.
+  while (Atomics.load(gate, MAY_START) === 0 && !cpu.stopRequested) cpu.poll();
   let before = performance.now();
   while (!cpu.stopRequested) {
     for (let i = 0; i < ROUND; i++) {
       const page = pick();
-      const counter = own + page * PAGE_SIZE + (draw() % COUNTERS) * 8;
-      if (draw() < storesBelow) {
+      // Its lowest bits choose the counter; whether to store is up to the others.
+      const bits = draw();
+      const counter = own + page * PAGE_SIZE + (bits % COUNTERS) * 8;
+      if (bits < storesBelow) {
         cpu.store64(counter, cpu.load64(counter) + 1);
         placed = (placed + page) | 0;
         stores++;
