@@ -304,7 +304,7 @@ export class Cpu {
 
   #recordWait(ms: number): void {
     const words = this.#words;
-    const ns = Math.min(ms * 1e6, 2 ** 31 - 1);
+    const ns = Math.min(Math.max(ms * 1e6, 1), 2 ** 31 - 1);
     const bucket = this.#base + WAIT_BUCKETS + (31 - Math.clz32(ns));
     words[bucket] = (words[bucket] as number) + 1;
     if (ns > (words[this.#base + LONGEST_WAIT] as number)) words[this.#base + LONGEST_WAIT] = ns;
