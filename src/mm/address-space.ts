@@ -327,33 +327,39 @@ export class AddressSpace {
     for (let done = 0; done < length; ) {
       const offset = (address + done) % PAGE_SIZE;
       const bytes = Math.min(PAGE_SIZE - offset, length - done);
-      const frame = await this.#faultIn((address + done - offset) / PAGE_SIZE, isStore);
+      const vpn = (address + done - offset) / PAGE_SIZE;
+      // No await from the look at the entry to the use of the frame: at each a migration may go on, and move the page.
+      const frame = this.#frameOf(vpn, isStore);
+      if (frame === undefined) {
+        await this.#faultIn(vpn, isStore);
+        continue;
+      }
       if (memory.isPoisoned(frame * PAGE_SIZE, PAGE_SIZE)) {
         throw new ErrnoError('EHWPOISON', `the page at ${address + done - offset} has a memory error`);
       }
-      // Before the next turn of the event loop: until then nothing is moved.
       use(memory.bytes.subarray(frame * PAGE_SIZE + offset, frame * PAGE_SIZE + offset + bytes), done);
       done += bytes;
     }
   }
 
-  /** The frame of a page that may be loaded, or stored to, now. */
-  async #faultIn(vpn: number, isStore: boolean): Promise<number> {
+  /** The frame of a page, if it may be loaded, or stored to, now. */
+  #frameOf(vpn: number, isStore: boolean): number | undefined {
     const needed = isStore ? PRESENT | WRITE : PRESENT;
-    for (;;) {
-      const entry = vpn < VPN_LIMIT ? entryAt(this.table, vpn) : 0;
-      if (entry & MIGRATION) {
-        await setImmediate();
-      } else if ((entry & needed) === needed) {
-        touch(this.table, vpn, isStore);
-        return frameAt(this.table, vpn, entry);
-      } else {
-        const errno = await this.fault(vpn as Vpn, isStore);
-        if (errno !== 0) {
-          throw new ErrnoError(errnoName(errno) ?? 'EFAULT', `the page at ${vpn * PAGE_SIZE} cannot be accessed`);
-        }
-      }
+    const entry = vpn < VPN_LIMIT ? entryAt(this.table, vpn) : 0;
+    if ((entry & needed) !== needed) return undefined;
+    touch(this.table, vpn, isStore);
+    return frameAt(this.table, vpn, entry);
+  }
+
+  /** Makes a page accessible, or waits a turn of the event loop for one that is being migrated. */
+  async #faultIn(vpn: number, isStore: boolean): Promise<void> {
+    if (vpn < VPN_LIMIT && entryAt(this.table, vpn) & MIGRATION) {
+      await setImmediate();
+      return;
     }
+    const errno = await this.fault(vpn as Vpn, isStore);
+    if (errno === 0) return;
+    throw new ErrnoError(errnoName(errno) ?? 'EFAULT', `the page at ${vpn * PAGE_SIZE} cannot be accessed`);
   }
 }
 
