@@ -1,7 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ERRNO, ErrnoError, errnoName, invalid } from '../errno.js';
 import type { Folio } from '../memory/folio.js';
 import { compoundHead } from '../memory/page-metadata.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { formatSize, type NodeId, orderOf, PAGE_SIZE, pagesOf, parseSize, type Vpn } from '../units.js';
 import { Area } from './area.js';
 import { copyPageRange } from './copy-page-range.js';
@@ -9,7 +10,7 @@ import { handleMmFault } from './fault.js';
 import type { MemoryManager } from './manager.js';
 import { FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
 import type { Vma } from './mapping.js';
-import { createSharedCache, fileSize, openFileCache, releaseCache } from './page-cache.js';
+import { createSharedCache, mappableSize, openFileCache, releaseCache } from './page-cache.js';
 import {
   createPageTable,
   entryAt,
@@ -52,6 +53,8 @@ export interface AddressSpaceOptions {
 
 /** The first virtual page that is given out: the null page faults. */
 const FIRST_VPN = PTRS_PER_PTE;
+/** Bytes that can be read at once. */
+const MAX_ACCESS = 2 ** 31;
 
 /**
  * The virtual memory of one process (mm_struct): areas, and a page table in shared memory that CPUs walk.
@@ -68,7 +71,9 @@ export class AddressSpace {
   readonly #manager: MemoryManager;
   /** By their first page. */
   readonly #vmas: Vma[] = [];
-  #closed = false;
+  /** Forks under way that have CPUs' right to store taken away. */
+  #forks = 0;
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(manager: MemoryManager, options: AddressSpaceOptions = {}) {
@@ -79,7 +84,12 @@ export class AddressSpace {
 
   /** Whether it was closed: whatever needs it then fails with ESRCH. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#closing !== undefined;
+  }
+
+  /** The memory of its machine. @internal */
+  get memory(): PhysicalMemory {
+    return this.#manager.memory;
   }
 
   /** The areas, by their first page; for lookups. @internal */
@@ -95,14 +105,14 @@ export class AddressSpace {
    */
   mmap(options: MmapOptions): Area {
     this.#checkOpen();
-    const { shared = false, file, populate = false } = options ?? {};
+    const { shared = false, file, populate = false, node: nid = 0 } = options ?? {};
     const order = orderOf(parseSize(options?.folioSize ?? PAGE_SIZE, 'folio size'));
     const folioSize = PAGE_SIZE * 2 ** order;
-    const { node: nid = 0 } = options;
-    if (!this.#manager.memory.nodes[nid])
+    if (!Number.isInteger(nid) || !this.#manager.memory.nodes[nid])
       throw invalid('node', `must be 0 to ${this.#manager.memory.nodes.length - 1}`, nid);
-    const asked = checkLength(options.length, folioSize, file !== undefined);
-    const length = file === undefined ? (asked as number) : checkFileLength(fileSize(file), asked, folioSize);
+    const asked = checkLength(options?.length, folioSize, file !== undefined);
+    const length =
+      file === undefined ? (asked as number) : checkFileLength(mappableSize(this.#manager, file), asked, folioSize);
     const pages = pagesOf(length);
     const start = this.#findGap(pages, Math.max(PTRS_PER_PTE, 1 << order));
     // From here on only what is undone: a file that can't be opened leaves nothing behind.
@@ -123,7 +133,7 @@ export class AddressSpace {
     try {
       if (populate) this.#populate(vma);
     } catch (error) {
-      // Nobody was told the address, so no CPU is asked, and all of it happens now.
+      // Happens now, unless a CPU is slow to answer.
       this.#unmap(start, start + pages).catch(() => {});
       throw error;
     }
@@ -155,8 +165,8 @@ export class AddressSpace {
    */
   async fork(area: Area, child: AddressSpace): Promise<Area> {
     this.#checkOpen();
-    if (!(child instanceof AddressSpace) || child === this)
-      throw invalid('child', 'must be another address space', child);
+    if (!(child instanceof AddressSpace) || child === this || child.#manager !== this.#manager)
+      throw invalid('child', 'must be another address space of this machine', child);
     child.#checkOpen();
     if (!(area instanceof Area) || area.mm !== this) throw invalid('area', 'must be one of this address space', area);
     const [first, end] = checkRange(area.address, area.length);
@@ -174,23 +184,33 @@ export class AddressSpace {
         pgoff: vma.pgoff + Math.max(0, first - vma.start),
       });
     }
-    await copyPageRange(this.#manager, this.table, child.#overlapping(first, end));
+    this.#forks++;
+    try {
+      await copyPageRange(this.#manager, this.table, child.#overlapping(first, end));
+    } finally {
+      this.#forks--;
+    }
     return new Area(child, area.address, area.length, area.folioSize);
   }
 
   /**
    * The bytes at `address`, copied, as they would be loaded (access_process_vm); pages that aren't there are faulted in.
    *
-   * @throws ErrnoError EFAULT where nothing is mapped; ENOMEM or EIO if a page can't be had; ESRCH if closed.
+   * @throws ErrnoError EFAULT where nothing is mapped; EINVAL for a wrong address, or more than 2 GiB; ENOMEM or EIO if a page
+   * can't be had; EHWPOISON if it has a memory error; ESRCH if closed.
    */
   async read(address: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (!(Number.isInteger(length) && length >= 0 && length <= MAX_ACCESS)) {
+      throw invalid('length', `must be a whole number of bytes, ${MAX_ACCESS} at most`, length);
+    }
     const bytes = new Uint8Array(length);
     await this.#access(address, length, false, (physical, done) => bytes.set(physical, done));
     return bytes;
   }
 
-  /** Stores `bytes` from `address` on. @throws as {@link read} */
+  /** Stores `bytes` from `address` on. What comes before a page that fails is stored. @throws as {@link read} */
   async write(address: number, bytes: Uint8Array): Promise<void> {
+    if (!(bytes instanceof Uint8Array)) throw invalid('bytes', 'must be a Uint8Array', bytes);
     await this.#access(address, bytes.length, true, (physical, done) =>
       physical.set(bytes.subarray(done, done + physical.length)),
     );
@@ -204,11 +224,11 @@ export class AddressSpace {
     return this.#manager.memory.folio(compoundHead(this.#manager.memory.page, frameAt(this.table, vpn, entry)));
   }
 
-  /** Unmaps everything (exit_mmap). May be called again. @throws UnresponsiveCpuError as {@link munmap} */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#unmap(0, VPN_LIMIT);
+  /** Unmaps everything (exit_mmap). May be called again, to wait for that. @throws UnresponsiveCpuError as {@link munmap} */
+  close(): Promise<void> {
+    if (this.#closing) return this.#closing.catch(() => {});
+    this.#closing = this.#unmap(0, VPN_LIMIT);
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -230,12 +250,14 @@ export class AddressSpace {
 
   /** Handles a page fault of a CPU; see {@link handleMmFault}. @internal */
   async fault(vpn: Vpn, isStore: boolean): Promise<number> {
+    // A copy that is made while another CPU may still store by its old translation could miss that store.
+    while (isStore && this.#forks > 0) await sleep(1);
     const vma = this.findVma(vpn);
     return vma ? handleMmFault(this.#manager, vma, vpn, isStore) : ERRNO.EFAULT;
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
+    if (this.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
   }
 
   /** First page of the lowest gap of `pages` pages that starts on a multiple of `align` pages. */
@@ -279,19 +301,19 @@ export class AddressSpace {
     }
   }
 
+  /** Unmaps what areas have of a range, also if a CPU doesn't answer; without a turn of the event loop if none is asked. */
   async #unmap(first: number, end: number): Promise<void> {
+    const failures: unknown[] = [];
     for (let [vma] = this.#overlapping(first, end); vma; [vma] = this.#overlapping(first, end)) {
       const low = Math.max(first, vma.start);
       const high = Math.min(end, vma.end);
       // Together, without a turn of the event loop: what no area has any more must not be found by a fault or a migration.
       this.#detach(vma, low, high);
-      const zapped = zapRange(this.#manager, this.table, low, high);
-      try {
-        await zapped;
-      } finally {
-        this.#releaseUnused(vma);
-      }
+      const answers = zapRange(this.#manager, this.table, low, high);
+      if (answers) await answers.catch((error) => failures.push(error));
+      this.#releaseUnused(vma);
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Takes pages `first` to `end` off an area: all of it, one end, or the middle, which leaves two. */

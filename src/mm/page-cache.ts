@@ -25,12 +25,19 @@ export interface PageCache {
   readonly file: OpenFile | undefined;
 }
 
+/** What is looked at of a file. */
+interface FileStats {
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+}
+
 const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
 
 /** Opens a file's page cache, or finds it. The last area that leaves it closes it; see {@link releaseCache}. */
 export function openFileCache(manager: MemoryManager, path: string): CachedMapping {
   const stats = statOf(path);
-  const key = `${stats.dev}:${stats.ino}`;
+  const key = keyOf(stats);
   const known = manager.files.get(key);
   if (known) return known;
   const file = { fd: openSync(path, 'r'), bytes: stats.size, key };
@@ -138,7 +145,17 @@ export function fileSize(path: string): number {
   return statOf(path).size;
 }
 
-function statOf(path: string): { dev: number; ino: number; size: number } {
+/** Bytes that can be mapped of a file: all, or as many as it had when it was cached. @throws as {@link fileSize} */
+export function mappableSize(manager: MemoryManager, path: string): number {
+  const stats = statOf(path);
+  return manager.files.get(keyOf(stats))?.cache.file?.bytes ?? stats.size;
+}
+
+function keyOf({ dev, ino }: FileStats): string {
+  return `${dev}:${ino}`;
+}
+
+function statOf(path: string): FileStats {
   if (typeof path !== 'string' || path === '') throw invalid('file', 'must be the path of a file', path);
   const stats = statSync(path, { throwIfNoEntry: false });
   if (!stats) throw new ErrnoError('ENOENT', `file: there is no ${path}`);

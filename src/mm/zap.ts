@@ -11,10 +11,15 @@ import { addToFlush, createFlushBatch } from './tlb-flush.js';
  * Takes every entry of pages `first` up to `end` away (zap_page_range), flushes, and then drops the references
  * that they held: no CPU reaches a frame that is free. A folio on its way finds nothing to map when it arrives.
  *
- * @throws UnresponsiveCpuError if a CPU doesn't answer; the pages are unmapped and freed all the same, for a CPU answers
- * before it accesses anything
+ * @returns nothing if it is done; a promise if CPUs are slow to answer, which rejects with an UnresponsiveCpuError if they
+ * don't; the pages are unmapped and freed all the same, for a CPU answers before it accesses anything
  */
-export async function zapRange(manager: MemoryManager, table: PageTable, first: number, end: number): Promise<void> {
+export function zapRange(
+  manager: MemoryManager,
+  table: PageTable,
+  first: number,
+  end: number,
+): Promise<void> | undefined {
   const { page } = manager.memory;
   /** Entries taken away, by the head of their folio. */
   const removed = new Map<Pfn, number>();
@@ -30,15 +35,16 @@ export async function zapRange(manager: MemoryManager, table: PageTable, first: 
     vpn = hasPteLevel(table, vpn) ? vpn + 1 : (vpn | (PTRS_PER_PTE - 1)) + 1;
   }
   clearEmptyPmds(table, first, end);
-  if (removed.size === 0) return;
+  if (removed.size === 0) return undefined;
   const flush = createFlushBatch();
   addToFlush(flush, table, first, end - first);
-  try {
-    const answers = manager.tlb.flush(flush);
-    if (answers) await answers;
-  } finally {
+  const drop = () => {
     for (const [pfn, entries] of removed) folioRemoveRmap(manager, pfn, entries);
-  }
+  };
+  const answers = manager.tlb.flush(flush);
+  if (answers) return answers.finally(drop);
+  drop();
+  return undefined;
 }
 
 /** Whether the 2 MiB around `vpn` are not all in the range. */
