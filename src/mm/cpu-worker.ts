@@ -1,5 +1,5 @@
 import { workerData } from 'node:worker_threads';
-import { type ErrnoCode, ErrnoError } from '../errno.js';
+import { type ErrnoCode, ErrnoError, invalid } from '../errno.js';
 import { PoisonMap } from '../memory/poison-map.js';
 import { PAGE_SIZE } from '../units.js';
 import type { SharedWasmMemory } from '../wasm.js';
@@ -31,15 +31,32 @@ const poison = new PoisonMap(memory.buffer, poisonAddress, memory.buffer.byteLen
 export type CpuOutcome = { readonly value: unknown } | { readonly code: ErrnoCode; readonly message: string };
 
 /** Runs a program as CPU `cpu`. */
-export default async function run({ cpu: number, table, program, args }: CpuTask): Promise<CpuOutcome> {
-  const { default: main } = await import(program);
-  if (typeof main !== 'function') throw new TypeError(`${program} has no function as its default export`);
-  const cpu = new Cpu({ number, physical: memory.buffer, poison, words, table: openPageTable(table) });
+export default async function run({ cpu, table, program, args }: CpuTask): Promise<CpuOutcome> {
   try {
-    return { value: main(cpu, args) };
+    const main = await load(program);
+    const context = { number: cpu, physical: memory.buffer, poison, words, table: openPageTable(table) };
+    return { value: execute(main, new Cpu(context), args) };
   } catch (error) {
     if (error instanceof ErrnoError) return { code: error.code, message: error.message };
     throw error;
+  }
+}
+
+type Program = (cpu: Cpu, args: unknown) => unknown;
+
+async function load(program: string): Promise<Program> {
+  const { default: main } = await import(program).catch((error) => {
+    throw error?.code === 'ERR_MODULE_NOT_FOUND' ? new ErrnoError('ENOENT', `program: ${error.message}`) : error;
+  });
+  if (typeof main === 'function') return main;
+  throw invalid('program', 'must have a function as its default export', program);
+}
+
+function execute(main: Program, cpu: Cpu, args: unknown): unknown {
+  try {
+    const value = main(cpu, args);
+    if (value instanceof Promise) throw invalid('program', 'must return without waiting, not be async', value);
+    return value;
   } finally {
     cpu.leave();
   }

@@ -51,7 +51,7 @@ const OFFSET = PAGE_SIZE - 1;
 /**
  * A CPU, as the program that runs on it sees it: loads and stores at virtual addresses, translated by a software TLB in
  * front of the page table. An access to a page that isn't there yet faults it in; one to a page that is being migrated
- * waits until it has arrived.
+ * waits until it has arrived. A memory error is met where the page table is walked, not through a translation in the TLB.
  *
  * Interrupts are answered before every access. A program that computes for long without one calls {@link poll}, or holds
  * up whoever flushes TLBs.
@@ -124,7 +124,7 @@ export class Cpu {
     return (this.#pair[1] as number) * 2 ** 32 + (this.#pair[0] as number);
   }
 
-  /** Stores the lowest byte of `value`. @throws as {@link load8}; EACCES where stores aren't allowed. */
+  /** Stores the lowest byte of `value`. @throws as {@link load8}. */
   store8(address: number, value: number): void {
     const frame = this.#translate(address, 1, true);
     this.#bytes[frame * PAGE_SIZE + (address & OFFSET)] = value;
@@ -214,6 +214,8 @@ export class Cpu {
     const vpn = Math.floor(address / PAGE_SIZE);
     const isWhole = address >= 0 && vpn * PAGE_SIZE + (address & OFFSET) === address;
     if (!isWhole || address & (size - 1)) throw invalid('address', `must be a multiple of ${size}`, address);
+    // Before the TLB, whose tags are of 32 bits.
+    if (vpn >= VPN_LIMIT) throw segfault(vpn, this.number);
     const held = lookUp(this.#tlb, vpn);
     if (held >= 0 && (!isStore || held & STORABLE)) return held & FRAME;
     return this.#walk(vpn, isStore);
@@ -222,7 +224,6 @@ export class Cpu {
   /** The frame of page `vpn` by the page table, after whatever faults it takes. */
   #walk(vpn: number, isStore: boolean): number {
     const { pmds, ptes } = this.#table;
-    if (!(vpn >= 0 && vpn < VPN_LIMIT)) throw segfault(vpn, this.number);
     const needed = isStore ? PRESENT | WRITE : PRESENT;
     const bits = isStore ? ACCESSED | DIRTY : ACCESSED;
     for (;;) {
@@ -247,7 +248,9 @@ export class Cpu {
       throw new ErrnoError('EHWPOISON', `CPU ${this.number}: page ${hex(vpn)} has a memory error (SIGBUS)`);
     }
     const storable = (entry & (WRITE | DIRTY)) === (WRITE | DIRTY) ? STORABLE : 0;
-    if (isHuge) insertHuge(this.#tlb, vpn, frameOf(entry) | storable);
+    // A translation of 2 MiB would lead to the poisoned page among them unseen.
+    if (isHuge && !this.#poison.covers(frameOf(entry), HPAGE_PMD_ORDER))
+      insertHuge(this.#tlb, vpn, frameOf(entry) | storable);
     else insert(this.#tlb, vpn, frame | storable);
     return frame;
   }

@@ -54,6 +54,7 @@ export interface RunOptions {
 export class Cpus {
   /** CPUs that the machine has. */
   readonly count: number;
+  readonly #memory: PhysicalMemory;
   readonly #words: Int32Array;
   readonly #pool: Piscina<CpuTask, CpuOutcome>;
   /** What each CPU runs. */
@@ -64,6 +65,7 @@ export class Cpus {
   /** @internal */
   constructor(memory: PhysicalMemory, words: Int32Array, count: number) {
     this.count = count;
+    this.#memory = memory;
     this.#words = words;
     this.#running = new Array(count).fill(undefined);
     const setup: CpuWorkerSetup = { memory: memory.wasm, poisonAddress: memory.poisonAddress, words };
@@ -90,12 +92,14 @@ export class Cpus {
    * @param program URL of a module whose default export is a function of a {@link Cpu} and of `args`. It must return
    * without waiting for anything but memory, and once `cpu.stopRequested`.
    * @returns what it returned
-   * @throws ErrnoError EINVAL for a CPU that doesn't exist; EBUSY if it runs another program, or all do; ESRCH if the address
-   * space is closed; ESHUTDOWN if the machine is; EIO if the thread ended in the middle. Or whatever the program throws.
+   * @throws ErrnoError EINVAL for a CPU that doesn't exist, a module without such a function, or an async one; ENOENT if
+   * there is no such module; EBUSY if the CPU runs another program, or all do; ESRCH if the address space is closed, or another
+   * machine's; ESHUTDOWN if the machine is closed; EIO if the thread ended in the middle. Or whatever the program throws.
    */
   async run(mm: AddressSpace, program: URL | string, { cpu, args }: RunOptions = {}): Promise<unknown> {
     if (this.#closing) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
     if (!(mm instanceof AddressSpace)) throw invalid('mm', 'must be an address space of this machine', mm);
+    if (mm.memory !== this.#memory) throw new ErrnoError('ESRCH', 'mm: must be an address space of this machine');
     if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
     const number = this.#pick(cpu);
     const base = cpuWords(number);
@@ -187,7 +191,7 @@ export class Cpus {
   }
 
   async #handleFaults(): Promise<void> {
-    while (this.busy.length > 0 && !this.#closing) {
+    while (this.busy.length > 0) {
       // First the bell, then the CPUs: a fault that comes in between has rung it, and the wait ends at once.
       const bell = Atomics.load(this.#words, FAULT_BELL);
       for (const cpu of this.busy) void this.#handleFault(cpu);

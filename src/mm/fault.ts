@@ -15,7 +15,8 @@ import { addToFlush, createFlushBatch } from './tlb-flush.js';
  * Makes page `vpn` of an area accessible (handle_mm_fault): maps what isn't, and gives a store its own copy of a page that
  * others read. The CPU then walks again; at a migration entry it will wait by itself.
  *
- * @returns 0, or the errno that the access fails with: ENOMEM, or EIO for a file that can't be read
+ * @returns 0, or the errno that the access fails with: ENOMEM, EIO for a file that can't be read, or EHWPOISON for a page that
+ * can't be copied
  */
 export async function handleMmFault(manager: MemoryManager, vma: Vma, vpn: Vpn, isStore: boolean): Promise<number> {
   const entry = entryAt(vma.table, vpn);
@@ -62,6 +63,7 @@ async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<num
   const { page } = memory;
   const { table } = vma;
   const source = frameAt(table, vpn, entryAt(table, vpn));
+  if (memory.isPoisoned(source * PAGE_SIZE, PAGE_SIZE)) return ERRNO.EHWPOISON;
   const folio = compoundHead(page, source);
   // The lock keeps migration from taking the entry for one of its own.
   if (!tryLockFolio(page, folio)) {
