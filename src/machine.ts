@@ -159,6 +159,8 @@ export class Machine implements AsyncDisposable {
   /** Creates an empty address space. The caller owns it, until it or the machine is closed. @throws ErrnoError EINVAL for a wrong option; ESHUTDOWN if the machine is closed */
   createAddressSpace(options?: AddressSpaceOptions): AddressSpace {
     this.#checkOpen();
+    // A page table takes 16 MiB.
+    for (const other of this.#spaces) if (other.closed) this.#spaces.delete(other);
     const mm = new AddressSpace(this.#manager, options);
     this.#spaces.add(mm);
     return mm;
@@ -168,16 +170,16 @@ export class Machine implements AsyncDisposable {
   async movePages(
     mm: AddressSpace,
     pages: ArrayLike<number>,
-    options: MovePagesOptions & MigrationSettings = {},
+    options?: MovePagesOptions & MigrationSettings,
   ): Promise<MovePagesResult> {
-    return this.#during(mm, async () => movePages(this.#manager, mm, pages, options, await this.#manner(options)));
+    const asked = options ?? {};
+    return this.#during(mm, async () => movePages(this.#manager, mm, pages, asked, await this.#manner(asked)));
   }
 
   /** {@inheritDoc migratePages} */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
-    return this.#during(mm, async () =>
-      migratePages(this.#manager, mm, options ?? {}, await this.#manner(options ?? {})),
-    );
+    const asked = options ?? {};
+    return this.#during(mm, async () => migratePages(this.#manager, mm, asked, await this.#manner(asked)));
   }
 
   /** Ends programs, threads and address spaces, once migrations in flight are done; new calls get ESHUTDOWN. May be called again. */
@@ -284,6 +286,11 @@ const DEFAULT_SETTINGS: Required<MigrationSettings> = {
   batchUnit: 'pages',
 };
 
+function isMigrator(migrator: MigratorName | Migrator): boolean {
+  if (typeof migrator !== 'object') return MIGRATOR_NAMES.includes(migrator);
+  return typeof migrator?.copyFolio === 'function' && typeof migrator.copyFolios === 'function';
+}
+
 /** The settings that `options` have, and else `base`. */
 function checkSettings(options: MigrationSettings, base = DEFAULT_SETTINGS): Required<MigrationSettings> {
   const {
@@ -292,8 +299,7 @@ function checkSettings(options: MigrationSettings, base = DEFAULT_SETTINGS): Req
     batchLimit = base.batchLimit,
     batchUnit = base.batchUnit,
   } = options;
-  const isMigrator = typeof migrator === 'object' ? migrator !== null : MIGRATOR_NAMES.includes(migrator);
-  if (!isMigrator) throw invalid('migrator', `must be ${MIGRATOR_NAMES.join(', ')} or a Migrator`, migrator);
+  if (!isMigrator(migrator)) throw invalid('migrator', `must be ${MIGRATOR_NAMES.join(', ')} or a Migrator`, migrator);
   if (!FLOWS.includes(flow)) throw invalid('flow', `must be ${FLOWS.join(', ')}`, flow);
   if (!BATCH_UNITS.includes(batchUnit)) throw invalid('batchUnit', `must be ${BATCH_UNITS.join(' or ')}`, batchUnit);
   if (!Number.isInteger(batchLimit) || batchLimit < 1 || batchLimit > 2 ** 20) {

@@ -36,7 +36,7 @@ const MAX_NUMNODES = 1024;
  *
  * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for a node that can't exist, or if
  * none of `to` exists and is allowed by the address space's cpuset; EPERM for another user's address space, or a node of `to`
- * that its cpuset leaves out, without CAP_SYS_NICE; ESRCH if it is closed. Later as move_pages.
+ * that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed. Later as move_pages.
  */
 export async function migratePages(
   manager: MemoryManager,
@@ -47,7 +47,7 @@ export async function migratePages(
   const isCapable = hasCapSysNice(credentials);
   checkTarget(mm, credentials);
   const sources = checkNodes('from', from);
-  const targets = allowedTargets(manager, mm, checkNodes('to', to), isCapable);
+  const targets = allowedTargets(mm, checkNodes('to', to), isCapable);
   const stats = createMigrateStats();
   let notMigrated = 0;
   for (const [source, target] of nodePairs(sources, targets)) {
@@ -90,15 +90,16 @@ function isolateNode(
 ): { folios: Pfn[]; left: number } {
   const { page } = manager.memory;
   const folios: Pfn[] = [];
+  /** A folio may be mapped in several places, or in pieces with others between. */
+  const seen = new Set<Pfn>();
   let left = 0;
-  let last = 0;
   for (const { start, end } of mm.vmas) {
     for (let vpn = start; vpn < end; vpn = isPmdMapped(mm.table, vpn) ? (vpn | (PTRS_PER_PTE - 1)) + 1 : vpn + 1) {
       const entry = entryAt(mm.table, vpn);
       if (!(entry & PRESENT)) continue;
       const pfn = compoundHead(page, frameAt(mm.table, vpn, entry));
-      if (pfn === last || page.nid[pfn] !== source) continue;
-      last = pfn;
+      if (page.nid[pfn] !== source || seen.has(pfn)) continue;
+      seen.add(pfn);
       const canMove = (moveAll || !isMappedShared(manager, pfn)) && folioIsolateLru(page, pfn);
       if (canMove) folios.push(pfn);
       else left += 1 << (page.order[pfn] as number);
@@ -118,8 +119,8 @@ function checkNodes(name: string, nodes: readonly number[]): number[] {
   return [...new Set(nodes)].sort((a, b) => a - b);
 }
 
-function allowedTargets({ memory }: MemoryManager, mm: AddressSpace, to: number[], isCapable: boolean): number[] {
-  const forbidden = to.find((node) => node < memory.nodes.length && !mm.memsAllowed.includes(node));
+function allowedTargets(mm: AddressSpace, to: number[], isCapable: boolean): number[] {
+  const forbidden = to.find((node) => !mm.memsAllowed.includes(node));
   if (forbidden !== undefined && !isCapable) {
     throw new ErrnoError('EPERM', `to: node ${forbidden} is not in the cpuset: CAP_SYS_NICE is needed`);
   }

@@ -126,7 +126,8 @@ function isolateChunk(manager: MemoryManager, mm: AddressSpace, chunk: Chunk): U
   let vma: Vma | undefined;
   for (let i = first; i < end; i++) {
     if (typeof asked !== 'number' && asked[i] !== target) continue;
-    const vpn = ((pages[i] as number) / PAGE_SIZE) | 0;
+    // Beyond the last page nothing is mapped, and within 32 bits another page would be found.
+    const vpn = Math.min((pages[i] as number) / PAGE_SIZE, VPN_LIMIT) | 0;
     if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
     const entry = vma ? entryAt(mm.table, vpn) : 0;
     if (entry & PRESENT) {
