@@ -136,6 +136,28 @@ it('copies nothing while another CPU may still store by an old translation', asy
   await Promise.all([forked, deaf]);
 });
 
+it('shows no store of the child to a CPU of the parent that may still load the page they had together', async () => {
+  const { machine, parent, child, area } = await bootWith({ folioSize: '4K' });
+  await using _ = machine;
+  await parent.fork(area, child);
+  const [ready, flag] = [sharedWord(), sharedWord()];
+  const args = { address: area.address + PAGE, flag, ready, ms: 0 };
+  const deaf = machine.cpus.run(parent, program('deaf'), { args });
+  await untilCounted(ready, 1);
+  const common = parent.folioAt(area.address)?.bytes as Uint8Array;
+  const stores = [parent.write(area.address, Uint8Array.of(9)), child.write(area.address, Uint8Array.of(7))];
+  const seen = new Set<number | undefined>();
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    seen.add(common[0]);
+  }
+  expect(seen).toEqual(new Set([1]));
+  Atomics.store(flag, 0, 1);
+  Atomics.notify(flag, 0);
+  await Promise.all([deaf, ...stores]);
+  expect([await byteAt(parent, area.address), await byteAt(child, area.address)]).toEqual([9, 7]);
+});
+
 it('takes the parts of an area that are still mapped', async () => {
   const { machine, parent, child, area, free } = await bootWith({ folioSize: '2M' });
   await using _ = machine;

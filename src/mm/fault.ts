@@ -38,7 +38,9 @@ async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<num
   const { page } = manager.memory;
   const entry = entryAt(table, vpn);
   const pfn = compoundHead(page, frameAt(table, vpn, entry));
-  const isAlone = page.mapping[pfn] === anon?.id && !isMappedShared(manager, pfn);
+  // While the folio is locked others may be about to get a copy of a page: their CPUs may still load this one.
+  const isLocked = ((page.flags[pfn] as number) & PG.locked) !== 0;
+  const isAlone = !isLocked && page.mapping[pfn] === anon?.id && !isMappedShared(manager, pfn);
   if (isAlone && page.refcount[pfn] === page.mapcount[pfn]) {
     makeWritable(vma, vpn);
     return 0;
