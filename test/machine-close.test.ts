@@ -79,6 +79,21 @@ describe('close', () => {
     expect(await Promise.all(runs)).toEqual([5, 5]);
   });
 
+  it('still handles the page faults of programs that are about to return', async () => {
+    for (let round = 0; round < 5; round++) {
+      const machine = await Machine.boot({ nodes: ['64M'], cpus: 2 });
+      const mm = machine.createAddressSpace();
+      const ready = sharedWord();
+      const runs = [0, 1].map(() => {
+        const { address } = mm.mmap({ length: '16M' });
+        return machine.cpus.run(mm, program('touch-until-stopped'), { args: { address, pages: 4096, ready } });
+      });
+      await untilCounted(ready, 2);
+      await machine.close();
+      for (const touched of await Promise.all(runs)) expect(touched).toBeGreaterThan(0);
+    }
+  });
+
   it('ends programs that do not return, with EIO', async () => {
     using workers = watchWorkers();
     const machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });

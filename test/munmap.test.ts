@@ -71,6 +71,26 @@ it('leaves both sides of a hole, through several areas', async () => {
   expect(await errorOf(() => mm.munmap(a.address, 3 * 2 ** 21))).toEqual(errno('EINVAL'));
 });
 
+it('unmaps all of several areas also if a CPU answers for none', async () => {
+  await using machine = await Machine.boot({ nodes: ['16M'], cpus: 1, ipiTimeoutMs: 20 });
+  const before = freePages(machine);
+  const mm = machine.createAddressSpace();
+  const areas = [1, 2].map(() => mm.mmap({ length: '2M', folioSize: '64K', populate: true })) as [Area, Area];
+  const [ready, flag] = [sharedWord(), sharedWord()];
+  const args = { address: areas[0].address, ready, flag, ms: 0 };
+  const deaf = machine.cpus.run(mm, program('deaf'), { args });
+  await untilCounted(ready, 1);
+  expect(await errorOf(() => mm.munmap(areas[0].address, 2 ** 22))).toMatchObject({ code: 'ETIMEDOUT', cpus: [0] });
+  expect([mm.folioAt(areas[0].address), mm.folioAt(areas[1].address), freePages(machine)]).toEqual([
+    undefined,
+    undefined,
+    before,
+  ]);
+  Atomics.store(flag, 0, 1);
+  Atomics.notify(flag, 0);
+  await deaf;
+});
+
 it.each([
   ['4K', '2M'],
   ['2M', '4K'],
