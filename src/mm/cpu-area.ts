@@ -41,6 +41,8 @@ export const BELL = 0;
 export const REQUEST = 1;
 export const STOP = 2;
 export const FAULT_RESULT = 3;
+/** 1 from before the CPU gets a program until its thread is done with that. */
+export const RUNNING = 4;
 export const ACKED = LINE;
 export const FAULT_STATE = LINE + 1;
 export const FAULT_VPN = LINE + 2;

@@ -4,6 +4,7 @@ import { PoisonMap } from '../memory/poison-map.js';
 import { PAGE_SIZE } from '../units.js';
 import type { SharedWasmMemory } from '../wasm.js';
 import { Cpu } from './cpu.js';
+import { cpuWords, RUNNING } from './cpu-area.js';
 import { openPageTable } from './page-table.js';
 
 /** What every CPU thread of a machine gets once, as its workerData. */
@@ -31,7 +32,16 @@ const poison = new PoisonMap(memory.buffer, poisonAddress, memory.buffer.byteLen
 export type CpuOutcome = { readonly value: unknown } | { readonly code: ErrnoCode; readonly message: string };
 
 /** Runs a program as CPU `cpu`. */
-export default async function run({ cpu, table, program, args }: CpuTask): Promise<CpuOutcome> {
+export default async function run(task: CpuTask): Promise<CpuOutcome> {
+  try {
+    return await runProgram(task);
+  } finally {
+    // Whoever finds this unchanged after the thread has ended knows that it ended in the middle.
+    Atomics.store(words, cpuWords(task.cpu) + RUNNING, 0);
+  }
+}
+
+async function runProgram({ cpu, table, program, args }: CpuTask): Promise<CpuOutcome> {
   try {
     const main = await load(program);
     const context = { number: cpu, physical: memory.buffer, poison, words, table: openPageTable(table) };

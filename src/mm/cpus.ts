@@ -17,6 +17,7 @@ import {
   LONGEST_WAIT,
   NO_FAULT,
   RECEIVED,
+  RUNNING,
   ringCpu,
   STOP,
   WAIT_BUCKET_COUNT,
@@ -57,8 +58,8 @@ export class Cpus {
   readonly #memory: PhysicalMemory;
   readonly #words: Int32Array;
   readonly #pool: Piscina<CpuTask, CpuOutcome>;
-  /** What each CPU runs. */
-  readonly #running: (AddressSpace | undefined)[];
+  /** What each CPU runs: one object a program. */
+  readonly #running: ({ readonly mm: AddressSpace } | undefined)[];
   #handlesFaults = false;
   #closing = false;
 
@@ -103,15 +104,16 @@ export class Cpus {
     if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
     const number = this.#pick(cpu);
     const base = cpuWords(number);
-    this.#running[number] = mm;
+    this.#running[number] = { mm };
     Atomics.store(this.#words, base + STOP, 0);
+    Atomics.store(this.#words, base + RUNNING, 1);
     this.#startFaultHandler();
     try {
       const outcome = await this.#pool.run({ cpu: number, table: mm.table.buffer, program: String(program), args });
       if ('value' in outcome) return outcome.value;
       throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
     } catch (error) {
-      throw this.#hasLeft(mm, number) ? error : this.#lost(mm, number, error);
+      throw this.#hasEnded(number) ? error : this.#lost(mm, number, error);
     } finally {
       this.#running[number] = undefined;
       // The fault handler may have nobody left to wait for.
@@ -169,9 +171,9 @@ export class Cpus {
     );
   }
 
-  /** Whether the program's thread had left the address space in good order. */
-  #hasLeft({ table }: AddressSpace, cpu: number): boolean {
-    return ((Atomics.load(table.cpuMask, cpu >> 5) >>> (cpu & 31)) & 1) === 0;
+  /** Whether the program came to an end, and its thread left the address space in good order. */
+  #hasEnded(cpu: number): boolean {
+    return Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === 0;
   }
 
   /** Puts a CPU in order whose thread ended in the middle of a program: nobody must wait for it. */
@@ -208,12 +210,12 @@ export class Cpus {
     // Acquire: pairs with the CPU's store, which comes after the fault's fields. Exchanged, so that a fault that takes long is
     // handled once; the CPU waits for NO_FAULT.
     if (Atomics.compareExchange(words, base + FAULT_STATE, FAULT_RAISED, FAULT_TAKEN) !== FAULT_RAISED) return;
-    const mm = this.#running[cpu] as AddressSpace;
-    const errno = await mm
+    const running = this.#running[cpu] as { mm: AddressSpace };
+    const errno = await running.mm
       .fault(words[base + FAULT_VPN] as Vpn, words[base + FAULT_IS_STORE] === 1)
       .catch(() => ERRNO.EIO);
     // Another program may run there by now, if this one's thread ended.
-    if (this.#running[cpu] !== mm) return;
+    if (this.#running[cpu] !== running) return;
     words[base + FAULT_RESULT] = errno;
     // Release: the entry and the result come before it.
     Atomics.store(words, base + FAULT_STATE, NO_FAULT);
