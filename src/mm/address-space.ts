@@ -303,17 +303,16 @@ export class AddressSpace {
 
   /** Unmaps what areas have of a range, also if a CPU doesn't answer; without a turn of the event loop if none is asked. */
   async #unmap(first: number, end: number): Promise<void> {
-    const failures: unknown[] = [];
-    for (let [vma] = this.#overlapping(first, end); vma; [vma] = this.#overlapping(first, end)) {
-      const low = Math.max(first, vma.start);
-      const high = Math.min(end, vma.end);
-      // Together, without a turn of the event loop: what no area has any more must not be found by a fault or a migration.
-      this.#detach(vma, low, high);
-      const answers = zapRange(this.#manager, this.table, low, high);
-      if (answers) await answers.catch((error) => failures.push(error));
-      this.#releaseUnused(vma);
+    const vmas = this.#overlapping(first, end);
+    // All without a turn of the event loop: what no area has any more must not be found by a fault or a migration, and what
+    // is mapped there next must not be taken for it.
+    for (const vma of vmas) this.#detach(vma, Math.max(first, vma.start), Math.min(end, vma.end));
+    const answers = zapRange(this.#manager, this.table, first, end);
+    try {
+      if (answers) await answers;
+    } finally {
+      for (const vma of vmas) this.#releaseUnused(vma);
     }
-    if (failures.length > 0) throw failures[0];
   }
 
   /** Takes pages `first` to `end` off an area: all of it, one end, or the middle, which leaves two. */
