@@ -80,6 +80,7 @@ export class Machine implements AsyncDisposable {
   readonly #manager: MemoryManager;
   readonly #settings: Required<MigrationSettings>;
   readonly #kernel: Migrator;
+  /** Those that are open, and some that were closed lately. */
   readonly #spaces = new Set<AddressSpace>();
   readonly #flushes = createHistogram();
   #threads: number;
@@ -162,6 +163,8 @@ export class Machine implements AsyncDisposable {
     // A page table takes 16 MiB.
     for (const other of this.#spaces) if (other.closed) this.#spaces.delete(other);
     const mm = new AddressSpace(this.#manager, options);
+    // Each has a page table of its own, too large to keep for nothing.
+    for (const other of this.#spaces) if (other.closed) this.#spaces.delete(other);
     this.#spaces.add(mm);
     return mm;
   }
@@ -205,7 +208,7 @@ export class Machine implements AsyncDisposable {
 
   async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
     this.#checkOpen();
-    if (!this.#spaces.has(mm))
+    if (!this.#spaces.has(mm) && !(mm instanceof AddressSpace && mm.closed))
       throw new ErrnoError('ESRCH', `mm: must be an address space of this machine, got ${show(mm)}`);
     this.#inFlight++;
     try {
