@@ -1,4 +1,4 @@
-import { CopyEngine, Machine, type Migrator } from 'mtcopy';
+import { CopyEngine, Machine, type Migrator, MPOL_MF_MOVE_ALL } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { createKernelMigrator } from '#src/migrators/kernel.js';
@@ -32,11 +32,10 @@ function createFaulty(machine: Machine, fault: (from: number) => number, isAsync
 const manners = FLOWS.flatMap((flow) => [false, true].map((isAsync) => ({ flow, isAsync })));
 
 describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, isAsync }) => {
-  async function boot(folioSize = '4K') {
+  async function boot(folioSize = '4K', shared = false) {
     const machine = await Machine.boot({ ...SIZES, flow });
-    const area = machine
-      .createAddressSpace()
-      .mmap({ length: folioSize === '2M' ? '4M' : PAGES * 4096, folioSize, populate: true });
+    const length = folioSize === '2M' ? '4M' : PAGES * 4096;
+    const area = machine.createAddressSpace().mmap({ length, folioSize, populate: true, shared });
     return { machine, area, bytes: await filled(area) };
   }
 
@@ -69,8 +68,8 @@ describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, is
     },
   );
 
-  it('that reports errnos for some folios fails those', async () => {
-    const { machine, area, bytes } = await boot();
+  it.each([false, true])('that reports errnos for some folios fails those, of shared memory: %s', async (shared) => {
+    const { machine, area, bytes } = await boot('4K', shared);
     await using _ = machine;
     const folios = foliosOf(area);
     const errnoOf = (i: number) =>
@@ -81,8 +80,13 @@ describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, is
     const expected = folios.map((_, i) => (errnoOf(i) === ERRNO.EHWPOISON ? -ERRNO.EIO : -errnoOf(i) || 1));
     expect(Array.from(status)).toEqual(expected);
     await expectBytes(area, bytes);
-    expectAtRest(area);
-    await area.mm.close();
+    expectAtRest(area, shared ? 1 : 0);
+    // Whoever maps them anew finds the same.
+    if (shared) await expectBytes(await area.mm.fork(area, machine.createAddressSpace()), bytes);
+    const again = await machine.movePages(area.mm, area.pages(), { node: 1, flags: MPOL_MF_MOVE_ALL });
+    expect(again.stats.failed).toBe(0);
+    await expectBytes(area, bytes);
+    await machine.close();
     expect(freePages(machine)).toEqual([4096, 4096]);
   });
 

@@ -1,6 +1,7 @@
 import { ERRNO } from '../errno.js';
 import { clearAndWake } from '../memory/folio-lock.js';
 import { PG } from '../memory/page-metadata.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { isCached, replaceCached } from '../mm/page-cache.js';
 import { removeMigrationPtes } from '../mm/rmap.js';
@@ -85,15 +86,7 @@ export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): v
 
 /** Frees the old frames of a folio that was moved (migrate_folio_done). */
 export function migrateFolioDone({ manager }: Migration, src: Pfn): void {
-  const { memory } = manager;
-  const { page } = memory;
-  memory.putFolio(src);
-  // Looked at after the reference is dropped, for other threads may take theirs until then.
-  if (page.refcount[src] === 0) return;
-  // To whoever holds it, it is a folio of nobody's.
-  page.mapping[src] = 0;
-  Atomics.and(page.flags, src, ~PG.isolated);
-  clearAndWake(page, src, PG.locked);
+  dropUnused(manager.memory, src);
 }
 
 /** Maps a folio again where it was, as it was, and unlocks it (migrate_folio_undo_src). It stays isolated. */
@@ -106,5 +99,17 @@ export function migrateFolioUndoSrc({ manager }: Migration, src: Pfn): void {
 
 /** Frees a target that was not used (migrate_folio_undo_dst). */
 export function migrateFolioUndoDst({ manager }: Migration, dst: Pfn): void {
-  manager.memory.putFolio(dst);
+  dropUnused(manager.memory, dst);
+}
+
+/** Drops the migration's reference on a locked folio that is no longer in use. */
+function dropUnused(memory: PhysicalMemory, pfn: Pfn): void {
+  const { page } = memory;
+  memory.putFolio(pfn);
+  // Looked at after the reference is dropped, for other threads may take theirs until then.
+  if (page.refcount[pfn] === 0) return;
+  // To whoever holds it, it is a folio of nobody's.
+  page.mapping[pfn] = 0;
+  Atomics.and(page.flags, pfn, ~(PG.isolated | PG.lru));
+  clearAndWake(page, pfn, PG.locked);
 }
