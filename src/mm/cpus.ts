@@ -113,7 +113,7 @@ export class Cpus {
       if ('value' in outcome) return outcome.value;
       throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
     } catch (error) {
-      throw this.#hasEnded(number) ? error : this.#lost(mm, number, error);
+      throw this.#explain(mm, number, error);
     } finally {
       this.#running[number] = undefined;
       // The fault handler may have nobody left to wait for.
@@ -171,9 +171,13 @@ export class Cpus {
     );
   }
 
-  /** Whether the program came to an end, and its thread left the address space in good order. */
-  #hasEnded(cpu: number): boolean {
-    return Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === 0;
+  /** What {@link run} rejects with, for what Piscina does. */
+  #explain(mm: AddressSpace, cpu: number, error: unknown): unknown {
+    const hasEnded = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === 0;
+    if (hasEnded && error instanceof Error) return error;
+    if (hasEnded) return invalid('program', 'must return, or throw, what can be sent to another thread', error);
+    // Thrown before the program was sent.
+    return error instanceof DOMException ? error : this.#lost(mm, cpu, error);
   }
 
   /** Puts a CPU in order whose thread ended in the middle of a program: nobody must wait for it. */
