@@ -43,6 +43,8 @@ export interface Manner {
   readonly isStatic: boolean;
   /** Whether the calling thread copies too. */
   readonly helps: boolean;
+  /** Whether it does so after a turn of the event loop; to a call that blocks it is nothing. */
+  readonly helpsLater: boolean;
   /** Whether the engine's memory is copied with typed arrays. */
   readonly typedArrays: boolean;
 }
@@ -52,6 +54,7 @@ interface Job {
   readonly slot: Slot;
   readonly part: Part;
   readonly helps: boolean;
+  readonly helpsLater: boolean;
   /** The first place of the transfer that is not in this job. */
   readonly next: number;
   /** The items at each place; `undefined` where they are the same. */
@@ -182,7 +185,7 @@ export class Dispatcher {
 
   #publish(slot: Slot, part: Part, cutter: Cutter, first: number, manner: Manner): Job {
     const { transfer } = part;
-    const { isStatic, helps } = manner;
+    const { isStatic, helps, helpsLater } = manner;
     // Counted here, for workers may have come or gone while the call waited: a static job must have no list that nobody
     // takes.
     const threads = Math.max(1, this.#crew.attached + (helps ? 1 : 0));
@@ -192,7 +195,7 @@ export class Dispatcher {
     const sequence = this.#sequence;
     const plan = cutter.cut(transfer, slot, first, threads);
     const { next, order } = plan;
-    const job = { slot, part, helps, next, order, lostUnits: false, collected: false };
+    const job = { slot, part, helps, helpsLater, next, order, lostUnits: false, collected: false };
     this.#jobs.add(job);
     this.#buffers[slot.number] = transfer.buffers && openBuffers(transfer.buffers);
     if (transfer.buffers) {
@@ -209,6 +212,7 @@ export class Dispatcher {
 
   async #finish(job: Job): Promise<void> {
     const { words } = this.#ring;
+    if (job.helpsLater) await setImmediate();
     if (job.helps || this.#crew.attached === 0) {
       await this.#help(job);
       this.#spin(job);

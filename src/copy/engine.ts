@@ -25,6 +25,11 @@ export interface CopyOptions {
    * {@link CopyAbortError}. A call that is copied at once can't be aborted once it runs.
    */
   signal?: AbortSignal | undefined;
+  /**
+   * Whether a caller that helps lets the event loop turn first, so that what the program does after the call comes before
+   * its own share of the copying, while other threads copy already. Default: false.
+   */
+  helpLater?: boolean | undefined;
 }
 
 /** Idle time, in milliseconds, after which the workers leave, so that they keep no process from ending. */
@@ -85,6 +90,7 @@ export class CopyEngine implements AsyncDisposable {
     this.#manner = {
       isStatic: options.schedule === 'static',
       helps: options.caller === 'helps',
+      helpsLater: false,
       typedArrays: options.kernel === 'typed-array',
     };
     const { minParallelBytes } = options;
@@ -243,7 +249,7 @@ export class CopyEngine implements AsyncDisposable {
       this.#copyInline(call);
       this.#record(call, true);
     } else {
-      await this.#during(() => this.#copyParallel(call, signal));
+      await this.#during(() => this.#copyParallel(call, signal, options?.helpLater === true));
       this.#record(call, false);
     }
     const result = resultOf(call, this.memory);
@@ -271,7 +277,7 @@ export class CopyEngine implements AsyncDisposable {
     recopyHealthy(call, this.memory, this.#dispatcher, this.#manner.typedArrays);
   }
 
-  async #copyParallel(call: Call, signal: AbortSignal | undefined): Promise<void> {
+  async #copyParallel(call: Call, signal: AbortSignal | undefined, helpsLater: boolean): Promise<void> {
     const stop = () => stopCall(call, this.#dispatcher);
     const unsubscribe = this.#aborts.subscribe(signal, stop);
     try {
@@ -281,7 +287,8 @@ export class CopyEngine implements AsyncDisposable {
         // Where threads can't be started this one copies.
         await this.#crew.ready().catch(() => {});
       }
-      await Promise.all(call.parts.map((part) => this.#dispatcher.copy(part, this.#manner)));
+      const manner = helpsLater ? { ...this.#manner, helpsLater } : this.#manner;
+      await Promise.all(call.parts.map((part) => this.#dispatcher.copy(part, manner)));
     } finally {
       unsubscribe();
     }

@@ -4,6 +4,7 @@ import { PoisonMap } from '../memory/poison-map.js';
 import { PAGE_SIZE } from '../units.js';
 import type { SharedWasmMemory, WasmModule } from '../wasm.js';
 import { createCpuClock } from './cpu-clock.js';
+import { createHaltPoll } from './halt-poll.js';
 import {
   ANNOUNCED,
   ATTACHED,
@@ -53,6 +54,7 @@ const inbox = new BroadcastChannel(channel);
 /** The newest message for each slot; dropped with the job, so that a user's buffer can be collected. */
 const received: (Received | undefined)[] = new Array(SLOTS).fill(undefined);
 const clock = createCpuClock();
+const sleepUnless = createHaltPoll(words);
 const copyRange = createCopyRange({
   memory,
   module,
@@ -82,7 +84,7 @@ export default function serve(index: number): void {
     for (const slot of ring.slots) visit(participant, slot);
     // The caller may have changed its mind: then the exchange fails, and the worker stays.
     if (leaving && Atomics.compareExchange(words, workerState(index), LEAVING, DETACHED) === LEAVING) return;
-    Atomics.wait(words, DOORBELL, bell);
+    sleepUnless(DOORBELL, bell);
   }
 }
 
