@@ -38,7 +38,19 @@ describe('mtcopy migrate', () => {
 
   it('prints one JSON object with every combination', () => {
     const { stdout } = migrate(
-      ...['--runs', '3', '--json', '--count', '8', '--folio-size', '4K,64K,4M', '--threads', '1,3'],
+      ...[
+        '--runs',
+        '3',
+        '--json',
+        '--count',
+        '8',
+        '--folio-size',
+        '4K,64K,4M',
+        '--threads',
+        '1,3',
+        '--in-flight',
+        '1,2',
+      ],
       ...[
         '--migrator',
         'kernel,mtcopy',
@@ -51,11 +63,11 @@ describe('mtcopy migrate', () => {
     const { command, machine, results } = JSON.parse(stdout);
     expect(command).toBe('migrate');
     expect(machine).toMatchObject({ node: process.version, cores: number });
-    // The kernel's migrator has one thread, mtcopy one and then three.
-    expect(results).toHaveLength(3 * 2 * 4 * 3);
+    // The kernel's migrator has one thread and one batch in flight, mtcopy one thread or three, and one batch or two.
+    expect(results).toHaveLength(3 * 2 * 4 * 5);
     expect(results.filter(({ migrator }: { migrator: string }) => migrator === 'kernel')).toHaveLength(3 * 2 * 4);
     const combinations = results.map((result: Record<string, unknown>) =>
-      [result.folioBytes, result.order, result.flow, result.migrator, result.threads].join(),
+      [result.folioBytes, result.order, result.flow, result.migrator, result.threads, result.batchesInFlight].join(),
     );
     expect(new Set(combinations).size).toBe(results.length);
     for (const result of results) {
@@ -65,6 +77,7 @@ describe('mtcopy migrate', () => {
         migrator: expect.stringMatching(/^(kernel|mtcopy)$/),
         flow: expect.stringMatching(/^(serial|vanilla|batch-move|pre-copy)$/),
         threads: number,
+        batchesInFlight: number,
         folioBytes: number,
         folios: 8,
         order: expect.stringMatching(/^(sequential|shuffled)$/),

@@ -29,6 +29,8 @@ it.each<[string, string, unknown]>([
   ['a batch of half a page', 'EINVAL', { batchLimit: 0.5 }],
   ['an endless batch', 'EINVAL', { batchLimit: Number.POSITIVE_INFINITY }],
   ['a batch counted in bytes', 'EINVAL', { batchUnit: 'bytes' }],
+  ['no batch in flight', 'EINVAL', { batchesInFlight: 0 }],
+  ['5 batches in flight', 'EINVAL', { batchesInFlight: 5 }],
   ['a timeout of 0', 'EINVAL', { ipiTimeoutMs: 0 }],
   ['a negative timeout', 'EINVAL', { ipiTimeoutMs: -1 }],
   ['a timeout that is no number', 'EINVAL', { ipiTimeoutMs: Number.NaN }],

@@ -9,6 +9,7 @@ const SWEEP: MigrateSweep = {
   total: 4 * MiB,
   migrators: ['kernel'],
   threads: [2],
+  inFlight: [1],
   flows: ['pre-copy'],
   orders: ['sequential'],
   runs: 2,

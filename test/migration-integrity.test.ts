@@ -15,8 +15,16 @@ const matrix = FLOWS_AND_MIGRATORS.flatMap(({ flow, migrator }) => [
   { flow, migrator, folioSize: '64K', length: flow === 'serial' ? '512K' : '2M' },
   { flow, migrator, folioSize: '2M', length: '4M' },
 ]);
+/** Several batches under way at once. */
+const overlapping = FLOWS_AND_MIGRATORS.filter(({ flow }) => flow !== 'serial').map((manner) => ({
+  ...manner,
+  folioSize: '4K',
+  length: '1M',
+  batchLimit: 48,
+  batchesInFlight: 3,
+}));
 
-type Setting = Omit<(typeof matrix)[number], 'migrator'> & Pick<MigrationSettings, 'migrator'>;
+type Setting = Pick<(typeof matrix)[number], 'folioSize' | 'length'> & MigrationSettings;
 
 /** The area's bytes as two CPUs leave them that have each stored `counts[cpu]` times. */
 function afterStores(bytes: Uint8Array, counts: readonly number[]): Uint8Array {
@@ -72,8 +80,8 @@ function lostUpdates(after: Uint8Array, stores: readonly number[]): number {
 }
 
 describe('two CPUs that count in memory which is migrated under them', () => {
-  it.each(matrix)(
-    'lose nothing: $flow, $migrator, $folioSize',
+  it.each<Setting>([...matrix, ...overlapping])(
+    'lose nothing: $flow, $migrator, $folioSize, $batchesInFlight',
     async (setting) => {
       await using machine = await Machine.boot({ nodes: ['32M', '32M'], cpus: 2, threads: 2 });
       const free = freePages(machine);

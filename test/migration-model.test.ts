@@ -161,6 +161,7 @@ const migrate = fc
     area: fc.nat(),
     node: fc.nat(1),
     flow: fc.constantFrom(...FLOWS),
+    batchesInFlight: fc.constantFrom(1, 1, 2, 4),
     migrator: fc.constantFrom('kernel' as const, 'mtcopy' as const),
     batchLimit: fc.constantFrom(1, 7, 512),
     flags: fc.constantFrom(MPOL_MF_MOVE_ALL, undefined),

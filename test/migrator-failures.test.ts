@@ -144,8 +144,8 @@ describe('a thread of mtcopy that is killed in the middle of a migration', () =>
         if (errno === ERRNO.EAGAIN) lost++;
         return errno;
       },
-      async copyFolios(items, errnos) {
-        await mtcopy.copyFolios(items, errnos);
+      async copyFolios(items, errnos, overlaps) {
+        await mtcopy.copyFolios(items, errnos, overlaps);
         lost += errnos.subarray(0, items.to.length).filter((errno) => errno === ERRNO.EAGAIN).length;
       },
     };

@@ -36,11 +36,14 @@ function parseThreads(text: string): number {
 export const threadCount = parser(parseThreads);
 export const threadCounts = list(parseThreads);
 
-export const count = parser((text) => {
+function parseCount(text: string): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < 1) throw new Error('It must be a whole number above 0.');
   return number;
-});
+}
+
+export const count = parser(parseCount);
+export const counts = list(parseCount);
 
 /** Any number, also a fraction. */
 export const number = parser((text) => {

@@ -8,7 +8,7 @@ import { FLOWS } from '../migrate/modes.js';
 import { machineFacts } from '../report/machine.js';
 import { migrateTable } from '../report/migrate-table.js';
 import { formatSize } from '../units.js';
-import { count, folioSizes, size, threadCounts, words } from './arguments.js';
+import { count, counts, folioSizes, size, threadCounts, words } from './arguments.js';
 
 interface MigrateArguments {
   folioSize: MigrateSweep['folioBytes'];
@@ -16,6 +16,7 @@ interface MigrateArguments {
   total?: number;
   migrator: MigrateSweep['migrators'];
   threads: MigrateSweep['threads'];
+  inFlight: MigrateSweep['inFlight'];
   flow: MigrateSweep['flows'];
   order: MigrateSweep['orders'];
   runs: number;
@@ -35,6 +36,7 @@ export function addMigrateCommand(program: Command): void {
     )
     .option('--migrator <migrators>', 'what copies: kernel, mtcopy (default: both)', words(...MIGRATOR_NAMES))
     .option('--threads <counts>', 'threads of mtcopy, 1 to 64 or auto (default: 1,2)', threadCounts)
+    .option('--in-flight <counts>', 'batches that mtcopy has under way at once, 1 to 4 (default: 1)', counts)
     .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
     .option('--order <orders>', 'frames in memory: sequential (default), shuffled', words(...FRAME_ORDERS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
@@ -48,6 +50,7 @@ const DEFAULTS: MigrateArguments = {
   count: 512,
   migrator: MIGRATOR_NAMES,
   threads: [1, 2],
+  inFlight: [1],
   flow: ['vanilla', 'pre-copy'],
   order: ['sequential'],
   runs: 7,

@@ -26,6 +26,8 @@ export interface MigrateSweep {
   readonly migrators: readonly MigratorName[];
   /** Threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
   readonly threads: readonly number[];
+  /** Batches that `'mtcopy'` has under way at once, 1 to 4; `'kernel'` has 1. */
+  readonly inFlight: readonly number[];
   readonly flows: readonly Flow[];
   /** In which order the frames lie that the memory is, and that it goes to. */
   readonly orders: readonly FrameOrder[];
@@ -41,6 +43,8 @@ export interface MigrateMeasurement {
   readonly flow: Flow;
   /** Threads that copied; 1 for `'kernel'`. */
   readonly threads: number;
+  /** Batches under way at once. With more than 1 the phases overlap in time. */
+  readonly batchesInFlight: number;
   readonly folioBytes: number;
   /** Folios moved in a run, the file's among them. */
   readonly folios: number;
@@ -61,10 +65,11 @@ export interface MigrateMeasurement {
   readonly verified: true;
 }
 
-/** A combination of migrator, threads and flow. */
+/** A combination of migrator, threads, batches in flight and flow. */
 interface Setting {
   readonly migrator: MigratorName;
   readonly threads: number;
+  readonly batchesInFlight: number;
   readonly flow: Flow;
 }
 
@@ -147,9 +152,10 @@ function bytesToMove({ count, total, input }: MigrateSweep, folioBytes: number):
   return anonymous + (input === undefined ? 0 : Math.ceil(fileSize(input) / folioBytes) * folioBytes);
 }
 
-function combineSettings({ flows, migrators, threads }: MigrateSweep): Setting[] {
+function combineSettings({ flows, migrators, threads, inFlight }: MigrateSweep): Setting[] {
+  const manners = combine(threads, inFlight).map(([threads, batchesInFlight]) => ({ threads, batchesInFlight }));
   const copiers = migrators.flatMap((migrator) =>
-    (migrator === 'kernel' ? [1] : threads).map((threads) => ({ migrator, threads })),
+    (migrator === 'kernel' ? [{ threads: 1, batchesInFlight: 1 }] : manners).map((manner) => ({ migrator, ...manner })),
   );
   return combine(flows, copiers).map(([flow, copier]) => ({ ...copier, flow }));
 }
@@ -217,16 +223,16 @@ async function sweepLayout(
 }
 
 /** Migrates everything to the other node, and verifies it. */
-async function runOnce(layout: Layout, { migrator, threads, flow }: Setting): Promise<Run> {
+async function runOnce(layout: Layout, { threads, ...settings }: Setting): Promise<Run> {
   const { machine, mm, addresses, folioBytes } = layout;
   machine.threads = threads;
   const target = layout.node === 0 ? 1 : 0;
   // Not timed: a batch goes there and back, so that the threads attach, and whoever ran before leaves the caches.
   const batch = addresses.subarray(0, Math.max(1, NR_MAX_BATCHED_MIGRATION / pagesOf(folioBytes)));
-  for (const node of [target, layout.node]) await machine.movePages(mm, batch, { node, migrator, flow });
+  for (const node of [target, layout.node]) await machine.movePages(mm, batch, { node, ...settings });
   const before = machine.vmstat;
   const started = performance.now();
-  const { status, notMigrated, stats } = await machine.movePages(mm, addresses, { node: target, migrator, flow });
+  const { status, notMigrated, stats } = await machine.movePages(mm, addresses, { node: target, ...settings });
   const ns = Math.round((performance.now() - started) * 1e6);
   const vmstat = machine.vmstat;
   layout.node = target;
@@ -248,16 +254,13 @@ function verify({ machine, mm, addresses, order, folioBytes, hash, node }: Layou
 }
 
 function summarize(setting: Setting, layout: Layout, order: FrameOrder, runs: readonly Run[]): MigrateMeasurement {
-  const { migrator, flow, threads } = setting;
   const { folioBytes, addresses } = layout;
   const bytes = addresses.length * folioBytes;
   const samplesNs = runs.map(({ ns }) => ns);
   const speeds = samplesNs.map((ns) => bytes / ns);
   const add = (sum: Vmstat, { vmstat }: Run) => combineCounters(sum, vmstat, (a, b) => a + b);
   return {
-    migrator,
-    flow,
-    threads,
+    ...setting,
     folioBytes,
     folios: addresses.length,
     order,

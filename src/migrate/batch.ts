@@ -25,6 +25,7 @@ export interface BatchManner {
  */
 export async function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   migration.stats.batches++;
+  migration.batch = migration.begun.batches++;
   if (migration.flow === 'serial') {
     await traced(migration, 'move', () => migrateSerially(migration, folios, manner), folios.length);
     return;

@@ -33,7 +33,7 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
     bytes: items.bytes.subarray(0, count),
   };
   try {
-    const slow = migrator.copyFolios(batch, errnos);
+    const slow = migrator.copyFolios(batch, errnos, migration.batchesInFlight > 1);
     if (slow) await slow;
   } catch (error) {
     errnos.fill(giveUp(migration, error), 0, count);

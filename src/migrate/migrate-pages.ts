@@ -5,7 +5,7 @@ import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { migratePagesBatch } from './batch.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { lap, needResched, resched } from './phase.js';
-import type { MigrateStats } from './stats.js';
+import { addStats, type MigrateStats } from './stats.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */
 const NR_MAX_MIGRATE_PAGES_RETRY = 10;
@@ -37,22 +37,48 @@ export async function migratePages(
   folios: Uint32Array,
   options: MigrateOptions,
 ): Promise<MigrateResult> {
-  const migration = createMigration(manager, options);
   const interrupts = manager.interruptsReceived();
-  let done = 0;
-  while (done < folios.length && !migration.isOutOfMemory && migration.error === undefined) {
-    const end = endOfBatch(migration, folios, done);
-    await migrateOneBatch(migration, folios.slice(done, end));
-    done = end;
-    if (needResched(migration, performance.now())) await resched(migration);
-  }
+  const queue: Queue = { folios, next: 0, isOver: false };
+  const begun = { batches: 0 };
+  const lanes = Array.from({ length: options.batchesInFlight }, () => createMigration(manager, options, begun));
+  const [migration, ...others] = lanes as [Migration, ...Migration[]];
+  await Promise.all(lanes.map((lane) => migrateQueue(lane, queue)));
+  for (const lane of others) join(migration, lane);
   const errno = migration.error === undefined ? ERRNO.ENOMEM : errnoOf(migration.error);
-  for (const pfn of folios.subarray(done)) fail(migration, pfn, errno);
+  for (const pfn of folios.subarray(queue.next)) fail(migration, pfn, errno);
   putbackMovablePages(migration);
   migration.stats.interrupts = manager.interruptsReceived() - interrupts;
   count(migration);
   if (migration.error) throw migration.error;
   return migration;
+}
+
+/** The folios of a call, of which those from `next` on belong to no batch yet. */
+interface Queue {
+  readonly folios: Uint32Array;
+  next: number;
+  /** Whether no more are to be tried: the target is full, or a CPU or the migrator failed. */
+  isOver: boolean;
+}
+
+/** Migrates one batch of the queue after the other, beside whoever else does. */
+async function migrateQueue(migration: Migration, queue: Queue): Promise<void> {
+  const { folios } = queue;
+  while (queue.next < folios.length && !queue.isOver) {
+    const first = queue.next;
+    queue.next = endOfBatch(migration, folios, first);
+    await migrateOneBatch(migration, folios.slice(first, queue.next));
+    queue.isOver ||= migration.isOutOfMemory || migration.error !== undefined;
+    if (needResched(migration, performance.now())) await resched(migration);
+  }
+}
+
+/** Adds what another part of the same call did. */
+function join(migration: Migration, { stats, failed, failedErrno, error }: Migration): void {
+  addStats(migration.stats, stats);
+  migration.failed.push(...failed);
+  migration.failedErrno.push(...failedErrno);
+  migration.error ??= error;
 }
 
 /** Where the batch ends that starts at `first`: with the folio that reaches the limit. */

@@ -14,6 +14,8 @@ export interface MigrateManner {
   /** Pages or folios of a batch at most; a folio larger than that is a batch by itself. */
   readonly batchLimit: number;
   readonly batchUnit: BatchUnit;
+  /** Batches that are under way at once, each in its own order: one is copied while another is unmapped. */
+  readonly batchesInFlight: number;
 }
 
 /** What one call of migratePages is asked for. */
@@ -35,7 +37,7 @@ export interface UnmappedFolios {
   count: number;
 }
 
-/** One call of migratePages, from its first batch to its last. */
+/** One call of migratePages, from its first batch to its last, or the part of it that has one batch in flight. */
 export interface Migration extends MigrateOptions {
   readonly manager: MemoryManager;
   readonly stats: MigrateStats;
@@ -51,6 +53,10 @@ export interface Migration extends MigrateOptions {
   /** The folios that could not be migrated, and why: an errno each. */
   readonly failed: Pfn[];
   readonly failedErrno: number[];
+  /** Batches begun, by every part of the call. */
+  readonly begun: { batches: number };
+  /** Number of the batch at hand within the call, from 0. */
+  batch: number;
   /** When the event loop had its last turn, of performance.now(). */
   turnedAt: number;
   /** Whether the target had no room for a folio: then no other is tried. */
@@ -59,7 +65,12 @@ export interface Migration extends MigrateOptions {
   error: unknown;
 }
 
-export function createMigration(manager: MemoryManager, options: MigrateOptions): Migration {
+/** @param begun shared by all that belongs to one call */
+export function createMigration(
+  manager: MemoryManager,
+  options: MigrateOptions,
+  begun: { batches: number },
+): Migration {
   // A batch has a folio more than its limit at most, for it ends with the one that reaches it.
   const room = options.batchLimit + 1;
   return {
@@ -80,6 +91,8 @@ export function createMigration(manager: MemoryManager, options: MigrateOptions)
     errnos: new Uint8Array(room),
     failed: [],
     failedErrno: [],
+    begun,
+    batch: 0,
     turnedAt: performance.now(),
     isOutOfMemory: false,
     error: undefined,

@@ -17,6 +17,7 @@ export interface Migrator {
    *
    * @param items physical addresses and sizes in bytes; not to be kept
    * @param errnos where the outcome of each is to be put; all 0 before
+   * @param overlaps whether the calling thread has other batches to work on meanwhile
    */
-  copyFolios(items: CopyItems, errnos: Uint8Array): void | Promise<void>;
+  copyFolios(items: CopyItems, errnos: Uint8Array, overlaps: boolean): void | Promise<void>;
 }

@@ -139,7 +139,7 @@ export async function beforeRetry(migration: Migration, mode: MigrateMode, folio
   if (mode !== 'MIGRATE_ASYNC') await resched(migration);
 }
 
-function describe({ stats, flow, migrator }: Migration, phase: MigrateTrace['phase'], folios: number): MigrateTrace {
-  const { batches, phasesNs } = stats;
-  return { batch: batches - 1, phase, flow, migrator: migrator.name, folios, phasesNs: { ...phasesNs } };
+function describe(migration: Migration, phase: MigrateTrace['phase'], folios: number): MigrateTrace {
+  const { stats, batch, flow, migrator } = migration;
+  return { batch, phase, flow, migrator: migrator.name, folios, phasesNs: { ...stats.phasesNs } };
 }

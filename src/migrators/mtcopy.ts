@@ -23,8 +23,8 @@ export function createMtcopyMigrator(engine: CopyEngine): Migrator {
       const item = { to: Uint32Array.of(to), from: Uint32Array.of(from), bytes: Uint32Array.of(bytes) };
       return engine.copyBatch(item).then(({ failed: [failed] }) => (failed ? ERRNO[failed.code] : 0));
     },
-    async copyFolios(items, errnos) {
-      const { failed } = await engine.copyBatch(items);
+    async copyFolios(items, errnos, overlaps) {
+      const { failed } = await engine.copyBatch(items, { helpLater: overlaps });
       for (const { index, code } of failed) errnos[index] = ERRNO[code];
     },
   };

@@ -14,6 +14,11 @@ const SETTINGS: readonly { head: string; of: (row: MigrateMeasurement) => string
     { head: 'order', of: (row) => row.order, phrase: (text) => text },
     { head: 'flow', of: (row) => row.flow, phrase: (text) => `flow ${text}` },
     { head: 'migrator', of: migratorOf, phrase: (text) => `migrator ${text}` },
+    {
+      head: 'in\nflight',
+      of: (row) => String(row.batchesInFlight),
+      phrase: (text) => (text === '1' ? '' : `${text} batches in flight`),
+    },
   ];
 
 const PHASES: readonly { head: string; name: keyof Phases }[] = [
@@ -37,7 +42,8 @@ export function migrateTable(rows: readonly MigrateMeasurement[], what: string):
   const varying = SETTINGS.filter(({ of }) => new Set(rows.map(of)).size > 1);
   const common = SETTINGS.filter((setting) => !varying.includes(setting));
   const first = rows[0] as MigrateMeasurement;
-  const heading = [what, ...common.map(({ of, phrase }) => phrase(of(first)))].join(', ');
+  const phrases = common.map(({ of, phrase }) => phrase(of(first)));
+  const heading = [what, ...phrases.filter((phrase) => phrase !== '')].join(', ');
   const settings = {
     heads: varying.map(({ head }) => head),
     of: (row: MigrateMeasurement) => varying.map(({ of }) => of(row)),
