@@ -14,7 +14,7 @@ import {
 import { beforeRetry, PhaseSampler, timed, traced } from './phase.js';
 
 /** Moves what a batch has unmapped and flushed. What it leaves in `unmapped` could not be moved in so many passes. */
-type MoveFolios = (migration: Migration, mode: MigrateMode, passes: number) => Promise<void>;
+type MoveFolios = (migration: Migration, mode: MigrateMode, passes: number) => Promise<void> | undefined;
 
 /** How each flow moves what is unmapped; to the serial one every folio is a batch. */
 export const MOVE_FOLIOS: Record<Flow, MoveFolios> = {

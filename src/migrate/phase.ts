@@ -81,45 +81,47 @@ export class PhaseSampler {
   }
 }
 
+/** A step of a batch: at once, or a promise for its end. */
+type Step = () => Promise<void> | undefined;
+
 /**
  * Runs a step of a batch as a phase that times itself, and tells whoever listens to `mtcopy:migrate` of its begin and end.
  *
  * @param folios that the phase has before it. Default: those that are unmapped.
  */
-export async function traced(
+export function traced(
   migration: Migration,
   phase: MigrateTrace['phase'],
-  run: () => Promise<void> | undefined,
+  run: Step,
   folios = migration.unmapped.count,
-): Promise<void> {
-  const isHeard = isTraced();
-  if (isHeard) traceStart(describe(migration, phase, folios));
-  try {
-    const slow = run();
-    if (slow) await slow;
-  } finally {
-    if (isHeard) traceEnd(describe(migration, phase, folios));
-  }
+): Promise<void> | undefined {
+  if (!isTraced()) return run();
+  traceStart(describe(migration, phase, folios));
+  return andThen(run, () => traceEnd(describe(migration, phase, folios)));
 }
 
 /** As {@link traced}, and times the step, all of which is that phase. */
-export async function timed(
+export function timed(
   migration: Migration,
   phase: MigrateTrace['phase'],
-  run: () => Promise<void> | undefined,
+  run: Step,
   folios = migration.unmapped.count,
-): Promise<void> {
-  const { phasesNs } = migration.stats;
-  const runAndLap = async () => {
+): Promise<void> | undefined {
+  const step = () => {
     const started = performance.now();
-    try {
-      const slow = run();
-      if (slow) await slow;
-    } finally {
-      lap(phasesNs, phase, started);
-    }
+    return andThen(run, () => {
+      lap(migration.stats.phasesNs, phase, started);
+    });
   };
-  await traced(migration, phase, runAndLap, folios);
+  return traced(migration, phase, step, folios);
+}
+
+/** Runs a step, and `after` at its end. */
+function andThen(run: Step, after: () => void): Promise<void> | undefined {
+  const slow = run();
+  if (slow) return slow.finally(after);
+  after();
+  return undefined;
 }
 
 /** Whether the event loop has waited long enough for a turn (need_resched). */
