@@ -158,6 +158,34 @@ it('shows no store of the child to a CPU of the parent that may still load the p
   expect([await byteAt(parent, area.address), await byteAt(child, area.address)]).toEqual([9, 7]);
 });
 
+it.each(['4K', '64K', '2M'])(
+  'copies a page of %s folios that the parent has unmapped, while a CPU of it may still have a translation',
+  async (folioSize) => {
+    const { machine, parent, child, area, free } = await bootWith({ folioSize });
+    await using _ = machine;
+    await parent.fork(area, child);
+    const other = parent.mmap({ length: '4K', populate: true });
+    const [ready, flag] = [sharedWord(), sharedWord()];
+    const args = { address: other.address, flag, ready, ms: 0 };
+    const deaf = machine.cpus.run(parent, program('deaf'), { args });
+    await untilCounted(ready, 1);
+    const common = child.folioAt(area.address)?.pfn;
+    const unmapped = parent.munmap(area.address, area.length);
+    await child.write(area.address, Uint8Array.of(7));
+    expect(child.folioAt(area.address)?.pfn).not.toBe(common);
+    Atomics.store(flag, 0, 1);
+    Atomics.notify(flag, 0);
+    await Promise.all([deaf, unmapped]);
+    // From here on nobody else has what is left.
+    const kept = child.folioAt(area.address + PAGE)?.pfn;
+    await child.write(area.address + PAGE, Uint8Array.of(8));
+    expect(child.folioAt(area.address + PAGE)?.pfn).toBe(kept);
+    expect([...(await child.read(area.address, 2)), await byteAt(child, area.address + PAGE)]).toEqual([7, 1, 8]);
+    await machine.close();
+    expect(freePages(machine)).toEqual(free);
+  },
+);
+
 it('takes the parts of an area that are still mapped', async () => {
   const { machine, parent, child, area, free } = await bootWith({ folioSize: '2M' });
   await using _ = machine;

@@ -8,7 +8,7 @@ import { adoptAnonymous, FOLIO_LOCKED, mapAnonymous, mapCached } from './map-fol
 import type { Vma } from './mapping.js';
 import { entryAt, frameAt, type PageTable, splitHugePmd } from './page-table.js';
 import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, toMigrationEntry, WRITE } from './pte.js';
-import { exchangeForMigration, folioRemoveRmap, isMappedShared, removeMigrationPtes, wakeWaiters } from './rmap.js';
+import { entriesOf, exchangeForMigration, folioRemoveRmap, removeMigrationPtes, wakeWaiters } from './rmap.js';
 import { addToFlush, createFlushBatch } from './tlb-flush.js';
 
 /**
@@ -38,10 +38,10 @@ async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<num
   const { page } = manager.memory;
   const entry = entryAt(table, vpn);
   const pfn = compoundHead(page, frameAt(table, vpn, entry));
-  // While the folio is locked others may be about to get a copy of a page: their CPUs may still load this one.
-  const isLocked = ((page.flags[pfn] as number) & PG.locked) !== 0;
-  const isAlone = !isLocked && page.mapping[pfn] === anon?.id && !isMappedShared(manager, pfn);
-  if (isAlone && page.refcount[pfn] === page.mapcount[pfn]) {
+  const isOwn = page.mapping[pfn] === anon?.id && page.refcount[pfn] === page.mapcount[pfn];
+  // By the count, not by who else has an entry: one that was taken away, to be unmapped or to lead to a copy, counts until no
+  // CPU can have its translation any more.
+  if (isOwn && page.mapcount[pfn] === entriesOf(manager, table, pfn)) {
     makeWritable(vma, vpn);
     return 0;
   }

@@ -158,25 +158,39 @@ export function isMappedShared(manager: MemoryManager, pfn: Pfn): boolean {
   if (!mapping || mapping.vmas.length < 2) return false;
   let mapper: PageTable | undefined;
   for (const vma of mapping.vmas) {
-    if (vma.table === mapper || !mapsAny(manager, vma, vpnOf(vma, mapping, page.index[pfn] as number), pfn)) continue;
+    const start = vpnOf(vma, mapping, page.index[pfn] as number);
+    if (vma.table === mapper || countEntries(manager, vma, start, pfn) === 0) continue;
     if (mapper) return true;
     mapper = vma.table;
   }
   return false;
 }
 
-/** Whether `vma` maps any page of the folio, whose first page is or would be at `start`. */
-function mapsAny(manager: MemoryManager, { table, start: low, end: high }: Vma, start: number, pfn: Pfn): boolean {
+/** Page-table entries by which one address space maps the folio. */
+export function entriesOf(manager: MemoryManager, table: PageTable, pfn: Pfn): number {
+  const { page } = manager.memory;
+  const mapping = manager.mappings.get(page.mapping[pfn] as number);
+  let entries = 0;
+  for (const vma of mapping?.vmas ?? []) {
+    if (mapping && vma.table === table)
+      entries += countEntries(manager, vma, vpnOf(vma, mapping, page.index[pfn] as number), pfn);
+  }
+  return entries;
+}
+
+/** Entries of `vma` that map a page of the folio, whose first page is or would be at `start`. */
+function countEntries(manager: MemoryManager, { table, start: low, end: high }: Vma, start: number, pfn: Pfn): number {
   const pages = 1 << (manager.memory.page.order[pfn] as number);
   const { pmds, ptes } = table;
   const first = Math.max(start, low);
   const end = Math.min(start + pages, high);
-  if (first >= end) return false;
+  if (first >= end) return 0;
   const pmd = pmds[first >> HPAGE_PMD_ORDER] as number;
-  if (pmd & PRESENT) return frameOf(pmd) === pfn + first - start;
+  if (pmd & PRESENT) return frameOf(pmd) === pfn + first - start ? 1 : 0;
+  let entries = 0;
   for (let vpn = first; vpn < end; vpn++) {
     const entry = ptes[vpn] as number;
-    if (entry & PRESENT && frameOf(entry) === pfn + vpn - start) return true;
+    if (entry & PRESENT && frameOf(entry) === pfn + vpn - start) entries++;
   }
-  return false;
+  return entries;
 }
