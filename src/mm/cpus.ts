@@ -62,6 +62,8 @@ export class Cpus {
   readonly #running: ({ readonly mm: AddressSpace } | undefined)[];
   #handlesFaults = false;
   #closing = false;
+  /** Settled once every thread has ended. */
+  #threadsEnded: Promise<void> | undefined;
 
   /** @internal */
   constructor(memory: PhysicalMemory, words: Int32Array, count: number) {
@@ -113,6 +115,8 @@ export class Cpus {
       if ('value' in outcome) return outcome.value;
       throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
     } catch (error) {
+      // Piscina rejects when it tells a thread to end: until it has it may still access memory.
+      await this.#threadsEnded;
       throw this.#explain(mm, number, error);
     } finally {
       this.#running[number] = undefined;
@@ -155,7 +159,8 @@ export class Cpus {
     this.#closing = true;
     this.stop();
     for (const until = performance.now() + graceMs; this.busy.length > 0 && performance.now() < until; ) await sleep(1);
-    await this.#pool.destroy();
+    this.#threadsEnded = this.#pool.destroy();
+    await this.#threadsEnded;
     this.#ringFaultBell();
   }
 
