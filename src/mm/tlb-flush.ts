@@ -173,8 +173,8 @@ export class TlbFlusher {
   }
 
   async #waitPatiently(missing: () => number[], started: number): Promise<void> {
-    while (missing().length > 0) {
-      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(missing());
+    for (let left = missing(); left.length > 0; left = missing()) {
+      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(left);
       const pending = Atomics.load(this.#words, PENDING);
       const answer = Atomics.waitAsync(this.#words, PENDING, pending, POLL_MS);
       // A timer as well: a wait alone doesn't keep the process alive.
