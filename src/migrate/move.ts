@@ -23,7 +23,8 @@ export function cacheReferences({ memory, mappings }: MemoryManager, pfn: Pfn): 
  * a reference may use its bytes where they are.
  */
 export function hasExpectedRefs({ manager }: Migration, src: Pfn): boolean {
-  return manager.memory.page.refcount[src] === 1 + cacheReferences(manager, src);
+  // Acquire: what the last of them wrote before it let go is copied.
+  return Atomics.load(manager.memory.page.refcount, src) === 1 + cacheReferences(manager, src);
 }
 
 /**
