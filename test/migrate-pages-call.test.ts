@@ -1,6 +1,7 @@
 import { type AddressSpace, type Area, Machine } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { errno, freePages } from './support/machine.js';
+import { createTestMigrator } from './support/migrators.js';
 import { errorOf, fillRandom, isSame } from './support.js';
 
 const SIZE = '1M';
@@ -102,6 +103,18 @@ describe('the result', () => {
     expect([moved.notMigrated, moved.stats.succeeded]).toEqual([0, 513]);
     const stayed = await machine.migratePages(mm, { from: [1], to: [0], capSysNice: false, uid: 0 });
     expect([stayed.notMigrated, stayed.stats.succeeded]).toEqual([512, 1]);
+  });
+
+  it('counts pages that another call is moving already', async () => {
+    await using machine = await Machine.boot({ nodes: ['8M', '8M'] });
+    const mm = machine.createAddressSpace();
+    const area = mm.mmap({ length: '2M', folioSize: '2M', populate: true });
+    const migrator = createTestMigrator(machine);
+    const moving = machine.movePages(mm, area.folios(), { node: 1, migrator });
+    await migrator.entered;
+    const { notMigrated, stats } = await machine.migratePages(mm, { from: [0], to: [1] });
+    migrator.go();
+    expect([notMigrated, stats.succeeded, (await moving).stats.succeeded]).toEqual([512, 0, 512]);
   });
 
   it('is nothing for an empty address space', async () => {

@@ -96,6 +96,9 @@ it('is ESRCH for an address space that was closed, or is not this machine’s', 
     expect(await errorOf(() => machine.movePages(mm as never, [PAGE], NODE))).toEqual(errno('ESRCH'));
     expect(await errorOf(() => machine.migratePages(mm as never, { from: [0], to: [1] }))).toEqual(errno('ESRCH'));
   }
+  // As in the kernel, what is wrong in itself comes first.
+  expect(await errorOf(() => machine.movePages(closed, [PAGE], { node: 1, flags: 1 }))).toEqual(errno('EINVAL'));
+  expect(await errorOf(() => machine.migratePages(closed, { from: [-1], to: [1] }))).toEqual(errno('EINVAL'));
 });
 
 it.each([[[]], [[2]], [[-1]], [[0.5]], ['01'], [7]])('is in no cpuset of %j', async (memsAllowed) => {

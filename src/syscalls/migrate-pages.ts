@@ -6,8 +6,8 @@ import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stat
 import type { AddressSpace } from '../mm/address-space.js';
 import { folioIsolateLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
-import { entryAt, frameAt, isPmdMapped, PTRS_PER_PTE } from '../mm/page-table.js';
-import { PRESENT } from '../mm/pte.js';
+import { entryAt, frameAt, isPmdMapped, type PageTable, PTRS_PER_PTE } from '../mm/page-table.js';
+import { MIGRATION, PRESENT } from '../mm/pte.js';
 import { isMappedShared } from '../mm/rmap.js';
 import type { NodeId, Pfn } from '../units.js';
 import { type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
@@ -22,7 +22,7 @@ export interface MigratePagesOptions extends Credentials {
 
 /** What {@link migratePages} did. */
 export interface MigratePagesResult {
-  /** Pages that could not be moved: held by somebody, mapped by others too, or without room on the node. */
+  /** Pages that could not be moved: held by somebody, mapped by others too, on their way already, or without room on the node. */
   readonly notMigrated: number;
   readonly stats: MigrateStats;
 }
@@ -44,10 +44,11 @@ export async function migratePages(
   { from, to, ...credentials }: MigratePagesOptions,
   manner: MigrateManner,
 ): Promise<MigratePagesResult> {
+  const sources = checkNodes('from', from);
+  const asked = checkNodes('to', to);
   const isCapable = hasCapSysNice(credentials);
   checkTarget(mm, credentials);
-  const sources = checkNodes('from', from);
-  const targets = allowedTargets(mm, checkNodes('to', to), isCapable);
+  const targets = allowedTargets(mm, asked, isCapable);
   const stats = createMigrateStats();
   let notMigrated = 0;
   for (const [source, target] of nodePairs(sources, targets)) {
@@ -81,31 +82,49 @@ export function nodePairs(from: readonly number[], to: readonly number[]): [numb
   return pairs;
 }
 
-/** Isolates every folio of an address space that is on `source` (queue_pages_range). `left` counts pages that can't be moved. */
-function isolateNode(
-  manager: MemoryManager,
-  mm: AddressSpace,
-  source: number,
-  moveAll: boolean,
-): { folios: Pfn[]; left: number } {
-  const { page } = manager.memory;
-  const folios: Pfn[] = [];
+/** What is found of an address space on a node. */
+interface Queue {
+  /** Isolated, to be moved. */
+  readonly folios: Pfn[];
   /** A folio may be mapped in several places, or in pieces with others between. */
-  const seen = new Set<Pfn>();
-  let left = 0;
+  readonly seen: Set<Pfn>;
+  /** Pages that can't be moved. */
+  left: number;
+}
+
+/** Isolates every folio of an address space that is on `source` (queue_pages_range). */
+function isolateNode(manager: MemoryManager, mm: AddressSpace, source: number, moveAll: boolean): Queue {
+  const queue: Queue = { folios: [], seen: new Set(), left: 0 };
   for (const { start, end } of mm.vmas) {
     for (let vpn = start; vpn < end; vpn = isPmdMapped(mm.table, vpn) ? (vpn | (PTRS_PER_PTE - 1)) + 1 : vpn + 1) {
-      const entry = entryAt(mm.table, vpn);
-      if (!(entry & PRESENT)) continue;
-      const pfn = compoundHead(page, frameAt(mm.table, vpn, entry));
-      if (page.nid[pfn] !== source || seen.has(pfn)) continue;
-      seen.add(pfn);
-      const canMove = (moveAll || !isMappedShared(manager, pfn)) && folioIsolateLru(page, pfn);
-      if (canMove) folios.push(pfn);
-      else left += 1 << (page.order[pfn] as number);
+      queueEntry(manager, mm.table, vpn, source, moveAll, queue);
     }
   }
-  return { folios, left };
+  return queue;
+}
+
+function queueEntry(
+  manager: MemoryManager,
+  table: PageTable,
+  vpn: number,
+  source: number,
+  moveAll: boolean,
+  queue: Queue,
+): void {
+  const { page } = manager.memory;
+  const entry = entryAt(table, vpn);
+  if (!(entry & (PRESENT | MIGRATION))) return;
+  const pfn = compoundHead(page, frameAt(table, vpn, entry));
+  if (page.nid[pfn] !== source || queue.seen.has(pfn)) return;
+  // On its way already, wherever that is: the kernel counts it as one that it could not move.
+  if (entry & MIGRATION) {
+    queue.left += isPmdMapped(table, vpn) ? PTRS_PER_PTE : 1;
+    return;
+  }
+  queue.seen.add(pfn);
+  const canMove = (moveAll || !isMappedShared(manager, pfn)) && folioIsolateLru(page, pfn);
+  if (canMove) queue.folios.push(pfn);
+  else queue.left += 1 << (page.order[pfn] as number);
 }
 
 /** The nodes of a set, ascending, each once. */

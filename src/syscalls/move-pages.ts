@@ -202,13 +202,13 @@ function checkArguments(
   pages: ArrayLike<number>,
   { node, nodes, flags = MPOL_MF_MOVE, ...credentials }: MovePagesOptions,
 ): number | ArrayLike<number> | undefined {
-  checkTarget(mm, credentials);
   if (!Number.isInteger(flags) || flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) {
     throw invalid('flags', 'must be MPOL_MF_MOVE, MPOL_MF_MOVE_ALL or both', flags);
   }
   if (flags & MPOL_MF_MOVE_ALL && !hasCapSysNice(credentials)) {
     throw new ErrnoError('EPERM', 'flags: MPOL_MF_MOVE_ALL needs CAP_SYS_NICE');
   }
+  checkTarget(mm, credentials);
   checkList('pages', pages);
   if (pages.length > VPN_LIMIT) {
     throw new ErrnoError('E2BIG', `pages: ${pages.length} are more than the ${VPN_LIMIT} an address space has`);
