@@ -166,10 +166,8 @@ export class Machine implements AsyncDisposable {
   /** Creates an empty address space. The caller owns it, until it or the machine is closed. @throws ErrnoError EINVAL for a wrong option; ESHUTDOWN if the machine is closed */
   createAddressSpace(options?: AddressSpaceOptions): AddressSpace {
     this.#checkOpen();
-    // A page table takes 16 MiB.
-    for (const other of this.#spaces) if (other.closed) this.#spaces.delete(other);
     const mm = new AddressSpace(this.#manager, options);
-    // Each has a page table of its own, too large to keep for nothing.
+    // Each has a page table of 16 MiB, too large to keep for nothing.
     for (const other of this.#spaces) if (other.closed) this.#spaces.delete(other);
     this.#spaces.add(mm);
     return mm;
