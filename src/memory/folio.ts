@@ -97,7 +97,10 @@ export class Folio {
     return (Atomics.load(this.memory.page.flags, this.pfn) & PG.locked) !== 0;
   }
 
-  /** Says that the bytes are being written out (folio_start_writeback): until {@link endWriteback} nobody moves them. */
+  /**
+   * Says that the bytes are being written out (folio_start_writeback): until {@link endWriteback} nobody moves them. The
+   * caller holds the folio locked, or knows that it isn't being moved already.
+   */
   startWriteback(): void {
     Atomics.or(this.memory.page.flags, this.pfn, PG.writeback);
   }

@@ -1,9 +1,7 @@
-/** How much a migration may wait, after the kernel's enum migrate_mode. */
-export const MIGRATE_MODES = ['MIGRATE_ASYNC', 'MIGRATE_SYNC_LIGHT', 'MIGRATE_SYNC'] as const;
 /**
- * `MIGRATE_ASYNC` never waits. `MIGRATE_SYNC_LIGHT` waits for locks. `MIGRATE_SYNC` waits for locks and for writeback.
+ * How much a migration may wait, after the kernel's enum migrate_mode. `MIGRATE_ASYNC` never waits. `MIGRATE_SYNC_LIGHT` waits for locks. `MIGRATE_SYNC` waits for locks and for writeback.
  */
-export type MigrateMode = (typeof MIGRATE_MODES)[number];
+export type MigrateMode = 'MIGRATE_ASYNC' | 'MIGRATE_SYNC_LIGHT' | 'MIGRATE_SYNC';
 
 /** Why a migration happens: the kernel's enum migrate_reason, in the order of its bits. */
 export const MIGRATE_REASONS = [

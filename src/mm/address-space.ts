@@ -208,7 +208,11 @@ export class AddressSpace {
     return bytes;
   }
 
-  /** Stores `bytes` from `address` on. What comes before a page that fails is stored. @throws as {@link read} */
+  /**
+   * Stores `bytes` from `address` on. What comes before a page that fails is stored.
+   *
+   * @throws as {@link read}; UnresponsiveCpuError if a page must be copied first and a CPU doesn't answer
+   */
   async write(address: number, bytes: Uint8Array): Promise<void> {
     if (!(bytes instanceof Uint8Array)) throw invalid('bytes', 'must be a Uint8Array', bytes);
     await this.#access(address, bytes.length, true, (physical, done) =>

@@ -4,7 +4,7 @@ import { PG } from '#src/memory/page-metadata.js';
 import { fillRandom } from '../support.js';
 
 export const FLOWS: readonly Flow[] = ['serial', 'vanilla', 'batch-move', 'pre-copy'];
-export const MIGRATORS: readonly MigratorName[] = ['kernel', 'mtcopy'];
+const MIGRATORS: readonly MigratorName[] = ['kernel', 'mtcopy'];
 export const FLOWS_AND_MIGRATORS = FLOWS.flatMap((flow) => MIGRATORS.map((migrator) => ({ flow, migrator })));
 
 /** URL of a program in test/programs. */

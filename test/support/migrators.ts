@@ -2,7 +2,7 @@ import type { Machine, Migrator } from 'mtcopy';
 import { createKernelMigrator } from '#src/migrators/kernel.js';
 
 /** A migrator that waits, at its first copy, to be told to go on; then it copies as the kernel's does. */
-export interface TestMigrator extends Migrator {
+interface TestMigrator extends Migrator {
   /** Resolves once the first copy is asked for. */
   readonly entered: Promise<void>;
   readonly go: () => void;
