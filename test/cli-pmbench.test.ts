@@ -15,6 +15,7 @@ const positive = { asymmetricMatch: (value: unknown) => typeof value === 'number
 const RESULT = {
   flow: expect.any(String),
   migrator: 'kernel',
+  threads: 1,
   cpus: 2,
   pages: 1024,
   folioBytes: 4096,
@@ -96,6 +97,7 @@ describe('mtcopy pmbench', () => {
       expect(result).toMatchObject({
         pattern,
         migrator,
+        threads: migrator === 'kernel' ? 1 : 2,
         cpus: 1,
         writeRatio: 1,
         lostUpdates: 0,
@@ -112,6 +114,15 @@ describe('mtcopy pmbench', () => {
     expect(stdout).toMatch(/Waits at migration entries with serial: \d/);
     expect(stdout).toMatch(/IPIs a page +│ +-\d+\.\d% │ +-99\.1%/);
     expect(stdout).toMatch(/pages migrated a second │ +[-+]\d+\.\d% │ +\+291\.7%/);
+  });
+
+  it('fits a terminal of 100 columns, and names the threads that copied', () => {
+    const { stdout } = pmbench(
+      ...['--pages', '1024', '--seconds', '0.5', '--cpus', '1', '--migrator', 'mtcopy', '--threads', '2'],
+      ...['--flow', 'serial,vanilla,batch-move,pre-copy'],
+    );
+    expect(stdout).toContain('1 CPU on 1024 pages in folios of 4K, uniform, 50% stores, migrator mtcopy×2');
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
   });
 
   it('compares nothing if one of the two flows is left out', () => {

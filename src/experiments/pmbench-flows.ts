@@ -26,6 +26,8 @@ export interface PmbenchComparison extends PmbenchLoad {
 export interface PmbenchMeasurement {
   readonly flow: Flow;
   readonly migrator: MigratorName;
+  /** Threads that copied; 1 for `'kernel'`. */
+  readonly threads: number;
   readonly cpus: number;
   readonly pages: number;
   readonly folioBytes: number;
@@ -69,7 +71,7 @@ export interface FlowChange {
 
 /**
  * The change that was published for batched TLB flushing, on a server with two sockets, measured with pmbench while its pages
- * were moved between two nodes: "[PATCH 0/8] migrate_pages(): batch TLB flushing", 2022-12-26 (shared/upstream/tlb-batching.json).
+ * were moved between two nodes: "[PATCH 0/8] migrate_pages(): batch TLB flushing", 2022-12-26.
  */
 export const PUBLISHED_CHANGE: FlowChange = { ipisPerPage: -0.991, pagesMigratedPerSecond: 2.917 };
 
@@ -138,7 +140,7 @@ function check({ cpus, pages, folioBytes, writeRatio, seconds }: PmbenchComparis
 function summarize(
   { cpus, pages, folioBytes, pattern, writeRatio, migrator }: PmbenchComparison,
   flow: Flow,
-  { tlbFlushNs, cpus: { migrationWaits } }: Machine,
+  { tlbFlushNs, threads, cpus: { migrationWaits } }: Machine,
   runs: readonly PmbenchRun[],
 ): PmbenchMeasurement {
   const { seconds, accesses, stores, lostUpdates, latencies, stats, vmstat } = addRuns(runs);
@@ -147,6 +149,7 @@ function summarize(
   return {
     flow,
     migrator,
+    threads: migrator === 'kernel' ? 1 : threads,
     cpus,
     pages,
     folioBytes,

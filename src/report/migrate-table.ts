@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
 import sparkly from 'sparkly';
 import type { MigrateMeasurement } from '../experiments/migrate-sweep.js';
-import type { Phases } from '../migrate/stats.js';
 import { formatSize, PAGE_SIZE } from '../units.js';
 import { bar } from './bar.js';
+import { migratorText, PHASES } from './phases.js';
 
 const BAR_WIDTH = 12;
 
@@ -13,22 +13,13 @@ const SETTINGS: readonly { head: string; of: (row: MigrateMeasurement) => string
     { head: 'folio', of: (row) => formatSize(row.folioBytes), phrase: (text) => `folios of ${text}` },
     { head: 'order', of: (row) => row.order, phrase: (text) => text },
     { head: 'flow', of: (row) => row.flow, phrase: (text) => `flow ${text}` },
-    { head: 'migrator', of: migratorOf, phrase: (text) => `migrator ${text}` },
+    { head: 'migrator', of: migratorText, phrase: (text) => `migrator ${text}` },
     {
       head: 'in\nflight',
       of: (row) => String(row.batchesInFlight),
       phrase: (text) => (text === '1' ? '' : `${text} batches in flight`),
     },
   ];
-
-const PHASES: readonly { head: string; name: keyof Phases }[] = [
-  { head: 'isolate', name: 'isolate' },
-  { head: 'unmap', name: 'unmap' },
-  { head: 'flush', name: 'flush' },
-  { head: 'copy', name: 'copy' },
-  { head: 'move', name: 'move' },
-  { head: 'put\nback', name: 'putBack' },
-];
 
 const EXPLANATION = `GB/s: 10^9 bytes migrated a second. F: the fraction of the phases that is copying.
 Every run was verified: each page is on its node, and all bytes have the SHA-256 that they had.`;
@@ -104,10 +95,6 @@ function createTable({ heads }: Settings, numbers: string[], pictures: string[])
 /** Three digits are enough to compare, and small folios' phases have no more. */
 function nanoseconds(ns: number): string {
   return ns < 10 ? ns.toFixed(1) : ns.toFixed(0);
-}
-
-function migratorOf({ migrator, threads }: MigrateMeasurement): string {
-  return migrator === 'kernel' ? migrator : `${migrator}×${threads}`;
 }
 
 function bytesOf({ folios, folioBytes }: MigrateMeasurement): number {

@@ -1,12 +1,15 @@
 import Table from 'cli-table3';
 import type { FlowChange, PmbenchMeasurement } from '../experiments/pmbench-flows.js';
-import type { Phases } from '../migrate/stats.js';
 import { formatSize } from '../units.js';
 import { bar } from './bar.js';
+import { migratorText, PHASES } from './phases.js';
 
 const BAR_WIDTH = 40;
-const PHASES: readonly (keyof Phases)[] = ['isolate', 'unmap', 'flush', 'copy', 'move', 'putBack'];
 const STYLE = { compact: true, head: [], border: [] };
+
+const EXPLANATION = `IPIs: interrupts to flush TLBs. flush µs: median, until the last CPU had answered.
+lost: stores that memory doesn't have. else: time in no phase. F: the fraction that is copying.
+A wait is that of an access to a page on its way, until it has arrived.`;
 
 /** What was measured, and what the published work reports. */
 interface Comparison {
@@ -16,50 +19,51 @@ interface Comparison {
 
 /** The measurements for a terminal: a table of the flows, where their time went, and how long CPUs waited. */
 export function pmbenchTable(rows: readonly PmbenchMeasurement[], comparison: Comparison | undefined): string {
-  const { cpus, pages, folioBytes, pattern, writeRatio, migrator } = rows[0] as PmbenchMeasurement;
+  const first = rows[0] as PmbenchMeasurement;
+  const { cpus, pages, folioBytes, pattern, writeRatio } = first;
   const heading =
-    `${cpus} CPUs on ${pages} pages in folios of ${formatSize(folioBytes)}, ${pattern}, ` +
-    `${percent(writeRatio)} stores, migrator ${migrator}`;
+    `${plural(cpus, 'CPU')} on ${plural(pages, 'page')} in folios of ${formatSize(folioBytes)}, ${pattern}, ` +
+    `${percent(writeRatio)} stores, migrator ${migratorText(first)}`;
   return [
     heading,
-    flowTable(rows),
+    migrationTable(rows),
+    'Accesses, and nanoseconds from the end of one to the end of the next:',
+    accessTable(rows),
     'Where the time of a migrated page went, in ns:',
     phaseTable(rows),
     ...rows.map(waits),
+    EXPLANATION,
     ...(comparison ? [comparisonTable(comparison)] : []),
   ].join('\n');
 }
 
-function flowTable(rows: readonly PmbenchMeasurement[]): string {
-  const table = new Table({
-    head: ['flow', 'pages/s', 'IPIs', 'IPIs/page', 'flush µs', 'accesses/s', 'ns p50', 'p99', 'p99.9', 'max', 'lost'],
-    colAligns: ['left', ...new Array<'right'>(10).fill('right')],
-    style: STYLE,
-  });
+function migrationTable(rows: readonly PmbenchMeasurement[]): string {
+  const table = numberTable(['flow', 'pages/s', 'IPIs', 'IPIs/page', 'flush µs']);
   for (const row of rows) {
-    const { p50, p99, p999, max } = row.accessNs;
     table.push([
       row.flow,
       whole(row.pagesMigratedPerSecond),
       whole(row.ipis),
       row.ipisPerPage.toFixed(4),
       (row.tlbFlushNs.p50 / 1e3).toFixed(1),
-      whole(row.accessesPerSecond),
-      ...[p50, p99, p999, max].map(whole),
-      row.lostUpdates,
     ]);
   }
   return `${table}`;
 }
 
+function accessTable(rows: readonly PmbenchMeasurement[]): string {
+  const table = numberTable(['flow', 'accesses/s', 'median', 'p99', 'p99.9', 'max', 'lost']);
+  for (const { flow, accessesPerSecond, accessNs, lostUpdates } of rows) {
+    const { p50, p99, p999, max } = accessNs;
+    table.push([flow, ...[accessesPerSecond, p50, p99, p999, max, lostUpdates].map(whole)]);
+  }
+  return `${table}`;
+}
+
 function phaseTable(rows: readonly PmbenchMeasurement[]): string {
-  const table = new Table({
-    head: ['flow', ...PHASES, 'else', 'F'],
-    colAligns: ['left', ...new Array<'right'>(PHASES.length + 2).fill('right')],
-    style: STYLE,
-  });
+  const table = numberTable(['flow', ...PHASES.map(({ head }) => head), 'else', 'F']);
   for (const { flow, phasesNs, pagesMigrated, seconds, fractionCopy } of rows) {
-    const each = PHASES.map((phase) => phasesNs[phase] / pagesMigrated);
+    const each = PHASES.map(({ name }) => phasesNs[name] / pagesMigrated);
     const rest = (seconds * 1e9) / pagesMigrated - each.reduce((sum, ns) => sum + ns, 0);
     table.push([flow, ...each.map(whole), whole(rest), fractionCopy.toFixed(3)]);
   }
@@ -69,9 +73,8 @@ function phaseTable(rows: readonly PmbenchMeasurement[]): string {
 /** How long CPUs waited at migration entries: a line for each power of two of nanoseconds. */
 function waits({ flow, migrationWaits: { count, maxNs, buckets } }: PmbenchMeasurement): string {
   const full = Math.max(...buckets.map((bucket) => bucket.count));
-  const lines = buckets.map(
-    (bucket) =>
-      `  from ${duration(bucket.fromNs).padStart(7)} ${whole(bucket.count).padStart(9)} ${bar(bucket.count, full, BAR_WIDTH)}`,
+  const lines = buckets.map((bucket) =>
+    `  from ${duration(bucket.fromNs).padStart(7)} ${whole(bucket.count).padStart(9)} ${bar(bucket.count, full, BAR_WIDTH)}`.trimEnd(),
   );
   return [`Waits at migration entries with ${flow}: ${whole(count)}, the longest ${duration(maxNs)}`, ...lines].join(
     '\n',
@@ -79,11 +82,7 @@ function waits({ flow, migrationWaits: { count, maxNs, buckets } }: PmbenchMeasu
 }
 
 function comparisonTable({ measured, published }: Comparison): string {
-  const table = new Table({
-    head: ['vanilla against serial', 'measured', 'published'],
-    colAligns: ['left', 'right', 'right'],
-    style: STYLE,
-  });
+  const table = numberTable(['vanilla against serial', 'measured', 'published']);
   for (const [name, of] of [
     ['IPIs a page', 'ipisPerPage'],
     ['pages migrated a second', 'pagesMigratedPerSecond'],
@@ -91,6 +90,19 @@ function comparisonTable({ measured, published }: Comparison): string {
     table.push([name, signed(measured[of]), signed(published[of])]);
   }
   return `${table}\nPublished: "migrate_pages(): batch TLB flushing", 2022, with pmbench on a server with two sockets.`;
+}
+
+/** A table whose first column is text, and all others are numbers. */
+function numberTable(head: string[]): Table.Table {
+  return new Table({
+    head,
+    colAligns: ['left', ...new Array<'right'>(head.length - 1).fill('right')],
+    style: STYLE,
+  });
+}
+
+function plural(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
 
 function whole(value: number): string {
