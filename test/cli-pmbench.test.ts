@@ -142,6 +142,7 @@ describe('mtcopy pmbench', () => {
     [['--write-ratio', 'half'], 'must be a number'],
     [['--flow', 'serial,batched'], "'batched' is none of serial, vanilla, batch-move, pre-copy"],
     [['--migrator', 'dcbm'], "'dcbm' is none of kernel, mtcopy"],
+    [['--migrator', 'kernel,mtcopy'], 'must be one of kernel, mtcopy, not a list'],
     [['--threads', '0'], 'threads: must be a whole number from 1 to 64'],
     [['--seconds', '0'], 'seconds: must be above 0, got 0'],
     [['--seconds', ''], 'must be a number'],

@@ -61,7 +61,11 @@ function oneOf<const T extends string>(allowed: readonly T[]): (text: string) =>
 
 /** A parser for one of given words. */
 export function word<const T extends string>(...allowed: T[]): (text: string) => T {
-  return parser(oneOf(allowed));
+  const one = oneOf(allowed);
+  return parser((text) => {
+    if (text.includes(',')) throw new Error(`It must be one of ${allowed.join(', ')}, not a list.`);
+    return one(text);
+  });
 }
 
 /** A parser for a comma-separated list of given words. */

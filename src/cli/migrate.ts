@@ -35,8 +35,8 @@ export function addMigrateCommand(program: Command): void {
       new Option('--total <size>', 'bytes of anonymous memory, instead of --count').argParser(size).conflicts('count'),
     )
     .option('--migrator <migrators>', 'what copies: kernel, mtcopy (default: both)', words(...MIGRATOR_NAMES))
-    .option('--threads <counts>', 'threads of mtcopy, 1 to 64 or auto (default: 1,2)', threadCounts)
     .option('--in-flight <counts>', 'batches that mtcopy has under way at once, 1 to 4 (default: 1)', counts)
+    .option('--threads <counts>', 'threads of mtcopy alone, 1 to 64 or auto (default: 1,2)', threadCounts)
     .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
     .option('--order <orders>', 'frames in memory: sequential (default), shuffled', words(...FRAME_ORDERS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)

@@ -32,7 +32,7 @@ export function addPmbenchCommand(program: Command): void {
     .option('--write-ratio <ratio>', 'stores among the accesses, 0 to 1 (default: 0.5)', number)
     .option('--flow <flows>', `of ${FLOWS.join(', ')} (default: serial,vanilla)`, words(...FLOWS))
     .option('--migrator <name>', 'what copies: kernel (default), mtcopy', word(...MIGRATOR_NAMES))
-    .option('--threads <count>', 'threads of mtcopy, 1 to 64 or auto (default: auto)', threadCount)
+    .option('--threads <count>', 'threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
     .option('--json', 'print one JSON object and nothing else')
     .action((options: Partial<PmbenchArguments>) => pmbench({ ...DEFAULTS, ...options }));

@@ -425,7 +425,7 @@ function mapMemory(bytes: number, sizes: readonly number[]): SharedWasmMemory {
     throw new ErrnoError(
       'ENOMEM',
       `${asked} is more than a 32-bit WebAssembly memory has: 4G, of which ${formatSize(RESERVED_BYTES)} are ` +
-        `reserved; ask for at most ${formatSize(WASM_LIMIT - RESERVED_BYTES)} (${WASM_LIMIT - RESERVED_BYTES} bytes)`,
+        `reserved; ask for at most ${formatSize(WASM_LIMIT - RESERVED_BYTES)} (${WASM_LIMIT - RESERVED_BYTES} bytes) in all`,
     );
   }
   const pages = Math.ceil(bytes / WASM_PAGE);
