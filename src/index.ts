@@ -14,6 +14,7 @@ export {
   type MigratorName,
 } from './machine.js';
 export type { Folio, FolioFlag } from './memory/folio.js';
+export type { PageMetadata } from './memory/page-metadata.js';
 export {
   type FrameOptions,
   type MemoryNode,
@@ -30,6 +31,7 @@ export type { Cpu } from './mm/cpu.js';
 export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';
 export { UnresponsiveCpuError } from './mm/tlb-flush.js';
 export type { Vmstat } from './mm/vmstat.js';
+export type { Credentials } from './syscalls/credentials.js';
 export { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './syscalls/flags.js';
 export type { MigratePagesOptions, MigratePagesResult } from './syscalls/migrate-pages.js';
 export type { MovePagesOptions, MovePagesResult } from './syscalls/move-pages.js';
@@ -47,3 +49,4 @@ export {
   type Pfn,
   parseSize,
 } from './units.js';
+export type { SharedWasmMemory } from './wasm.js';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { type Order, type Pfn, PhysicalMemory } from 'mtcopy';
+import { PhysicalMemory } from 'mtcopy';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PG } from '#src/memory/page-metadata.js';
 
@@ -109,15 +109,15 @@ describe('a folio that threads share', () => {
     });
     let drops = 0;
     for (const pfn of pfns) {
-      const folio = memory.folio(pfn as Pfn);
+      const folio = memory.folio(pfn);
       // The first reference of the thread: from here on the two run against each other.
       while (folio.refcount === 1 && !isOver) await new Promise((resolve) => setImmediate(resolve));
       for (; folio.refcount > 0; drops++) folio.put();
     }
     const [tally] = await worker;
     expect(tally).toEqual({ done: drops - pfns.length, timeouts: 0, refused: pfns.length });
-    expect(pfns.every((pfn) => memory.folio(pfn as Pfn).refcount === 0)).toBe(true);
-    expect(memory.nodes[0]?.freeBlocks(10 as Order)).toBe(1);
+    expect(pfns.every((pfn) => memory.folio(pfn).refcount === 0)).toBe(true);
+    expect(memory.nodes[0]?.freeBlocks(10)).toBe(1);
   });
 
   // 4 threads add 1 to a plain number 100,000 times each, under the lock; who spun in vain sleeps until unlock.

@@ -1,7 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Folio, Machine, type MigrateTrace, type Pfn } from 'mtcopy';
+import { type Folio, Machine, type MigrateTrace } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import {
@@ -195,7 +195,7 @@ describe('a folio whose references another thread takes and drops', () => {
     let returned = 0;
     const putLastReferences = () => {
       for (; returned < Atomics.load(words, 1); returned++) {
-        const folio = memory.folio(words[4 + returned] as Pfn);
+        const folio = memory.folio(words[4 + returned] as number);
         // Of a frame that nothing maps any more nobody but its holder knows.
         const inUse = folio.flags.filter((flag) => ['locked', 'isolated', 'lru'].includes(flag));
         if (folio.mapcount === 0) expect(inUse).toEqual([]);

@@ -1,4 +1,4 @@
-import { ErrnoError, formatSize, type Order, type Pfn, PhysicalMemory } from 'mtcopy';
+import { ErrnoError, formatSize, PhysicalMemory } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { PG, RESERVED_NID } from '#src/memory/page-metadata.js';
 
@@ -32,9 +32,13 @@ describe('nodes', () => {
     const folio = memory.allocFolio(3, { node: 1 });
     expect(folio.nid).toBe(1);
     expect(memory.nodes.map((node) => node.freePages)).toEqual([1024, 1016]);
-    expect(memory.nodes[1]?.freeBlocks(3 as Order)).toBe(1);
+    expect(memory.nodes[1]?.freeBlocks(3)).toBe(1);
     folio.put();
-    expect(memory.nodes[1]?.freeBlocks(10 as Order)).toBe(1);
+    expect(memory.nodes[1]?.freeBlocks(10)).toBe(1);
+  });
+
+  it.each([-1, 11, 0.5, Number.NaN])('have no blocks of order %j to count', (order) => {
+    expect(() => boot('4M').nodes[0]?.freeBlocks(order)).toThrow(code('EINVAL'));
   });
 
   it.each([[0], [100], [-4096], [4096.5], ['5000'], ['many'], [Number.NaN]])('refuse the size %j', (size) => {
@@ -85,11 +89,11 @@ describe('frames', () => {
 
   it('are allocated all or none', () => {
     const memory = boot('5M');
-    const before = Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order as Order));
+    const before = Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order));
     expect(() => memory.allocFolios(3, 9)).toThrow(code('ENOMEM'));
     expect(() => memory.allocFolios(1281, 0)).toThrow(code('ENOMEM'));
     expect(memory.nodes[0]?.freePages).toBe(1280);
-    expect(Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order as Order))).toEqual(before);
+    expect(Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order))).toEqual(before);
     expect(memory.allocFolios(1280, 0)).toHaveLength(1280);
     expect(memory.allocFolios(0, 0)).toHaveLength(0);
   });
@@ -99,9 +103,9 @@ describe('frames', () => {
     const pfns = memory.allocFolios(1024, 0);
     const freed = pfns.filter((pfn, i) => i < 64 || pfn % 2 === 0);
     memory.freeFolios(freed);
-    const before = Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order as Order));
+    const before = Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order));
     expect(() => memory.allocFolios(17, 2)).toThrow(code('ENOMEM'));
-    expect(Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order as Order))).toEqual(before);
+    expect(Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order))).toEqual(before);
     expect(memory.nodes[0]?.freePages).toBe(freed.length);
     expect(memory.allocFolios(freed.length, 0)).toEqual(freed);
   });
@@ -147,7 +151,7 @@ describe('contiguous ranges', () => {
     expect(new Set(frames).size).toBe(2204);
     expect(memory.nodes[0]?.freePages).toBe(3072 - 2204);
     for (const pfn of pfns) memory.freeContig(pfn);
-    expect(memory.nodes[0]?.freeBlocks(10 as Order)).toBe(3);
+    expect(memory.nodes[0]?.freeBlocks(10)).toBe(3);
     expect(pfns.map((pfn) => memory.contigPages(pfn))).toEqual([0, 0, 0, 0]);
   });
 
@@ -155,7 +159,7 @@ describe('contiguous ranges', () => {
     const memory = boot('4M');
     const pfn = memory.allocContig(10);
     const folio = memory.allocFolio(0);
-    expect(() => memory.freeContig((pfn + 1) as Pfn)).toThrow(code('EINVAL'));
+    expect(() => memory.freeContig(pfn + 1)).toThrow(code('EINVAL'));
     expect(() => memory.freeContig(folio.pfn)).toThrow(code('EINVAL'));
     expect(() => memory.putFolio(pfn)).toThrow(code('EINVAL'));
     memory.freeContig(pfn);
@@ -166,7 +170,7 @@ describe('contiguous ranges', () => {
   it.each([-1, 0, 0.5, 2 ** 20, Number.NaN])('are not at frame %d', (pfn) => {
     const memory = boot('4M');
     expect(memory.contigPages(pfn)).toBe(0);
-    expect(() => memory.freeContig(pfn as Pfn)).toThrow(code('EINVAL'));
+    expect(() => memory.freeContig(pfn)).toThrow(code('EINVAL'));
   });
 });
 
@@ -203,7 +207,7 @@ describe('folio', () => {
   it('is not freed twice', () => {
     const memory = boot('4M');
     const folio = memory.allocFolio(2);
-    expect(() => memory.putFolio((folio.pfn + 1) as Pfn)).toThrow(code('EINVAL'));
+    expect(() => memory.putFolio(folio.pfn + 1)).toThrow(code('EINVAL'));
     folio.put();
     expect(() => folio.put()).toThrow(code('EINVAL'));
     expect(() => folio.get()).toThrow(code('EINVAL'));
@@ -212,7 +216,7 @@ describe('folio', () => {
   });
 
   it.each([-1, 0, 1.5, 8192 + 1024, 2 ** 30])('is not at frame %d', (pfn) => {
-    expect(() => boot('4M').putFolio(pfn as Pfn)).toThrow(ErrnoError);
+    expect(() => boot('4M').putFolio(pfn)).toThrow(ErrnoError);
   });
 
   it('is locked by one at a time', () => {

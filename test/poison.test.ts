@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Order, PhysicalMemory } from 'mtcopy';
+import { PhysicalMemory } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { seededRandom, shuffle } from '#src/random.js';
 
@@ -10,7 +10,7 @@ function boot(size: number | string = '4M') {
   const memory = PhysicalMemory.create({ nodes: [size] });
   const [node] = memory.nodes;
   if (!node) throw new Error('no node');
-  const freeBlocks = () => Array.from({ length: 11 }, (_, order) => node.freeBlocks(order as Order));
+  const freeBlocks = () => Array.from({ length: 11 }, (_, order) => node.freeBlocks(order));
   return { memory, node, freeBlocks };
 }
 

@@ -56,8 +56,13 @@ export interface MemoryNode {
   readonly endPfn: Pfn;
   /** Pages free now. */
   readonly freePages: number;
-  /** Free blocks of exactly `order` now, as /proc/buddyinfo counts them: without what {@link PhysicalMemoryOptions.pcpHigh} keeps. */
-  freeBlocks(order: Order): number;
+  /**
+   * Free blocks of exactly `order` now, as /proc/buddyinfo counts them: without what {@link PhysicalMemoryOptions.pcpHigh}
+   * keeps.
+   *
+   * @throws ErrnoError EINVAL for an order that doesn't exist
+   */
+  freeBlocks(order: number): number;
 }
 
 /**
@@ -129,7 +134,7 @@ export class PhysicalMemory {
       get freePages() {
         return freePages(id);
       },
-      freeBlocks: (order: Order) => allocator.freeBlocks(order),
+      freeBlocks: (order) => allocator.freeBlocks(checkOrder(order)),
     }));
   }
 
@@ -139,8 +144,8 @@ export class PhysicalMemory {
   }
 
   /** The folio whose first page is `pfn`: a view, without a reference of its own. */
-  folio(pfn: Pfn): Folio {
-    return new Folio(this, pfn);
+  folio(pfn: number): Folio {
+    return new Folio(this, pfn as Pfn);
   }
 
   /**
@@ -207,11 +212,11 @@ export class PhysicalMemory {
    * @throws ErrnoError EINVAL at the first that is free; those before it were dropped.
    */
   freeFolios(pfns: Uint32Array): void {
-    for (const pfn of pfns) this.putFolio(pfn as Pfn);
+    for (const pfn of pfns) this.putFolio(pfn);
   }
 
   /** Drops a reference, or several, on the folio at `pfn` and frees it with the last; see {@link Folio.put}. */
-  putFolio(pfn: Pfn, references = 1): void {
+  putFolio(pfn: number, references = 1): void {
     const { flags, refcount, order } = this.page;
     const allocator = this.#allocatorOf(pfn);
     if (!allocator || !((flags[pfn] as number) & PG.head) || (refcount[pfn] as number) < references) {
@@ -219,7 +224,7 @@ export class PhysicalMemory {
     }
     // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
     if (Atomics.sub(refcount, pfn, references) > references) return;
-    this.#freeBlock(pfn, order[pfn] as Order, allocator);
+    this.#freeBlock(pfn as Pfn, order[pfn] as Order, allocator);
   }
 
   /**
@@ -268,7 +273,7 @@ export class PhysicalMemory {
    *
    * @throws ErrnoError EINVAL if `pfn` isn't the first frame of such a range (a double free).
    */
-  freeContig(pfn: Pfn): void {
+  freeContig(pfn: number): void {
     const allocator = pfn >= this.#reserved.start && pfn < this.#reserved.end ? this.#reserved : this.#allocatorOf(pfn);
     const pages = this.contigPages(pfn);
     if (!allocator || pages === 0) {
