@@ -52,6 +52,14 @@ export function invalid(name: string, problem: string, value: unknown): ErrnoErr
   return new ErrnoError('EINVAL', `${name}: ${problem}, got ${show(value)}`);
 }
 
+/** Throws EINVAL unless `options` is an object with no other properties than `names`: a misspelt one would go unnoticed. */
+export function checkNames(options: unknown, names: readonly string[]): void {
+  if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw invalid('options', `must be ${names.join(', ')}`, name);
+  }
+}
+
 /** A value as an error message shows it: short, on one line, and never throwing, whatever the value does when looked at. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
@@ -60,8 +68,9 @@ export function show(value: unknown): string {
   try {
     if (Array.isArray(value)) return `an array of ${value.length}`;
     const name = value.constructor.name;
-    if (ArrayBuffer.isView(value)) return `a ${name} of ${value.byteLength} bytes`;
-    return name === 'Object' ? 'an object' : `a ${name}`;
+    if (name === 'Object') return 'an object';
+    const text = `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
+    return ArrayBuffer.isView(value) ? `${text} of ${value.byteLength} bytes` : text;
   } catch {
     return 'an object';
   }

@@ -1,7 +1,7 @@
 import { createHistogram } from 'node:perf_hooks';
 import { checkThreads } from './copy/check-threads.js';
 import { CopyEngine } from './copy/engine.js';
-import { ErrnoError, invalid, show } from './errno.js';
+import { checkNames, ErrnoError, invalid, show } from './errno.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
@@ -15,6 +15,7 @@ import type { MemoryManager } from './mm/manager.js';
 import { MappingTable } from './mm/mapping.js';
 import { TlbFlusher } from './mm/tlb-flush.js';
 import { createVmstat, type Vmstat } from './mm/vmstat.js';
+import type { Credentials } from './syscalls/credentials.js';
 import { type MigratePagesOptions, type MigratePagesResult, migratePages } from './syscalls/migrate-pages.js';
 import { type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
 import { pagesOf, parseSize } from './units.js';
@@ -180,13 +181,19 @@ export class Machine implements AsyncDisposable {
     options?: MovePagesOptions & MigrationSettings,
   ): Promise<MovePagesResult> {
     const asked = options ?? {};
-    return this.#during(mm, async () => movePages(this.#manager, mm, pages, asked, await this.#manner(asked)));
+    return this.#during(mm, async () => {
+      checkNames(asked, MOVE_PAGES_OPTIONS);
+      return movePages(this.#manager, mm, pages, asked, await this.#manner(asked));
+    });
   }
 
   /** {@inheritDoc migratePages} */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     const asked = options ?? {};
-    return this.#during(mm, async () => migratePages(this.#manager, mm, asked, await this.#manner(asked)));
+    return this.#during(mm, async () => {
+      checkNames(asked, MIGRATE_PAGES_OPTIONS);
+      return migratePages(this.#manager, mm, asked, await this.#manner(asked));
+    });
   }
 
   /** Ends programs, threads and address spaces, once migrations in flight are done; new calls get ESHUTDOWN. May be called again. */
@@ -254,25 +261,28 @@ export class Machine implements AsyncDisposable {
   }
 }
 
-const OPTIONS: readonly (keyof MachineOptions)[] = [
-  'nodes',
-  'cpus',
-  'threads',
-  'ipiTimeoutMs',
-  'pcpHigh',
+const SETTINGS: readonly (keyof MigrationSettings)[] = [
   'migrator',
   'flow',
   'batchLimit',
   'batchUnit',
   'batchesInFlight',
 ];
+const OPTIONS: readonly (keyof MachineOptions)[] = ['nodes', 'cpus', 'threads', 'ipiTimeoutMs', 'pcpHigh', ...SETTINGS];
+const CREDENTIALS: readonly (keyof Credentials)[] = ['uid', 'capSysNice'];
+const MOVE_PAGES_OPTIONS: readonly (keyof MovePagesOptions | keyof MigrationSettings)[] = [
+  ...(['node', 'nodes', 'flags'] as const),
+  ...CREDENTIALS,
+  ...SETTINGS,
+];
+const MIGRATE_PAGES_OPTIONS: readonly (keyof MigratePagesOptions | keyof MigrationSettings)[] = [
+  ...(['from', 'to'] as const),
+  ...CREDENTIALS,
+  ...SETTINGS,
+];
 
 function checkOptions(options: MachineOptions): MachineOptions {
-  if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.includes(name as keyof MachineOptions))
-      throw invalid('options', `must be ${OPTIONS.join(', ')}`, name);
-  }
+  checkNames(options, OPTIONS);
   const { cpus = 1, ipiTimeoutMs = IPI_TIMEOUT_MS } = options;
   if (!Number.isInteger(cpus) || cpus < 0 || cpus > MAX_CPUS) {
     throw invalid('cpus', `must be a whole number from 0 to ${MAX_CPUS}`, cpus);

@@ -175,6 +175,10 @@ describe('CPUs', () => {
     const run = (mm: unknown) => machine.cpus.run(mm as never, program('access'), { args: [] });
     expect(await errorOf(() => run(foreign.createAddressSpace()))).toEqual(errno('ESRCH'));
     expect(await errorOf(() => run({}))).toEqual(errno('EINVAL'));
+    const misspelt = { CPU: 0 } as never;
+    expect(await errorOf(() => machine.cpus.run(machine.createAddressSpace(), program('access'), misspelt))).toEqual(
+      errno('EINVAL'),
+    );
     expect(await errorOf(() => run(undefined))).toEqual(errno('EINVAL'));
   });
 });

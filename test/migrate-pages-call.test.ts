@@ -144,6 +144,7 @@ describe('refuses, and moves nothing:', () => {
     ['a target outside the cpuset, without CAP_SYS_NICE', 'EPERM', { from: [0], to: [1, 3], uid: 7 }],
     ['a target that doesn’t exist, without CAP_SYS_NICE', 'EPERM', { from: [0], to: [1, 5], uid: 7 }],
     ['another user', 'EPERM', { from: [0], to: [1], uid: 8 }],
+    ['a misspelt setting', 'EINVAL', { from: [0], to: [1], Flow: 'serial' }],
     ['half a user', 'EINVAL', { from: [0], to: [1], uid: 0.5 }],
     ['a flow that is none', 'EINVAL', { from: [0], to: [1], flow: 'up' }],
   ])('%s, %s', async (_, code, options) => {

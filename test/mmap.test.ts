@@ -130,6 +130,8 @@ describe('populate without enough memory', () => {
 describe('refuses', () => {
   it.each([
     ['no options', undefined],
+    ['a length for the options', '2M'],
+    ['a misspelt option', { length: '4K', populated: true }],
     ['no length', {}],
     ['a length of 0', { length: 0 }],
     ['a length that is no number', { length: Number.NaN }],

@@ -31,6 +31,9 @@ it.each<[string, string, unknown, unknown]>([
   ['a flag by name', 'EINVAL', [PAGE], { node: 1, flags: 'MPOL_MF_MOVE' }],
   ['fewer nodes than pages', 'EINVAL', [PAGE, PAGE], { nodes: [1] }],
   ['more nodes than pages', 'EINVAL', [PAGE], { nodes: [1, 1] }],
+  ['a misspelt option, which would only ask', 'EINVAL', [PAGE], { Node: 1 }],
+  ['a misspelt setting', 'EINVAL', [PAGE], { node: 1, batchlimit: 1 }],
+  ['a node for the options', 'EINVAL', [PAGE], 1],
   ['both node and nodes', 'EINVAL', [PAGE], { node: 1, nodes: [1] }],
   ['a node that does not exist', 'ENODEV', [PAGE], { node: 3 }],
   ['a negative node', 'ENODEV', [PAGE], { node: -1 }],
@@ -104,6 +107,11 @@ it('is ESRCH for an address space that was closed, or is not this machine’s', 
 it.each([[[]], [[2]], [[-1]], [[0.5]], ['01'], [7]])('is in no cpuset of %j', async (memsAllowed) => {
   await using machine = await Machine.boot({ nodes: ['8M', '8M'] });
   expect(() => machine.createAddressSpace({ memsAllowed } as never)).toThrow(errno('EINVAL'));
+});
+
+it('knows no other options', async () => {
+  await using machine = await Machine.boot({ nodes: ['8M', '8M'] });
+  expect(() => machine.createAddressSpace({ UID: 1 } as never)).toThrow(errno('EINVAL'));
 });
 
 it.each([-1, 0.5, Number.NaN, '0'])('is of no user %s', async (uid) => {

@@ -45,7 +45,14 @@ describe('nodes', () => {
     expect(() => boot(size)).toThrow(code('EINVAL'));
   });
 
-  it.each([undefined, {}, { nodes: [] }, { nodes: '4M' }, { nodes: Array(256).fill('4K') }])('refuse %j', (options) => {
+  it.each([
+    undefined,
+    {},
+    { nodes: [] },
+    { nodes: ['4M'], pcphigh: 8 },
+    { nodes: '4M' },
+    { nodes: Array(256).fill('4K') },
+  ])('refuse %j', (options) => {
     expect(() => PhysicalMemory.create(options as never)).toThrow(code('EINVAL'));
   });
 
@@ -85,6 +92,10 @@ describe('frames', () => {
     expect(shuffled(7)).toEqual(first);
     expect(shuffled(8)).not.toEqual(first);
     expect(shuffled()).toEqual(shuffled(1));
+  });
+
+  it('are in no other order', () => {
+    expect(() => boot('4M').allocFolios(1, 0, { frames: 'shuffle' as never })).toThrow(code('EINVAL'));
   });
 
   it('are allocated all or none', () => {

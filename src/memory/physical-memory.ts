@@ -1,4 +1,4 @@
-import { ErrnoError, invalid } from '../errno.js';
+import { checkNames, ErrnoError, invalid } from '../errno.js';
 import { seededRandom, shuffle } from '../random.js';
 import {
   formatSize,
@@ -27,6 +27,7 @@ const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
 const POISON_PFN = 1;
 const WASM_PAGE = 64 * 1024;
 const MAX_NODES = RESERVED_NID;
+const OPTIONS: readonly (keyof PhysicalMemoryOptions)[] = ['nodes', 'pcpHigh'];
 
 export interface PhysicalMemoryOptions {
   /** Size of each NUMA node: bytes, or a string such as `'1G'`; a multiple of 4 KiB. */
@@ -95,8 +96,9 @@ export class PhysicalMemory {
    * WebAssembly memory has, or more than the machine will map.
    */
   static create(options: PhysicalMemoryOptions): PhysicalMemory {
-    if (!Array.isArray(options?.nodes) || options.nodes.length < 1 || options.nodes.length > MAX_NODES) {
-      throw invalid('nodes', `must be 1 to ${MAX_NODES} sizes`, options?.nodes);
+    checkNames(options, OPTIONS);
+    if (!Array.isArray(options.nodes) || options.nodes.length < 1 || options.nodes.length > MAX_NODES) {
+      throw invalid('nodes', `must be 1 to ${MAX_NODES} sizes`, options.nodes);
     }
     const sizes = options.nodes.map((size) => checkNodeSize(size));
     const { pcpHigh = 0 } = options;
@@ -184,6 +186,9 @@ export class PhysicalMemory {
    */
   allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
     if (!Number.isInteger(count) || count < 0) throw invalid('count', 'must be a whole number of folios', count);
+    const { frames = 'sequential' } = options;
+    if (frames !== 'sequential' && frames !== 'shuffled')
+      throw invalid('frames', 'must be sequential or shuffled', frames);
     const node = this.#nodeId(options.node);
     const size = checkOrder(order);
     if (count * 2 ** size > this.#freePages(node)) {
@@ -203,7 +208,7 @@ export class PhysicalMemory {
       }
     }
     pfns.sort();
-    return options.frames === 'shuffled' ? shuffle(pfns, seededRandom(options.seed ?? 1)) : pfns;
+    return frames === 'shuffled' ? shuffle(pfns, seededRandom(options.seed ?? 1)) : pfns;
   }
 
   /**

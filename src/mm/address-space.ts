@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { ERRNO, ErrnoError, errnoName, invalid } from '../errno.js';
+import { checkNames, ERRNO, ErrnoError, errnoName, invalid } from '../errno.js';
 import type { Folio } from '../memory/folio.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
@@ -51,6 +51,8 @@ export interface AddressSpaceOptions {
   memsAllowed?: readonly number[];
 }
 
+const MMAP_OPTIONS: readonly (keyof MmapOptions)[] = ['length', 'folioSize', 'node', 'populate', 'shared', 'file'];
+const OPTIONS: readonly (keyof AddressSpaceOptions)[] = ['uid', 'memsAllowed'];
 /** The first virtual page that is given out: the null page faults. */
 const FIRST_VPN = PTRS_PER_PTE;
 /** Bytes that can be read at once. */
@@ -77,6 +79,7 @@ export class AddressSpace {
 
   /** @internal */
   constructor(manager: MemoryManager, options: AddressSpaceOptions = {}) {
+    checkNames(options, OPTIONS);
     this.#manager = manager;
     this.uid = checkUid(options.uid ?? 0);
     this.memsAllowed = checkNodes(manager, options.memsAllowed);
@@ -105,12 +108,13 @@ export class AddressSpace {
    */
   mmap(options: MmapOptions): Area {
     this.#checkOpen();
-    const { shared = false, file, populate = false, node: nid = 0 } = options ?? {};
-    const order = orderOf(parseSize(options?.folioSize ?? PAGE_SIZE, 'folio size'));
+    checkNames(options, MMAP_OPTIONS);
+    const { shared = false, file, populate = false, node: nid = 0 } = options;
+    const order = orderOf(parseSize(options.folioSize ?? PAGE_SIZE, 'folio size'));
     const folioSize = PAGE_SIZE * 2 ** order;
     if (!Number.isInteger(nid) || !this.#manager.memory.nodes[nid])
       throw invalid('node', `must be 0 to ${this.#manager.memory.nodes.length - 1}`, nid);
-    const asked = checkLength(options?.length, folioSize, file !== undefined);
+    const asked = checkLength(options.length, folioSize, file !== undefined);
     const length =
       file === undefined ? (asked as number) : checkFileLength(mappableSize(this.#manager, file), asked, folioSize);
     const pages = pagesOf(length);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { ERRNO, ErrnoError, invalid } from '../errno.js';
+import { checkNames, ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { Vpn } from '../units.js';
 import { AddressSpace } from './address-space.js';
@@ -29,6 +29,7 @@ import type { CpuOutcome, CpuTask, CpuWorkerSetup } from './cpu-worker.js';
 
 /** An idle thread is kept this long, in milliseconds, for the next program. */
 const IDLE_THREAD_MS = 1000;
+const RUN_OPTIONS: readonly (keyof RunOptions)[] = ['cpu', 'args'];
 
 /** How long CPUs have waited at migration entries, since the machine was booted. */
 export interface MigrationWaits {
@@ -99,11 +100,13 @@ export class Cpus {
    * there is no such module; EBUSY if the CPU runs another program, or all do; ESRCH if the address space is closed, or another
    * machine's; ESHUTDOWN if the machine is closed; EIO if the thread ended in the middle. Or whatever the program throws.
    */
-  async run(mm: AddressSpace, program: URL | string, { cpu, args }: RunOptions = {}): Promise<unknown> {
+  async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
     if (this.#closing) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
     if (!(mm instanceof AddressSpace)) throw invalid('mm', 'must be an address space of this machine', mm);
     if (mm.memory !== this.#memory) throw new ErrnoError('ESRCH', 'mm: must be an address space of this machine');
     if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
+    checkNames(options, RUN_OPTIONS);
+    const { cpu, args } = options;
     const number = this.#pick(cpu);
     const base = cpuWords(number);
     this.#running[number] = { mm };
