@@ -34,6 +34,7 @@ describe('a program', () => {
   it.each([
     ['that does not exist', program('nowhere'), 'ENOENT'],
     ['of a package that does not exist', 'no-such-package-here', 'ENOENT'],
+    ['by a path relative to nobody knows what', './count.mjs', 'EINVAL'],
     ['without a default export', program('no-default'), 'EINVAL'],
     ['that is async', program('async'), 'EINVAL'],
   ])('%s is refused', async (_, url, code) => {

@@ -177,7 +177,10 @@ export class AddressSpace {
     const vmas = this.#overlapping(first, end);
     if (vmas.length === 0) throw invalid('area', 'must be mapped', area);
     if (child.#overlapping(first, end).length > 0) {
-      throw new ErrnoError('EEXIST', `the child has something mapped at ${area.address}: unmap it first`);
+      throw new ErrnoError(
+        'EEXIST',
+        `the child has something mapped at 0x${area.address.toString(16)} or after it: unmap it first`,
+      );
     }
     for (const vma of vmas) {
       child.#insert({
@@ -388,7 +391,10 @@ export class AddressSpace {
     }
     const errno = await this.fault(vpn as Vpn, isStore);
     if (errno === 0) return;
-    throw new ErrnoError(errnoName(errno) ?? 'EFAULT', `the page at ${vpn * PAGE_SIZE} cannot be accessed`);
+    throw new ErrnoError(
+      errnoName(errno) ?? 'EFAULT',
+      `the page at 0x${(vpn * PAGE_SIZE).toString(16)} cannot be accessed`,
+    );
   }
 }
 

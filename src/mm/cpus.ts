@@ -43,7 +43,7 @@ export interface MigrationWaits {
 
 /** Options of {@link Cpus.run}. */
 export interface RunOptions {
-  /** Number of the CPU. Default: the first that is idle. */
+  /** Number of the CPU, from 0. Default: the first that is idle. */
   cpu?: number;
   /** Given to the program as its second argument: whatever can be sent to a worker. */
   args?: unknown;
@@ -93,12 +93,14 @@ export class Cpus {
   /**
    * Runs a program on a CPU, in an address space.
    *
-   * @param program URL of a module whose default export is a function of a {@link Cpu} and of `args`. It must return
-   * without waiting for anything but memory, and once `cpu.stopRequested`.
+   * @param program URL, or absolute path, of a module whose default export is a function of a {@link Cpu} and of `args`. It
+   * must return without waiting for anything but memory, and once `cpu.stopRequested`.
    * @returns what it returned
-   * @throws ErrnoError EINVAL for a CPU that doesn't exist, a module without such a function, or an async one; ENOENT if
-   * there is no such module; EBUSY if the CPU runs another program, or all do; ESRCH if the address space is closed, or another
-   * machine's; ESHUTDOWN if the machine is closed; EIO if the thread ended in the middle. Or whatever the program throws.
+   * @throws ErrnoError EINVAL for a CPU or an option that doesn't exist, a relative path, a module without such a function, an
+   * async one, or a result that can't be sent to another thread; ENOENT if there is no such module; EBUSY if the CPU runs
+   * another program, or all do, or there are none; ESRCH if the address space is closed, or another machine's; ESHUTDOWN if
+   * the machine is closed; EIO if the thread ended in the middle. DataCloneError for `args` that can't be sent. Or whatever the
+   * program throws.
    */
   async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
     if (this.#closing) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
@@ -106,6 +108,9 @@ export class Cpus {
     if (mm.memory !== this.#memory) throw new ErrnoError('ESRCH', 'mm: must be an address space of this machine');
     if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
     checkNames(options, RUN_OPTIONS);
+    if (/^\.\.?\//.test(String(program))) {
+      throw invalid('program', 'must be a URL, as of new URL(path, import.meta.url), or an absolute path', program);
+    }
     const { cpu, args } = options;
     const number = this.#pick(cpu);
     const base = cpuWords(number);
@@ -128,7 +133,7 @@ export class Cpus {
     }
   }
 
-  /** Asks the program on a CPU, or on all, to return; see {@link Cpu.stopRequested}. */
+  /** Asks the program on CPU `cpu`, or on all, to return; see {@link Cpu.stopRequested}. Does nothing where none runs. */
   stop(cpu?: number): void {
     for (let number = 0; number < this.count; number++) {
       if (cpu !== undefined && cpu !== number) continue;
@@ -137,7 +142,7 @@ export class Cpus {
     }
   }
 
-  /** TLB-flush interrupts that all CPUs have received. */
+  /** TLB-flush interrupts that all CPUs have received since the machine was booted. */
   get interruptsReceived(): number {
     let sum = 0;
     for (let cpu = 0; cpu < this.count; cpu++) sum += this.#words[cpuWords(cpu) + RECEIVED] as number;
@@ -157,7 +162,10 @@ export class Cpus {
     return { count: counts.reduce((sum, count) => sum + count, 0), maxNs, buckets };
   }
 
-  /** Asks all programs to return, gives them `graceMs` milliseconds, and ends the threads. */
+  /**
+   * Asks all programs to return, gives them `graceMs` milliseconds (default: 100), and ends the threads. Closing the machine
+   * does this.
+   */
   async close(graceMs = 100): Promise<void> {
     this.#closing = true;
     this.stop();
@@ -168,6 +176,7 @@ export class Cpus {
   }
 
   #pick(cpu: number | undefined): number {
+    if (this.count === 0) throw new ErrnoError('EBUSY', 'the machine has no CPUs: boot one with some');
     if (cpu !== undefined && (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.count)) {
       throw invalid('cpu', `must be 0 to ${this.count - 1}`, cpu);
     }
