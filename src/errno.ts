@@ -31,7 +31,7 @@ export function errnoName(errno: number): ErrnoCode | undefined {
 /**
  * An error with the kernel's `code`. Its message names the offending value and says what to do instead.
  *
- * Nothing was changed by the call that threw it.
+ * Nothing was changed by the call that threw it, unless its documentation says what was.
  */
 export class ErrnoError extends Error {
   override readonly name = 'ErrnoError';

@@ -44,7 +44,10 @@ export interface MigrationSettings {
 
 /** Options of {@link Machine.boot}. */
 export interface MachineOptions extends MigrationSettings {
-  /** Size of each NUMA node: bytes, or a string such as `'1G'`; at most 4,064 MiB in all. Default: two of 1 GiB. */
+  /**
+   * Size of each NUMA node: bytes, or a string such as `'1G'`; multiples of 4 KiB, at most 4,064 MiB in all. Default: two of
+   * 1 GiB.
+   */
   nodes?: readonly (number | string)[];
   /** CPUs to run programs on, 0 to 64: each is a thread while it runs one. Default: 1. */
   cpus?: number;
@@ -59,12 +62,14 @@ export interface MachineOptions extends MigrationSettings {
   pcpHigh?: number;
 }
 
-/** Durations in nanoseconds. */
+/** Durations in nanoseconds; all 0 while there are none. */
 export interface Latencies {
+  /** How many there were. */
   readonly count: number;
   readonly min: number;
   readonly mean: number;
   readonly max: number;
+  /** The median: half of them took at most that. */
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -152,7 +157,10 @@ export class Machine implements AsyncDisposable {
     return { ...this.#manager.vmstat, nr_tlb_remote_flush_received: this.cpus.interruptsReceived };
   }
 
-  /** How long TLB flushes took that interrupted CPUs, from the first interrupt to the last answer. */
+  /**
+   * How long TLB flushes took that interrupted CPUs, from the first interrupt to the last answer, since the machine was
+   * booted.
+   */
   get tlbFlushNs(): Latencies {
     const { count, min, mean, max } = this.#flushes;
     if (count === 0) return { count, min: 0, mean: 0, max: 0, p50: 0, p90: 0, p99: 0 };
@@ -164,7 +172,11 @@ export class Machine implements AsyncDisposable {
     return { count, min, mean, max, p50, p90, p99 };
   }
 
-  /** Creates an empty address space. The caller owns it, until it or the machine is closed. @throws ErrnoError EINVAL for a wrong option; ESHUTDOWN if the machine is closed */
+  /**
+   * Creates an empty address space. The caller owns it, until it or the machine is closed.
+   *
+   * @throws ErrnoError EINVAL for a wrong option; ESHUTDOWN if the machine is closed
+   */
   createAddressSpace(options?: AddressSpaceOptions): AddressSpace {
     this.#checkOpen();
     const mm = new AddressSpace(this.#manager, options);
@@ -174,7 +186,20 @@ export class Machine implements AsyncDisposable {
     return mm;
   }
 
-  /** {@inheritDoc movePages} */
+  /**
+   * move_pages(2): moves pages of an address space to nodes, or asks where they are. A page inside a large folio moves the
+   * folio; one that is on its node is left alone. The address space's programs may run meanwhile.
+   *
+   * @param pages virtual addresses in bytes, multiples of 4 KiB
+   * @param options where to, on whose behalf, and settings that replace the machine's for this call
+   * @throws ErrnoError, before anything is moved: EFAULT for pages or nodes that are no list of numbers; E2BIG for more pages
+   * than an address space has; EINVAL for an option that doesn't exist, a wrong flag or setting, an address that is no page's,
+   * or as many nodes as there are not pages; ENODEV for a node that doesn't exist; EACCES for one that the address space's
+   * cpuset leaves out; EPERM for another user's address space, or MPOL_MF_MOVE_ALL, without CAP_SYS_NICE; ESRCH if it is
+   * closed, or another machine's; ESHUTDOWN if the machine is closed; EAGAIN if the migrator's threads can't be started. Later:
+   * UnresponsiveCpuError (ETIMEDOUT) if a CPU doesn't answer a TLB flush, or what the migrator throws; the query form then tells
+   * what has moved.
+   */
   async movePages(
     mm: AddressSpace,
     pages: ArrayLike<number>,
@@ -187,7 +212,15 @@ export class Machine implements AsyncDisposable {
     });
   }
 
-  /** {@inheritDoc migratePages} */
+  /**
+   * migrate_pages(2): moves all pages of an address space that are on some nodes to others, each node's to the node in the same
+   * relative position. With CAP_SYS_NICE also those that other address spaces map. Its programs may run meanwhile.
+   *
+   * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for an option that doesn't exist, a
+   * wrong setting, a node that can't exist, or if none of `to` exists and is allowed by the address space's cpuset; EPERM for
+   * another user's address space, or a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed,
+   * or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
+   */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     const asked = options ?? {};
     return this.#during(mm, async () => {
@@ -196,7 +229,10 @@ export class Machine implements AsyncDisposable {
     });
   }
 
-  /** Ends programs, threads and address spaces, once migrations in flight are done; new calls get ESHUTDOWN. May be called again. */
+  /**
+   * Ends programs, threads and address spaces, once migrations in flight are done; new calls get ESHUTDOWN. May be called
+   * again. The memory is given back once nothing refers to the machine or to a view on it any more.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -23,8 +23,11 @@ export const HPAGE_PMD_ORDER = 9 as Order;
 /** Bytes of a cache line on every machine that Node.js supports and that matters here. */
 export const CACHE_LINE = 64;
 
+/** Bytes of a kibibyte, 2^10. */
 export const KiB = 2 ** 10;
+/** Bytes of a mebibyte, 2^20. */
 export const MiB = 2 ** 20;
+/** Bytes of a gibibyte, 2^30. */
 export const GiB = 2 ** 30;
 
 /** The number of pages that hold `bytes`. */
@@ -54,6 +57,7 @@ const SUFFIX: Record<string, number> = { '': 1, K: KiB, M: MiB, G: GiB };
 /**
  * Bytes of a size such as `'64K'`, `'2M'`, `'1.5G'` or `4096`. K, M and G are powers of two; `KiB` and `kb` mean K.
  *
+ * @param name what an error calls it
  * @throws ErrnoError EINVAL unless it is a whole number of bytes, 0 or more.
  */
 export function parseSize(size: string | number, name = 'size'): number {

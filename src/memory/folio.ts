@@ -15,6 +15,7 @@ export type FolioFlag = keyof typeof PG;
  * and from then on the view must not be used.
  */
 export class Folio {
+  /** The memory that it is in. */
   readonly memory: PhysicalMemory;
   /** Frame number of the first page. */
   readonly pfn: Pfn;

@@ -29,6 +29,7 @@ const WASM_PAGE = 64 * 1024;
 const MAX_NODES = RESERVED_NID;
 const OPTIONS: readonly (keyof PhysicalMemoryOptions)[] = ['nodes', 'pcpHigh'];
 
+/** Options of {@link PhysicalMemory.create}. */
 export interface PhysicalMemoryOptions {
   /** Size of each NUMA node: bytes, or a string such as `'1G'`; a multiple of 4 KiB. */
   nodes: readonly (number | string)[];
@@ -39,6 +40,7 @@ export interface PhysicalMemoryOptions {
   pcpHigh?: number;
 }
 
+/** Options of {@link PhysicalMemory.allocFolios}. */
 export interface FrameOptions {
   /** The node to allocate on. Default: 0. */
   node?: number;
@@ -50,6 +52,7 @@ export interface FrameOptions {
 
 /** A NUMA node: a contiguous range of frames with its own free lists. */
 export interface MemoryNode {
+  /** Its number, from 0. */
   readonly id: NodeId;
   /** The first frame, a multiple of 4 MiB. */
   readonly startPfn: Pfn;
@@ -90,10 +93,10 @@ export class PhysicalMemory {
   readonly #reserved: BuddyAllocator;
 
   /**
-   * Boots a physical memory.
+   * Boots a physical memory. There is nothing to close: it is given back once nothing refers to it or to a view on it.
    *
-   * @throws ErrnoError EINVAL for a node size that isn't a multiple of 4 KiB above 0, or a wrong `pcpHigh`; ENOMEM for more than a 32-bit
-   * WebAssembly memory has, or more than the machine will map.
+   * @throws ErrnoError EINVAL for a node size that isn't a multiple of 4 KiB above 0, a wrong `pcpHigh`, or an option that doesn't
+   * exist; ENOMEM for more than a 32-bit WebAssembly memory has, or more than the machine will map.
    */
   static create(options: PhysicalMemoryOptions): PhysicalMemory {
     checkNames(options, OPTIONS);
@@ -145,7 +148,10 @@ export class PhysicalMemory {
     return this.wasm.buffer;
   }
 
-  /** The folio whose first page is `pfn`: a view, without a reference of its own. */
+  /**
+   * The folio whose first page is `pfn`: a view, without a reference of its own. Nothing is checked: what the view says of
+   * any other page means nothing.
+   */
   folio(pfn: number): Folio {
     return new Folio(this, pfn as Pfn);
   }
@@ -182,7 +188,7 @@ export class PhysicalMemory {
    * Allocates `count` folios at once, or none (alloc_pages_bulk). Each has one reference that the caller owns.
    *
    * @returns the folios' PFNs, in the order that `frames` asks for
-   * @throws ErrnoError as {@link allocFolio}; EINVAL for a count that isn't a whole number
+   * @throws ErrnoError as {@link allocFolio}; EINVAL for a count that isn't a whole number, or another order of `frames`
    */
   allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
     if (!Number.isInteger(count) || count < 0) throw invalid('count', 'must be a whole number of folios', count);

@@ -66,7 +66,7 @@ const MAX_ACCESS = 2 ** 31;
 export class AddressSpace {
   /** The user that it belongs to. */
   readonly uid: number;
-  /** Nodes that its pages may be moved to. */
+  /** Numbers of the nodes that its pages may be moved to. */
   readonly memsAllowed: readonly number[];
   /** @internal */
   readonly table: PageTable = createPageTable();
@@ -227,7 +227,10 @@ export class AddressSpace {
     );
   }
 
-  /** The folio that is mapped at `address` now, without a reference of its own; `undefined` if none is. */
+  /**
+   * The folio that is mapped at `address`, in bytes, now: a view, without a reference of its own. `undefined` if none is, as
+   * while it is being migrated.
+   */
   folioAt(address: number): Folio | undefined {
     const vpn = Math.floor(address / PAGE_SIZE);
     const entry = vpn >= 0 && vpn < VPN_LIMIT ? entryAt(this.table, vpn) : 0;

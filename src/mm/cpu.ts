@@ -53,6 +53,8 @@ const OFFSET = PAGE_SIZE - 1;
  * front of the page table. An access to a page that isn't there yet faults it in; one to a page that is being migrated
  * waits until it has arrived. A memory error is met where the page table is walked, not through a translation in the TLB.
  *
+ * Addresses are virtual, in bytes.
+ *
  * Interrupts are answered before every access. A program that computes for long without one calls {@link poll}, or holds
  * up whoever flushes TLBs.
  */

@@ -21,7 +21,10 @@ const BLOCK_MS = 2;
 /** How often a flush that waits looks whether a CPU has gone without an answer, in milliseconds. */
 const POLL_MS = 5;
 
-/** A CPU did not answer an interrupt in time. What was to be changed was changed back. */
+/**
+ * A CPU did not answer an interrupt within `ipiTimeoutMs`. Its code is ETIMEDOUT. What was to be changed was changed back,
+ * unless the call's documentation says otherwise; a migration's earlier batches stay where they are.
+ */
 export class UnresponsiveCpuError extends ErrnoError {
   /** Numbers of the CPUs. */
   readonly cpus: readonly number[];

@@ -12,32 +12,29 @@ import { isMappedShared } from '../mm/rmap.js';
 import type { NodeId, Pfn } from '../units.js';
 import { type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
 
-/** Options of {@link migratePages}. */
+/** Options of `Machine.migratePages`. */
 export interface MigratePagesOptions extends Credentials {
   /** Nodes to move pages away from. */
   from: readonly number[];
-  /** Nodes to move them to: those of the first of `from` in ascending order go to the first of these, and so on, again from the start if there are fewer. */
+  /**
+   * Nodes to move them to: those of the first of `from` in ascending order go to the first of these, and so on, again from
+   * the start if there are fewer.
+   */
   to: readonly number[];
 }
 
-/** What {@link migratePages} did. */
+/** What `Machine.migratePages` did. */
 export interface MigratePagesResult {
   /** Pages that could not be moved: held by somebody, mapped by others too, on their way already, or without room on the node. */
   readonly notMigrated: number;
+  /** What all batches of the call came to. */
   readonly stats: MigrateStats;
 }
 
 /** Nodes that a set of nodes may name at most, as the kernel's CONFIG_NODES_SHIFT of 10. */
 const MAX_NUMNODES = 1024;
 
-/**
- * migrate_pages(2): moves all pages of an address space that are on some nodes to others, each node's to the node in the same
- * relative position. With CAP_SYS_NICE also those that other address spaces map.
- *
- * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for a node that can't exist, or if
- * none of `to` exists and is allowed by the address space's cpuset; EPERM for another user's address space, or a node of `to`
- * that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed. Later as move_pages.
- */
+/** What `Machine.migratePages` does, once its options are known to exist. */
 export async function migratePages(
   manager: MemoryManager,
   mm: AddressSpace,

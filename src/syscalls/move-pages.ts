@@ -14,7 +14,7 @@ import { type NodeId, PAGE_SIZE } from '../units.js';
 import { type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
 import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './flags.js';
 
-/** Options of {@link movePages}. */
+/** Options of `Machine.movePages`. */
 export interface MovePagesOptions extends Credentials {
   /** The node to move every page to. Without it and without `nodes` nothing is moved: the call asks where the pages are. */
   node?: number | undefined;
@@ -24,7 +24,7 @@ export interface MovePagesOptions extends Credentials {
   flags?: number | undefined;
 }
 
-/** What {@link movePages} did. */
+/** What `Machine.movePages` did. */
 export interface MovePagesResult {
   /**
    * For each page the node that it is on, or why not on the one that was asked for, as a negative errno: `-ENOENT` (-2) it
@@ -34,6 +34,7 @@ export interface MovePagesResult {
   readonly status: Int32Array;
   /** Pages that were to be moved and could not be, for EIO, ENOMEM or EBUSY. */
   readonly notMigrated: number;
+  /** What all batches of the call came to; all 0 of the query form. */
   readonly stats: MigrateStats;
 }
 
@@ -42,17 +43,7 @@ const CHUNK = 8192;
 /** Status of a page whose folio is isolated, until it is known what becomes of it. */
 const PENDING = 0x7fffffff;
 
-/**
- * move_pages(2): moves pages of an address space to nodes, or asks where they are. A page inside a large folio moves the
- * folio; one that is on its node is left alone. The address space's programs may run meanwhile.
- *
- * @param pages virtual addresses in bytes, multiples of 4 KiB
- * @throws ErrnoError, before anything is moved: EFAULT for pages or nodes that are no list of numbers; E2BIG for more pages
- * than an address space has; EINVAL for a wrong flag, an address that is no page's, or as many nodes as there are not pages;
- * ENODEV for a node that doesn't exist; EACCES for one that the address space's cpuset leaves out; EPERM for another user's
- * address space, or MPOL_MF_MOVE_ALL, without CAP_SYS_NICE; ESRCH if it is closed. Later: UnresponsiveCpuError (ETIMEDOUT) if
- * a CPU doesn't answer a TLB flush, or what the migrator throws; the query form then tells what has moved.
- */
+/** What `Machine.movePages` does, once its options are known to exist. */
 export async function movePages(
   manager: MemoryManager,
   mm: AddressSpace,
