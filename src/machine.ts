@@ -345,7 +345,8 @@ const MAX_IN_FLIGHT = 4;
 
 function isMigrator(migrator: MigratorName | Migrator): boolean {
   if (typeof migrator !== 'object') return MIGRATOR_NAMES.includes(migrator);
-  return typeof migrator?.copyFolio === 'function' && typeof migrator.copyFolios === 'function';
+  const { name, copyFolio, copyFolios } = migrator ?? {};
+  return typeof name === 'string' && typeof copyFolio === 'function' && typeof copyFolios === 'function';
 }
 
 /** The settings that `options` have, and else `base`. */

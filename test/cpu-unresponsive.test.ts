@@ -1,5 +1,5 @@
 import { Machine, UnresponsiveCpuError } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   expectAtRest,
   expectBytes,
@@ -83,9 +83,10 @@ describe('a CPU that stops answering', () => {
     await started(area, [0]);
     expect(await errorOf(() => mm.munmap(other.address, other.length))).toMatchObject({ code: 'ETIMEDOUT', cpus: [0] });
     expect(mm.folioAt(other.address)).toBeUndefined();
-    expect(freePages(machine)).toEqual([4096 - 16, 4096]);
+    // Unmapped, but not free before the CPU has answered: it may be in the middle of a store.
+    expect(freePages(machine)).toEqual([4096 - 32, 4096]);
     await machine.close();
-    expect(freePages(machine)).toEqual([4096, 4096]);
+    await vi.waitFor(() => expect(freePages(machine)).toEqual([4096, 4096]));
     expect(await end).toBeInstanceOf(Error);
   });
 });

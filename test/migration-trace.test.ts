@@ -44,10 +44,9 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator', ({ flow, migrator }) => {
     await using machine = await Machine.boot({ ...SIZES, flow, migrator, batchLimit: 16 });
     const area = machine.createAddressSpace().mmap({ length: 40 * 4096, populate: true });
     const heard = await listen(() => machine.movePages(area.mm, area.pages(), { node: 1 }));
+    const call = { flow, migrator, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' };
     const expected = [16, 16, 8].flatMap((folios, batch) =>
-      STEPS[flow].flatMap((phase) =>
-        ['start', 'end'].map((event) => ({ batch, phase, event, folios, flow, migrator })),
-      ),
+      STEPS[flow].flatMap((phase) => ['start', 'end'].map((event) => ({ ...call, batch, phase, event, folios }))),
     );
     expect(heard.map(({ phasesNs, ...rest }) => rest)).toEqual(expected);
     const sums = heard.map(({ phasesNs }) => sum(phasesNs));

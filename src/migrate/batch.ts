@@ -6,6 +6,7 @@ import type { MigrateMode } from './modes.js';
 import { migrateFolioDone } from './move.js';
 import { beforeRetry, PhaseSampler, timed, traced } from './phase.js';
 import { trySplitFolio } from './split.js';
+import { countSucceeded } from './stats.js';
 import { FREED, migrateFolioUnmap } from './unmap.js';
 
 /** How a batch is to be migrated. */
@@ -101,11 +102,13 @@ async function migrateSeriallyOnce(migration: Migration, folios: Uint32Array, ma
 /** Deals with a folio that could not be unmapped, for another reason than EAGAIN. */
 function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, { split }: BatchManner): void {
   const { manager, stats } = migration;
+  const order = manager.memory.page.order[pfn] as number;
   if (errno === FREED) {
-    manager.memory.putFolio(pfn);
+    // To the kernel a success.
+    countSucceeded(stats, order);
+    migrateFolioDone(migration, pfn);
     return;
   }
-  const order = manager.memory.page.order[pfn] as number;
   if (errno === ERRNO.ENOMEM && order > 0 && split && trySplitFolio(migration, pfn)) {
     if (order >= HPAGE_PMD_ORDER) stats.thpSplit++;
     for (let i = 0; i < 1 << order; i++) split.push((pfn + i) as Pfn);

@@ -1,4 +1,4 @@
-import { ERRNO } from '../errno.js';
+import { ERRNO, ErrnoError } from '../errno.js';
 import { PAGE_SIZE, type Pfn } from '../units.js';
 import type { Migration } from './migration.js';
 
@@ -45,6 +45,6 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
 
 /** Keeps what a migrator has thrown, for the end of the call; its folios stay where they were. */
 function giveUp(migration: Migration, error: unknown): number {
-  migration.error ??= error;
+  migration.error ??= error ?? new ErrnoError('EIO', `the migrator ${migration.migrator.name} failed without an error`);
   return ERRNO.EIO;
 }

@@ -1,7 +1,7 @@
 import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
 import { copyFolio, copyUnmapped } from './copy.js';
-import { fail, type Migration } from './migration.js';
+import { errnoOf, fail, type Migration } from './migration.js';
 import type { Flow, MigrateMode } from './modes.js';
 import {
   folioMigrateMapping,
@@ -97,6 +97,7 @@ async function moveTogether(migration: Migration, mode: MigrateMode, passes: num
 
 /** Copies a folio that nobody else holds: whoever does may still write to the old frames. */
 function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
+  if (migration.error !== undefined) return errnoOf(migration.error);
   return hasExpectedRefs(migration, src) ? copyFolio(migration, src, dst) : ERRNO.EAGAIN;
 }
 

@@ -49,7 +49,7 @@ export async function migratePages(
   putbackMovablePages(migration);
   migration.stats.interrupts = manager.interruptsReceived() - interrupts;
   count(migration);
-  if (migration.error) throw migration.error;
+  if (migration.error !== undefined) throw migration.error;
   return migration;
 }
 
@@ -101,12 +101,12 @@ async function migrateOneBatch(migration: Migration, folios: Uint32Array): Promi
   if (split.length === 0) return;
   // One pass: there was no memory a moment ago.
   const manner = { mode: 'MIGRATE_ASYNC', passes: 1, split: undefined } as const;
-  const { isOutOfMemory } = migration;
-  migration.isOutOfMemory = false;
-  for (let first = 0; first < split.length; first += migration.batchLimit) {
-    await migratePagesBatch(migration, Uint32Array.from(split.slice(first, first + migration.batchLimit)), manner);
+  let done = 0;
+  for (; done < split.length && !migration.isOutOfMemory; done += migration.batchLimit) {
+    await migratePagesBatch(migration, Uint32Array.from(split.slice(done, done + migration.batchLimit)), manner);
   }
-  migration.isOutOfMemory ||= isOutOfMemory;
+  // Unlike the kernel, which would go on splitting folio after folio, the call ends with the first page without room.
+  for (const pfn of split.slice(done)) fail(migration, pfn, ERRNO.ENOMEM);
 }
 
 /** First the whole batch without waiting; then what is left, folio by folio, which may wait (migrate_pages_sync). */
@@ -115,7 +115,7 @@ async function migratePagesSync(migration: Migration, folios: Uint32Array, split
   const before = failed.length;
   const together = { mode: 'MIGRATE_ASYNC', passes: NR_MAX_MIGRATE_ASYNC_RETRY, split } as const;
   await migratePagesBatch(migration, folios, together);
-  if (migration.isOutOfMemory) return;
+  if (migration.isOutOfMemory || migration.error !== undefined) return;
   const left = failed.splice(before);
   failedErrno.length = before;
   for (const [at, pfn] of left.entries()) {

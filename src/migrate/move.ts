@@ -5,8 +5,9 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { isCached, replaceCached } from '../mm/page-cache.js';
 import { removeMigrationPtes } from '../mm/rmap.js';
-import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import type { Pfn } from '../units.js';
 import type { Migration } from './migration.js';
+import { countSucceeded } from './stats.js';
 
 /** Flags that a folio keeps where it goes. */
 const KEPT = PG.referenced | PG.dirty | PG.uptodate | PG.swapbacked;
@@ -80,9 +81,7 @@ export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): v
   if (entries > 1) Atomics.add(page.refcount, dst, entries - 1);
   if ((page.flags[dst] as number) & PG.locked) clearAndWake(page, dst, PG.locked);
   if (entries === 0) memory.putFolio(dst);
-  const order = page.order[src] as number;
-  stats.succeeded += 1 << order;
-  if (order >= HPAGE_PMD_ORDER) stats.thpSucceeded++;
+  countSucceeded(stats, page.order[src] as number);
 }
 
 /** Frees the old frames of a folio that was moved (migrate_folio_done). */

@@ -142,6 +142,6 @@ export async function beforeRetry(migration: Migration, mode: MigrateMode, folio
 }
 
 function describe(migration: Migration, phase: MigrateTrace['phase'], folios: number): MigrateTrace {
-  const { stats, batch, flow, migrator } = migration;
-  return { batch, phase, flow, migrator: migrator.name, folios, phasesNs: { ...stats.phasesNs } };
+  const { stats, batch, flow, mode, reason, migrator } = migration;
+  return { batch, phase, flow, mode, reason, migrator: migrator.name, folios, phasesNs: { ...stats.phasesNs } };
 }

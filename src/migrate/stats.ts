@@ -1,3 +1,5 @@
+import { HPAGE_PMD_ORDER } from '../units.js';
+
 /** Nanoseconds of a migration's steps, summed over its batches. */
 export interface Phases {
   /** Looking the folios up and taking them off the LRU. */
@@ -22,7 +24,7 @@ export function createPhases(): Phases {
 export interface MigrateStats {
   /** Pages migrated. */
   succeeded: number;
-  /** Pages that were not. */
+  /** Pages that were not, those among them that were not tried once the target had no memory. */
   failed: number;
   /** Folios of at least 2 MiB migrated whole. */
   thpSucceeded: number;
@@ -50,6 +52,12 @@ export function createMigrateStats(): MigrateStats {
     interrupts: 0,
     phasesNs: createPhases(),
   };
+}
+
+/** Counts a folio of `order` that was migrated. */
+export function countSucceeded(stats: MigrateStats, order: number): void {
+  stats.succeeded += 1 << order;
+  if (order >= HPAGE_PMD_ORDER) stats.thpSucceeded++;
 }
 
 /** The fraction F of a migration's time that its copies took. */

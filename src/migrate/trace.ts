@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { Flow } from './modes.js';
+import type { Flow, MigrateMode, MigrateReason } from './modes.js';
 import type { Phases } from './stats.js';
 
 /**
@@ -12,6 +12,9 @@ export interface MigrateTrace {
   readonly batch: number;
   readonly phase: 'unmap' | 'flush' | 'copy' | 'move' | 'putBack';
   readonly flow: Flow;
+  readonly mode: MigrateMode;
+  /** Why the call was made. */
+  readonly reason: MigrateReason;
   /** Name of the migrator. */
   readonly migrator: string;
   /** Folios that the phase has before it; the same in `end`. */

@@ -9,7 +9,7 @@ import type { Vma } from './mapping.js';
 import { entryAt, frameAt, type PageTable, splitHugePmd } from './page-table.js';
 import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, toMigrationEntry, WRITE } from './pte.js';
 import { entriesOf, exchangeForMigration, folioRemoveRmap, removeMigrationPtes, wakeWaiters } from './rmap.js';
-import { addToFlush, createFlushBatch } from './tlb-flush.js';
+import { addToFlush, createFlushBatch, onceAnswered } from './tlb-flush.js';
 
 /**
  * Makes page `vpn` of an area accessible (handle_mm_fault): maps what isn't, and gives a store its own copy of a page that
@@ -82,29 +82,37 @@ async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<num
   const entry = exchangeForMigration(table.ptes, vpn, source);
   const flush = createFlushBatch();
   addToFlush(flush, table, vpn, 1);
+  const drop = () => folioRemoveRmap(manager, folio, 1);
   try {
     await tlb.flush(flush);
-  } finally {
-    mapCopy(manager, vma, vpn, copy, entry);
-    // A fork meanwhile has copied the migration entry.
-    Atomics.add(page.refcount, folio, removeMigrationPtes(manager, folio, folio));
-    clearAndWake(page, folio, PG.locked);
-    folioRemoveRmap(manager, folio, 1);
+  } catch (error) {
+    mapCopy(manager, vma, vpn, copy, entry, folio);
+    onceAnswered(error, drop);
+    throw error;
   }
+  mapCopy(manager, vma, vpn, copy, entry, folio);
+  drop();
   return 0;
 }
 
-/** Maps the copy of a page instead of its migration entry; or frees it, if the page was unmapped meanwhile. */
-function mapCopy(manager: MemoryManager, vma: Vma, vpn: Vpn, copy: Pfn, entry: number): void {
+/**
+ * Maps the copy of a page instead of its migration entry, or frees it, if the page was unmapped meanwhile; and unlocks the
+ * folio that it is a copy of a page of.
+ */
+function mapCopy(manager: MemoryManager, vma: Vma, vpn: Vpn, copy: Pfn, entry: number, folio: Pfn): void {
   const { ptes } = vma.table;
-  if (ptes[vpn] !== toMigrationEntry(entry)) {
+  const { page } = manager.memory;
+  if (ptes[vpn] === toMigrationEntry(entry)) {
+    adoptAnonymous(manager, vma, copy, vpn, 1);
+    // Release: the copied bytes come before the entry.
+    Atomics.store(ptes, vpn, makeEntry(copy, (flagsOf(entry) & ~DIRTY) | WRITE));
+    wakeWaiters(manager, vpn, vpn + 1);
+  } else {
     manager.memory.putFolio(copy);
-    return;
   }
-  adoptAnonymous(manager, vma, copy, vpn, 1);
-  // Release: the copied bytes come before the entry.
-  Atomics.store(ptes, vpn, makeEntry(copy, (flagsOf(entry) & ~DIRTY) | WRITE));
-  wakeWaiters(manager, vpn, vpn + 1);
+  // A fork meanwhile has copied the migration entry.
+  Atomics.add(page.refcount, folio, removeMigrationPtes(manager, folio, folio));
+  clearAndWake(page, folio, PG.locked);
 }
 
 /** Maps by PTEs what a PMD maps at `vpn`: 512 entries hold a reference each instead of one. */

@@ -28,12 +28,25 @@ const POLL_MS = 5;
 export class UnresponsiveCpuError extends ErrnoError {
   /** Numbers of the CPUs. */
   readonly cpus: readonly number[];
+  /**
+   * Resolves once they have answered after all, or run nothing any more; until then one of them may be in the middle of an
+   * access by the old translation. Keeps no process alive.
+   */
+  readonly answered: Promise<void>;
 
-  constructor(cpus: readonly number[], ms: number) {
+  /** @internal */
+  constructor(cpus: readonly number[], ms: number, answered: Promise<void>) {
     const which = `CPU ${cpus.join(', ')}`;
     super('ETIMEDOUT', `${which} did not answer a TLB flush within ${ms} ms: have the program call poll()`);
     this.cpus = cpus;
+    this.answered = answered;
   }
+}
+
+/** Runs `drop` once no CPU can be using what a flush was for, which failed with `error`. */
+export function onceAnswered(error: unknown, drop: () => void): void {
+  if (error instanceof UnresponsiveCpuError) void error.answered.then(drop);
+  else drop();
 }
 
 /** Translations to be flushed: collected while page tables are changed, flushed at once (the kernel's tlbflush_unmap_batch). */
@@ -177,7 +190,7 @@ export class TlbFlusher {
 
   async #waitPatiently(missing: () => number[], started: number): Promise<void> {
     for (let left = missing(); left.length > 0; left = missing()) {
-      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(left);
+      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(left, missing);
       const pending = Atomics.load(this.#words, PENDING);
       const answer = Atomics.waitAsync(this.#words, PENDING, pending, POLL_MS);
       // A timer as well: a wait alone doesn't keep the process alive.
@@ -186,10 +199,13 @@ export class TlbFlusher {
     this.#finish(started);
   }
 
-  #giveUp(missing: readonly number[]): UnresponsiveCpuError {
+  #giveUp(cpus: readonly number[], missing: () => number[]): UnresponsiveCpuError {
     this.#underWay--;
-    for (const cpu of missing) this.#owed.add(cpu);
-    return new UnresponsiveCpuError(missing, this.#timeoutMs);
+    for (const cpu of cpus) this.#owed.add(cpu);
+    const answered = async () => {
+      while (missing().length > 0) await sleep(POLL_MS, undefined, { ref: false });
+    };
+    return new UnresponsiveCpuError(cpus, this.#timeoutMs, answered());
   }
 
   #finish(started: number): undefined {

@@ -2,7 +2,7 @@
 export interface Vmstat {
   /** Pages migrated. */
   pgmigrate_success: number;
-  /** Pages that were to be migrated and were not. */
+  /** Pages that were to be migrated and were not, also those that were not tried once the target had no memory. */
   pgmigrate_fail: number;
   /** Folios of at least 2 MiB migrated whole. */
   thp_migration_success: number;

@@ -1,18 +1,18 @@
-import { compoundHead } from '../memory/page-metadata.js';
+import { compoundHead, type PageMetadata, PG } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER, type Pfn, type Vpn } from '../units.js';
 import { splitPmdMapping } from './fault.js';
 import type { MemoryManager } from './manager.js';
 import { isPmdEmpty, type PageTable, PTRS_PER_PTE } from './page-table.js';
-import { frameOf, MIGRATION, PRESENT, TABLE } from './pte.js';
+import { ACCESSED, DIRTY, frameOf, MIGRATION, PRESENT, TABLE } from './pte.js';
 import { folioRemoveRmap, wakeWaiters } from './rmap.js';
-import { addToFlush, createFlushBatch } from './tlb-flush.js';
+import { addToFlush, createFlushBatch, onceAnswered } from './tlb-flush.js';
 
 /**
  * Takes every entry of pages `first` up to `end` away (zap_page_range), flushes, and then drops the references
  * that they held: no CPU reaches a frame that is free. A folio on its way finds nothing to map when it arrives.
  *
  * @returns nothing if it is done; a promise if CPUs are slow to answer, which rejects with an UnresponsiveCpuError if they
- * don't; the pages are unmapped and freed all the same, for a CPU answers before it accesses anything
+ * don't; the pages are unmapped all the same, and freed once it has
  */
 export function zapRange(
   manager: MemoryManager,
@@ -29,6 +29,7 @@ export function zapRange(
     if (entry & PRESENT) {
       const pfn = compoundHead(page, frameOf(entry));
       removed.set(pfn, (removed.get(pfn) ?? 0) + 1);
+      if (manager.mappings.get(page.mapping[pfn] as number)?.cache) keepBits(page, pfn, entry);
     } else if (entry & MIGRATION) {
       wakeWaiters(manager, vpn, vpn + PTRS_PER_PTE);
     }
@@ -42,9 +43,20 @@ export function zapRange(
     for (const [pfn, entries] of removed) folioRemoveRmap(manager, pfn, entries);
   };
   const answers = manager.tlb.flush(flush);
-  if (answers) return answers.finally(drop);
-  drop();
-  return undefined;
+  if (!answers) {
+    drop();
+    return undefined;
+  }
+  return answers.then(drop, (error) => {
+    onceAnswered(error, drop);
+    throw error;
+  });
+}
+
+/** Leaves with a folio that stays cached what CPUs did to it through an entry. */
+function keepBits({ flags }: PageMetadata, pfn: Pfn, entry: number): void {
+  const bits = (entry & DIRTY ? PG.dirty : 0) | (entry & ACCESSED ? PG.referenced : 0);
+  if (bits !== 0) Atomics.or(flags, pfn, bits);
 }
 
 /** Whether the 2 MiB around `vpn` are not all in the range. */
