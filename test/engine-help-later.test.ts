@@ -1,6 +1,6 @@
 import { CopyEngine, MiB } from 'mtcopy';
 import { expect, it } from 'vitest';
-import { fillRandom, isSame, MANNERS } from './support.js';
+import { errorOf, fillRandom, isSame, MANNERS } from './support.js';
 
 it.each(MANNERS)(
   'what the program does after a call comes before its own share: $schedule, $caller',
@@ -24,3 +24,12 @@ it.each(MANNERS)(
     }
   },
 );
+
+it('a misspelt option is refused, and nothing is copied', async () => {
+  await using engine = await CopyEngine.create({ memory: '16M', threads: 1 });
+  const [to, from] = [engine.allocate(4096), engine.allocate(4096)];
+  fillRandom(from, 1);
+  const error = await errorOf(() => engine.copy(to, from, { Signal: AbortSignal.abort() } as object));
+  expect(error).toMatchObject({ code: 'EINVAL', message: "EINVAL: options: must be signal, helpLater, got 'Signal'" });
+  expect(to.every((byte) => byte === 0)).toBe(true);
+});

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { BroadcastChannel } from 'node:worker_threads';
-import { ErrnoError, invalid } from '../errno.js';
+import { checkNames, ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import { AbortRelay } from './abort-relay.js';
@@ -32,6 +32,7 @@ export interface CopyOptions {
   helpLater?: boolean | undefined;
 }
 
+const COPY_OPTIONS: readonly (keyof CopyOptions)[] = ['signal', 'helpLater'];
 /** Idle time, in milliseconds, after which the workers leave, so that they keep no process from ending. */
 const PARK_MS = 100;
 /** The most that a synchronous call waits for workers that had left, in milliseconds. */
@@ -225,7 +226,7 @@ export class CopyEngine implements AsyncDisposable {
   /** The short way of one small item in the engine's memory; `undefined` if it must go the long way. */
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): CopyResult | undefined {
     const bytes = to?.byteLength;
-    if (this.#closed || options?.signal !== undefined || !(bytes >= 0)) return undefined;
+    if (this.#closed || options !== undefined || !(bytes >= 0)) return undefined;
     if (!this.#choice.isInline(bytes)) return undefined;
     const started = performance.now();
     if (!checkPair({ to, from }, 0, this.memory, this.#options.kernel)) return undefined;
@@ -239,6 +240,7 @@ export class CopyEngine implements AsyncDisposable {
 
   async #copy(batch: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
     this.#checkOpen();
+    if (options !== undefined) checkNames(options, COPY_OPTIONS);
     const signal = checkSignal(options?.signal);
     const call = createCall(this.memory, batch, this.#options.kernel);
     if (signal?.aborted) {

@@ -1,4 +1,4 @@
-import { invalid } from '../errno.js';
+import { checkNames, invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { MiB, PAGE_SIZE, parseSize } from '../units.js';
 import { checkThreads } from './check-threads.js';
@@ -72,10 +72,7 @@ const MAX_NICE = 19;
 
 /** Checks the options and fills in the defaults. Throws EINVAL, or ENOMEM for memory that can't be had. */
 export function checkOptions(options: CreateOptions = {}): EngineOptions {
-  if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.includes(name as keyof CreateOptions)) throw invalid('options', `must be ${OPTIONS.join(', ')}`, name);
-  }
+  checkNames(options, OPTIONS);
   const checked = {
     threads: checkThreads(options.threads ?? 'auto'),
     schedule: oneOf('schedule', options.schedule ?? 'dynamic', SCHEDULES),

@@ -5,7 +5,7 @@ import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { migratePagesBatch } from './batch.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { lap, needResched, resched } from './phase.js';
-import { addStats, type MigrateStats } from './stats.js';
+import { addStats, type MigrateStats, roundPhases } from './stats.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */
 const NR_MAX_MIGRATE_PAGES_RETRY = 10;
@@ -48,6 +48,7 @@ export async function migratePages(
   for (const pfn of folios.subarray(queue.next)) fail(migration, pfn, errno);
   putbackMovablePages(migration);
   migration.stats.interrupts = manager.interruptsReceived() - interrupts;
+  roundPhases(migration.stats);
   count(migration);
   if (migration.error !== undefined) throw migration.error;
   return migration;

@@ -67,6 +67,11 @@ export function fractionCopy(phases: Phases): number {
   return all === 0 ? 0 : copy / all;
 }
 
+/** Rounds the phases to whole nanoseconds. */
+export function roundPhases({ phasesNs }: MigrateStats): void {
+  for (const name of Object.keys(phasesNs) as (keyof Phases)[]) phasesNs[name] = Math.round(phasesNs[name]);
+}
+
 /** Adds what another call did to `sum`. */
 export function addStats(sum: MigrateStats, { phasesNs, ...counts }: MigrateStats): void {
   for (const name of Object.keys(counts) as (keyof typeof counts)[]) sum[name] += counts[name];

@@ -92,7 +92,7 @@ async function moveChunk(
 ): Promise<number> {
   const started = performance.now();
   const folios = isolateChunk(manager, mm, chunk);
-  sum.phasesNs.isolate += (performance.now() - started) * 1e6;
+  sum.phasesNs.isolate += Math.round((performance.now() - started) * 1e6);
   if (folios.length === 0) return 0;
   const { target } = chunk;
   const request = { ...manner, target, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
