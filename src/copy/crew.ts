@@ -53,7 +53,7 @@ export class Crew {
     this.#ring = ring;
     this.#onLost = onLost;
     this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('./worker.js', import.meta.url)),
+      filename: fileURLToPath(new URL('./worker-entry.cjs', import.meta.url)),
       workerData: setup,
       minThreads: 0,
       maxThreads: MAX_THREADS,

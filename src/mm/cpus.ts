@@ -74,7 +74,7 @@ export class Cpus {
     this.#running = new Array(count).fill(undefined);
     const setup: CpuWorkerSetup = { memory: memory.wasm, poisonAddress: memory.poisonAddress, words };
     this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('./cpu-worker.js', import.meta.url)),
+      filename: fileURLToPath(new URL('./cpu-entry.cjs', import.meta.url)),
       workerData: setup,
       minThreads: 0,
       maxThreads: Math.max(1, count),
