@@ -41,7 +41,7 @@ export const BELL = 0;
 export const REQUEST = 1;
 export const STOP = 2;
 export const FAULT_RESULT = 3;
-/** 1 from before the CPU gets a program until its thread is done with that. */
+/** What became of the CPU's program: {@link ENDED}, {@link SENT} or {@link BEGUN}. */
 export const RUNNING = 4;
 export const ACKED = LINE;
 export const FAULT_STATE = LINE + 1;
@@ -57,6 +57,13 @@ export const LONGEST_WAIT = LINE + 6;
 export const WAIT_BUCKETS = 2 * LINE;
 export const WAIT_BUCKET_COUNT = 32;
 const CPU_WORDS = 3 * LINE;
+
+/** Values of RUNNING: its thread is done with it, or there was none. */
+export const ENDED = 0;
+/** It is on its way to a thread. */
+export const SENT = 1;
+/** A thread has it. */
+export const BEGUN = 2;
 
 /** Values of FAULT_STATE. */
 export const NO_FAULT = 0;

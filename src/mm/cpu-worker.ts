@@ -4,7 +4,7 @@ import { PoisonMap } from '../memory/poison-map.js';
 import { PAGE_SIZE } from '../units.js';
 import type { SharedWasmMemory } from '../wasm.js';
 import { Cpu } from './cpu.js';
-import { cpuWords, RUNNING } from './cpu-area.js';
+import { BEGUN, cpuWords, ENDED, RUNNING } from './cpu-area.js';
 import { openPageTable } from './page-table.js';
 
 /** What every CPU thread of a machine gets once, as its workerData. */
@@ -33,11 +33,12 @@ export type CpuOutcome = { readonly value: unknown } | { readonly code: ErrnoCod
 
 /** Runs a program as CPU `cpu`. */
 export default async function run(task: CpuTask): Promise<CpuOutcome> {
+  Atomics.store(words, cpuWords(task.cpu) + RUNNING, BEGUN);
   try {
     return await runProgram(task);
   } finally {
-    // Whoever finds this unchanged after the thread has ended knows that it ended in the middle.
-    Atomics.store(words, cpuWords(task.cpu) + RUNNING, 0);
+    // Whoever finds it begun after the thread has ended knows that it ended in the middle.
+    Atomics.store(words, cpuWords(task.cpu) + RUNNING, ENDED);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Vpn } from '../units.js';
 import { AddressSpace } from './address-space.js';
 import {
   cpuWords,
+  ENDED,
   FAULT_BELL,
   FAULT_IS_STORE,
   FAULT_RAISED,
@@ -19,6 +20,7 @@ import {
   RECEIVED,
   RUNNING,
   ringCpu,
+  SENT,
   STOP,
   WAIT_BUCKET_COUNT,
   WAIT_BUCKETS,
@@ -61,6 +63,8 @@ export class Cpus {
   readonly #pool: Piscina<CpuTask, CpuOutcome>;
   /** What each CPU runs: one object a program. */
   readonly #running: ({ readonly mm: AddressSpace } | undefined)[];
+  /** The programs that no thread has taken up yet, as far as is known, by their CPU; the newest last. */
+  readonly #starts = new Map<number, AbortController>();
   #handlesFaults = false;
   #closing = false;
   /** Settled once every thread has ended. */
@@ -83,6 +87,8 @@ export class Cpus {
     });
     // An idle thread that failed is replaced when it is wanted; without a listener it would end the process.
     this.#pool.on('error', () => {});
+    // After the current event: Piscina tells before it has taken the thread off its books.
+    this.#pool.on('workerDestroy', () => queueMicrotask(() => this.#failOrphans()));
   }
 
   /** Numbers of the CPUs that run a program. */
@@ -116,10 +122,13 @@ export class Cpus {
     const base = cpuWords(number);
     this.#running[number] = { mm };
     Atomics.store(this.#words, base + STOP, 0);
-    Atomics.store(this.#words, base + RUNNING, 1);
+    Atomics.store(this.#words, base + RUNNING, SENT);
     this.#startFaultHandler();
+    const start = new AbortController();
+    this.#starts.set(number, start);
     try {
-      const outcome = await this.#pool.run({ cpu: number, table: mm.table.buffer, program: String(program), args });
+      const task = { cpu: number, table: mm.table.buffer, program: String(program), args };
+      const outcome = await this.#pool.run(task, { signal: start.signal });
       if ('value' in outcome) return outcome.value;
       throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
     } catch (error) {
@@ -127,6 +136,7 @@ export class Cpus {
       await this.#threadsEnded;
       throw this.#explain(mm, number, error);
     } finally {
+      this.#starts.delete(number);
       this.#running[number] = undefined;
       // The fault handler may have nobody left to wait for.
       this.#ringFaultBell();
@@ -190,7 +200,7 @@ export class Cpus {
 
   /** What {@link run} rejects with, for what Piscina does. */
   #explain(mm: AddressSpace, cpu: number, error: unknown): unknown {
-    const hasEnded = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === 0;
+    const hasEnded = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === ENDED;
     if (hasEnded && error instanceof Error) return error;
     if (hasEnded) return invalid('program', 'must return, or throw, what can be sent to another thread', error);
     // Thrown before the program was sent.
@@ -205,6 +215,17 @@ export class Cpus {
     if (Atomics.exchange(words, cpuWords(cpu) + WAITING_VPN, 0) !== 0) Atomics.sub(words, WAITERS, 1);
     Atomics.store(words, cpuWords(cpu) + FAULT_STATE, NO_FAULT);
     return new ErrnoError('EIO', `CPU ${cpu}: its thread ended in the middle of the program`, { cause });
+  }
+
+  /**
+   * Fails the programs that no thread will take up: a thread that ends before it is ready leaves in Piscina's queue what it was
+   * started for. The newest are those in the queue; `queueSize` is what exceeds the threads that are still to be ready.
+   */
+  #failOrphans(): void {
+    for (const [cpu, start] of Array.from(this.#starts).reverse()) {
+      if (this.#closing || this.#pool.queueSize === 0) return;
+      if (Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === SENT) start.abort();
+    }
   }
 
   #startFaultHandler(): void {
