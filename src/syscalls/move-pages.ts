@@ -47,11 +47,11 @@ const PENDING = 0x7fffffff;
 export async function movePages(
   manager: MemoryManager,
   mm: AddressSpace,
-  pages: ArrayLike<number>,
+  list: ArrayLike<number>,
   options: MovePagesOptions,
   manner: MigrateManner,
 ): Promise<MovePagesResult> {
-  const asked = checkArguments(manager, mm, pages, options);
+  const { pages, asked } = checkArguments(manager, mm, list, options);
   const status = new Int32Array(pages.length);
   const stats = createMigrateStats();
   if (asked === undefined) {
@@ -186,13 +186,20 @@ function toStatus(errno: number): number {
   return errno === ERRNO.EHWPOISON ? ERRNO.EIO : errno;
 }
 
-/** Checks everything that can be before anything is moved. Returns the node of all pages, or of each; `undefined`: none. */
+/** What a call is asked for, as it was when that was checked. */
+interface Request {
+  readonly pages: ArrayLike<number>;
+  /** The node of all pages, or of each; `undefined`: none. */
+  readonly asked: number | ArrayLike<number> | undefined;
+}
+
+/** Checks everything that can be before anything is moved. */
 function checkArguments(
   { memory }: MemoryManager,
   mm: AddressSpace,
-  pages: ArrayLike<number>,
-  { node, nodes, flags = MPOL_MF_MOVE, ...credentials }: MovePagesOptions,
-): number | ArrayLike<number> | undefined {
+  list: ArrayLike<number>,
+  { node, nodes: nodeList, flags = MPOL_MF_MOVE, ...credentials }: MovePagesOptions,
+): Request {
   if (!Number.isInteger(flags) || flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) {
     throw invalid('flags', 'must be MPOL_MF_MOVE, MPOL_MF_MOVE_ALL or both', flags);
   }
@@ -200,26 +207,33 @@ function checkArguments(
     throw new ErrnoError('EPERM', 'flags: MPOL_MF_MOVE_ALL needs CAP_SYS_NICE');
   }
   checkTarget(mm, credentials);
-  checkList('pages', pages);
-  if (pages.length > VPN_LIMIT) {
-    throw new ErrnoError('E2BIG', `pages: ${pages.length} are more than the ${VPN_LIMIT} an address space has`);
+  checkList('pages', list);
+  if (list.length > VPN_LIMIT) {
+    throw new ErrnoError('E2BIG', `pages: ${list.length} are more than the ${VPN_LIMIT} an address space has`);
   }
+  const pages = copyOf(list);
   for (let i = 0; i < pages.length; i++) {
     const address = pages[i] as number;
     if (!Number.isSafeInteger(address) || address < 0 || address & (PAGE_SIZE - 1)) {
       throw invalid(`pages[${i}]`, 'must be a page address, a multiple of 4096', address);
     }
   }
-  if (node !== undefined && nodes !== undefined) throw invalid('node', 'must not be given beside nodes', node);
-  if (nodes === undefined) {
+  if (node !== undefined && nodeList !== undefined) throw invalid('node', 'must not be given beside nodes', node);
+  if (nodeList === undefined) {
     if (node !== undefined) checkNode(memory.nodes.length, mm, node);
-    return node;
+    return { pages, asked: node };
   }
-  checkList('nodes', nodes);
-  if (nodes.length !== pages.length)
-    throw invalid('nodes', `must be one for each of ${pages.length} pages`, nodes.length);
+  checkList('nodes', nodeList);
+  if (nodeList.length !== pages.length)
+    throw invalid('nodes', `must be one for each of ${pages.length} pages`, nodeList.length);
+  const nodes = copyOf(nodeList);
   for (let i = 0; i < nodes.length; i++) checkNode(memory.nodes.length, mm, nodes[i] as number);
-  return nodes;
+  return { pages, asked: nodes };
+}
+
+/** A list that nobody else changes, also from another thread, between a look at it and the next (copy_from_user). */
+function copyOf(list: ArrayLike<number>): ArrayLike<number> {
+  return ArrayBuffer.isView(list) ? (list as unknown as Float64Array).slice() : Array.from(list);
 }
 
 function checkList(name: string, list: unknown): void {
