@@ -1,6 +1,9 @@
-import { ERRNO, ErrnoError } from '../errno.js';
+import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PAGE_SIZE, type Pfn } from '../units.js';
 import type { Migration } from './migration.js';
+
+/** The largest number that is an errno, as the kernel's. */
+const MAX_ERRNO = 4095;
 
 /** Copies the bytes of one folio (folio_mc_copy). Returns 0, or the errno of what went wrong. */
 export function copyFolio(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
@@ -8,7 +11,9 @@ export function copyFolio(migration: Migration, src: Pfn, dst: Pfn): number | Pr
   const bytes = PAGE_SIZE << (manager.memory.page.order[src] as number);
   try {
     const outcome = migrator.copyFolio(dst * PAGE_SIZE, src * PAGE_SIZE, bytes);
-    return typeof outcome === 'number' ? outcome : outcome.catch((error) => giveUp(migration, error));
+    return typeof outcome === 'number'
+      ? checked(outcome)
+      : Promise.resolve(outcome).then(checked, (error) => giveUp(migration, error));
   } catch (error) {
     return giveUp(migration, error);
   }
@@ -43,8 +48,13 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
   }
 }
 
+/** The errno that a migrator answered; EIO for anything else, which a status would take for a node. */
+function checked(answer: number): number {
+  return Number.isInteger(answer) && answer >= 0 && answer <= MAX_ERRNO ? answer : ERRNO.EIO;
+}
+
 /** Keeps what a migrator has thrown, for the end of the call; its folios stay where they were. */
 function giveUp(migration: Migration, error: unknown): number {
-  migration.error ??= error ?? new ErrnoError('EIO', `the migrator ${migration.migrator.name} failed without an error`);
+  migration.error ??= error ?? new ErrnoError('EIO', `migrator: must throw an Error, not ${show(error)}`);
   return ERRNO.EIO;
 }
