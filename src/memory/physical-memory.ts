@@ -231,7 +231,7 @@ export class PhysicalMemory {
     const { flags, refcount, order } = this.page;
     const allocator = this.#allocatorOf(pfn);
     if (!allocator || !((flags[pfn] as number) & PG.head) || (refcount[pfn] as number) < references) {
-      throw new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated folio: already freed?`);
+      throw notAllocated(pfn);
     }
     // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
     if (Atomics.sub(refcount, pfn, references) > references) return;
@@ -420,6 +420,10 @@ export class PhysicalMemory {
     Atomics.store(this.page.refcount, pfn, 1);
     return pfn;
   }
+}
+
+function notAllocated(pfn: number): ErrnoError {
+  return new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated folio: already freed?`);
 }
 
 function checkNodeSize(size: number | string): number {

@@ -47,7 +47,8 @@ export class PoisonMap {
 
   /** Whether any of the 2^order frames from `pfn` is poisoned. */
   covers(pfn: number, order: number): boolean {
-    return this.count > 0 && this.#anyFrom(pfn, pfn + (1 << order) - 1);
+    // A plain read: only the thread that allocates asks, and it alone writes.
+    return (this.#count[0] as number) > 0 && this.#anyFrom(pfn, pfn + (1 << order) - 1);
   }
 
   /** Whether any frame that the `bytes` from `address` touch is poisoned. */

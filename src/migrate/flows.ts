@@ -103,18 +103,18 @@ function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise
 
 /** Ends a folio's turn: maps it where it went, or keeps it for another pass, or maps it where it was. */
 function settle(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
+  if (errno !== 0) return keepOrUndo(migration, src, dst, errno);
+  remapFolio(migration, src, dst);
+  migration.moved[migration.movedCount++] = src;
+}
+
+function keepOrUndo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
+  if (errno !== ERRNO.EAGAIN) return undo(migration, src, dst, errno);
   const { unmapped } = migration;
-  if (errno === 0) {
-    remapFolio(migration, src, dst);
-    migration.moved[migration.movedCount++] = src;
-  } else if (errno === ERRNO.EAGAIN) {
-    const at = unmapped.count++;
-    unmapped.src[at] = src;
-    unmapped.dst[at] = dst;
-    unmapped.ready[at] = 0;
-  } else {
-    undo(migration, src, dst, errno);
-  }
+  const at = unmapped.count++;
+  unmapped.src[at] = src;
+  unmapped.dst[at] = dst;
+  unmapped.ready[at] = 0;
 }
 
 /** Copies the one folio that is unmapped. Returns 0, or an errno; nothing to copy, for its flush failed, is EAGAIN. */

@@ -1,6 +1,6 @@
 import { ERRNO } from '../errno.js';
 import { clearAndWake } from '../memory/folio-lock.js';
-import { PG } from '../memory/page-metadata.js';
+import { type PageMetadata, PG } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { isCached, replaceCached } from '../mm/page-cache.js';
@@ -107,8 +107,11 @@ function dropUnused(memory: PhysicalMemory, pfn: Pfn): void {
   const { page } = memory;
   memory.putFolio(pfn);
   // Looked at after the reference is dropped, for other threads may take theirs until then.
-  if (page.refcount[pfn] === 0) return;
-  // To whoever holds it, it is a folio of nobody's.
+  if (page.refcount[pfn] !== 0) disown(page, pfn);
+}
+
+/** Makes a folio that others still hold one of nobody's. */
+function disown(page: PageMetadata, pfn: Pfn): void {
   page.mapping[pfn] = 0;
   Atomics.and(page.flags, pfn, ~(PG.isolated | PG.lru));
   clearAndWake(page, pfn, PG.locked);

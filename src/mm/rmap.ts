@@ -141,10 +141,13 @@ function removeMigrationPte(
 }
 
 /** Wakes the CPUs that wait for a migration entry at pages `first` up to `end`, of whichever address space. */
-export function wakeWaiters({ cpuWords: words, cpus }: MemoryManager, first: number, end: number): void {
+export function wakeWaiters(manager: MemoryManager, first: number, end: number): void {
   // After the entry's change: a CPU counts itself and says where it waits before it looks at the entry, so either it sees the
   // change, or it is seen here.
-  if (Atomics.load(words, WAITERS) === 0) return;
+  if (Atomics.load(manager.cpuWords, WAITERS) !== 0) ringWaiters(manager, first, end);
+}
+
+function ringWaiters({ cpuWords: words, cpus }: MemoryManager, first: number, end: number): void {
   for (let cpu = 0; cpu < cpus; cpu++) {
     const vpn = Atomics.load(words, cpuWords(cpu) + WAITING_VPN) - 1;
     if (vpn >= first && vpn < end) ringCpu(words, cpuWords(cpu));
