@@ -69,6 +69,6 @@ function execute(main: Program, cpu: Cpu, args: unknown): unknown {
     if (value instanceof Promise) throw invalid('program', 'must return without waiting, not be async', value);
     return value;
   } finally {
-    cpu.leave();
+    cpu.end();
   }
 }

@@ -77,6 +77,7 @@ export class Cpu {
   #bell: number;
   /** Number of the last TLB flush that this CPU has answered, from 1. */
   #handled: number;
+  #hasEnded = false;
 
   /** @internal */
   constructor({ number, physical, poison, words, table }: CpuContext) {
@@ -176,7 +177,8 @@ export class Cpu {
    * TLB, and it comes back with an empty one.
    */
   idle(ms: number): void {
-    this.leave();
+    this.#checkRuns();
+    this.#leave();
     const until = performance.now() + ms;
     for (let left = ms; left > 0 && !this.stopRequested; left = until - performance.now()) {
       const bell = Atomics.load(this.#words, this.#base + BELL);
@@ -186,11 +188,24 @@ export class Cpu {
   }
 
   /**
-   * Stops running the address space.
+   * Ends the program: an access that it makes after it has returned, for instance from a timer, fails. Nobody would flush a
+   * translation that it used.
    *
    * @internal
    */
-  leave(): void {
+  end(): void {
+    this.#hasEnded = true;
+    this.#leave();
+    flushAll(this.#tlb);
+  }
+
+  #checkRuns(): void {
+    if (!this.#hasEnded) return;
+    throw new ErrnoError('ESRCH', `CPU ${this.number}: the program has ended: return after the last access`);
+  }
+
+  /** Stops running the address space. */
+  #leave(): void {
     const { cpuMask } = this.#table;
     // Before the look at REQUEST below: an owner that writes it after that look sees that this CPU is gone.
     Atomics.and(cpuMask, this.number >> 5, ~(1 << (this.number & 31)));
@@ -225,6 +240,7 @@ export class Cpu {
 
   /** The frame of page `vpn` by the page table, after whatever faults it takes. */
   #walk(vpn: number, isStore: boolean): number {
+    this.#checkRuns();
     const { pmds, ptes } = this.#table;
     const needed = isStore ? PRESENT | WRITE : PRESENT;
     const bits = isStore ? ACCESSED | DIRTY : ACCESSED;
