@@ -103,13 +103,19 @@ function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise
 
 /** Ends a folio's turn: maps it where it went, or keeps it for another pass, or maps it where it was. */
 function settle(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
-  if (errno !== 0) return keepOrUndo(migration, src, dst, errno);
-  remapFolio(migration, src, dst);
-  migration.moved[migration.movedCount++] = src;
+  if (errno === 0) {
+    remapFolio(migration, src, dst);
+    migration.moved[migration.movedCount++] = src;
+  } else {
+    keepOrUndo(migration, src, dst, errno);
+  }
 }
 
 function keepOrUndo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
-  if (errno !== ERRNO.EAGAIN) return undo(migration, src, dst, errno);
+  if (errno !== ERRNO.EAGAIN) {
+    undo(migration, src, dst, errno);
+    return;
+  }
   const { unmapped } = migration;
   const at = unmapped.count++;
   unmapped.src[at] = src;
