@@ -1,7 +1,11 @@
 import type { CopyItems } from '../copy/copy-items.js';
 
-/** What copies folios. The one place where a migration's bytes are moved. */
+/**
+ * What copies folios. The one place where a migration's bytes are moved. What it throws ends the call, which rejects with it;
+ * folios that are not copied by then stay where they were.
+ */
 export interface Migrator {
+  /** Stands in what `mtcopy:migrate` traces. */
   readonly name: string;
   /**
    * Copies one folio. Both are locked and mapped by nobody.
@@ -16,7 +20,7 @@ export interface Migrator {
    * Copies a batch of folios, as {@link copyFolio} each, in any order.
    *
    * @param items physical addresses and sizes in bytes; not to be kept
-   * @param errnos where the outcome of each is to be put; all 0 before
+   * @param errnos where the outcome of each is to be put, 0 to 255; all 0 before, which says that it was copied
    * @param overlaps whether the calling thread has other batches to work on meanwhile
    */
   copyFolios(items: CopyItems, errnos: Uint8Array, overlaps: boolean): void | Promise<void>;

@@ -34,6 +34,7 @@ export interface MigrateStats {
   thpSplit: number;
   /** Times that a folio answered EAGAIN and was tried once more. */
   retries: number;
+  /** Batches begun; a folio that is tried by itself in the end is one. */
   batches: number;
   /** TLB-flush interrupts that CPUs received meanwhile, from this migration or another. */
   interrupts: number;
@@ -60,7 +61,7 @@ export function countSucceeded(stats: MigrateStats, order: number): void {
   if (order >= HPAGE_PMD_ORDER) stats.thpSucceeded++;
 }
 
-/** The fraction F of a migration's time that its copies took. */
+/** The fraction F of a migration's time that its copies took, 0 to 1; 0 if it took none. */
 export function fractionCopy(phases: Phases): number {
   const { isolate, unmap, flush, copy, move, putBack } = phases;
   const all = isolate + unmap + flush + copy + move + putBack;

@@ -5,6 +5,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { MAX_PAGE_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import type { MemoryManager } from './manager.js';
 import type { CachedMapping } from './mapping.js';
+import { VPN_LIMIT } from './page-table.js';
 
 /** A file that is open for reading. */
 interface OpenFile {
@@ -41,8 +42,9 @@ export function openFileCache(manager: MemoryManager, path: string): CachedMappi
   const known = manager.files.get(key);
   if (known) return known;
   const file = { fd: openSync(path, 'r'), bytes: stats.size, key };
-  // Room for a last folio of any size.
-  const frames = new Uint32Array(Math.ceil(pagesOf(stats.size) / BLOCK_PAGES) * BLOCK_PAGES);
+  // Room for a last folio of any size, as far as an address space reaches.
+  const pages = Math.ceil(pagesOf(stats.size) / BLOCK_PAGES) * BLOCK_PAGES;
+  const frames = new Uint32Array(Math.min(pages, VPN_LIMIT));
   const mapping = manager.mappings.createCached({ frames, file });
   manager.files.set(key, mapping);
   return mapping;
