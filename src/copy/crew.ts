@@ -4,6 +4,7 @@ import { Piscina } from 'piscina';
 import { ErrnoError } from '../errno.js';
 import { MAX_THREADS } from './check-threads.js';
 import { ATTACHED, DETACHED, type JobRing, LEAVING, ringDoorbell, workerState, workerTid } from './job-ring.js';
+import { abortOrphans } from './orphans.js';
 import type { WorkerSetup } from './worker.js';
 
 /** An idle thread that no longer serves is kept this long, in milliseconds, in case it is wanted again. */
@@ -156,17 +157,8 @@ export class Crew {
     this.#members[index] = member;
   }
 
-  /**
-   * Fails the starts that no thread will take up: a thread that ends before it is ready leaves the task that it was
-   * started for in Piscina's queue. The newest tasks are those in the queue; `queueSize` is what exceeds the threads
-   * that are still to be ready.
-   */
   #failOrphans(): void {
-    for (const start of Array.from(this.#starting).reverse()) {
-      if (this.#closing || this.#pool.queueSize === 0) return;
-      this.#starting.delete(start);
-      start.abort();
-    }
+    if (!this.#closing) abortOrphans(this.#pool, this.#starting);
   }
 
   #onStarted(index: number, member: Member): void {

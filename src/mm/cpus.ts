@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { abortOrphans } from '../copy/orphans.js';
 import { checkNames, ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { Vpn } from '../units.js';
@@ -217,15 +218,15 @@ export class Cpus {
     return new ErrnoError('EIO', `CPU ${cpu}: its thread ended in the middle of the program`, { cause });
   }
 
-  /**
-   * Fails the programs that no thread will take up: a thread that ends before it is ready leaves in Piscina's queue what it was
-   * started for. The newest are those in the queue; `queueSize` is what exceeds the threads that are still to be ready.
-   */
   #failOrphans(): void {
-    for (const [cpu, start] of Array.from(this.#starts).reverse()) {
-      if (this.#closing || this.#pool.queueSize === 0) return;
-      if (Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === SENT) start.abort();
-    }
+    if (this.#closing) return;
+    // What a thread has taken up is no longer SENT.
+    const isSent = (cpu: number) => Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === SENT;
+    const starts = Array.from(this.#starts).filter(([cpu]) => isSent(cpu));
+    abortOrphans(
+      this.#pool,
+      starts.map(([, start]) => start),
+    );
   }
 
   #startFaultHandler(): void {
