@@ -6,7 +6,7 @@ import { type Flow, NR_MAX_BATCHED_MIGRATION } from '../migrate/modes.js';
 import { createPhases, fractionCopy, type Phases } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import { fileSize } from '../mm/page-cache.js';
-import { createVmstat, type Vmstat } from '../mm/vmstat.js';
+import { combineVmstat, createVmstat, type Vmstat } from '../mm/vmstat.js';
 import { formatSize, MiB, type Order, orderOf, PAGE_SIZE, pagesOf } from '../units.js';
 import { ageNode } from '../workloads/age.js';
 import { fillWithPattern } from '../workloads/fill.js';
@@ -237,7 +237,7 @@ async function runOnce(layout: Layout, { threads, ...settings }: Setting): Promi
   const vmstat = machine.vmstat;
   layout.node = target;
   verify(layout, status, notMigrated);
-  return { ns, phasesNs: stats.phasesNs, vmstat: combineCounters(vmstat, before, (after, before) => after - before) };
+  return { ns, phasesNs: stats.phasesNs, vmstat: combineVmstat(vmstat, before, (after, before) => after - before) };
 }
 
 /** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
@@ -258,7 +258,7 @@ function summarize(setting: Setting, layout: Layout, order: FrameOrder, runs: re
   const bytes = addresses.length * folioBytes;
   const samplesNs = runs.map(({ ns }) => ns);
   const speeds = samplesNs.map((ns) => bytes / ns);
-  const add = (sum: Vmstat, { vmstat }: Run) => combineCounters(sum, vmstat, (a, b) => a + b);
+  const add = (sum: Vmstat, { vmstat }: Run) => combineVmstat(sum, vmstat, (a, b) => a + b);
   return {
     ...setting,
     folioBytes,
@@ -280,10 +280,4 @@ function medianPhases(runs: readonly Run[]): Phases {
     phases[name] = Math.round(median(runs.map(({ phasesNs }) => phasesNs[name])));
   }
   return phases;
-}
-
-function combineCounters(a: Vmstat, b: Vmstat, operate: (a: number, b: number) => number): Vmstat {
-  const result = createVmstat();
-  for (const name of Object.keys(result) as (keyof Vmstat)[]) result[name] = operate(a[name], b[name]);
-  return result;
 }

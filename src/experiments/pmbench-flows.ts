@@ -5,7 +5,7 @@ import type { Flow } from '../migrate/modes.js';
 import { addStats, createMigrateStats, fractionCopy, type Phases } from '../migrate/stats.js';
 import { MAX_CPUS } from '../mm/cpu-area.js';
 import type { MigrationWaits } from '../mm/cpus.js';
-import { createVmstat, type Vmstat } from '../mm/vmstat.js';
+import { combineVmstat, createVmstat, type Vmstat } from '../mm/vmstat.js';
 import { formatSize, MiB, orderOf, PAGE_SIZE } from '../units.js';
 import type { Pattern } from '../workloads/access-pattern.js';
 import { type PmbenchLoad, type PmbenchRun, runPmbench } from '../workloads/pmbench.js';
@@ -184,12 +184,12 @@ function addRuns(runs: readonly PmbenchRun[]): PmbenchRun {
   const sum = { seconds: 0, accesses: 0, stores: 0, lostUpdates: 0 };
   const latencies = createHistogram();
   const stats = createMigrateStats();
-  const vmstat = createVmstat();
+  let vmstat = createVmstat();
   for (const run of runs) {
     for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += run[name];
     latencies.add(run.latencies);
     addStats(stats, run.stats);
-    for (const name of Object.keys(vmstat) as (keyof Vmstat)[]) vmstat[name] += run.vmstat[name];
+    vmstat = combineVmstat(vmstat, run.vmstat, (sum, one) => sum + one);
   }
   return { ...sum, latencies, stats, vmstat };
 }

@@ -5,7 +5,7 @@ import type { Machine } from '../machine.js';
 import { type Flow, NR_MAX_BATCHED_MIGRATION } from '../migrate/modes.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { Area } from '../mm/area.js';
-import type { Vmstat } from '../mm/vmstat.js';
+import { combineVmstat, type Vmstat } from '../mm/vmstat.js';
 import { MiB, PAGE_SIZE } from '../units.js';
 import type { Pattern } from './access-pattern.js';
 import { MAY_START, type PmbenchAccesses, type PmbenchArgs, READY } from './pmbench-program.js';
@@ -74,7 +74,7 @@ export async function runPmbench(
     Atomics.store(gate, MAY_START, 1);
     const stats = await moveBackAndForth(machine, area, flow, started + seconds * 1000);
     const measured = (performance.now() - started) / 1000;
-    const vmstat = difference(machine.vmstat, before);
+    const vmstat = combineVmstat(machine.vmstat, before, (after, before) => after - before);
     machine.cpus.stop();
     return { seconds: measured, stats, vmstat, ...(await tally(await ended, area)) };
   } finally {
@@ -113,12 +113,6 @@ async function moveBackAndForth(machine: Machine, area: Area, flow: Flow, until:
   } while (performance.now() < until && allRun(machine));
   if (sum.succeeded === 0) throw new ErrnoError('EIO', 'not one page of the area could be migrated');
   return sum;
-}
-
-function difference(after: Vmstat, before: Vmstat): Vmstat {
-  const grown = { ...after };
-  for (const name of Object.keys(grown) as (keyof Vmstat)[]) grown[name] -= before[name];
-  return grown;
 }
 
 /** Adds up what the CPUs did, and compares it with what is found in memory. */
