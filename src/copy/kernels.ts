@@ -51,9 +51,12 @@ export interface KernelContext {
   readonly foreign: (slot: Slot) => ForeignViews | undefined;
 }
 
-/** Compiles the WebAssembly walker, which stands beside this file. About 1 ms; a module serves every thread. */
+let walker: WasmModule | undefined;
+
+/** The WebAssembly walker, which stands beside this file, compiled: about 1 ms, once a process. A module serves every thread. */
 export function compileWalker(): WasmModule {
-  return new Module(readFileSync(new URL('./walker.wasm', import.meta.url)));
+  walker ??= new Module(readFileSync(new URL('./walker.wasm', import.meta.url)));
+  return walker;
 }
 
 /** Copies `bytes` between two physical addresses, on the calling thread; false, and nothing is copied, if a source frame is poisoned. */
