@@ -16,8 +16,8 @@ export const FREED = -1;
  *
  * @param waits whether to wait for the lock, which then takes a turn of the event loop
  * @returns 0: the folio and its target are locked and among `unmapped`, and CPUs may access it until the flush. Else nothing
- * is changed: what `error` comes to, if the call is to end; EAGAIN if it is locked, or mapped where it can't be found; EBUSY if it is written back; ENOMEM if the target
- * has no such folio free; {@link FREED}.
+ * is changed: what `error` comes to, if the call is to end; EAGAIN if it is locked, or mapped where it can't be found; EBUSY
+ * if it is written back; ENOMEM if the target has no such folio free; {@link FREED}.
  */
 export function migrateFolioUnmap(migration: Migration, src: Pfn, waits: boolean): number | Promise<number> {
   const { page } = migration.manager.memory;

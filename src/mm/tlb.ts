@@ -1,3 +1,4 @@
+import { HPAGE_PMD_ORDER } from '../units.js';
 import { PTRS_PER_PTE } from './page-table.js';
 
 /** Translations of 4 KiB that a CPU holds; a power of two. */
@@ -36,7 +37,7 @@ export function createTlb(): Tlb {
 export function lookUp({ tags, values, hugeTags, hugeValues }: Tlb, vpn: number): number {
   const slot = vpn & (ENTRIES - 1);
   if (tags[slot] === vpn) return values[slot] as number;
-  const hugeVpn = vpn >> 9;
+  const hugeVpn = vpn >> HPAGE_PMD_ORDER;
   const hugeSlot = hugeVpn & (HUGE_ENTRIES - 1);
   if (hugeTags[hugeSlot] === hugeVpn) return (hugeValues[hugeSlot] as number) + (vpn & (PTRS_PER_PTE - 1));
   return EMPTY;
@@ -51,7 +52,7 @@ export function insert({ tags, values }: Tlb, vpn: number, value: number): void 
 
 /** Holds the translation of the 2 MiB that `vpn` is in; `value` has the first frame. */
 export function insertHuge({ hugeTags, hugeValues }: Tlb, vpn: number, value: number): void {
-  const hugeVpn = vpn >> 9;
+  const hugeVpn = vpn >> HPAGE_PMD_ORDER;
   const slot = hugeVpn & (HUGE_ENTRIES - 1);
   hugeTags[slot] = hugeVpn;
   hugeValues[slot] = value;
@@ -66,7 +67,7 @@ export function flushAll({ tags, hugeTags }: Tlb): void {
 export function flushRange({ tags, hugeTags }: Tlb, start: number, end: number): void {
   for (let vpn = start; vpn < end; vpn++) {
     if (tags[vpn & (ENTRIES - 1)] === vpn) tags[vpn & (ENTRIES - 1)] = EMPTY;
-    const hugeVpn = vpn >> 9;
+    const hugeVpn = vpn >> HPAGE_PMD_ORDER;
     if (hugeTags[hugeVpn & (HUGE_ENTRIES - 1)] === hugeVpn) hugeTags[hugeVpn & (HUGE_ENTRIES - 1)] = EMPTY;
   }
 }
