@@ -32,11 +32,11 @@ export function createArena(nodeBytes: number): Arena {
     slices: (bytes) => Math.floor(nodeBytes / bytes),
     slice(shape, bytes, index) {
       if (shape === 'one item') {
-        const at = (addresses: Uint32Array) => Uint32Array.of((addresses[0] as number) + index * bytes);
+        const at = (addresses: Uint32Array) => Uint32Array.of(addresses[0] + index * bytes);
         return { to: at(pages.to), from: at(pages.from), bytes: Uint32Array.of(bytes) };
       }
       const list = lists[shape];
-      const count = bytes / (list.bytes[0] as number);
+      const count = bytes / list.bytes[0];
       const part = (array: Uint32Array) => array.subarray(index * count, (index + 1) * count);
       return { to: part(list.to), from: part(list.from), bytes: part(list.bytes) };
     },

@@ -33,8 +33,8 @@ export function allocBatch(memory: PhysicalMemory, total: number, folioBytes: nu
 export function fillSources(memory: PhysicalMemory, { from, bytes }: CopyItems): void {
   const words = new Uint32Array(memory.buffer);
   for (let i = 0; i < from.length; i++) {
-    const first = (from[i] as number) / 4;
-    const end = first + (bytes[i] as number) / 4;
+    const first = from[i] / 4;
+    const end = first + bytes[i] / 4;
     for (let word = first; word < end; word++) words[word] = word;
   }
 }

@@ -33,7 +33,7 @@ export interface Ratio {
 
 /** How many times faster `b` was than `a`, round by round: above 1 where `b` won. */
 export function ratio(a: readonly number[], b: readonly number[]): Ratio {
-  const ratios = a.map((ns, round) => ns / (b[round] as number));
+  const ratios = a.map((ns, round) => ns / b[round]);
   return { median: median(ratios), quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)] };
 }
 

@@ -39,7 +39,7 @@ async function boot(order: number, frames: 'sequential' | 'shuffled', threads = 
 /** Moves an area to the other node and back, a direction a round; says how long it took. */
 function mover(machine: Machine, { mm }: Area, addresses: Float64Array, settings: MigrationSettings): Contestant {
   return async () => {
-    const node = 1 - (mm.folioAt(addresses[0] as number)?.nid ?? 0);
+    const node = 1 - (mm.folioAt(addresses[0])?.nid ?? 0);
     const started = performance.now();
     const { notMigrated } = await machine.movePages(mm, addresses, { node, ...settings });
     const ns = (performance.now() - started) * 1e6;

@@ -36,7 +36,7 @@ export async function parallelOrInline(
   const copyWith = (engine: CopyEngine) => {
     if (shape !== 'one item') return (items: CopyItems) => engine.copyBatch(items);
     const view = (start: number) => memory.bytes.subarray(start, start + bytes);
-    return ({ to, from }: CopyItems) => engine.copy(view(to[0] as number), view(from[0] as number));
+    return ({ to, from }: CopyItems) => engine.copy(view(to[0]), view(from[0]));
   };
   // One counter for both, so that neither finds in the caches what the other has just copied.
   let next = 0;

@@ -49,7 +49,7 @@ function startTasks(memory: PhysicalMemory, threads: number) {
       words.set(descriptors);
       const runs = [];
       for (let thread = 0; thread < threads; thread++) {
-        const [first, end] = [lists[thread] as number, lists[thread + 1] as number];
+        const [first, end] = [lists[thread], lists[thread + 1]];
         runs.push(pool.run({ list: list + first * DESCRIPTOR_BYTES, count: end - first }));
       }
       await Promise.all(runs);

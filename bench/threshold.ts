@@ -35,7 +35,7 @@ for (const bytes of SIZES) {
 
 /** The smallest size from which the column's ratio stays at 1 or above; Infinity if there is none. */
 const gains = COLUMNS.map((_, column) => {
-  const last = medians.findLastIndex((row) => (row[column] as number) < 1);
+  const last = medians.findLastIndex((row) => row[column] < 1);
   return SIZES[last + 1] ?? Number.POSITIVE_INFINITY;
 });
 rows.push(['gains from', ...gains.map((size) => (Number.isFinite(size) ? formatSize(size) : 'never'))]);

@@ -3,9 +3,8 @@ import type { CopyItems, PhysicalMemory } from 'mtcopy';
 /** Throws unless every item's destination holds what its source does. To be called outside timed sections. */
 export function verify(memory: PhysicalMemory, { to, from, bytes }: CopyItems): void {
   for (let i = 0; i < to.length; i++) {
-    const view = (start: number) => memory.bytes.subarray(start, start + (bytes[i] as number));
-    if (Buffer.compare(view(to[i] as number), view(from[i] as number)) !== 0)
-      throw new Error(`item ${i} was not copied`);
+    const view = (start: number) => memory.bytes.subarray(start, start + bytes[i]);
+    if (Buffer.compare(view(to[i]), view(from[i])) !== 0) throw new Error(`item ${i} was not copied`);
   }
 }
 
@@ -17,8 +16,8 @@ export async function verifyEach(
 ): Promise<void> {
   for (const [name, copy] of Object.entries(contestants)) {
     for (let i = 0; i < items.to.length; i++) {
-      const start = items.to[i] as number;
-      memory.bytes.fill(0, start, start + (items.bytes[i] as number));
+      const start = items.to[i];
+      memory.bytes.fill(0, start, start + items.bytes[i]);
     }
     await copy();
     try {

@@ -62,7 +62,7 @@ const SUFFIX: Record<string, number> = { '': 1, K: KiB, M: MiB, G: GiB };
  */
 export function parseSize(size: string | number, name = 'size'): number {
   const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(String(size).trim());
-  const bytes = match ? Number(match[1]) * (SUFFIX[(match[2] as string).toUpperCase()] as number) : Number.NaN;
+  const bytes = match ? Number(match[1]) * SUFFIX[match[2].toUpperCase()] : Number.NaN;
   if (!Number.isSafeInteger(bytes)) throw invalid(name, 'must be a size such as 4096, 64K, 2M or 1G', size);
   return bytes;
 }

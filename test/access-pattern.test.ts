@@ -30,6 +30,6 @@ describe('the pages that pmbench accesses', () => {
 
   it('linear: one after the other, and round again', () => {
     const pages = pick('linear', 7, 1);
-    expect(pages.slice(1).every((page, i) => page === ((pages[i] as number) + 1) % 7)).toBe(true);
+    expect(pages.slice(1).every((page, i) => page === (pages[i] + 1) % 7)).toBe(true);
   });
 });

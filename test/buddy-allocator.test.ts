@@ -75,7 +75,7 @@ class Model {
         continue;
       }
       while (order < 10 && pfn % 2 ** (order + 1) === 0 && this.#allFree(pfn + 2 ** order, 2 ** order)) order++;
-      blocks[order] = (blocks[order] as number) + 1;
+      blocks[order] = blocks[order] + 1;
       pfn += 2 ** order;
     }
     return blocks;

@@ -55,7 +55,7 @@ describe.each(FLOWS.map((flow) => ({ flow })))('$flow: a CPU that is killed', ({
     const stores = (await survivor.run) as number;
     const words = new BigUint64Array((await mm.read(counted.address, counted.length)).buffer);
     let sum = 0n;
-    for (let at = 0; at < words.length; at += 512) sum += words[at] as bigint;
+    for (let at = 0; at < words.length; at += 512) sum += words[at];
     expect(sum).toBe(BigInt(stores));
     expectAtRest(area);
     expectAtRest(counted);

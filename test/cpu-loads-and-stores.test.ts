@@ -235,6 +235,6 @@ describe('a poisoned page', () => {
     const poisoned = expect.objectContaining({ code: 'EHWPOISON' });
     expect(await machine.cpus.run(child, program('access'), { args })).toEqual([poisoned, undefined]);
     await expect(mm.write(area.address, Uint8Array.of(1))).rejects.toEqual(errno('EHWPOISON'));
-    expect(freePages(machine)).toEqual([(before[0] as number) - 1]);
+    expect(freePages(machine)).toEqual([before[0] - 1]);
   });
 });

@@ -66,7 +66,7 @@ describe.each(FLOWS.map((flow) => ({ flow })))('$flow: a CPU that stops answerin
     machine.cpus.stop();
     const stores = (await counting) as number;
     const words = new BigUint64Array((await mm.read(counted.address, counted.length)).buffer);
-    expect(Number(Array.from({ length: 16 }, (_, i) => words[i * 512] as bigint).reduce((a, b) => a + b))).toBe(stores);
+    expect(Number(Array.from({ length: 16 }, (_, i) => words[i * 512]).reduce((a, b) => a + b))).toBe(stores);
     await mm.close();
     expect(freePages(machine)).toEqual([4096, 4096]);
   });

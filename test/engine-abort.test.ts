@@ -16,7 +16,7 @@ function expectAbort(error: unknown, pairs: readonly CopyPair[], reason?: unknow
 }
 
 function expectPartial(result: CopyResult, pairs: readonly CopyPair[]): void {
-  const left = result.failed.reduce((sum, { index }) => sum + (pairs[index] as CopyPair).to.byteLength, 0);
+  const left = result.failed.reduce((sum, { index }) => sum + pairs[index].to.byteLength, 0);
   expect(result.failed.every(({ code }) => code === 'ECANCELED')).toBe(true);
   expect(result.items + result.failed.length).toBe(pairs.length);
   const all = pairs.reduce((sum, { to }) => sum + to.byteLength, 0);

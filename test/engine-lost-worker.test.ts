@@ -15,7 +15,7 @@ const manners = MANNERS.flatMap((manner) =>
 
 function pick(workers: ReadonlySet<Worker>): Worker {
   const list = Array.from(workers);
-  return list[Math.floor(Math.random() * list.length)] as Worker;
+  return list[Math.floor(Math.random() * list.length)];
 }
 
 /** Expects the truth: what isn't named as failed is copied, and the rest failed for the loss of a thread alone. */
@@ -23,7 +23,7 @@ function expectTruth(pairs: readonly CopyPair[], result: CopyResult): void {
   expect(result.failed.every(({ code }) => code === 'EAGAIN')).toBe(true);
   expect(result.items).toBe(pairs.length - result.failed.length);
   const all = pairs.reduce((sum, { to }) => sum + to.byteLength, 0);
-  const lost = result.failed.reduce((sum, { index }) => sum + (pairs[index] as CopyPair).to.byteLength, 0);
+  const lost = result.failed.reduce((sum, { index }) => sum + pairs[index].to.byteLength, 0);
   expect(result.bytes).toBeLessThanOrEqual(all);
   expect(result.bytes).toBeGreaterThanOrEqual(all - lost);
   if (result.failed.length > 0) expect(result.bytes).toBeLessThan(all);
@@ -157,7 +157,7 @@ describe('a worker that dies', () => {
       const calls = batches.map((pairs) => engine.copyBatch(pairs));
       spin(Math.random());
       const end = pick(workers.alive).terminate();
-      for (const [i, call] of calls.entries()) expectTruth(batches[i] as CopyPair[], await call);
+      for (const [i, call] of calls.entries()) expectTruth(batches[i], await call);
       await end;
     }
   });

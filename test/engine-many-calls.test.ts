@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { errorOf, expectCopied, fillRandom, MANNERS, pairsOf } from './support.js';
 
 const CALLS = 200;
-const sizeOf = (call: number) => [0, 13, 4096, 40_000, 150_001, 70 * KiB][call % 6] as number;
+const sizeOf = (call: number) => [0, 13, 4096, 40_000, 150_001, 70 * KiB][call % 6];
 
 /** One or several calls that copy the pairs; every fifth blocks, and is checked at once. */
 function startCall(engine: CopyEngine, call: number, pairs: CopyPair[]): Promise<CopyResult>[] {
   if (call % 10 === 9) {
-    const { to, from } = pairs[0] as CopyPair;
+    const { to, from } = pairs[0];
     expect(engine.copySync(to, from).failed).toEqual([]);
     expectCopied(pairs.slice(0, 1));
     return [engine.copyBatch(pairs.slice(1))];

@@ -28,7 +28,7 @@ describe.each(cases)('$schedule, $caller, $kernel, parallel from $minParallelByt
     // Touching neighbours of whole pages, which are merged; 3 of their frames are bad, and one item more shares a frame.
     const pairs = pairsOf(to, from, [...new Array(40).fill(PAGE_SIZE), 300 * KiB, 1000, 1000, 0, 5]);
     const bad = [3, 4, 40];
-    for (const index of bad) engine.memory.poison(pfnOf((pairs[index] as CopyPair).from, index === 40 ? 200 * KiB : 0));
+    for (const index of bad) engine.memory.poison(pfnOf(pairs[index].from, index === 40 ? 200 * KiB : 0));
     for (const batch of [pairs, itemsOf(pairs)]) {
       for (const run of [() => engine.copyBatch(batch), () => engine.copyBatchSync(batch)]) {
         to.fill(0xee);
@@ -38,7 +38,7 @@ describe.each(cases)('$schedule, $caller, $kernel, parallel from $minParallelByt
         expectCopied(pairs, result.failed);
         // Known to be bad from the start, so nothing was read and nothing written.
         for (const index of bad) {
-          const to = bytesOf((pairs[index] as CopyPair).to);
+          const to = bytesOf(pairs[index].to);
           expect(to.every((byte) => byte === 0xee)).toBe(true);
         }
       }
@@ -96,7 +96,7 @@ describe.each(MANNERS)('poisoned in mid-copy: $schedule, $caller', (manner) => {
     const pairs = pairsOf(to, from, sizes);
     engine.threads = 4;
     const copying = engine.copyBatch(pairs);
-    for (const [item, offset] of bad) engine.memory.poison(pfnOf((pairs[item] as CopyPair).from, offset));
+    for (const [item, offset] of bad) engine.memory.poison(pfnOf(pairs[item].from, offset));
     const result = await copying;
     expectCopied(pairs, result.failed);
     return { result, pairs };
@@ -149,7 +149,7 @@ describe.each(MANNERS)('poisoned in mid-copy: $schedule, $caller', (manner) => {
       const copying = engine.copyBatch(pairs);
       spin(Math.random() * 0.7);
       const bad = Math.floor(Math.random() * pairs.length);
-      const pfn = pfnOf((pairs[bad] as CopyPair).from);
+      const pfn = pfnOf(pairs[bad].from);
       engine.memory.poison(pfn);
       const result = await copying;
       expect([[], [failure(bad)]]).toContainEqual(result.failed);

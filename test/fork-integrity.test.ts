@@ -27,7 +27,7 @@ describe('CPUs that count in private memory which is forked again and again', ()
     const stores = (await Promise.all(runs)) as number[];
     const words = new BigUint64Array((await mm.read(area.address, area.length)).buffer);
     const sums = CPUS.map((cpu) => Array.from({ length: pages }, (_, i) => Number(words[i * 512 + cpu])));
-    const lost = sums.map((counts, cpu) => (stores[cpu] as number) - counts.reduce((a, b) => a + b));
+    const lost = sums.map((counts, cpu) => stores[cpu] - counts.reduce((a, b) => a + b));
     console.info(`${forks} forks of ${pages} pages during ${stores.reduce((a, b) => a + b)} stores`);
     expect(lost).toEqual([0, 0, 0, 0]);
     expectAtRest(area);

@@ -11,7 +11,7 @@ async function bootWith(options: { folioSize: string; shared?: boolean }, cpus =
   const [parent, child] = [machine.createAddressSpace(), machine.createAddressSpace()];
   const area = parent.mmap({ length: '4M', populate: true, ...options });
   await parent.write(area.address, new Uint8Array(area.length).fill(1));
-  const used = () => (free[0] as number) - (freePages(machine)[0] as number);
+  const used = () => free[0] - freePages(machine)[0];
   return { machine, parent, child, area, free, used };
 }
 

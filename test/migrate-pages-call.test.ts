@@ -16,7 +16,7 @@ async function boot(folioSize = '4K', options = {}) {
     fillRandom(content, i + 1);
     return content;
   });
-  for (const [i, area] of areas.entries()) await mm.write(area.address, bytes[i] as Uint8Array);
+  for (const [i, area] of areas.entries()) await mm.write(area.address, bytes[i]);
   return { machine, mm, areas, bytes };
 }
 
@@ -59,12 +59,12 @@ describe.each(['4K', '64K', '1M'])('pages in folios of %s that others map', (fol
     const { machine, mm, areas } = await boot(folioSize, { uid: 7 });
     await using _ = machine;
     const child = machine.createAddressSpace({ uid: 7 });
-    await mm.fork(areas[0] as Area, child);
+    await mm.fork(areas[0], child);
     const own = await machine.migratePages(mm, { from: [0, 1], to: [2, 3], uid: 7 });
     expect([own.notMigrated, own.stats.succeeded, nodesOf(mm, areas)]).toEqual([256, 256, [0, 3, 2, 3]]);
     const all = await machine.migratePages(mm, { from: [0, 1], to: [2, 3], uid: 7, capSysNice: true });
     expect([all.notMigrated, all.stats.succeeded, nodesOf(mm, areas)]).toEqual([0, 256, [2, 3, 2, 3]]);
-    expect(nodesOf(child, [areas[0] as Area])).toEqual([2]);
+    expect(nodesOf(child, [areas[0]])).toEqual([2]);
   });
 });
 

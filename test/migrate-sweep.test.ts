@@ -33,8 +33,8 @@ describe('sweepMigrations', () => {
   it('finds one bit that came out wrong', async () => {
     let moves = 0;
     afterMoves(1024, (_machine, mm, pages) => {
-      const page = mm.folioAt(pages[1000] as number)?.bytes;
-      if (page && ++moves === 9) page[4095] = (page[4095] as number) ^ 1;
+      const page = mm.folioAt(pages[1000])?.bytes;
+      if (page && ++moves === 9) page[4095] = page[4095] ^ 1;
     });
     const error = await errorOf(() => sweepMigrations(SWEEP, () => {}));
     expect(error).toMatchObject({ code: 'EIO', message: 'EIO: memory was changed by its migration' });
@@ -46,7 +46,7 @@ describe('sweepMigrations', () => {
     const movePages = Machine.prototype.movePages;
     afterMoves(1024, async (machine, mm, pages, options) => {
       if (++moves < 9) return;
-      const { status } = await movePages.call(machine, mm, [pages[1000] as number], { node: 1 - (options?.node ?? 0) });
+      const { status } = await movePages.call(machine, mm, [pages[1000]], { node: 1 - (options?.node ?? 0) });
       expect(status[0]).toBe(1 - (options?.node ?? 0));
     });
     const error = await errorOf(() => sweepMigrations(SWEEP, () => {}));
@@ -56,7 +56,7 @@ describe('sweepMigrations', () => {
   it('finds a page that could not be moved', async () => {
     let moves = 0;
     afterMoves(1024, (machine, mm, pages) => {
-      const folio = mm.folioAt(pages[1000] as number);
+      const folio = mm.folioAt(pages[1000]);
       if (++moves === 9 && folio) machine.memory.poison(folio.pfn);
     });
     const error = await errorOf(() => sweepMigrations(SWEEP, () => {}));

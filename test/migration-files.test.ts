@@ -68,11 +68,11 @@ describe.each(all)('$flow, $migrator, $folioSize: a file in the page cache', ({ 
     // A private store changes nothing for the other, nor in the cache; a shared one is seen by whoever has no copy.
     await own.mm.write(own.address, Uint8Array.of(1, 2, 3));
     expect(await hashOf(shared)).toBe(sha256(content));
-    await shared.mm.write(shared.address + 8192, Uint8Array.of((content[8192] as number) ^ 255));
+    await shared.mm.write(shared.address + 8192, Uint8Array.of(content[8192] ^ 255));
     const { stats } = await machine.movePages(own.mm, own.pages(), { node: 1, flags: MPOL_MF_MOVE_ALL });
     expect(stats.failed).toBe(0);
     expect(Array.from(await own.mm.read(own.address, 3))).toEqual([1, 2, 3]);
-    expect((await own.mm.read(own.address + 8192, 1))[0]).toBe((content[8192] as number) ^ 255);
+    expect((await own.mm.read(own.address + 8192, 1))[0]).toBe(content[8192] ^ 255);
     await shared.mm.close();
     const back = await machine.movePages(own.mm, own.pages(), { node: 0 });
     expect(back.stats.failed).toBe(0);

@@ -76,7 +76,7 @@ function lostUpdates(after: Uint8Array, stores: readonly number[]): number {
     for (let i = 0; i < after.length / STRIDE; i++) sum += Number(words[(i * STRIDE) / 8 + cpu]);
     return sum;
   });
-  return stores.reduce((lost, count, cpu) => lost + count - (sums[cpu] as number), 0);
+  return stores.reduce((lost, count, cpu) => lost + count - sums[cpu], 0);
 }
 
 describe('two CPUs that count in memory which is migrated under them', () => {
@@ -118,7 +118,7 @@ describe('without the TLB flush', () => {
     vi.spyOn(TlbFlusher.prototype, 'flush').mockImplementation((batch) => emptyFlushBatch(batch) as undefined);
     const { stores, after } = await race(machine, setting, rounds, 5);
     const lost = lostUpdates(after, stores);
-    console.info(`${flow} without flushes: ${lost} of ${(stores[0] as number) + (stores[1] as number)} stores lost`);
+    console.info(`${flow} without flushes: ${lost} of ${stores[0] + stores[1]} stores lost`);
     expect(lost).toBeGreaterThan(0);
   });
 });

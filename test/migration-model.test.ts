@@ -36,7 +36,7 @@ interface Real {
 
 type Command = fc.AsyncCommand<Model, Real>;
 
-const pick = <T>(list: readonly T[], choice: number): T => list[choice % list.length] as T;
+const pick = <T>(list: readonly T[], choice: number): T => list[choice % list.length];
 const addressOf = ({ area }: ModelArea, page: number) => area.address + page * PAGE;
 
 function command(
@@ -88,7 +88,7 @@ const PAGES = { '4K': [1, 3, 17], '64K': [16, 48], '2M': [512] } as Record<strin
 const mmap = fc
   .record({ folioSize: folioSizes, size: fc.nat(), node: fc.nat(1), shared: fc.boolean(), populate: fc.boolean() })
   .map(({ folioSize, size, node, shared, populate }) => {
-    const pages = pick(PAGES[folioSize] as number[], size);
+    const pages = pick(PAGES[folioSize], size);
     return command(
       `mmap(${pages} pages of ${folioSize} on ${node}${shared ? ', shared' : ''}${populate ? ', populate' : ''})`,
       ({ areas }) => areas.length < 6,

@@ -195,7 +195,7 @@ describe('a folio whose references another thread takes and drops', () => {
     let returned = 0;
     const putLastReferences = () => {
       for (; returned < Atomics.load(words, 1); returned++) {
-        const folio = memory.folio(words[4 + returned] as number);
+        const folio = memory.folio(words[4 + returned]);
         // Of a frame that nothing maps any more nobody but its holder knows.
         const inUse = folio.flags.filter((flag) => ['locked', 'isolated', 'lru'].includes(flag));
         if (folio.mapcount === 0) expect(inUse).toEqual([]);

@@ -85,7 +85,7 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator, to a node without a free f
     pinned.put();
     await expectBytes(area, bytes);
     expectAtRest(area);
-    expect(freePages(machine)).toEqual([(free[0] as number) + 512, (free[1] as number) - 512]);
+    expect(freePages(machine)).toEqual([free[0] + 512, free[1] - 512]);
   });
 
   it('what does not fit of a split folio stays where it was', async () => {
@@ -204,7 +204,7 @@ describe('while folios of 2 MiB are split', () => {
       const words = new BigUint64Array((await mm.read(area.address, area.length)).buffer);
       for (const [cpu, count] of counts.entries()) {
         let sum = 0n;
-        for (let at = cpu; at < words.length; at += 512) sum += words[at] as bigint;
+        for (let at = cpu; at < words.length; at += 512) sum += words[at];
         expect(sum).toBe(BigInt(count));
         stores += count;
       }
@@ -257,12 +257,12 @@ describe('while folios of 2 MiB are split', () => {
       split += stats.thpSplit;
       await expectBytes(area, bytes);
       await mm.munmap(area.address, area.length);
-      for (; returned < Atomics.load(words, 1); returned++) memory.putFolio(words[4 + returned] as never);
+      for (; returned < Atomics.load(words, 1); returned++) memory.putFolio(words[4 + returned]);
     }
     Atomics.store(words, 0, 1);
     const [pins] = (await ended) as [number];
     await worker.terminate();
-    for (; returned < Atomics.load(words, 1); returned++) memory.putFolio(words[4 + returned] as never);
+    for (; returned < Atomics.load(words, 1); returned++) memory.putFolio(words[4 + returned]);
     console.info(`${pins} references taken and dropped while ${split} of 90 folios were split`);
     memory.freeFolios(taken);
     expect([pins > 0, split > 0]).toEqual([true, true]);

@@ -18,7 +18,7 @@ function createFaulty(machine: Machine, fault: (from: number) => number, isAsync
   };
   const copyAll: Migrator['copyFolios'] = ({ to, from, bytes }, errnos) => {
     for (let i = 0; i < to.length; i++) {
-      errnos[i] = copyOne(to[i] as number, from[i] as number, bytes[i] as number);
+      errnos[i] = copyOne(to[i], from[i], bytes[i]);
     }
   };
   if (!isAsync) return { name: 'faulty', copyFolio: copyOne, copyFolios: copyAll };

@@ -32,7 +32,7 @@ describe.each(['4K', '64K', '2M', '4M'])('a file in folios of %s', (folioSize) =
     const read = await mm.read(area.address, area.length);
     expect(sha256(read.subarray(0, BYTES))).toBe(sha);
     expect(read.subarray(BYTES).every((byte) => byte === 0)).toBe(true);
-    expect(freePages(machine)).toEqual([before[0], (before[1] as number) - area.length / 4096]);
+    expect(freePages(machine)).toEqual([before[0], before[1] - area.length / 4096]);
     await mm.close();
     expect(freePages(machine)).toEqual(before);
   });
@@ -59,13 +59,13 @@ describe.each(['4K', '64K', '2M', '4M'])('a file in folios of %s', (folioSize) =
     const [a, b] = areas.map(({ mm, address }) => mm.folioAt(address + 2 ** 20 - 4096));
     expect(a?.pfn).toBe(b?.pfn);
     expect(spaces[0].folioAt(again.address + 2 ** 20 - 4096)?.pfn).toBe(a?.pfn);
-    const cached = (before[0] as number) - (areas[0]?.length as number) / 4096;
+    const cached = before[0] - areas[0]?.length / 4096;
     expect(freePages(machine)).toEqual([cached]);
     await spaces[0].close();
     expect(freePages(machine)).toEqual([cached]);
-    const args = [['load8', (areas[1]?.address as number) + 4097]];
+    const args = [['load8', areas[1]?.address + 4097]];
     expect(await machine.cpus.run(spaces[1], program('access'), { args })).toEqual([content[4097]]);
-    await spaces[1].munmap(areas[1]?.address as number, areas[1]?.length as number);
+    await spaces[1].munmap(areas[1]?.address, areas[1]?.length);
     expect(freePages(machine)).toEqual(before);
   });
 
@@ -78,7 +78,7 @@ describe.each(['4K', '64K', '2M', '4M'])('a file in folios of %s', (folioSize) =
     const own = priv.mmap({ file, folioSize, populate: true });
     const common = shared.mmap({ file, folioSize, shared: true });
     const seen = other.mmap({ file, folioSize, shared: true, populate: true });
-    const used = () => (before[0] as number) - (freePages(machine)[0] as number) - own.length / 4096;
+    const used = () => before[0] - freePages(machine)[0] - own.length / 4096;
     expect(used()).toBe(0);
     const args = [
       ['load8', own.address + 5000],
@@ -93,7 +93,7 @@ describe.each(['4K', '64K', '2M', '4M'])('a file in folios of %s', (folioSize) =
       content[5001],
     ]);
     expect(used()).toBe(1);
-    expect(await shared.read(common.address + 5000, 1)).toEqual(Uint8Array.of(content[5000] as number));
+    expect(await shared.read(common.address + 5000, 1)).toEqual(Uint8Array.of(content[5000]));
     await priv.write(own.address + 9000, Uint8Array.of(2));
     expect(used()).toBe(2);
     await shared.write(common.address + 9000, Uint8Array.of(77));
@@ -115,7 +115,7 @@ it('may be mapped in part', async () => {
   const before = freePages(machine);
   const mm = machine.createAddressSpace();
   const area = mm.mmap({ file, length: '64K', populate: true });
-  expect(freePages(machine)).toEqual([(before[0] as number) - 16]);
+  expect(freePages(machine)).toEqual([before[0] - 16]);
   expect(Buffer.from(await mm.read(area.address, 65536)).equals(content.subarray(0, 65536))).toBe(true);
   expect(await errorOf(() => mm.read(area.address + 65536, 1))).toEqual(errno('EFAULT'));
 });

@@ -31,7 +31,7 @@ describe.each(SIZES)('folios of %i bytes', (folioSize) => {
     expect(area).toMatchObject({ length: 8 * 2 ** 20, folioSize });
     expect(area.address % Math.max(folioSize, 2 ** 21)).toBe(0);
     expectFolios(mm, area);
-    expect(freePages(machine)).toEqual([(before[0] as number) - 1, (before[1] as number) - 2048]);
+    expect(freePages(machine)).toEqual([before[0] - 1, before[1] - 2048]);
     expect((await mm.read(area.address, area.length)).every((byte) => byte === 0)).toBe(true);
     await mm.close();
     expect(freePages(machine)).toEqual(before);
@@ -44,7 +44,7 @@ describe.each(SIZES)('folios of %i bytes', (folioSize) => {
     const area = mm.mmap({ length: 4 * folioSize, node: 1, folioSize });
     const [first, second, third] = area.folios() as unknown as [number, number, number];
     expect(mm.folioAt(first)).toBeUndefined();
-    const used = () => ((before[1] as number) - (freePages(machine)[1] as number)) * 4096;
+    const used = () => (before[1] - freePages(machine)[1]) * 4096;
     expect(await mm.read(first + folioSize - 2, 2)).toEqual(new Uint8Array(2));
     expect([used(), mm.folioAt(first)?.size]).toEqual([folioSize, folioSize]);
     await mm.write(second + 1, Uint8Array.of(7));

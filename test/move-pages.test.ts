@@ -201,17 +201,17 @@ it('gives every page of a mixed list its own status', async () => {
   const shared = mm.mmap({ length: '4K', populate: true });
   await mm.fork(shared, machine.createAddressSpace());
   const [moving, held, poisoned] = area.pages();
-  mm.folioAt(held as number)?.get();
-  machine.memory.poison(pfnAt(mm, poisoned as number));
+  mm.folioAt(held)?.get();
+  machine.memory.poison(pfnAt(mm, poisoned));
   const pages = [2 ** 33, empty.address, held, shared.address, moving, poisoned, far.address, moving] as number[];
   const { status, notMigrated } = await machine.movePages(mm, pages, { node: 1 });
   expect(Array.from(status)).toEqual([EFAULT, ENOENT, EBUSY, EACCES, 1, EIO, 1, 1]);
   expect(notMigrated).toBe(2);
   // What is 2^44 beyond a page is not that page.
-  const stays = pfnAt(mm, held as number);
+  const stays = pfnAt(mm, held);
   const aliases = await machine.movePages(mm, [2 ** 44 + area.address + 3 * 4096], { node: 1 });
   expect([Array.from(aliases.status), mm.folioAt(area.address + 3 * 4096)?.nid]).toEqual([[EFAULT], 0]);
-  expect(pfnAt(mm, held as number)).toBe(stays);
+  expect(pfnAt(mm, held)).toBe(stays);
 });
 
 it('has both flags mean MPOL_MF_MOVE_ALL, and none MPOL_MF_MOVE', async () => {

@@ -17,7 +17,7 @@ describe('a folio of 2 MiB', () => {
     expect([folio?.mapcount, folio?.refcount]).toEqual([1, 1]);
     await mm.munmap(address + 100 * PAGE, 12 * PAGE);
     expect([folio?.mapcount, folio?.refcount]).toEqual([500, 500]);
-    expect(freePages(machine)).toEqual([(before[0] as number) - 512]);
+    expect(freePages(machine)).toEqual([before[0] - 512]);
     for (const page of [0, 99, 112, 511]) expect(mm.folioAt(address + page * PAGE)?.pfn).toBe(folio?.pfn);
     expect(mm.folioAt(address + 100 * PAGE)).toBeUndefined();
     const args = [99, 100, 111, 112, 511].map((page) => ['load8', address + page * PAGE]);
@@ -30,7 +30,7 @@ describe('a folio of 2 MiB', () => {
     ]);
     await mm.munmap(address, 100 * PAGE);
     await mm.munmap(address + 112 * PAGE, 399 * PAGE);
-    expect([folio?.mapcount, freePages(machine)]).toEqual([1, [(before[0] as number) - 512]]);
+    expect([folio?.mapcount, freePages(machine)]).toEqual([1, [before[0] - 512]]);
     await mm.munmap(address + 511 * PAGE, PAGE);
     expect(freePages(machine)).toEqual(before);
   });
@@ -153,7 +153,7 @@ it('frees exactly what is unmapped, whatever the ranges', async () => {
       });
       const folios = Array.from({ length: 2048 / folioPages }, (_, i) => i * folioPages);
       const held = folios.filter((page) => mapped.slice(page, page + folioPages).some(Boolean)).length * folioPages;
-      expect(freePages(machine)).toEqual([(free[0] as number) - held]);
+      expect(freePages(machine)).toEqual([free[0] - held]);
     }
     await mm.close();
     expect(freePages(machine)).toEqual(free);

@@ -37,11 +37,11 @@ const apart = fc
     for (const [i, range] of slots.entries()) {
       end += gaps[i % gaps.length] as number;
       starts[range] = end;
-      end += lengths[range % count] as number;
+      end += lengths[range % count];
     }
     const items = lengths.map((length, i): [number, number, number] => {
       const from = sameSource && length === lengths[0] ? count : count + i;
-      return [starts[i] as number, starts[from] as number, length];
+      return [starts[i], starts[from], length];
     });
     const grown = longer === null ? undefined : items[longer % Math.max(count, 1)];
     if (grown) grown[2]++;

@@ -40,7 +40,7 @@ describe('planCopy', () => {
         const { descriptors, source, lists } = planCopy(items, threads);
         expect(lists).toHaveLength(threads + 1);
         expect(lists[0]).toBe(0);
-        expect(lists.every((start, thread) => thread === 0 || start >= (lists[thread - 1] as number))).toBe(true);
+        expect(lists.every((start, thread) => thread === 0 || start >= lists[thread - 1])).toBe(true);
         expect(lists[threads]).toBe(source.length);
         expect(descriptors).toHaveLength(3 * source.length);
       }),

@@ -35,9 +35,9 @@ function wrongWords({ to, from }: Lane, items: CopyItems, seen: { words: number 
   const expected = new Int32Array(300).fill(-1);
   let end = 0;
   for (let i = 0; i < items.to.length; i++) {
-    const word = ((items.to[i] as number) - to.byteOffset) / 4;
-    end = word + (items.bytes[i] as number) / 4;
-    for (let w = word; w < end; w++) expected[w] = from[w] as number;
+    const word = (items.to[i] - to.byteOffset) / 4;
+    end = word + items.bytes[i] / 4;
+    for (let w = word; w < end; w++) expected[w] = from[w];
   }
   let wrong = 0;
   for (let w = 0; w <= end; w++) if (to[w] !== expected[w]) wrong++;

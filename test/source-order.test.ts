@@ -25,7 +25,7 @@ describe('the order of sources', () => {
         expect(Array.from(order).sort((a, b) => a - b)).toEqual(addresses.map((_, i) => i));
         const pagesRead = Array.from(order.subarray(HEAD_ITEMS))
           .filter((i) => i % 7 !== 0)
-          .map((i) => Math.floor((addresses[i] as number) / PAGE_SIZE));
+          .map((i) => Math.floor(addresses[i] / PAGE_SIZE));
         expect(pagesRead).toEqual(pagesRead.slice().sort((a, b) => a - b));
       }),
       { numRuns: 20 },
@@ -60,7 +60,7 @@ describe('the order of sources', () => {
       const to = memory.allocFolios(count, 0, { node: 1, frames: 'shuffled', seed: 4 }).map(address);
       const items = { to, from, bytes: new Uint32Array(count).fill(PAGE_SIZE) };
       const words = new Uint32Array(memory.buffer);
-      const mark = (start: number) => words[start / 4 + 1000] as number;
+      const mark = (start: number) => words[start / 4 + 1000];
       for (const [i, start] of from.entries()) words[start / 4 + 1000] = i + 1;
       const engine = await CopyEngine.create({ memory, threads: 2, caller });
       try {

@@ -11,7 +11,7 @@ const TOTAL = 64 * MiB;
 
 /** Calls `copy` for every item. */
 function each({ to, from, bytes }: CopyItems, copy: (to: number, from: number, length: number) => void): void {
-  for (let i = 0; i < to.length; i++) copy(to[i] as number, from[i] as number, bytes[i] as number);
+  for (let i = 0; i < to.length; i++) copy(to[i], from[i], bytes[i]);
 }
 
 /** What a user would write instead of the engine. */

@@ -97,5 +97,5 @@ export function resultOf(call: Call, memory: PhysicalMemory): CopyResult {
 
 function isPoisoned(memory: PhysicalMemory, transfer: Transfer, position: number): boolean {
   const fromEngine = transfer.buffers?.fromEngine ?? true;
-  return fromEngine && memory.isPoisoned(transfer.from[position] as number, transfer.bytes[position] as number);
+  return fromEngine && memory.isPoisoned(transfer.from[position], transfer.bytes[position]);
 }

@@ -58,7 +58,7 @@ function openRunDelay(): () => number {
     let i = 0;
     while (i < length && text[i] !== SPACE) i++; // the first field is the CPU time, which lags by up to a tick
     let ns = 0;
-    for (i++; i < length && (text[i] as number) >= ZERO; i++) ns = ns * 10 + (text[i] as number) - ZERO;
+    for (i++; i < length && text[i] >= ZERO; i++) ns = ns * 10 + text[i] - ZERO;
     return ns;
   };
 }

@@ -120,7 +120,7 @@ export class Crew {
   reportDead(): void {
     const { words } = this.#ring;
     for (let index = 0; index < this.#members.length; index++) {
-      const tid = words[workerTid(index)] as number;
+      const tid = words[workerTid(index)];
       if (Atomics.load(words, workerState(index)) === DETACHED || tid === 0) continue;
       if (existsSync(`/proc/self/task/${tid}`)) continue;
       Atomics.store(words, workerState(index), DETACHED);

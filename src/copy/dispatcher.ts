@@ -149,7 +149,7 @@ export class Dispatcher {
       if (!slot) {
         // The oldest of all: a slot of this call if it has one in flight, or of another call's.
         const [oldest] = this.#jobs;
-        this.#finishSync(oldest as Job);
+        this.#finishSync(oldest);
         continue;
       }
       const job = this.#publish(slot, part, cutter, next, manner);
@@ -267,14 +267,14 @@ export class Dispatcher {
     this.#jobs.delete(job);
     this.#buffers[slot.number] = undefined;
     for (let index = 0; index < slot.cpuNs.length; index++) {
-      const ns = slot.cpuNs[index] as number;
+      const ns = slot.cpuNs[index];
       if (ns === 0) continue;
       tally.participants.add(index);
       if (index !== CALLER) tally.workerNs += ns;
     }
     const { words } = this.#ring;
-    if (job.lostUnits || (words[slot.base + LEFT] as number) > 0) {
-      collectLeft(slot, words[slot.base + ITEMS] as number, part, job.order);
+    if (job.lostUnits || words[slot.base + LEFT] > 0) {
+      collectLeft(slot, words[slot.base + ITEMS], part, job.order);
     }
     this.#free.push(slot);
     this.#waiting.shift()?.();

@@ -171,7 +171,7 @@ export class CopyEngine implements AsyncDisposable {
       throw invalid('view', 'must be what allocate() returned, and not yet freed', view);
     }
     this.#allocations.delete(pfn);
-    this.memory.freeContig(pfn as Pfn);
+    this.memory.freeContig(pfn);
   }
 
   /**

@@ -78,5 +78,5 @@ export function measuredChoice(): InlineChoice {
 }
 
 function middle(samples: readonly number[]): number {
-  return samples.toSorted((a, b) => a - b)[samples.length >> 1] as number;
+  return samples.toSorted((a, b) => a - b)[samples.length >> 1];
 }

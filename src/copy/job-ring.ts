@@ -189,7 +189,7 @@ export function closeLostUnits({ words }: JobRing, slot: Slot, index: number): n
   let lost = 0;
   // The thread may have drawn a ticket and ended before it claimed the unit: all units are offered again.
   Atomics.store(words, slot.base + CURSOR, 0);
-  for (let unit = 0; unit < (words[slot.base + UNITS] as number); unit++) {
+  for (let unit = 0; unit < words[slot.base + UNITS]; unit++) {
     // The thread is gone, so nobody else changes a word that says it owns the unit.
     if (Atomics.compareExchange(words, slot.owners + unit, index + 1, CLOSED) === index + 1) lost++;
   }
@@ -198,7 +198,7 @@ export function closeLostUnits({ words }: JobRing, slot: Slot, index: number): n
 
 /** Whether no unit is free or owned: what {@link isDone} says of a job that lost a worker, which never counts to 0. */
 export function isAbandoned({ words }: JobRing, slot: Slot): boolean {
-  for (let unit = 0; unit < (words[slot.base + UNITS] as number); unit++) {
+  for (let unit = 0; unit < words[slot.base + UNITS]; unit++) {
     // Acquire: pairs with the owner's last store, which comes after its last byte and its last count.
     if (Atomics.load(words, slot.owners + unit) !== CLOSED) return false;
   }

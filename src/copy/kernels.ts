@@ -77,7 +77,7 @@ export function createCopyRange(context: KernelContext): CopyRange {
   const bytes = new Uint8Array(memory.buffer);
   const healthy = () => false;
   return (slot, first, end) => {
-    const kernel = words[slot.base + KERNEL] as number;
+    const kernel = words[slot.base + KERNEL];
     if (kernel === KERNEL_MEMORY_COPY) {
       const list = slot.descriptorsAddress + first * DESCRIPTOR_WORDS * 4;
       return walk(list, end - first, slot.stopAddress, poisonAddress);
@@ -104,23 +104,23 @@ function walkTypedArrays(
   let left = 0;
   for (let i = first; i < end; i++) {
     const word = i * DESCRIPTOR_WORDS;
-    if (isPoisoned(descriptors[word + 1] as number, descriptors[word + 2] as number)) {
+    if (isPoisoned(descriptors[word + 1], descriptors[word + 2])) {
       left++;
       continue;
     }
     // Pairs with the caller's store: seen at the next piece at the latest, which is all an abort needs.
-    while ((descriptors[word + 2] as number) > 0 && Atomics.load(words, slot.base + STOP) === 0) {
-      const target = descriptors[word] as number;
-      const source = descriptors[word + 1] as number;
-      const length = Math.min(descriptors[word + 2] as number, PIECE);
+    while (descriptors[word + 2] > 0 && Atomics.load(words, slot.base + STOP) === 0) {
+      const target = descriptors[word];
+      const source = descriptors[word + 1];
+      const length = Math.min(descriptors[word + 2], PIECE);
       // copyWithin needs no view of the source; between two buffers there is no way without one a piece.
       if (to === from) to.copyWithin(target, source, source + length);
       else to.set(from.subarray(source, source + length), target);
       descriptors[word] = target + length;
       descriptors[word + 1] = source + length;
-      descriptors[word + 2] = (descriptors[word + 2] as number) - length;
+      descriptors[word + 2] = descriptors[word + 2] - length;
     }
-    if ((descriptors[word + 2] as number) > 0) left++;
+    if (descriptors[word + 2] > 0) left++;
   }
   return left;
 }

@@ -37,10 +37,10 @@ export function survey({ to, from, bytes }: Ranges): Survey {
   let ascending = true;
   let readsAscend = true;
   for (let i = 0; i < bytes.length; i++) {
-    const length = bytes[i] as number;
+    const length = bytes[i];
     if (length === 0) continue;
-    const target = to[i] as number;
-    const source = from[i] as number;
+    const target = to[i];
+    const source = from[i];
     total += length;
     if (target < toHigh) ascending = false;
     if (source < fromHigh) readsAscend = false;
@@ -81,15 +81,15 @@ function writtenPages({ to, bytes }: CopyItems, { toLow, toHigh }: Survey): Uint
   const base = toLow >>> PAGE_SHIFT;
   const written = new Uint32Array(((((toHigh - 1) >>> PAGE_SHIFT) - base) >>> 5) + 1);
   for (let i = 0; i < bytes.length; i++) {
-    const length = bytes[i] as number;
+    const length = bytes[i];
     if (length === 0) continue;
-    const target = to[i] as number;
+    const target = to[i];
     const last = ((target + length - 1) >>> PAGE_SHIFT) - base;
     for (let page = (target >>> PAGE_SHIFT) - base; page <= last; page++) {
       const word = page >>> 5;
       const bit = 1 << (page & 31);
-      if ((written[word] as number) & bit) return undefined;
-      written[word] = (written[word] as number) | bit;
+      if (written[word] & bit) return undefined;
+      written[word] = written[word] | bit;
     }
   }
   return written;
@@ -100,12 +100,12 @@ function readsNone({ from, bytes }: CopyItems, { toLow, toHigh }: Survey, writte
   const base = toLow >>> PAGE_SHIFT;
   const end = (toHigh - 1) >>> PAGE_SHIFT;
   for (let i = 0; i < bytes.length; i++) {
-    const length = bytes[i] as number;
+    const length = bytes[i];
     if (length === 0) continue;
-    const source = from[i] as number;
+    const source = from[i];
     const last = Math.min((source + length - 1) >>> PAGE_SHIFT, end) - base;
     for (let page = Math.max(source >>> PAGE_SHIFT, base) - base; page <= last; page++) {
-      if (((written[page >>> 5] as number) >>> (page & 31)) & 1) return false;
+      if ((written[page >>> 5] >>> (page & 31)) & 1) return false;
     }
   }
   return true;
@@ -115,10 +115,10 @@ function readsNone({ from, bytes }: CopyItems, { toLow, toHigh }: Survey, writte
 function checkExactly({ to, from, bytes }: Ranges): void {
   const count = bytes.length;
   // Range r is item r's destination below `count`, and item r - count's source from there on.
-  const start = (range: number) => (range < count ? to[range] : from[range - count]) as number;
-  const end = (range: number) => start(range) + (bytes[range % count] as number);
+  const start = (range: number) => (range < count ? to[range] : from[range - count]);
+  const end = (range: number) => start(range) + bytes[range % count];
   const byStart = Uint32Array.from({ length: 2 * count }, (_, range) => range)
-    .filter((range) => (bytes[range % count] as number) > 0)
+    .filter((range) => bytes[range % count] > 0)
     .sort((a, b) => start(a) - start(b));
   let lastTo = -1;
   let lastFrom = -1;

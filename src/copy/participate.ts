@@ -39,14 +39,12 @@ export function copyUnit(participant: Participant, slot: Slot): boolean {
   if (unit < 0) return false;
   clock.start();
   const isStatic = words[base + IS_STATIC] === 1;
-  const first = isStatic ? (slot.lists[unit] as number) : unit * (words[base + PER_UNIT] as number);
-  const end = isStatic
-    ? (slot.lists[unit + 1] as number)
-    : Math.min(first + (words[base + PER_UNIT] as number), words[base + ITEMS] as number);
+  const first = isStatic ? slot.lists[unit] : unit * words[base + PER_UNIT];
+  const end = isStatic ? slot.lists[unit + 1] : Math.min(first + words[base + PER_UNIT], words[base + ITEMS]);
   const left = copyRange(slot, first, end);
   if (left > 0) Atomics.add(words, base + LEFT, left);
   // At least 1: above 0 means that the thread took part.
-  slot.cpuNs[index] = (slot.cpuNs[index] as number) + Math.max(clock.stop(), 1);
+  slot.cpuNs[index] = slot.cpuNs[index] + Math.max(clock.stop(), 1);
   finishUnit(words, slot, unit, index + 1);
   return true;
 }

@@ -102,9 +102,9 @@ function writeChunks(
 ): number {
   let used = list;
   for (let i = first; i < end; i++) {
-    const to = items.to[i] as number;
-    const from = items.from[i] as number;
-    const bytes = items.bytes[i] as number;
+    const to = items.to[i];
+    const from = items.from[i];
+    const bytes = items.bytes[i];
     const border = chunkBorder(to, bytes, chunk, chunks);
     const length = chunkBorder(to, bytes, chunk + 1, chunks) - border;
     used = append(target, list, used, to + border, from + border, length, i);
@@ -125,7 +125,7 @@ function writeFolios(target: PlanTarget, list: number, items: CopyItems, first: 
   const { to, from, bytes } = items;
   let used = list;
   for (let i = first; i < end; i++) {
-    used = append(target, list, used, to[i] as number, from[i] as number, bytes[i] as number, i);
+    used = append(target, list, used, to[i], from[i], bytes[i], i);
   }
   return used;
 }
@@ -143,9 +143,8 @@ function append(
   if (bytes === 0) return used;
   const word = used * DESCRIPTOR_WORDS;
   if (used > list) {
-    const length = descriptors[word - 1] as number;
-    const touches =
-      (descriptors[word - 3] as number) + length === to && (descriptors[word - 2] as number) + length === from;
+    const length = descriptors[word - 1];
+    const touches = descriptors[word - 3] + length === to && descriptors[word - 2] + length === from;
     if (touches && length + bytes <= MAX_DESCRIPTOR_BYTES) {
       descriptors[word - 1] = length + bytes;
       return used;
@@ -192,11 +191,11 @@ export function planDynamic(
   let length = 0;
   let i = first;
   for (; i < end && used < capacity; i++) {
-    const item = order ? (order[i] as number) : i;
-    const bytes = lengths[item] as number;
+    const item = order ? order[i] : i;
+    const bytes = lengths[item];
     if (bytes === 0) continue;
-    const to = targets[item] as number;
-    const from = sources[item] as number;
+    const to = targets[item];
+    const from = sources[item];
     const word = used * DESCRIPTOR_WORDS;
     if (to === toEnd && from === fromEnd && length + bytes <= pieceBytes) {
       length += bytes;

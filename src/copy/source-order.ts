@@ -28,19 +28,19 @@ export function orderBySource({ from, bytes, seen }: Transfer): Uint32Array {
   const starts = new Uint32Array(Math.floor(seen.fromHigh / 2 ** PAGE_SHIFT) - base + 2);
   for (let i = HEAD_ITEMS; i < count; i++) {
     // Items of 0 bytes may lie outside what was surveyed.
-    const page = bytes[i] === 0 ? 0 : ((from[i] as number) >>> PAGE_SHIFT) - base;
-    starts[page + 1] = (starts[page + 1] as number) + 1;
+    const page = bytes[i] === 0 ? 0 : (from[i] >>> PAGE_SHIFT) - base;
+    starts[page + 1] = starts[page + 1] + 1;
   }
   let start = HEAD_ITEMS;
   for (let page = 0; page < starts.length; page++) {
-    start += starts[page] as number;
+    start += starts[page];
     starts[page] = start;
   }
   const order = new Uint32Array(count);
   for (let i = 0; i < HEAD_ITEMS; i++) order[i] = i;
   for (let i = HEAD_ITEMS; i < count; i++) {
-    const page = bytes[i] === 0 ? 0 : ((from[i] as number) >>> PAGE_SHIFT) - base;
-    const at = starts[page] as number;
+    const page = bytes[i] === 0 ? 0 : (from[i] >>> PAGE_SHIFT) - base;
+    const at = starts[page];
     starts[page] = at + 1;
     order[at] = i;
   }

@@ -29,8 +29,8 @@ export function createTally(): Tally {
 /** Notes that the items at places from `first` on were not begun. */
 export function leaveFrom(first: number, { transfer, tally }: Part, order?: Uint32Array): void {
   for (let place = first; place < transfer.bytes.length; place++) {
-    const item = order ? (order[place] as number) : place;
-    tally.left.set(item, transfer.bytes[item] as number);
+    const item = order ? order[place] : place;
+    tally.left.set(item, transfer.bytes[item]);
   }
 }
 
@@ -38,10 +38,10 @@ export function leaveFrom(first: number, { transfer, tally }: Part, order?: Uint
 export function collectLeft(slot: Slot, items: number, { transfer, tally }: Part, order?: Uint32Array): void {
   const words = slot.descriptors;
   for (let i = 0; i < items; i++) {
-    const left = words[i * DESCRIPTOR_WORDS + 2] as number;
+    const left = words[i * DESCRIPTOR_WORDS + 2];
     if (left === 0) continue;
-    const to = words[i * DESCRIPTOR_WORDS] as number;
-    noteLeft(tally.left, transfer, slot.source[i] as number, to, to + left, order);
+    const to = words[i * DESCRIPTOR_WORDS];
+    noteLeft(tally.left, transfer, slot.source[i], to, to + left, order);
   }
 }
 
@@ -56,10 +56,10 @@ function noteLeft(
 ): void {
   let touching = 0;
   for (let place = first; place < transfer.to.length && touching < end; place++) {
-    const item = order ? (order[place] as number) : place;
-    const bytes = transfer.bytes[item] as number;
+    const item = order ? order[place] : place;
+    const bytes = transfer.bytes[item];
     if (bytes === 0) continue;
-    const start = transfer.to[item] as number;
+    const start = transfer.to[item];
     if (place > first && start !== touching) return;
     touching = start + bytes;
     const missing = Math.min(touching, end) - Math.max(start, to);

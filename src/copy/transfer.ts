@@ -74,8 +74,7 @@ function checkItems(memory: PhysicalMemory, given: CopyItems): Transfer {
 function fault(side: string, addresses: Uint32Array, bytes: Uint32Array, memory: PhysicalMemory): ErrnoError {
   const { length: high } = memory.bytes;
   const low = memory.startAddress;
-  const isOutside = (address: number, i: number) =>
-    bytes[i] !== 0 && (address < low || address + (bytes[i] as number) > high);
+  const isOutside = (address: number, i: number) => bytes[i] !== 0 && (address < low || address + bytes[i] > high);
   const i = addresses.findIndex(isOutside);
   const range = `${bytes[i]} bytes from ${addresses[i]}`;
   return new ErrnoError('EFAULT', `${side} of item ${i}: ${range} are not inside the nodes' memory, ${low} to ${high}`);
@@ -129,7 +128,7 @@ function checkReserved(memory: PhysicalMemory, view: ArrayBufferView, name: stri
 function transferInMemory(pairs: readonly CopyPair[]): Transfer {
   const items = createCopyItems(pairs.length);
   for (let i = 0; i < pairs.length; i++) {
-    const { to, from } = pairs[i] as CopyPair;
+    const { to, from } = pairs[i];
     items.to[i] = to.byteOffset;
     items.from[i] = from.byteOffset;
     items.bytes[i] = to.byteLength;
@@ -240,7 +239,7 @@ function copyOf({ to, from, bytes }: CopyItems): CopyItems {
 
 /** A transfer of the items at some positions. */
 export function selectItems(transfer: Transfer, positions: readonly number[]): Transfer {
-  const select = (array: Uint32Array) => Uint32Array.from(positions, (i) => array[i] as number);
+  const select = (array: Uint32Array) => Uint32Array.from(positions, (i) => array[i]);
   const items = { to: select(transfer.to), from: select(transfer.from), bytes: select(transfer.bytes) };
   const index = Uint32Array.from(positions, (i) => itemOf(transfer, i));
   return { ...items, index, buffers: transfer.buffers, seen: survey(items), isBorrowed: false };
@@ -248,5 +247,5 @@ export function selectItems(transfer: Transfer, positions: readonly number[]): T
 
 /** Position in the user's batch of a transfer's item. */
 export function itemOf(transfer: Transfer, position: number): number {
-  return transfer.index ? (transfer.index[position] as number) : position;
+  return transfer.index ? transfer.index[position] : position;
 }

@@ -135,7 +135,7 @@ async function measure(
   try {
     const layout = layOut(machine, sweep, folioBytes);
     const measured = await sweepLayout(sweep, settings, layout, onRun);
-    return settings.map((setting, i) => summarize(setting, layout, order, measured[i] as Run[]));
+    return settings.map((setting, i) => summarize(setting, layout, order, measured[i]));
   } finally {
     await machine.close();
   }
@@ -192,7 +192,7 @@ function layOut(machine: Machine, { count, total, input }: MigrateSweep, folioBy
 function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: number): Uint32Array {
   const pfns = new Uint32Array(addresses.length);
   for (let i = 0; i < addresses.length; i++) {
-    const folio = mm.folioAt(addresses[i] as number);
+    const folio = mm.folioAt(addresses[i]);
     if (folio?.order !== order || folio.nid !== node) {
       throw new ErrnoError('EIO', `folio ${i} of ${addresses.length} is not, or not whole, on node ${node}`);
     }
@@ -215,7 +215,7 @@ async function sweepLayout(
       // Every other round goes backwards, or with an even number of settings each would always move in one direction.
       const which = round % 2 === 0 ? turn : settings.length - 1 - turn;
       onRun();
-      const run = await runOnce(layout, settings[which] as Setting);
+      const run = await runOnce(layout, settings[which]);
       if (round >= warmUps) measured[which]?.push(run);
     }
   }

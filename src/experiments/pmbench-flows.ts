@@ -104,10 +104,10 @@ export async function comparePmbenchFlows(
     for (let turn = 0; turn < TURNS; turn++) {
       for (const [i, flow] of flows.entries()) {
         onProgress(turn * flows.length + i, TURNS * flows.length);
-        runs[i]?.push(await runPmbench(machines[i] as Machine, comparison, flow, seconds / TURNS));
+        runs[i]?.push(await runPmbench(machines[i], comparison, flow, seconds / TURNS));
       }
     }
-    return flows.map((flow, i) => summarize(comparison, flow, machines[i] as Machine, runs[i] as PmbenchRun[]));
+    return flows.map((flow, i) => summarize(comparison, flow, machines[i], runs[i]));
   } finally {
     await Promise.all(machines.map((machine) => machine.close()));
   }

@@ -37,14 +37,14 @@ export class BuddyAllocator {
   /** Free blocks of exactly `order`, as a line of /proc/buddyinfo counts them. */
   freeBlocks(order: Order): number {
     let count = 0;
-    for (let pfn = this.#head[order] as number; pfn !== NO_PAGE; pfn = this.#page.next[pfn] as number) count++;
+    for (let pfn = this.#head[order]; pfn !== NO_PAGE; pfn = this.#page.next[pfn]) count++;
     return count;
   }
 
   /** Takes a block of `order` off the free lists, splitting a larger one if need be; `undefined` if there is none. */
   take(order: Order): Pfn | undefined {
     for (let from: number = order; from <= MAX_PAGE_ORDER; from++) {
-      const pfn = this.#head[from] as number;
+      const pfn = this.#head[from];
       if (pfn === NO_PAGE) continue;
       this.#unlink(pfn, from);
       this.#giveBackUpperHalves(pfn, from, order);
@@ -59,7 +59,7 @@ export class BuddyAllocator {
     if (first === undefined) return undefined;
     let pfn: number = first;
     while (pfn < first + pages) {
-      const order = this.#page.order[pfn] as number;
+      const order = this.#page.order[pfn];
       this.#unlink(pfn, order);
       pfn += 1 << order;
     }
@@ -122,7 +122,7 @@ export class BuddyAllocator {
     while (pfn < this.end) {
       const flags = Atomics.load(this.#page.flags, pfn);
       if (flags & PG.buddy) {
-        pfn += 1 << (this.#page.order[pfn] as number);
+        pfn += 1 << this.#page.order[pfn];
         if (pfn - first >= pages) return first as Pfn;
         continue;
       }
@@ -133,14 +133,14 @@ export class BuddyAllocator {
   }
 
   #allocatedPages(pfn: number, flags: number): number {
-    if (flags & PG.contig) return this.#page.next[pfn] as number;
-    if (flags & PG.head) return 1 << (this.#page.order[pfn] as number);
+    if (flags & PG.contig) return this.#page.next[pfn];
+    if (flags & PG.head) return 1 << this.#page.order[pfn];
     return 1; // a poisoned frame, which belongs to nobody
   }
 
   #link(pfn: number, order: number): void {
     const { flags, next, prev } = this.#page;
-    const first = this.#head[order] as number;
+    const first = this.#head[order];
     next[pfn] = first;
     prev[pfn] = NO_PAGE;
     if (first !== NO_PAGE) prev[first] = pfn;
@@ -152,8 +152,8 @@ export class BuddyAllocator {
 
   #unlink(pfn: number, order: number): void {
     const { flags, next, prev } = this.#page;
-    const after = next[pfn] as number;
-    const before = prev[pfn] as number;
+    const after = next[pfn];
+    const before = prev[pfn];
     if (after !== NO_PAGE) prev[after] = before;
     if (before !== NO_PAGE) next[before] = after;
     else this.#head[order] = after;

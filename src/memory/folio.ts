@@ -113,7 +113,7 @@ export class Folio {
 
   /** Page-table entries that map the folio or a part of it: a PMD counts 1, and so does each PTE. */
   get mapcount(): number {
-    return this.memory.page.mapcount[this.pfn] as number;
+    return this.memory.page.mapcount[this.pfn];
   }
 
   /** What is known of the folio: the names of its flags. */

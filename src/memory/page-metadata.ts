@@ -81,7 +81,7 @@ export function compoundHead({ flags, order }: PageMetadata, pfn: number): Pfn {
   for (let size = 0; size <= MAX_PAGE_ORDER; size++) {
     const head = pfn & (-1 << size);
     // Pages behind a head have no flags, so the first head found is theirs.
-    if ((flags[head] as number) & PG.head && (order[head] as number) >= size) return head as Pfn;
+    if (flags[head] & PG.head && order[head] >= size) return head as Pfn;
   }
   return pfn as Pfn;
 }

@@ -31,7 +31,7 @@ export class PcpLists {
 
   /** The folio of `order` that was freed first; `undefined` if there is none. */
   take(order: Order): Pfn | undefined {
-    const list = this.#lists[order] as PcpList;
+    const list = this.#lists[order];
     const { folios } = list;
     if (list.next === folios.length) return undefined;
     const pfn = folios[list.next++];
@@ -46,7 +46,7 @@ export class PcpLists {
   /** Keeps a freed folio; false if the lists are full. */
   give(pfn: Pfn, order: Order): boolean {
     if (this.#pages + (1 << order) > this.#high) return false;
-    (this.#lists[order] as PcpList).folios.push(pfn);
+    this.#lists[order].folios.push(pfn);
     this.#pages += 1 << order;
     return true;
   }

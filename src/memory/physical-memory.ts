@@ -126,7 +126,7 @@ export class PhysicalMemory {
     this.page.nid.fill(RESERVED_NID);
     this.#reserved = new BuddyAllocator(this.page, this.#poison, BLOCK_PAGES, pagesOf(RESERVED_BYTES));
     this.#allocators = sizes.map((size, id) => {
-      const start = pagesOf(starts[id] as number);
+      const start = pagesOf(starts[id]);
       this.page.nid.fill(id, start, start + pagesOf(size));
       return new BuddyAllocator(this.page, this.#poison, start, start + pagesOf(size));
     });
@@ -174,7 +174,7 @@ export class PhysicalMemory {
    */
   takeFolio(order: Order, node: NodeId): Pfn {
     const { flags, refcount } = this.page;
-    const pfn = (this.#pcp[node] as PcpLists).take(order) ?? this.#takeBlock(order, node);
+    const pfn = this.#pcp[node].take(order) ?? this.#takeBlock(order, node);
     if (pfn === undefined) return NO_PAGE as Pfn;
     this.page.order[pfn] = order;
     // Plain stores: until its PFN is handed on, with whatever orders that, nobody else looks at the entry of a free folio,
@@ -230,7 +230,7 @@ export class PhysicalMemory {
   putFolio(pfn: number, references = 1): void {
     const { flags, refcount, order } = this.page;
     const allocator = this.#allocatorOf(pfn);
-    if (!allocator || !((flags[pfn] as number) & PG.head) || (refcount[pfn] as number) < references) {
+    if (!allocator || !(flags[pfn] & PG.head) || refcount[pfn] < references) {
       throw notAllocated(pfn);
     }
     // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
@@ -246,12 +246,12 @@ export class PhysicalMemory {
    */
   splitFolio(pfn: Pfn, references: number): void {
     const { flags, refcount, order, mapping, index } = this.page;
-    const pages = 1 << (order[pfn] as number);
+    const pages = 1 << order[pfn];
     for (let page = pfn + pages - 1; page >= pfn; page--) {
       order[page] = 0;
-      mapping[page] = mapping[pfn] as number;
-      index[page] = (index[pfn] as number) + (page - pfn);
-      Atomics.store(flags, page, flags[pfn] as number);
+      mapping[page] = mapping[pfn];
+      index[page] = index[pfn] + (page - pfn);
+      Atomics.store(flags, page, flags[pfn]);
       // Last, for from then on others may take references.
       Atomics.store(refcount, page, references);
     }
@@ -267,7 +267,7 @@ export class PhysicalMemory {
     if (!Number.isInteger(pages) || pages < 1) throw invalid('pages', 'must be a whole number above 0', pages);
     const node = this.#nodeId(options.node);
     this.#drain(node);
-    return this.#allocRun(pages, this.#allocators[node] as BuddyAllocator, `node ${node}`);
+    return this.#allocRun(pages, this.#allocators[node], `node ${node}`);
   }
 
   /**
@@ -299,7 +299,7 @@ export class PhysicalMemory {
   contigPages(pfn: number): number {
     const { flags, next } = this.page;
     const isFrame = Number.isInteger(pfn) && pfn >= 0 && pfn < flags.length;
-    return isFrame && Atomics.load(flags, pfn) & PG.contig ? (next[pfn] as number) : 0;
+    return isFrame && Atomics.load(flags, pfn) & PG.contig ? next[pfn] : 0;
   }
 
   /** Physical address where the nodes start: below it is reserved. */
@@ -347,8 +347,8 @@ export class PhysicalMemory {
     const { flags, order, next } = this.page;
     for (let head = pfn; head >= allocator.start; head--) {
       const bits = Atomics.load(flags, head);
-      if (bits & PG.contig) return pfn < head + (next[head] as number);
-      if (bits & PG.head) return pfn < head + (1 << (order[head] as number));
+      if (bits & PG.contig) return pfn < head + next[head];
+      if (bits & PG.head) return pfn < head + (1 << order[head]);
       if (bits & PG.buddy) return false;
     }
     return false;
@@ -362,19 +362,19 @@ export class PhysicalMemory {
   }
 
   #freePages(node: number): number {
-    return (this.#allocators[node] as BuddyAllocator).freePages + (this.#pcp[node] as PcpLists).pages;
+    return this.#allocators[node].freePages + this.#pcp[node].pages;
   }
 
   /** Gives what the node's lists of freed folios keep back to its buddy allocator. */
   #drain(node: NodeId): void {
-    const allocator = this.#allocators[node] as BuddyAllocator;
-    (this.#pcp[node] as PcpLists).drain((pfn, pages) => allocator.freeRange(pfn, pages));
+    const allocator = this.#allocators[node];
+    this.#pcp[node].drain((pfn, pages) => allocator.freeRange(pfn, pages));
   }
 
   #takeBlock(order: Order, node: NodeId): Pfn | undefined {
-    const allocator = this.#allocators[node] as BuddyAllocator;
+    const allocator = this.#allocators[node];
     const pfn = allocator.take(order);
-    if (pfn !== undefined || (this.#pcp[node] as PcpLists).pages === 0) return pfn;
+    if (pfn !== undefined || this.#pcp[node].pages === 0) return pfn;
     this.#drain(node);
     return allocator.take(order);
   }
@@ -384,13 +384,13 @@ export class PhysicalMemory {
     // A plain store: nobody else holds the folio, and none is got from 0 references.
     flags[pfn] = 0;
     mapping[pfn] = 0;
-    const isKept = !this.#poison.covers(pfn, order) && (this.#pcp[nid[pfn] as number] as PcpLists).give(pfn, order);
+    const isKept = !this.#poison.covers(pfn, order) && this.#pcp[nid[pfn]].give(pfn, order);
     if (!isKept) allocator.freeRange(pfn, 1 << order);
   }
 
   #allocatorOf(pfn: number): BuddyAllocator | undefined {
     if (!Number.isInteger(pfn) || pfn < 0 || pfn >= this.page.nid.length) return undefined;
-    const allocator = this.#allocators[this.page.nid[pfn] as number];
+    const allocator = this.#allocators[this.page.nid[pfn]];
     return allocator && pfn >= allocator.start && pfn < allocator.end ? allocator : undefined;
   }
 

@@ -48,7 +48,7 @@ export class PoisonMap {
   /** Whether any of the 2^order frames from `pfn` is poisoned. */
   covers(pfn: number, order: number): boolean {
     // A plain read: only the thread that allocates asks, and it alone writes.
-    return (this.#count[0] as number) > 0 && this.#anyFrom(pfn, pfn + (1 << order) - 1);
+    return this.#count[0] > 0 && this.#anyFrom(pfn, pfn + (1 << order) - 1);
   }
 
   /** Whether any frame that the `bytes` from `address` touch is poisoned. */

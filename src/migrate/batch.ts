@@ -102,7 +102,7 @@ async function migrateSeriallyOnce(migration: Migration, folios: Uint32Array, ma
 /** Deals with a folio that could not be unmapped, for another reason than EAGAIN. */
 function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, { split }: BatchManner): void {
   const { manager, stats } = migration;
-  const order = manager.memory.page.order[pfn] as number;
+  const order = manager.memory.page.order[pfn];
   if (errno === FREED) {
     // To the kernel a success.
     countSucceeded(stats, order);

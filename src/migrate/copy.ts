@@ -8,7 +8,7 @@ const MAX_ERRNO = 4095;
 /** Copies the bytes of one folio (folio_mc_copy). Returns 0, or the errno of what went wrong. */
 export function copyFolio(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
   const { manager, migrator } = migration;
-  const bytes = PAGE_SIZE << (manager.memory.page.order[src] as number);
+  const bytes = PAGE_SIZE << manager.memory.page.order[src];
   try {
     const outcome = migrator.copyFolio(dst * PAGE_SIZE, src * PAGE_SIZE, bytes);
     return typeof outcome === 'number'
@@ -26,9 +26,9 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
   let count = 0;
   for (let i = 0; i < unmapped.count; i++) {
     if (unmapped.errno[i] !== 0) continue;
-    items.to[count] = (unmapped.dst[i] as number) * PAGE_SIZE;
-    items.from[count] = (unmapped.src[i] as number) * PAGE_SIZE;
-    items.bytes[count] = PAGE_SIZE << (order[unmapped.src[i] as number] as number);
+    items.to[count] = unmapped.dst[i] * PAGE_SIZE;
+    items.from[count] = unmapped.src[i] * PAGE_SIZE;
+    items.bytes[count] = PAGE_SIZE << order[unmapped.src[i]];
     errnos[count++] = 0;
   }
   if (count === 0) return;
@@ -44,7 +44,7 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
     errnos.fill(giveUp(migration, error), 0, count);
   }
   for (let i = 0, item = 0; i < unmapped.count; i++) {
-    if (unmapped.errno[i] === 0) unmapped.errno[i] = errnos[item++] as number;
+    if (unmapped.errno[i] === 0) unmapped.errno[i] = errnos[item++];
   }
 }
 

@@ -88,7 +88,7 @@ async function moveTogether(migration: Migration, mode: MigrateMode, passes: num
       unmapped.count = 0;
       for (let i = 0; i < count; i++) {
         if (ready[i] === 1 && errno[i] !== 0) folioRestoreMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-        settle(migration, src[i] as Pfn, dst[i] as Pfn, errno[i] as number);
+        settle(migration, src[i] as Pfn, dst[i] as Pfn, errno[i]);
       }
       return undefined;
     });

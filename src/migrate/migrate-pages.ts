@@ -87,8 +87,7 @@ function endOfBatch({ manager, batchLimit, batchUnit }: Migration, folios: Uint3
   if (batchUnit === 'folios') return Math.min(first + batchLimit, folios.length);
   const { order } = manager.memory.page;
   let end = first;
-  for (let pages = 0; end < folios.length && pages < batchLimit; end++)
-    pages += 1 << (order[folios[end] as number] as number);
+  for (let pages = 0; end < folios.length && pages < batchLimit; end++) pages += 1 << order[folios[end]];
   return end;
 }
 
@@ -132,8 +131,8 @@ function putbackMovablePages({ manager, failed, stats }: Migration): void {
   const started = performance.now();
   const { order } = manager.memory.page;
   for (const pfn of failed) {
-    stats.failed += 1 << (order[pfn] as number);
-    if ((order[pfn] as number) >= HPAGE_PMD_ORDER) stats.thpFailed++;
+    stats.failed += 1 << order[pfn];
+    if (order[pfn] >= HPAGE_PMD_ORDER) stats.thpFailed++;
     folioPutbackLru(manager.memory, pfn);
   }
   lap(stats.phasesNs, 'putBack', started);

@@ -15,8 +15,8 @@ const KEPT = PG.referenced | PG.dirty | PG.uptodate | PG.swapbacked;
 /** References that a page cache holds on a folio: one a page, or 0 if it isn't cached. */
 export function cacheReferences({ memory, mappings }: MemoryManager, pfn: Pfn): number {
   const { page } = memory;
-  const cache = mappings.get(page.mapping[pfn] as number)?.cache;
-  return cache && isCached(memory, cache, pfn) ? 1 << (page.order[pfn] as number) : 0;
+  const cache = mappings.get(page.mapping[pfn])?.cache;
+  return cache && isCached(memory, cache, pfn) ? 1 << page.order[pfn] : 0;
 }
 
 /**
@@ -41,19 +41,19 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
   if (cached > 0) {
     // Freezes the folio at 0 references, from which none is taken, so that nobody gets one while its place changes hands.
     if (Atomics.compareExchange(page.refcount, src, 1 + cached, 0) !== 1 + cached) return ERRNO.EAGAIN;
-    const cache = mappings.get(page.mapping[src] as number)?.cache;
+    const cache = mappings.get(page.mapping[src])?.cache;
     if (cache) replaceCached(memory, cache, src, dst);
     Atomics.add(page.refcount, dst, cached);
     Atomics.store(page.refcount, src, 1);
   } else if (page.refcount[src] !== 1) {
     return ERRNO.EAGAIN;
   }
-  page.mapping[dst] = page.mapping[src] as number;
-  page.index[dst] = page.index[src] as number;
+  page.mapping[dst] = page.mapping[src];
+  page.index[dst] = page.index[src];
   // Through a page cache others find the folio from here on: the lock tells them to wait. To one that isn't cached nothing
   // leads before its first entry, with which it is complete. A plain store, for that same reason.
   const lock = cached > 0 ? PG.locked : 0;
-  page.flags[dst] = PG.head | PG.lru | lock | ((page.flags[src] as number) & KEPT);
+  page.flags[dst] = PG.head | PG.lru | lock | (page.flags[src] & KEPT);
   return 0;
 }
 
@@ -63,7 +63,7 @@ export function folioRestoreMapping({ manager }: Migration, src: Pfn, dst: Pfn):
   const { page } = memory;
   const cached = cacheReferences(manager, dst);
   if (cached === 0) return;
-  const cache = mappings.get(page.mapping[dst] as number)?.cache;
+  const cache = mappings.get(page.mapping[dst])?.cache;
   if (cache) replaceCached(memory, cache, dst, src);
   Atomics.add(page.refcount, src, cached);
   Atomics.sub(page.refcount, dst, cached);
@@ -79,9 +79,9 @@ export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): v
   const entries = removeMigrationPtes(manager, src, dst);
   // The reference that the allocation gave becomes the first entry's.
   if (entries > 1) Atomics.add(page.refcount, dst, entries - 1);
-  if ((page.flags[dst] as number) & PG.locked) clearAndWake(page, dst, PG.locked);
+  if (page.flags[dst] & PG.locked) clearAndWake(page, dst, PG.locked);
   if (entries === 0) memory.putFolio(dst);
-  countSucceeded(stats, page.order[src] as number);
+  countSucceeded(stats, page.order[src]);
 }
 
 /** Frees the old frames of a folio that was moved (migrate_folio_done). */

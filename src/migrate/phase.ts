@@ -43,9 +43,7 @@ export class PhaseSampler {
   start(at: number, pfn: Pfn): void {
     const { memory, vmstat } = this.#migration.manager;
     this.#isTimed =
-      at % SAMPLED === 0 ||
-      (memory.page.order[pfn] as number) >= TIMED_ORDER ||
-      vmstat.nr_tlb_remote_flush !== this.#flushes;
+      at % SAMPLED === 0 || memory.page.order[pfn] >= TIMED_ORDER || vmstat.nr_tlb_remote_flush !== this.#flushes;
     if (this.#isTimed) this.#before = performance.now();
   }
 

@@ -19,13 +19,13 @@ export function trySplitFolio(migration: Migration, pfn: Pfn): boolean {
   const { memory } = manager;
   const { page } = memory;
   if (!tryLockFolio(page, pfn)) return false;
-  const pages = 1 << (page.order[pfn] as number);
+  const pages = 1 << page.order[pfn];
   splitPmdMappings(manager, pfn);
   tryToMigrate(manager, pfn, flush);
   const cached = cacheReferences(manager, pfn);
   // Freezes the folio at 0 references, from which none is taken, so that nobody gets one while it is cut up.
   const isFrozen =
-    (page.mapcount[pfn] as number) === 0 && Atomics.compareExchange(page.refcount, pfn, 1 + cached, 0) === 1 + cached;
+    page.mapcount[pfn] === 0 && Atomics.compareExchange(page.refcount, pfn, 1 + cached, 0) === 1 + cached;
   if (!isFrozen) {
     migrateFolioUndoSrc(migration, pfn);
     return false;
@@ -39,10 +39,10 @@ export function trySplitFolio(migration: Migration, pfn: Pfn): boolean {
 /** Has every area that maps the folio by a PMD map it by PTEs. */
 function splitPmdMappings(manager: MemoryManager, pfn: Pfn): void {
   const { page } = manager.memory;
-  const mapping = manager.mappings.get(page.mapping[pfn] as number);
+  const mapping = manager.mappings.get(page.mapping[pfn]);
   if (!mapping) return;
   for (const vma of mapping.vmas) {
-    const start = vpnOf(vma, mapping, page.index[pfn] as number);
+    const start = vpnOf(vma, mapping, page.index[pfn]);
     if (start >= vma.start && start < vma.end) splitPmdMapping(manager, vma.table, start as Vpn);
   }
 }

@@ -29,7 +29,7 @@ export function migrateFolioUnmap(migration: Migration, src: Pfn, waits: boolean
 
 function unmapUnlessWriteback(migration: Migration, src: Pfn, waits: boolean): number | Promise<number> {
   const { page } = migration.manager.memory;
-  if ((page.flags[src] as number) & PG.writeback) {
+  if (page.flags[src] & PG.writeback) {
     if (waits && migration.mode === 'MIGRATE_SYNC') return waitForWriteback(migration, src);
     clearAndWake(page, src, PG.locked);
     return ERRNO.EBUSY;
@@ -48,8 +48,8 @@ function unmapLocked(migration: Migration, src: Pfn): number {
   }
   // Nobody else has seen the new folio: no need to exchange anything.
   page.flags[dst] = PG.head | PG.locked;
-  if ((page.mapcount[src] as number) > 0) tryToMigrate(manager, src, flush);
-  if ((page.mapcount[src] as number) > 0) {
+  if (page.mapcount[src] > 0) tryToMigrate(manager, src, flush);
+  if (page.mapcount[src] > 0) {
     migrateFolioUndoSrc(migration, src);
     migrateFolioUndoDst(migration, dst);
     return ERRNO.EAGAIN;

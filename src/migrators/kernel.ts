@@ -11,7 +11,7 @@ export function createKernelMigrator(memory: PhysicalMemory): Migrator {
     name: 'kernel',
     copyFolio,
     copyFolios({ to, from, bytes }, errnos) {
-      for (let i = 0; i < to.length; i++) errnos[i] = copyFolio(to[i] as number, from[i] as number, bytes[i] as number);
+      for (let i = 0; i < to.length; i++) errnos[i] = copyFolio(to[i], from[i], bytes[i]);
     },
   };
 }

@@ -255,7 +255,7 @@ export class AddressSpace {
     let high = this.#vmas.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#vmas[middle] as Vma).end <= vpn) low = middle + 1;
+      if (this.#vmas[middle].end <= vpn) low = middle + 1;
       else high = middle;
     }
     const vma = this.#vmas[low];

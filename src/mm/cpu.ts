@@ -98,19 +98,19 @@ export class Cpu {
   /** Loads a byte. @throws ErrnoError EFAULT where nothing is mapped; ENOMEM, EIO or EHWPOISON if it can't be had. */
   load8(address: number): number {
     const frame = this.#translate(address, 1, false);
-    return this.#bytes[frame * PAGE_SIZE + (address & OFFSET)] as number;
+    return this.#bytes[frame * PAGE_SIZE + (address & OFFSET)];
   }
 
   /** Loads 2 bytes as an unsigned number. @throws as {@link load8}; EINVAL unless `address` is a multiple of 2. */
   load16(address: number): number {
     const frame = this.#translate(address, 2, false);
-    return this.#halves[frame * (PAGE_SIZE / 2) + ((address & OFFSET) >> 1)] as number;
+    return this.#halves[frame * (PAGE_SIZE / 2) + ((address & OFFSET) >> 1)];
   }
 
   /** Loads 4 bytes as an unsigned number. @throws as {@link load8}; EINVAL unless `address` is a multiple of 4. */
   load32(address: number): number {
     const frame = this.#translate(address, 4, false);
-    return this.#ints[frame * (PAGE_SIZE / 4) + ((address & OFFSET) >> 2)] as number;
+    return this.#ints[frame * (PAGE_SIZE / 4) + ((address & OFFSET) >> 2)];
   }
 
   /**
@@ -120,11 +120,11 @@ export class Cpu {
    */
   load64(address: number): number {
     const frame = this.#translate(address, 8, false);
-    const double = this.#doubles[frame * (PAGE_SIZE / 8) + ((address & OFFSET) >> 3)] as number;
+    const double = this.#doubles[frame * (PAGE_SIZE / 8) + ((address & OFFSET) >> 3)];
     // An engine may change a NaN's bits in passing.
     if (Number.isNaN(double)) return this.#loadHalves(frame, address);
     this.#double[0] = double;
-    return (this.#pair[1] as number) * 2 ** 32 + (this.#pair[0] as number);
+    return this.#pair[1] * 2 ** 32 + this.#pair[0];
   }
 
   /** Stores the lowest byte of `value`. @throws as {@link load8}. */
@@ -159,7 +159,7 @@ export class Cpu {
     // Of such a number the upper half is no NaN's, which an engine might change in passing.
     this.#pair[0] = value;
     this.#pair[1] = value / 2 ** 32;
-    this.#doubles[frame * (PAGE_SIZE / 8) + ((address & OFFSET) >> 3)] = this.#double[0] as number;
+    this.#doubles[frame * (PAGE_SIZE / 8) + ((address & OFFSET) >> 3)] = this.#double[0];
   }
 
   /** Whether the program was asked to end: it should then return. */
@@ -222,7 +222,7 @@ export class Cpu {
   /** 8 bytes that are a NaN as a double: no whole number up to 2^53 is. */
   #loadHalves(frame: number, address: number): number {
     const word = frame * (PAGE_SIZE / 4) + ((address & OFFSET) >> 2);
-    return (this.#ints[word + 1] as number) * 2 ** 32 + (this.#ints[word] as number);
+    return this.#ints[word + 1] * 2 ** 32 + this.#ints[word];
   }
 
   /** The frame of the page at `address`, for an access of `size` bytes, which ends before the next poll. */
@@ -283,9 +283,9 @@ export class Cpu {
     if (request === this.#handled) return;
     // If the owner gave up on an older flush it writes no range until this CPU has answered, so what stands there is whole.
     if (Atomics.load(words, FLUSH_ALL)) flushAll(this.#tlb);
-    else flushRange(this.#tlb, words[FLUSH_START] as number, words[FLUSH_END] as number);
+    else flushRange(this.#tlb, words[FLUSH_START], words[FLUSH_END]);
     this.#handled = request;
-    words[base + RECEIVED] = (words[base + RECEIVED] as number) + 1;
+    words[base + RECEIVED] = words[base + RECEIVED] + 1;
     // Release: every access by a flushed translation, and the count, come before it.
     Atomics.store(words, base + ACKED, request);
     this.#countDown(request);
@@ -327,8 +327,8 @@ export class Cpu {
     const words = this.#words;
     const ns = Math.min(Math.max(ms * 1e6, 1), 2 ** 31 - 1);
     const bucket = this.#base + WAIT_BUCKETS + (31 - Math.clz32(ns));
-    words[bucket] = (words[bucket] as number) + 1;
-    if (ns > (words[this.#base + LONGEST_WAIT] as number)) words[this.#base + LONGEST_WAIT] = ns;
+    words[bucket] = words[bucket] + 1;
+    if (ns > words[this.#base + LONGEST_WAIT]) words[this.#base + LONGEST_WAIT] = ns;
   }
 
   /** Has the owner handle a page fault, and answers interrupts until it has. Throws what the fault comes to. */
@@ -348,7 +348,7 @@ export class Cpu {
       if (Atomics.load(words, base + FAULT_STATE) === NO_FAULT) break;
       Atomics.wait(words, base + BELL, bell);
     }
-    const errno = words[base + FAULT_RESULT] as number;
+    const errno = words[base + FAULT_RESULT];
     if (errno === 0) return;
     const code = errnoName(errno) ?? 'EFAULT';
     if (code === 'EFAULT') throw segfault(vpn, this.number);

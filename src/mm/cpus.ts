@@ -156,7 +156,7 @@ export class Cpus {
   /** TLB-flush interrupts that all CPUs have received since the machine was booted. */
   get interruptsReceived(): number {
     let sum = 0;
-    for (let cpu = 0; cpu < this.count; cpu++) sum += this.#words[cpuWords(cpu) + RECEIVED] as number;
+    for (let cpu = 0; cpu < this.count; cpu++) sum += this.#words[cpuWords(cpu) + RECEIVED];
     return sum;
   }
 
@@ -166,8 +166,8 @@ export class Cpus {
     let maxNs = 0;
     for (let cpu = 0; cpu < this.count; cpu++) {
       const base = cpuWords(cpu);
-      maxNs = Math.max(maxNs, this.#words[base + LONGEST_WAIT] as number);
-      for (let i = 0; i < counts.length; i++) counts[i] += this.#words[base + WAIT_BUCKETS + i] as number;
+      maxNs = Math.max(maxNs, this.#words[base + LONGEST_WAIT]);
+      for (let i = 0; i < counts.length; i++) counts[i] += this.#words[base + WAIT_BUCKETS + i];
     }
     const buckets = counts.map((count, i) => ({ fromNs: 2 ** i, count })).filter(({ count }) => count > 0);
     return { count: counts.reduce((sum, count) => sum + count, 0), maxNs, buckets };

@@ -49,7 +49,7 @@ async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<num
 }
 
 function makeWritable({ table: { pmds, ptes } }: Vma, vpn: Vpn): void {
-  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
   // CPUs may set bits meanwhile, which an addition to the word keeps.
   if (pmd & PRESENT) Atomics.or(pmds, vpn >> HPAGE_PMD_ORDER, WRITE);
   else Atomics.or(ptes, vpn, WRITE);
@@ -118,9 +118,9 @@ function mapCopy(manager: MemoryManager, vma: Vma, vpn: Vpn, copy: Pfn, entry: n
 /** Maps by PTEs what a PMD maps at `vpn`: 512 entries hold a reference each instead of one. */
 export function splitPmdMapping({ memory }: MemoryManager, table: PageTable, vpn: Vpn): void {
   const { page } = memory;
-  const pmd = table.pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  const pmd = table.pmds[vpn >> HPAGE_PMD_ORDER];
   if (!splitHugePmd(table, vpn) || !(pmd & PRESENT)) return;
   const pfn = frameOf(pmd);
-  page.mapcount[pfn] = (page.mapcount[pfn] as number) + (1 << HPAGE_PMD_ORDER) - 1;
+  page.mapcount[pfn] = page.mapcount[pfn] + (1 << HPAGE_PMD_ORDER) - 1;
   Atomics.add(page.refcount, pfn, (1 << HPAGE_PMD_ORDER) - 1);
 }

@@ -9,7 +9,7 @@ import type { Pfn } from '../units.js';
  * @returns false if it isn't on the LRU: somebody else has isolated it
  */
 export function folioIsolateLru({ flags, refcount }: PageMetadata, pfn: Pfn): boolean {
-  let seen = flags[pfn] as number;
+  let seen = flags[pfn];
   while (seen & PG.lru) {
     // Decides between two that isolate at once: one of them finds the bit gone.
     const found = Atomics.compareExchange(flags, pfn, seen, (seen & ~PG.lru) | PG.isolated);

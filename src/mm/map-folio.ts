@@ -66,9 +66,9 @@ export function mapCached(manager: MemoryManager, vma: Vma, vpn: number): number
   const pfn = getCachedFolio(manager, cached, index, vma.order, vma.nid as NodeId);
   if (pfn === 0) return 0;
   const { page } = manager.memory;
-  if ((page.flags[pfn] as number) & PG.locked) return FOLIO_LOCKED;
-  const start = vpn - (index - (page.index[pfn] as number));
-  const end = start + (1 << (page.order[pfn] as number));
+  if (page.flags[pfn] & PG.locked) return FOLIO_LOCKED;
+  const start = vpn - (index - page.index[pfn]);
+  const end = start + (1 << page.order[pfn]);
   const flags = vma.anon ? PRESENT : PRESENT | WRITE;
   const isHuge = end - start === PTRS_PER_PTE && start % PTRS_PER_PTE === 0 && start >= vma.start && end <= vma.end;
   if (isHuge && isPmdEmpty(vma.table, start)) {
@@ -99,7 +99,7 @@ function mapPtes({ table }: Vma, first: number, end: number, frameOffset: number
 function isUnmapped({ table, order }: Vma, first: number): boolean {
   const { pmds, ptes } = table;
   for (let vpn = first; vpn < first + (1 << order); ) {
-    const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+    const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
     if (pmd === 0) {
       vpn = (vpn | (PTRS_PER_PTE - 1)) + 1;
       continue;

@@ -60,7 +60,7 @@ export function releaseCache(manager: MemoryManager, mapping: CachedMapping): vo
   const { page } = manager.memory;
   for (let index = 0; index < frames.length; ) {
     const pfn = frames[index] as Pfn;
-    const pages = pfn === 0 ? 1 : 1 << (page.order[pfn] as number);
+    const pages = pfn === 0 ? 1 : 1 << page.order[pfn];
     if (pfn !== 0) {
       frames.fill(0, index, index + pages);
       page.mapping[pfn] = 0;
@@ -77,13 +77,13 @@ export function releaseCache(manager: MemoryManager, mapping: CachedMapping): vo
 
 /** Whether `pfn` is the head of a folio that the cache holds. */
 export function isCached({ page }: PhysicalMemory, { frames }: PageCache, pfn: Pfn): boolean {
-  return frames[page.index[pfn] as number] === pfn;
+  return frames[page.index[pfn]] === pfn;
 }
 
 /** Puts `to` in the place of `from`, a folio of the same size, with the cache's references on it. */
 export function replaceCached({ page }: PhysicalMemory, { frames }: PageCache, from: Pfn, to: Pfn): void {
-  const index = page.index[from] as number;
-  for (let i = 0; i < 1 << (page.order[from] as number); i++) frames[index + i] = to + i;
+  const index = page.index[from];
+  for (let i = 0; i < 1 << page.order[from]; i++) frames[index + i] = to + i;
 }
 
 /**
@@ -100,7 +100,7 @@ export function getCachedFolio(
   nid: NodeId,
 ): Pfn {
   const { frames } = mapping.cache;
-  const known = frames[index] as number;
+  const known = frames[index];
   if (known !== 0) return compoundHead(memory.page, known);
   const aligned = index & (-1 << order);
   const fits =

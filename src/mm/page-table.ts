@@ -65,13 +65,13 @@ export function markAccessed(entries: Int32Array, index: number, entry: number, 
 
 /** The entry that says what is mapped at `vpn`: a PMD if that maps it whole, else a PTE. 0 if nothing is. */
 export function entryAt({ pmds, ptes }: PageTable, vpn: number): number {
-  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
-  return pmd === TABLE ? (ptes[vpn] as number) : pmd;
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
+  return pmd === TABLE ? ptes[vpn] : pmd;
 }
 
 /** Whether `vpn` is mapped by a PMD, present or on its way. */
 export function isPmdMapped({ pmds }: PageTable, vpn: number): boolean {
-  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
   return pmd !== 0 && pmd !== TABLE;
 }
 
@@ -87,7 +87,7 @@ export function ensurePteLevel({ pmds }: PageTable, vpn: number): void {
 
 /** Whether no page of the PMD that covers `vpn` is mapped. */
 export function isPmdEmpty({ pmds, ptes }: PageTable, vpn: number): boolean {
-  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
   if (pmd !== TABLE) return pmd === 0;
   const first = vpn & -PTRS_PER_PTE;
   for (let page = first; page < first + PTRS_PER_PTE; page++) if (ptes[page] !== 0) return false;

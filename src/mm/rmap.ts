@@ -10,14 +10,14 @@ import { addToFlush, type FlushBatch } from './tlb-flush.js';
 /** Counts `entries` page-table entries that now map a folio: each holds a reference. */
 export function folioAddRmap({ memory }: MemoryManager, pfn: Pfn, entries: number): void {
   const { mapcount, refcount } = memory.page;
-  mapcount[pfn] = (mapcount[pfn] as number) + entries;
+  mapcount[pfn] = mapcount[pfn] + entries;
   Atomics.add(refcount, pfn, entries);
 }
 
 /** Takes `entries` page-table entries off a folio's count and drops their references; the last frees it. */
 export function folioRemoveRmap({ memory }: MemoryManager, pfn: Pfn, entries: number): void {
   const { mapcount } = memory.page;
-  mapcount[pfn] = (mapcount[pfn] as number) - entries;
+  mapcount[pfn] = mapcount[pfn] - entries;
   memory.putFolio(pfn, entries);
 }
 
@@ -28,18 +28,18 @@ export function folioRemoveRmap({ memory }: MemoryManager, pfn: Pfn, entries: nu
  */
 export function tryToMigrate(manager: MemoryManager, pfn: Pfn, flush: FlushBatch): void {
   const { page } = manager.memory;
-  const mapping = manager.mappings.get(page.mapping[pfn] as number);
+  const mapping = manager.mappings.get(page.mapping[pfn]);
   if (!mapping) return;
-  const pages = 1 << (page.order[pfn] as number);
+  const pages = 1 << page.order[pfn];
   let entries = 0;
   for (const vma of mapping.vmas) {
-    const start = vpnOf(vma, mapping, page.index[pfn] as number);
+    const start = vpnOf(vma, mapping, page.index[pfn]);
     const first = Math.max(start, vma.start);
     const end = Math.min(start + pages, vma.end);
     if (first < end) entries += tryToMigrateOne(manager, vma, first, end, pfn, pfn + first - start, flush);
   }
   if (entries === 0) return;
-  page.mapcount[pfn] = (page.mapcount[pfn] as number) - entries;
+  page.mapcount[pfn] = page.mapcount[pfn] - entries;
   Atomics.sub(page.refcount, pfn, entries);
 }
 
@@ -56,7 +56,7 @@ function tryToMigrateOne(
   const { pmds, ptes } = table;
   let entries = 0;
   let seen = 0;
-  if (frameOf(pmds[first >> HPAGE_PMD_ORDER] as number) === frame) {
+  if (frameOf(pmds[first >> HPAGE_PMD_ORDER]) === frame) {
     const old = exchangeForMigration(pmds, first >> HPAGE_PMD_ORDER, frame);
     entries = old === 0 ? 0 : 1;
     seen = old;
@@ -71,13 +71,13 @@ function tryToMigrateOne(
   if (entries === 0) return 0;
   addToFlush(flush, table, first, end - first);
   const { flags } = manager.memory.page;
-  if (seen & DIRTY && !((flags[pfn] as number) & PG.dirty)) Atomics.or(flags, pfn, PG.dirty);
+  if (seen & DIRTY && !(flags[pfn] & PG.dirty)) Atomics.or(flags, pfn, PG.dirty);
   return entries;
 }
 
 /** Replaces a present entry of `frame` by its migration entry. Returns the old entry, or 0 if there was another. */
 export function exchangeForMigration(entries: Int32Array, index: number, frame: number): number {
-  let entry = entries[index] as number;
+  let entry = entries[index];
   while (entry & PRESENT && frameOf(entry) === frame) {
     // Against a CPU that sets the accessed or dirty bit: the bits that it has set are in what is replaced, or its own
     // exchange fails. Orders nothing else: the flush does.
@@ -97,17 +97,17 @@ export function exchangeForMigration(entries: Int32Array, index: number, frame: 
  */
 export function removeMigrationPtes(manager: MemoryManager, from: Pfn, to: Pfn): number {
   const { page } = manager.memory;
-  const mapping = manager.mappings.get(page.mapping[to] as number);
+  const mapping = manager.mappings.get(page.mapping[to]);
   if (!mapping) return 0;
-  const pages = 1 << (page.order[to] as number);
+  const pages = 1 << page.order[to];
   let entries = 0;
   for (const vma of mapping.vmas) {
-    const start = vpnOf(vma, mapping, page.index[to] as number);
+    const start = vpnOf(vma, mapping, page.index[to]);
     const first = Math.max(start, vma.start);
     const end = Math.min(start + pages, vma.end);
     if (first < end) entries += removeMigrationPte(manager, vma, first, end, from + first - start, to + first - start);
   }
-  if (entries > 0) page.mapcount[to] = (page.mapcount[to] as number) + entries;
+  if (entries > 0) page.mapcount[to] = page.mapcount[to] + entries;
   return entries;
 }
 
@@ -121,7 +121,7 @@ function removeMigrationPte(
 ): number {
   const { pmds, ptes } = table;
   const pmdIndex = first >> HPAGE_PMD_ORDER;
-  const pmd = pmds[pmdIndex] as number;
+  const pmd = pmds[pmdIndex];
   let entries = 0;
   if (pmd & MIGRATION && frameOf(pmd) === from) {
     // Release: the copied bytes come before the entry that leads to them. CPUs don't change migration entries.
@@ -129,7 +129,7 @@ function removeMigrationPte(
     entries = 1;
   } else {
     for (let vpn = first; vpn < end; vpn++) {
-      const entry = ptes[vpn] as number;
+      const entry = ptes[vpn];
       if (!(entry & MIGRATION) || frameOf(entry) !== from + vpn - first) continue;
       // Release, as above.
       Atomics.store(ptes, vpn, fromMigrationEntry(entry, to + vpn - first));
@@ -157,11 +157,11 @@ function ringWaiters({ cpuWords: words, cpus }: MemoryManager, first: number, en
 /** Whether more than one address space maps the folio (folio_maybe_mapped_shared, but sure). */
 export function isMappedShared(manager: MemoryManager, pfn: Pfn): boolean {
   const { page } = manager.memory;
-  const mapping = manager.mappings.get(page.mapping[pfn] as number);
+  const mapping = manager.mappings.get(page.mapping[pfn]);
   if (!mapping || mapping.vmas.length < 2) return false;
   let mapper: PageTable | undefined;
   for (const vma of mapping.vmas) {
-    const start = vpnOf(vma, mapping, page.index[pfn] as number);
+    const start = vpnOf(vma, mapping, page.index[pfn]);
     if (vma.table === mapper || countEntries(manager, vma, start, pfn) === 0) continue;
     if (mapper) return true;
     mapper = vma.table;
@@ -172,27 +172,27 @@ export function isMappedShared(manager: MemoryManager, pfn: Pfn): boolean {
 /** Page-table entries by which one address space maps the folio. */
 export function entriesOf(manager: MemoryManager, table: PageTable, pfn: Pfn): number {
   const { page } = manager.memory;
-  const mapping = manager.mappings.get(page.mapping[pfn] as number);
+  const mapping = manager.mappings.get(page.mapping[pfn]);
   let entries = 0;
   for (const vma of mapping?.vmas ?? []) {
     if (mapping && vma.table === table)
-      entries += countEntries(manager, vma, vpnOf(vma, mapping, page.index[pfn] as number), pfn);
+      entries += countEntries(manager, vma, vpnOf(vma, mapping, page.index[pfn]), pfn);
   }
   return entries;
 }
 
 /** Entries of `vma` that map a page of the folio, whose first page is or would be at `start`. */
 function countEntries(manager: MemoryManager, { table, start: low, end: high }: Vma, start: number, pfn: Pfn): number {
-  const pages = 1 << (manager.memory.page.order[pfn] as number);
+  const pages = 1 << manager.memory.page.order[pfn];
   const { pmds, ptes } = table;
   const first = Math.max(start, low);
   const end = Math.min(start + pages, high);
   if (first >= end) return 0;
-  const pmd = pmds[first >> HPAGE_PMD_ORDER] as number;
+  const pmd = pmds[first >> HPAGE_PMD_ORDER];
   if (pmd & PRESENT) return frameOf(pmd) === pfn + first - start ? 1 : 0;
   let entries = 0;
   for (let vpn = first; vpn < end; vpn++) {
-    const entry = ptes[vpn] as number;
+    const entry = ptes[vpn];
     if (entry & PRESENT && frameOf(entry) === pfn + vpn - start) entries++;
   }
   return entries;

@@ -131,7 +131,7 @@ export class TlbFlusher {
   /** Whether a CPU runs one of the address spaces: only such a one may hold their translations. */
   #isAnyRunning({ tables, count }: FlushBatch): boolean {
     for (let i = 0; i < count; i++) {
-      const { cpuMask } = tables[i] as PageTable;
+      const { cpuMask } = tables[i];
       // After the change of the entries, before a CPU's first walk of them: it either runs and is seen here, or will find
       // them changed.
       if (Atomics.load(cpuMask, 0) !== 0 || Atomics.load(cpuMask, 1) !== 0) return true;

@@ -36,10 +36,10 @@ export function createTlb(): Tlb {
 /** The frame of page `vpn` with {@link STORABLE}, or -1 if the TLB doesn't hold it. */
 export function lookUp({ tags, values, hugeTags, hugeValues }: Tlb, vpn: number): number {
   const slot = vpn & (ENTRIES - 1);
-  if (tags[slot] === vpn) return values[slot] as number;
+  if (tags[slot] === vpn) return values[slot];
   const hugeVpn = vpn >> HPAGE_PMD_ORDER;
   const hugeSlot = hugeVpn & (HUGE_ENTRIES - 1);
-  if (hugeTags[hugeSlot] === hugeVpn) return (hugeValues[hugeSlot] as number) + (vpn & (PTRS_PER_PTE - 1));
+  if (hugeTags[hugeSlot] === hugeVpn) return hugeValues[hugeSlot] + (vpn & (PTRS_PER_PTE - 1));
   return EMPTY;
 }
 

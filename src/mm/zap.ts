@@ -29,7 +29,7 @@ export function zapRange(
     if (entry & PRESENT) {
       const pfn = compoundHead(page, frameOf(entry));
       removed.set(pfn, (removed.get(pfn) ?? 0) + 1);
-      if (manager.mappings.get(page.mapping[pfn] as number)?.cache) keepBits(page, pfn, entry);
+      if (manager.mappings.get(page.mapping[pfn])?.cache) keepBits(page, pfn, entry);
     } else if (entry & MIGRATION) {
       wakeWaiters(manager, vpn, vpn + PTRS_PER_PTE);
     }
@@ -67,7 +67,7 @@ function reachesBeyond(vpn: number, first: number, end: number): boolean {
 
 /** Takes away the entry that maps `vpn`, a whole PMD if there is one, and returns it. */
 function takeEntry({ pmds, ptes }: PageTable, vpn: number): number {
-  const pmd = pmds[vpn >> HPAGE_PMD_ORDER] as number;
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
   // Against a CPU that sets bits: its exchange fails, and its next walk finds nothing.
   if (pmd !== 0 && pmd !== TABLE) return Atomics.exchange(pmds, vpn >> HPAGE_PMD_ORDER, 0);
   return pmd === 0 || ptes[vpn] === 0 ? 0 : Atomics.exchange(ptes, vpn, 0);

@@ -19,7 +19,7 @@ const SETTINGS: readonly { head: string; of: (row: CopyMeasurement) => string; p
 export function copyTable(rows: readonly CopyMeasurement[], total: number): string {
   const varying = SETTINGS.filter(({ of }) => new Set(rows.map(of)).size > 1);
   const common = SETTINGS.filter((setting) => !varying.includes(setting));
-  const first = rows[0] as CopyMeasurement;
+  const first = rows[0];
   const heading = [formatSize(total), ...common.map(({ of, phrase }) => phrase(of(first)))].join(', ');
   const full = Math.max(...rows.map((row) => row.gbps.best));
   const table = new Table({

@@ -32,7 +32,7 @@ Every run was verified: each page is on its node, and all bytes have the SHA-256
 export function migrateTable(rows: readonly MigrateMeasurement[], what: string): string {
   const varying = SETTINGS.filter(({ of }) => new Set(rows.map(of)).size > 1);
   const common = SETTINGS.filter((setting) => !varying.includes(setting));
-  const first = rows[0] as MigrateMeasurement;
+  const first = rows[0];
   const phrases = common.map(({ of, phrase }) => phrase(of(first)));
   const heading = [what, ...phrases.filter((phrase) => phrase !== '')].join(', ');
   const settings = {

@@ -19,7 +19,7 @@ interface Comparison {
 
 /** The measurements for a terminal: a table of the flows, where their time went, and how long CPUs waited. */
 export function pmbenchTable(rows: readonly PmbenchMeasurement[], comparison: Comparison | undefined): string {
-  const first = rows[0] as PmbenchMeasurement;
+  const first = rows[0];
   const { cpus, pages, folioBytes, pattern, writeRatio } = first;
   const heading =
     `${plural(cpus, 'CPU')} on ${plural(pages, 'page')} in folios of ${formatSize(folioBytes)}, ${pattern}, ` +

@@ -71,8 +71,8 @@ export function nodePairs(from: readonly number[], to: readonly number[]): [numb
     return (from.length === to.length || !to.includes(node)) && to[position % to.length] !== node;
   });
   while (left.length > 0) {
-    const targetOf = (node: number) => to[from.indexOf(node) % to.length] as number;
-    const source = left.find((node) => !left.includes(targetOf(node))) ?? (left.at(-1) as number);
+    const targetOf = (node: number) => to[from.indexOf(node) % to.length];
+    const source = left.find((node) => !left.includes(targetOf(node))) ?? left[left.length - 1];
     pairs.push([source, targetOf(source)]);
     left = left.filter((node) => node !== source);
   }
@@ -121,7 +121,7 @@ function queueEntry(
   queue.seen.add(pfn);
   const canMove = (moveAll || !isMappedShared(manager, pfn)) && folioIsolateLru(page, pfn);
   if (canMove) queue.folios.push(pfn);
-  else queue.left += 1 << (page.order[pfn] as number);
+  else queue.left += 1 << page.order[pfn];
 }
 
 /** The nodes of a set, ascending, each once. */

@@ -55,7 +55,7 @@ export async function movePages(
   const status = new Int32Array(pages.length);
   const stats = createMigrateStats();
   if (asked === undefined) {
-    for (let i = 0; i < pages.length; i++) status[i] = whereIs(manager, mm, (pages[i] as number) / PAGE_SIZE);
+    for (let i = 0; i < pages.length; i++) status[i] = whereIs(manager, mm, pages[i] / PAGE_SIZE);
     return { status, notMigrated: 0, stats };
   }
   const moveAll = ((options.flags ?? MPOL_MF_MOVE) & MPOL_MF_MOVE_ALL) !== 0;
@@ -99,7 +99,7 @@ async function moveChunk(
   const { stats, failed, failedErrno } = await migratePages(manager, folios, request);
   addStats(sum, stats);
   if (failed.length === 0) return storeStatus(chunk, () => target);
-  const errnos = new Map(failed.map((pfn, i) => [pfn, failedErrno[i] as number]));
+  const errnos = new Map(failed.map((pfn, i) => [pfn, failedErrno[i]]));
   return storeStatus(chunk, (vpn) => {
     const node = whereIs(manager, mm, vpn);
     if (node === target || node < 0) return node;
@@ -118,7 +118,7 @@ function isolateChunk(manager: MemoryManager, mm: AddressSpace, chunk: Chunk): U
   for (let i = first; i < end; i++) {
     if (typeof asked !== 'number' && asked[i] !== target) continue;
     // Beyond the last page nothing is mapped, and within 32 bits another page would be found.
-    const vpn = Math.min((pages[i] as number) / PAGE_SIZE, VPN_LIMIT) | 0;
+    const vpn = Math.min(pages[i] / PAGE_SIZE, VPN_LIMIT) | 0;
     if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
     const entry = vma ? entryAt(mm.table, vpn) : 0;
     if (entry & PRESENT) {
@@ -161,7 +161,7 @@ function storeStatus({ pages, status, first, end, target }: Chunk, statusOf: (vp
   let failed = 0;
   for (let i = first; i < end; i++) {
     if (status[i] !== PENDING) continue;
-    const outcome = statusOf((pages[i] as number) / PAGE_SIZE);
+    const outcome = statusOf(pages[i] / PAGE_SIZE);
     status[i] = outcome;
     if (outcome !== target) failed++;
   }
@@ -172,7 +172,7 @@ function storeStatus({ pages, status, first, end, target }: Chunk, statusOf: (vp
 function whereIs({ memory }: MemoryManager, mm: AddressSpace, vpn: number): number {
   if (!mm.findVma(vpn)) return -ERRNO.EFAULT;
   const entry = entryAt(mm.table, vpn);
-  return entry & PRESENT ? (memory.page.nid[frameAt(mm.table, vpn, entry)] as number) : absent(entry);
+  return entry & PRESENT ? memory.page.nid[frameAt(mm.table, vpn, entry)] : absent(entry);
 }
 
 /** Status of a page in an area, without a present entry: it is on its way to another node, or has no memory. */
@@ -213,7 +213,7 @@ function checkArguments(
   }
   const pages = copyOf(list);
   for (let i = 0; i < pages.length; i++) {
-    const address = pages[i] as number;
+    const address = pages[i];
     if (!Number.isSafeInteger(address) || address < 0 || address & (PAGE_SIZE - 1)) {
       throw invalid(`pages[${i}]`, 'must be a page address, a multiple of 4096', address);
     }
@@ -227,7 +227,7 @@ function checkArguments(
   if (nodeList.length !== pages.length)
     throw invalid('nodes', `must be one for each of ${pages.length} pages`, nodeList.length);
   const nodes = copyOf(nodeList);
-  for (let i = 0; i < nodes.length; i++) checkNode(memory.nodes.length, mm, nodes[i] as number);
+  for (let i = 0; i < nodes.length; i++) checkNode(memory.nodes.length, mm, nodes[i]);
   return { pages, asked: nodes };
 }
 

@@ -157,8 +157,8 @@ function sumWords(halves: Uint32Array): number {
   let lower = 0;
   let upper = 0;
   for (let i = 0; i < halves.length; i += 2) {
-    lower += halves[i] as number;
-    upper += halves[i + 1] as number;
+    lower += halves[i];
+    upper += halves[i + 1];
   }
   return upper * 2 ** 32 + lower;
 }

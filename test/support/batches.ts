@@ -25,7 +25,7 @@ function items(bytes: fc.Arbitrary<number>, gapBefore: fc.Arbitrary<number>): fc
       place(columns.from, columns.bytes, (i) => list[i]?.[2] ?? 0, 2 ** 20);
       if (order === 'ascending') return columns;
       const positions = shuffle(Uint32Array.from(list.keys()), seededRandom(seed));
-      const reorder = (column: Uint32Array) => positions.map((i) => column[i] as number);
+      const reorder = (column: Uint32Array) => positions.map((i) => column[i]);
       return { to: reorder(columns.to), from: reorder(columns.from), bytes: reorder(columns.bytes) };
     });
 }
@@ -34,7 +34,7 @@ function place(column: Uint32Array, bytes: Uint32Array, gapBefore: (i: number) =
   let end = start;
   for (let i = 0; i < bytes.length; i++) {
     column[i] = end + gapBefore(i);
-    end = (column[i] as number) + (bytes[i] as number);
+    end = column[i] + bytes[i];
   }
 }
 
@@ -57,21 +57,21 @@ export function byteMap(ranges: Iterable<readonly [to: number, from: number, byt
 
 /** Items `first` up to `end` as ranges. */
 export function* rangesOf({ to, from, bytes }: CopyItems, first = 0, end = to.length) {
-  for (let i = first; i < end; i++) yield [to[i] as number, from[i] as number, bytes[i] as number] as const;
+  for (let i = first; i < end; i++) yield [to[i], from[i], bytes[i]] as const;
 }
 
 /** Descriptors `first` up to `end` as ranges. */
 export function* descriptorsOf(words: Uint32Array, first = 0, end = words.length / 3) {
   for (let i = first * 3; i < end * 3; i += 3) {
-    yield [words[i] as number, words[i + 1] as number, words[i + 2] as number] as const;
+    yield [words[i], words[i + 1], words[i + 2]] as const;
   }
 }
 
 /** Whether every descriptor begins in the item that `source` names for it, reading the byte that belongs there. */
 export function sourcesAreRight(words: Uint32Array, source: Uint32Array, { to, from, bytes }: CopyItems): boolean {
   return Array.from(descriptorsOf(words)).every(([target, origin], i) => {
-    const item = source[i] as number;
-    const offset = target - (to[item] as number);
-    return offset >= 0 && offset < (bytes[item] as number) && origin === (from[item] as number) + offset;
+    const item = source[i];
+    const offset = target - to[item];
+    return offset >= 0 && offset < bytes[item] && origin === from[item] + offset;
   });
 }

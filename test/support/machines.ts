@@ -24,7 +24,7 @@ export async function until(isTrue: () => boolean, ms = 10_000): Promise<void> {
 export async function started(area: Area, cpus: readonly number[]): Promise<void> {
   const isStarted = async () => {
     const words = new BigUint64Array((await area.mm.read(area.address, PAGE_SIZE)).buffer);
-    return cpus.every((cpu) => (words[cpu] as bigint) > 0n);
+    return cpus.every((cpu) => words[cpu] > 0n);
   };
   for (const end = performance.now() + 10_000; !(await isStarted()); ) {
     if (performance.now() > end) throw new Error('the programs do not start');
@@ -43,7 +43,7 @@ export function expectAtRest(area: Area, cacheReferences = 0): void {
   for (const address of area.pages()) {
     const folio = area.mm.folioAt(address);
     if (!folio) continue;
-    const bits = folio.memory.page.flags[folio.pfn] as number;
+    const bits = folio.memory.page.flags[folio.pfn];
     const isAtRest = (bits & (PG.lru | PG.isolated | PG.locked)) === PG.lru;
     const expected = folio.mapcount + cacheReferences * (folio.size / PAGE_SIZE);
     if (!isAtRest || folio.refcount !== expected)

@@ -1,4 +1,4 @@
-import { type AddressSpace, type Flow, type Folio, NR_MAX_BATCHED_MIGRATION, type Pfn, PhysicalMemory } from 'mtcopy';
+import { type AddressSpace, type Flow, type Folio, NR_MAX_BATCHED_MIGRATION, PhysicalMemory } from 'mtcopy';
 import { type MigrateResult, migratePages } from '#src/migrate/migrate-pages.js';
 import type { MigrateOptions } from '#src/migrate/migration.js';
 import type { Migrator } from '#src/migrate/migrator.js';
@@ -51,7 +51,7 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
     createAddressSpace: () => new Space(manager),
     migrate(folios, options) {
       for (const { pfn } of folios) {
-        if (!folioIsolateLru(memory.page, pfn as Pfn)) throw new Error(`PFN ${pfn} is not on the LRU`);
+        if (!folioIsolateLru(memory.page, pfn)) throw new Error(`PFN ${pfn} is not on the LRU`);
       }
       return migratePages(
         manager,
