@@ -52,14 +52,6 @@ export function invalid(name: string, problem: string, value: unknown): ErrnoErr
   return new ErrnoError('EINVAL', `${name}: ${problem}, got ${show(value)}`);
 }
 
-/** Throws EINVAL unless `options` is an object with no other properties than `names`: a misspelt one would go unnoticed. */
-export function checkNames(options: unknown, names: readonly string[]): void {
-  if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw invalid('options', `must be ${names.join(', ')}`, name);
-  }
-}
-
 /** A value as an error message shows it: short, on one line, and never throwing, whatever the value does when looked at. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;

@@ -1,33 +1,31 @@
-export type { CopyItems } from './copy/copy-items.js';
+export { checkThreads, MAX_THREADS } from './check.js';
+export { COPY_METHODS, type CopyMethod, type CopyPair } from './copy/batch/batch.js';
+export type { CopyItems } from './copy/batch/items.js';
+export { type CopyPlan, planCopy } from './copy/batch/plan.js';
 export { CopyEngine, type CopyOptions } from './copy/engine.js';
-export type { CallerMode, CreateOptions, Schedule } from './copy/options.js';
-export { type CopyPlan, planCopy } from './copy/plan.js';
+export { CALLER_MODES, type CallerMode, type CreateOptions, SCHEDULES, type Schedule } from './copy/options.js';
 export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.js';
 export type { CopyTrace } from './copy/trace.js';
-export type { CopyPair, KernelName } from './copy/transfer.js';
+export type { Cpu } from './cpu/cpu.js';
+export { MAX_CPUS } from './cpu/cpu-area.js';
 export { type ErrnoCode, ErrnoError, errnoName } from './errno.js';
-export {
-  type Latencies,
-  Machine,
-  type MachineOptions,
-  type MigrationSettings,
-  type MigratorName,
-} from './machine.js';
+export { type Latencies, Machine, type MachineOptions } from './machine.js';
 export type { Folio, FolioFlag } from './memory/folio.js';
 export type { PageMetadata } from './memory/page-metadata.js';
 export {
+  FRAMES,
   type FrameOptions,
+  type Frames,
   type MemoryNode,
   PhysicalMemory,
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
 export type { Migrator } from './migrate/migrator.js';
-export { type BatchUnit, type Flow, NR_MAX_BATCHED_MIGRATION } from './migrate/modes.js';
+export { BATCH_UNITS, type BatchUnit, FLOWS, type Flow, NR_MAX_BATCHED_MIGRATION } from './migrate/modes.js';
+export { MIGRATOR_NAMES, type MigrationSettings, type MigratorName } from './migrate/settings.js';
 export { fractionCopy, type MigrateStats, type Phases } from './migrate/stats.js';
 export type { MigrateTrace } from './migrate/trace.js';
-export type { AddressSpace, AddressSpaceOptions, MmapOptions } from './mm/address-space.js';
-export type { Area } from './mm/area.js';
-export type { Cpu } from './mm/cpu.js';
+export type { AddressSpace, AddressSpaceOptions, Area, MmapOptions } from './mm/address-space.js';
 export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';
 export { UnresponsiveCpuError } from './mm/tlb-flush.js';
 export type { Vmstat } from './mm/vmstat.js';

@@ -1,46 +1,29 @@
 import { createHistogram } from 'node:perf_hooks';
-import { checkThreads } from './copy/check-threads.js';
+import { above0, anything, type Checks, checkOptions, checkThreads, wholeNumber } from './check.js';
 import { CopyEngine } from './copy/engine.js';
-import { checkNames, ErrnoError, invalid, show } from './errno.js';
+import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
+import { ErrnoError, show } from './errno.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
-import { BATCH_UNITS, type BatchUnit, FLOWS, type Flow, NR_MAX_BATCHED_MIGRATION } from './migrate/modes.js';
+import { MIGRATION_SETTINGS, type MigrationSettings, type MigratorName, settingsOf } from './migrate/settings.js';
 import { createKernelMigrator } from './migrators/kernel.js';
 import { createMtcopyMigrator, MTCOPY_MIN_PARALLEL_BYTES } from './migrators/mtcopy.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
-import { createCpuArea, MAX_CPUS } from './mm/cpu-area.js';
 import { Cpus } from './mm/cpus.js';
 import type { MemoryManager } from './mm/manager.js';
 import { MappingTable } from './mm/mapping.js';
 import { TlbFlusher } from './mm/tlb-flush.js';
 import { createVmstat, type Vmstat } from './mm/vmstat.js';
-import type { Credentials } from './syscalls/credentials.js';
-import { type MigratePagesOptions, type MigratePagesResult, migratePages } from './syscalls/migrate-pages.js';
-import { type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
+import {
+  MIGRATE_PAGES_OPTIONS,
+  type MigratePagesOptions,
+  type MigratePagesResult,
+  migratePages,
+} from './syscalls/migrate-pages.js';
+import { MOVE_PAGES_OPTIONS, type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
+import { Lifetime } from './threads/lifetime.js';
 import { pagesOf, parseSize } from './units.js';
-
-export const MIGRATOR_NAMES = ['kernel', 'mtcopy'] as const;
-/** What copies: `'kernel'`, the calling thread; `'mtcopy'`, a pool of threads. */
-export type MigratorName = (typeof MIGRATOR_NAMES)[number];
-
-/** How migrations are made: a machine's settings, which a call may replace. */
-export interface MigrationSettings {
-  /** What copies the folios: a name, or a migrator of your own. Default: `'kernel'`. */
-  migrator?: MigratorName | Migrator;
-  /** In which order a batch goes through its steps. Default: `'vanilla'`. */
-  flow?: Flow;
-  /** Pages or folios of a batch at most, above 0. Default: 512 (NR_MAX_BATCHED_MIGRATION). */
-  batchLimit?: number;
-  /** What the limit counts: `'pages'`, as the mainline kernel, or `'folios'`, as the published benchmarks. Default: `'pages'`. */
-  batchUnit?: BatchUnit;
-  /**
-   * Batches that are under way at once, 1 to 4. With 2 the threads of `'mtcopy'` copy one batch while the calling thread
-   * unmaps the next, which the published series doesn't do: faster, but more pages wait, and phases overlap in time, so
-   * that their sum exceeds the call's. Default: 1.
-   */
-  batchesInFlight?: number;
-}
 
 /** Options of {@link Machine.boot}. */
 export interface MachineOptions extends MigrationSettings {
@@ -80,6 +63,21 @@ const IPI_TIMEOUT_MS = 5000;
 /** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
 const PCP_HIGH_FRACTION = 8;
 
+const OPTIONS: Checks<MachineOptions> = {
+  // PhysicalMemory checks the sizes.
+  nodes: anything,
+  cpus: wholeNumber(0, MAX_CPUS),
+  threads: (_, threads) => checkThreads(threads),
+  ipiTimeoutMs: above0,
+  pcpHigh: anything,
+  ...MIGRATION_SETTINGS,
+};
+const MOVE_PAGES: Checks<MovePagesOptions & MigrationSettings> = { ...MOVE_PAGES_OPTIONS, ...MIGRATION_SETTINGS };
+const MIGRATE_PAGES: Checks<MigratePagesOptions & MigrationSettings> = {
+  ...MIGRATE_PAGES_OPTIONS,
+  ...MIGRATION_SETTINGS,
+};
+
 /**
  * A machine: NUMA nodes of shared memory, CPUs that run user programs in address spaces, and what moves their pages between
  * nodes while they run. Everything but the programs themselves is called on the thread that booted it.
@@ -98,9 +96,7 @@ export class Machine implements AsyncDisposable {
   #threads: number;
   #engine: Promise<CopyEngine> | undefined;
   #mtcopy: Promise<Migrator> | undefined;
-  #inFlight = 0;
-  #whenIdle: (() => void) | undefined;
-  #closed: Promise<void> | undefined;
+  readonly #lifetime = new Lifetime('the machine is closed: boot another');
 
   /**
    * Boots a machine.
@@ -108,7 +104,7 @@ export class Machine implements AsyncDisposable {
    * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be started.
    */
   static async boot(options: MachineOptions = {}): Promise<Machine> {
-    const machine = new Machine(checkOptions(options));
+    const machine = new Machine(checkOptions(options, OPTIONS));
     // Now, and not within the first migration.
     if (machine.#settings.migrator === 'mtcopy') await machine.#openEngine();
     return machine;
@@ -117,7 +113,7 @@ export class Machine implements AsyncDisposable {
   private constructor(options: MachineOptions) {
     const { nodes = DEFAULT_NODES, cpus = 1, threads = 'auto', pcpHigh = defaultPcpHigh(nodes) } = options;
     this.memory = PhysicalMemory.create({ nodes, pcpHigh });
-    this.#settings = checkSettings(options);
+    this.#settings = settingsOf(options);
     this.#threads = checkThreads(threads);
     this.#kernel = createKernelMigrator(this.memory);
     const words = createCpuArea(cpus);
@@ -178,7 +174,7 @@ export class Machine implements AsyncDisposable {
    * @throws ErrnoError EINVAL for a wrong option; ESHUTDOWN if the machine is closed
    */
   createAddressSpace(options?: AddressSpaceOptions): AddressSpace {
-    this.#checkOpen();
+    this.#lifetime.checkOpen();
     const mm = new AddressSpace(this.#manager, options);
     // Each has a page table of 16 MiB, too large to keep for nothing.
     for (const other of this.#spaces) if (other.closed) this.#spaces.delete(other);
@@ -205,9 +201,8 @@ export class Machine implements AsyncDisposable {
     pages: ArrayLike<number>,
     options?: MovePagesOptions & MigrationSettings,
   ): Promise<MovePagesResult> {
-    const asked = options ?? {};
     return this.#during(mm, async () => {
-      checkNames(asked, MOVE_PAGES_OPTIONS);
+      const asked = checkOptions(options ?? {}, MOVE_PAGES);
       return movePages(this.#manager, mm, pages, asked, await this.#manner(asked));
     });
   }
@@ -222,9 +217,8 @@ export class Machine implements AsyncDisposable {
    * or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
    */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
-    const asked = options ?? {};
     return this.#during(mm, async () => {
-      checkNames(asked, MIGRATE_PAGES_OPTIONS);
+      const asked = checkOptions(options ?? {}, MIGRATE_PAGES);
       return migratePages(this.#manager, mm, asked, await this.#manner(asked));
     });
   }
@@ -234,39 +228,28 @@ export class Machine implements AsyncDisposable {
    * again. The memory is given back once nothing refers to the machine or to a view on it any more.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+    return this.#lifetime.close(() => this.#end());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #close(): Promise<void> {
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenIdle = resolve;
-      });
-    }
+  async #end(): Promise<void> {
     await this.cpus.close();
     for (const mm of this.#spaces) await mm.close();
     await (await this.#engine?.catch(() => undefined))?.close();
   }
 
   async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
-    this.#checkOpen();
+    this.#lifetime.checkOpen();
     if (!this.#spaces.has(mm) && !(mm instanceof AddressSpace && mm.closed))
       throw new ErrnoError('ESRCH', `mm: must be an address space of this machine, got ${show(mm)}`);
-    this.#inFlight++;
-    try {
-      return await run();
-    } finally {
-      if (--this.#inFlight === 0) this.#whenIdle?.();
-    }
+    return this.#lifetime.during(run);
   }
 
   async #manner(options: MigrationSettings): Promise<MigrateManner> {
-    const { migrator, ...settings } = checkSettings(options, this.#settings);
+    const { migrator, ...settings } = settingsOf(options, this.#settings);
     return { ...settings, migrator: await this.#migrator(migrator) };
   }
 
@@ -291,81 +274,10 @@ export class Machine implements AsyncDisposable {
     });
     return this.#engine;
   }
-
-  #checkOpen(): void {
-    if (this.#closed) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
-  }
-}
-
-const SETTINGS: readonly (keyof MigrationSettings)[] = [
-  'migrator',
-  'flow',
-  'batchLimit',
-  'batchUnit',
-  'batchesInFlight',
-];
-const OPTIONS: readonly (keyof MachineOptions)[] = ['nodes', 'cpus', 'threads', 'ipiTimeoutMs', 'pcpHigh', ...SETTINGS];
-const CREDENTIALS: readonly (keyof Credentials)[] = ['uid', 'capSysNice'];
-const MOVE_PAGES_OPTIONS: readonly (keyof MovePagesOptions | keyof MigrationSettings)[] = [
-  ...(['node', 'nodes', 'flags'] as const),
-  ...CREDENTIALS,
-  ...SETTINGS,
-];
-const MIGRATE_PAGES_OPTIONS: readonly (keyof MigratePagesOptions | keyof MigrationSettings)[] = [
-  ...(['from', 'to'] as const),
-  ...CREDENTIALS,
-  ...SETTINGS,
-];
-
-function checkOptions(options: MachineOptions): MachineOptions {
-  checkNames(options, OPTIONS);
-  const { cpus = 1, ipiTimeoutMs = IPI_TIMEOUT_MS } = options;
-  if (!Number.isInteger(cpus) || cpus < 0 || cpus > MAX_CPUS) {
-    throw invalid('cpus', `must be a whole number from 0 to ${MAX_CPUS}`, cpus);
-  }
-  if (!(ipiTimeoutMs > 0)) throw invalid('ipiTimeoutMs', 'must be milliseconds, above 0', ipiTimeoutMs);
-  return options;
 }
 
 function defaultPcpHigh(nodes: MachineOptions['nodes']): number {
   if (!Array.isArray(nodes)) return 0;
   const smallest = Math.min(...nodes.map((size) => parseSize(size, 'node size')));
   return Math.floor(pagesOf(smallest) / PCP_HIGH_FRACTION);
-}
-
-const DEFAULT_SETTINGS: Required<MigrationSettings> = {
-  migrator: 'kernel',
-  flow: 'vanilla',
-  batchLimit: NR_MAX_BATCHED_MIGRATION,
-  batchUnit: 'pages',
-  batchesInFlight: 1,
-};
-/** The engine has room for this many batches at once, and more gain nothing. */
-const MAX_IN_FLIGHT = 4;
-
-function isMigrator(migrator: MigratorName | Migrator): boolean {
-  if (typeof migrator !== 'object') return MIGRATOR_NAMES.includes(migrator);
-  const { name, copyFolio, copyFolios } = migrator ?? {};
-  return typeof name === 'string' && typeof copyFolio === 'function' && typeof copyFolios === 'function';
-}
-
-/** The settings that `options` have, and else `base`. */
-function checkSettings(options: MigrationSettings, base = DEFAULT_SETTINGS): Required<MigrationSettings> {
-  const {
-    migrator = base.migrator,
-    flow = base.flow,
-    batchLimit = base.batchLimit,
-    batchUnit = base.batchUnit,
-    batchesInFlight = base.batchesInFlight,
-  } = options;
-  if (!isMigrator(migrator)) throw invalid('migrator', `must be ${MIGRATOR_NAMES.join(', ')} or a Migrator`, migrator);
-  if (!FLOWS.includes(flow)) throw invalid('flow', `must be ${FLOWS.join(', ')}`, flow);
-  if (!BATCH_UNITS.includes(batchUnit)) throw invalid('batchUnit', `must be ${BATCH_UNITS.join(' or ')}`, batchUnit);
-  if (!Number.isInteger(batchLimit) || batchLimit < 1 || batchLimit > 2 ** 20) {
-    throw invalid('batchLimit', 'must be a whole number from 1 to 1048576', batchLimit);
-  }
-  if (!Number.isInteger(batchesInFlight) || batchesInFlight < 1 || batchesInFlight > MAX_IN_FLIGHT) {
-    throw invalid('batchesInFlight', `must be a whole number from 1 to ${MAX_IN_FLIGHT}`, batchesInFlight);
-  }
-  return { migrator, flow, batchLimit, batchUnit, batchesInFlight };
 }

@@ -1,10 +1,10 @@
 import { CopyEngine, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { Piscina } from 'piscina';
-import { allocBatch } from '../batches.js';
-import { ratio, showRatio } from '../in-turns.js';
-import { printTable, showSpread } from '../table.js';
-import { verifyEach } from '../verify.js';
-import { contest } from './contest.js';
+import { allocBatch } from '../support/batches.js';
+import { contest } from '../support/contest.js';
+import { ratio, showRatio } from '../support/in-turns.js';
+import { printTable, showSpread } from '../support/table.js';
+import { verifyEach } from '../support/verify.js';
 
 const ITERATIONS = 50;
 
@@ -18,7 +18,7 @@ export async function dispatch(): Promise<void> {
   await using waits1 = await CopyEngine.create({ ...options, threads: 1, caller: 'waits' });
   await using waits2 = await CopyEngine.create({ ...options, threads: 2, caller: 'waits' });
   const pool = new Piscina<void, void>({
-    filename: new URL('./noop-task.js', import.meta.url).href,
+    filename: new URL('../support/noop-task.js', import.meta.url).href,
     minThreads: 2,
     maxThreads: 2,
   });

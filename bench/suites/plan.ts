@@ -1,7 +1,7 @@
 import { type CopyItems, type CopyPlan, MiB, PAGE_SIZE, PhysicalMemory, planCopy } from 'mtcopy';
-import { allocBatch } from '../batches.js';
-import { printTable, showSpread } from '../table.js';
-import { contest } from './contest.js';
+import { allocBatch } from '../support/batches.js';
+import { contest } from '../support/contest.js';
+import { printTable, showSpread } from '../support/table.js';
 
 const ITEMS = 131_072;
 const TARGET_MS = 5;

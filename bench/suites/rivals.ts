@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { CopyEngine, type CopyItems, KiB, MiB, PhysicalMemory } from 'mtcopy';
 import { Piscina } from 'piscina';
-import { allocBatch } from '../batches.js';
-import { ratio, showRatio } from '../in-turns.js';
-import { printTable, showSpeed } from '../table.js';
-import { verifyEach } from '../verify.js';
-import { contest } from './contest.js';
+import { allocBatch } from '../support/batches.js';
+import { contest } from '../support/contest.js';
+import { ratio, showRatio } from '../support/in-turns.js';
+import { printTable, showSpeed } from '../support/table.js';
+import { verifyEach } from '../support/verify.js';
 
 const TOTAL = 64 * MiB;
 
@@ -22,7 +22,7 @@ export async function rivals(): Promise<void> {
   await using engine = await CopyEngine.create({ memory });
   const threads = availableParallelism();
   const pool = new Piscina<{ to: number; from: number; length: number }, void>({
-    filename: new URL('./folio-task.js', import.meta.url).href,
+    filename: new URL('../support/folio-task.js', import.meta.url).href,
     workerData: memory.buffer,
     minThreads: threads,
     maxThreads: threads,

@@ -1,9 +1,9 @@
 import { CopyEngine, MiB, PhysicalMemory, parseSize } from 'mtcopy';
-import { allocBatch } from '../batches.js';
-import { ratio, showRatio } from '../in-turns.js';
-import { printTable, showSpeed } from '../table.js';
-import { verifyEach } from '../verify.js';
-import { contest } from './contest.js';
+import { allocBatch } from '../support/batches.js';
+import { contest } from '../support/contest.js';
+import { ratio, showRatio } from '../support/in-turns.js';
+import { printTable, showSpeed } from '../support/table.js';
+import { verifyEach } from '../support/verify.js';
 
 const TOTAL = 256 * MiB;
 

@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { checkThreads } from '../copy/check-threads.js';
-import { orderOf, parseSize } from '../units.js';
+import { checkThreads, orderOf, parseSize } from 'mtcopy';
 
 /** A parser for an option's argument that reports what is wrong with it in the library's own words. */
 function parser<T>(parse: (text: string) => T): (text: string) => T {

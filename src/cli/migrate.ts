@@ -1,14 +1,9 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
-import yoctoSpinner from 'yocto-spinner';
-import { FRAME_ORDERS } from '../experiments/copy-sweep.js';
-import { type MigrateSweep, sweepMigrations } from '../experiments/migrate-sweep.js';
-import { MIGRATOR_NAMES } from '../machine.js';
-import { FLOWS } from '../migrate/modes.js';
-import { machineFacts } from '../report/machine.js';
-import { migrateTable } from '../report/migrate-table.js';
-import { formatSize } from '../units.js';
+import { FLOWS, FRAMES, formatSize, MIGRATOR_NAMES } from 'mtcopy';
+import { type MigrateSweep, migrateTable, sweepMigrations } from 'mtcopy/experiments';
 import { count, counts, folioSizes, size, threadCounts, words } from './arguments.js';
+import { addJsonOption, present } from './present.js';
 
 interface MigrateArguments {
   folioSize: MigrateSweep['folioBytes'];
@@ -18,7 +13,7 @@ interface MigrateArguments {
   threads: MigrateSweep['threads'];
   inFlight: MigrateSweep['inFlight'];
   flow: MigrateSweep['flows'];
-  order: MigrateSweep['orders'];
+  frames: MigrateSweep['frames'];
   runs: number;
   input?: string;
   json?: boolean;
@@ -26,7 +21,7 @@ interface MigrateArguments {
 
 /** Adds `mtcopy migrate`. Where an option takes a list, every combination is measured, in turns. */
 export function addMigrateCommand(program: Command): void {
-  program
+  const command = program
     .command('migrate')
     .description('move memory between node 0 and node 1 with move_pages(2) and show how fast that was')
     .option('--folio-size <sizes>', 'bytes of a folio, 4K to 4M (default: 4K,2M)', folioSizes)
@@ -38,11 +33,11 @@ export function addMigrateCommand(program: Command): void {
     .option('--in-flight <counts>', 'batches that mtcopy has under way at once, 1 to 4 (default: 1)', counts)
     .option('--threads <counts>', 'threads of mtcopy alone, 1 to 64 or auto (default: 1,2)', threadCounts)
     .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
-    .option('--order <orders>', 'frames in memory: sequential (default), shuffled', words(...FRAME_ORDERS))
+    .option('--frames <orders>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
-    .option('--json', 'print one JSON object and nothing else')
     .action((options: Partial<MigrateArguments>) => migrate({ ...DEFAULTS, ...options }));
+  addJsonOption(command);
 }
 
 const DEFAULTS: MigrateArguments = {
@@ -52,23 +47,17 @@ const DEFAULTS: MigrateArguments = {
   threads: [1, 2],
   inFlight: [1],
   flow: ['vanilla', 'pre-copy'],
-  order: ['sequential'],
+  frames: ['sequential'],
   runs: 7,
 };
 
-async function migrate({ folioSize, migrator, flow, order, json, ...rest }: MigrateArguments): Promise<void> {
-  const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, orders: order, ...rest };
-  const spinner = process.stderr.isTTY ? yoctoSpinner({ text: 'filling memory' }).start() : undefined;
-  try {
-    const results = await sweepMigrations(sweep, (done, runs) => {
-      if (spinner) spinner.text = `run ${done + 1} of ${runs}`;
-    });
-    spinner?.stop();
-    if (json) console.log(JSON.stringify({ command: 'migrate', machine: machineFacts(), results }));
-    else console.log(migrateTable(results, whatMoved(sweep)));
-  } finally {
-    spinner?.stop();
-  }
+async function migrate({ folioSize, migrator, flow, json, ...rest }: MigrateArguments): Promise<void> {
+  const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, ...rest };
+  await present('migrate', json, {
+    preparing: 'filling memory',
+    measure: async (onProgress) => ({ results: await sweepMigrations(sweep, onProgress) }),
+    text: ({ results }) => migrateTable(results, whatMoved(sweep)),
+  });
 }
 
 function whatMoved({ total, count, input }: MigrateSweep): string {

@@ -1,18 +1,14 @@
 import type { Command } from 'commander';
-import yoctoSpinner from 'yocto-spinner';
-import { ErrnoError } from '../errno.js';
+import { ErrnoError, FLOWS, MIGRATOR_NAMES } from 'mtcopy';
 import {
-  changeByBatching,
+  compareBatching,
   comparePmbenchFlows,
+  PATTERNS,
   type PmbenchComparison,
-  PUBLISHED_CHANGE,
-} from '../experiments/pmbench-flows.js';
-import { MIGRATOR_NAMES } from '../machine.js';
-import { FLOWS } from '../migrate/modes.js';
-import { machineFacts } from '../report/machine.js';
-import { pmbenchTable } from '../report/pmbench-table.js';
-import { PATTERNS } from '../workloads/access-pattern.js';
+  pmbenchTable,
+} from 'mtcopy/experiments';
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
+import { addJsonOption, present } from './present.js';
 
 interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'> {
   folioSize: number;
@@ -22,7 +18,7 @@ interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows
 
 /** Adds `mtcopy pmbench`. Where several flows are given, they are measured in turns. */
 export function addPmbenchCommand(program: Command): void {
-  program
+  const command = program
     .command('pmbench')
     .description('load and store on CPUs while the pages are migrated between two nodes, and show what both cost')
     .option('--cpus <count>', 'CPUs that access the area, 1 to 64 (default: 2)', count)
@@ -34,8 +30,8 @@ export function addPmbenchCommand(program: Command): void {
     .option('--migrator <name>', 'what copies: kernel (default), mtcopy', word(...MIGRATOR_NAMES))
     .option('--threads <count>', 'threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
-    .option('--json', 'print one JSON object and nothing else')
     .action((options: Partial<PmbenchArguments>) => pmbench({ ...DEFAULTS, ...options }));
+  addJsonOption(command);
 }
 
 const DEFAULTS: PmbenchArguments = {
@@ -51,22 +47,17 @@ const DEFAULTS: PmbenchArguments = {
 };
 
 async function pmbench({ folioSize, flow, json, ...rest }: PmbenchArguments): Promise<void> {
-  const spinner = process.stderr.isTTY ? yoctoSpinner({ text: 'populating memory' }).start() : undefined;
-  try {
-    const results = await comparePmbenchFlows({ folioBytes: folioSize, flows: flow, ...rest }, (done, runs) => {
-      if (spinner) spinner.text = `run ${done + 1} of ${runs}`;
-    });
-    spinner?.stop();
-    const measured = changeByBatching(results);
-    const comparison = measured && { measured, published: PUBLISHED_CHANGE };
-    if (json) console.log(JSON.stringify({ command: 'pmbench', machine: machineFacts(), results, comparison }));
-    else console.log(pmbenchTable(results, comparison));
-    const wrong = results.filter(({ lostUpdates }) => lostUpdates !== 0);
-    if (wrong.length > 0) {
-      const counts = wrong.map(({ flow, lostUpdates, stores }) => `${lostUpdates} of ${stores} with ${flow}`);
-      throw new ErrnoError('EIO', `stores were lost: ${counts.join(', ')}`);
-    }
-  } finally {
-    spinner?.stop();
-  }
+  const comparison = { folioBytes: folioSize, flows: flow, ...rest };
+  const { results } = await present('pmbench', json, {
+    preparing: 'populating memory',
+    measure: async (onProgress) => {
+      const results = await comparePmbenchFlows(comparison, onProgress);
+      return { results, comparison: compareBatching(results) };
+    },
+    text: ({ results, comparison }) => pmbenchTable(results, comparison),
+  });
+  const wrong = results.filter(({ lostUpdates }) => lostUpdates !== 0);
+  if (wrong.length === 0) return;
+  const counts = wrong.map(({ flow, lostUpdates, stores }) => `${lostUpdates} of ${stores} with ${flow}`);
+  throw new ErrnoError('EIO', `stores were lost: ${counts.join(', ')}`);
 }

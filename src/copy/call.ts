@@ -1,88 +1,115 @@
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import type { CopyItems } from './copy-items.js';
+import {
+  type Batch,
+  type BatchRules,
+  type CopyPair,
+  createBatches,
+  indexOf,
+  selectItems,
+  trustedBatch,
+} from './batch/batch.js';
+import type { CopyItems } from './batch/items.js';
+import { leaveFrom } from './batch/tally.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { CopyResult, FailedItem } from './result.js';
-import { createTally, leaveFrom, type Part } from './tally.js';
-import { type CopyPair, createTransfers, itemOf, type KernelName, selectItems, type Transfer } from './transfer.js';
+
+/** What all calls of an engine are checked against. */
+export interface CallRules extends BatchRules {
+  readonly memory: PhysicalMemory;
+}
 
 /** One call of the API, from its checked arguments to its result. */
 export interface Call {
-  /** Items of the batch. */
+  readonly memory: PhysicalMemory;
+  /** Items of the call. */
   readonly items: number;
   /** Bytes of those that can be copied. */
   readonly bytes: number;
-  readonly parts: readonly Part[];
-  /** Positions in the batch of the items whose source was poisoned from the start. */
+  readonly batches: readonly Batch[];
+  /** Positions in the call of the items whose source was poisoned from the start. */
   readonly poisoned: readonly number[];
   /** When the call began, by performance.now(). */
   readonly started: number;
 }
 
-/** Checks a batch; throws what {@link createTransfers} does. Poisoned items are set apart, so that neighbours can be merged. */
-export function createCall(memory: PhysicalMemory, batch: readonly CopyPair[] | CopyItems, kernel: KernelName): Call {
+/** Checks what a call is to copy; throws what {@link createBatches} does. */
+export function createCall(rules: CallRules, items: readonly CopyPair[] | CopyItems): Call {
   const started = performance.now();
-  const transfers = createTransfers(memory, batch, kernel);
+  const batches = createBatches(rules, items);
+  const count = 'to' in items ? items.to.length : items.length;
+  return openCall(rules.memory, batches, count, started);
+}
+
+/** A call whose items nobody need check: {@link trustedBatch} says what that asks of its maker. */
+export function createTrustedCall({ memory }: CallRules, items: CopyItems): Call {
+  return openCall(memory, [trustedBatch(items)], items.to.length, performance.now());
+}
+
+/** Sets poisoned items apart, so that neighbours can be merged. */
+function openCall(memory: PhysicalMemory, all: readonly Batch[], items: number, started: number): Call {
   const poisoned: number[] = [];
-  const parts = transfers.map((transfer) => {
-    if (memory.poisonedFrames === 0) return { transfer, tally: createTally() };
-    const healthy: number[] = [];
-    for (let i = 0; i < transfer.bytes.length; i++) {
-      if (isPoisoned(memory, transfer, i)) poisoned.push(itemOf(transfer, i));
-      else healthy.push(i);
-    }
-    return { transfer: selectItems(transfer, healthy), tally: createTally() };
-  });
-  const bytes = parts.reduce((sum, { transfer }) => sum + transfer.seen.total, 0);
-  const items = 'to' in batch ? batch.to.length : batch.length;
-  return { items, bytes, parts, poisoned, started };
+  const batches = memory.poisonedFrames === 0 ? all : all.map((batch) => withoutPoisoned(memory, batch, poisoned));
+  const bytes = batches.reduce((sum, { seen }) => sum + seen.total, 0);
+  return { memory, items, bytes, batches, poisoned, started };
+}
+
+function withoutPoisoned(memory: PhysicalMemory, batch: Batch, poisoned: number[]): Batch {
+  const healthy: number[] = [];
+  for (let i = 0; i < batch.bytes.length; i++) {
+    if (isPoisoned(memory, batch, i)) poisoned.push(indexOf(batch, i));
+    else healthy.push(i);
+  }
+  return selectItems(batch, healthy);
 }
 
 /** Has the call copy nothing, for it was aborted before it began. */
-export function refuseCall(call: Call): void {
-  for (const part of call.parts) {
-    part.tally.stopped = true;
-    leaveFrom(0, part);
+export function refuseCall({ batches }: Call): void {
+  for (const batch of batches) {
+    batch.tally.stopped = true;
+    leaveFrom(0, batch, batch.tally);
   }
 }
 
 /** Whether an abort left something undone. */
-export function isCutShort({ parts }: Call): boolean {
-  return parts.some(({ tally }) => tally.stopped && tally.left.size > 0);
+export function isCutShort({ batches }: Call): boolean {
+  return batches.some(({ tally }) => tally.stopped && tally.left.size > 0);
 }
 
 /** Ends the call between two items. */
 export function stopCall(call: Call, dispatcher: Dispatcher): void {
-  for (const { tally } of call.parts) dispatcher.stop(tally);
+  for (const { tally } of call.batches) dispatcher.stop(tally);
 }
 
 /**
  * Copies what was left only because a frame of a neighbour that it was merged with got poisoned in mid-copy: that fails
  * the neighbour alone.
  */
-export function recopyHealthy(call: Call, memory: PhysicalMemory, dispatcher: Dispatcher, typedArrays: boolean): void {
-  for (const { transfer, tally } of call.parts) {
-    if (tally.lostWorker || tally.stopped) continue;
-    const healthy = Array.from(tally.left.keys()).filter((position) => !isPoisoned(memory, transfer, position));
+export function recopyHealthy({ memory, batches }: Call, dispatcher: Dispatcher): void {
+  for (const batch of batches) {
+    const { left, lostWorker, stopped } = batch.tally;
+    if (lostWorker || stopped) continue;
+    const healthy = Array.from(left.keys()).filter((position) => !isPoisoned(memory, batch, position));
     if (healthy.length === 0) continue;
-    const again = { transfer: selectItems(transfer, healthy), tally: createTally() };
-    dispatcher.copyInline(again, typedArrays);
-    for (const [i, position] of healthy.entries()) if (!again.tally.left.has(i)) tally.left.delete(position);
+    const again = selectItems(batch, healthy);
+    dispatcher.copyInline(again);
+    for (const [i, position] of healthy.entries()) if (!again.tally.left.has(i)) left.delete(position);
   }
 }
 
 /** What the call did. */
-export function resultOf(call: Call, memory: PhysicalMemory): CopyResult {
+export function resultOf(call: Call): CopyResult {
   const codes = new Map<number, FailedItem['code']>(call.poisoned.map((index) => [index, 'EHWPOISON']));
   const participants = new Set<number>();
   let bytes = call.bytes;
   let workerNs = 0;
-  for (const { transfer, tally } of call.parts) {
+  for (const batch of call.batches) {
+    const { tally } = batch;
     for (const participant of tally.participants) participants.add(participant);
     workerNs += tally.workerNs;
     for (const [position, missing] of tally.left) {
       bytes -= missing;
-      const code = isPoisoned(memory, transfer, position) ? 'EHWPOISON' : tally.stopped ? 'ECANCELED' : 'EAGAIN';
-      codes.set(itemOf(transfer, position), code);
+      const code = isPoisoned(call.memory, batch, position) ? 'EHWPOISON' : tally.stopped ? 'ECANCELED' : 'EAGAIN';
+      codes.set(indexOf(batch, position), code);
     }
   }
   return {
@@ -95,7 +122,6 @@ export function resultOf(call: Call, memory: PhysicalMemory): CopyResult {
   };
 }
 
-function isPoisoned(memory: PhysicalMemory, transfer: Transfer, position: number): boolean {
-  const fromEngine = transfer.buffers?.fromEngine ?? true;
-  return fromEngine && memory.isPoisoned(transfer.from[position], transfer.bytes[position]);
+function isPoisoned(memory: PhysicalMemory, { buffers, from, bytes }: Batch, position: number): boolean {
+  return (buffers?.fromEngine ?? true) && memory.isPoisoned(from[position], bytes[position]);
 }

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { MAX_THREADS } from '../check.js';
 import { ErrnoError } from '../errno.js';
-import { MAX_THREADS } from './check-threads.js';
-import { ATTACHED, DETACHED, type JobRing, LEAVING, ringDoorbell, workerState, workerTid } from './job-ring.js';
-import { abortOrphans } from './orphans.js';
-import type { WorkerSetup } from './worker.js';
+import { abortOrphans } from '../threads/orphans.js';
+import { ATTACHED, DETACHED, type JobRing, LEAVING, ringDoorbell, workerState, workerTid } from './worker/job-ring.js';
+import type { WorkerSetup } from './worker/serve.js';
 
 /** An idle thread that no longer serves is kept this long, in milliseconds, in case it is wanted again. */
 const IDLE_THREAD_MS = 10_000;

@@ -1,6 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { BroadcastChannel } from 'node:worker_threads';
-import { MAX_THREADS } from './check-threads.js';
+import { MAX_THREADS } from '../check.js';
+import { type Batch, ownItems } from './batch/batch.js';
+import { type Cutter, createCutter } from './batch/jobs.js';
+import { planStatic } from './batch/plan.js';
+import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
 import type { Crew } from './crew.js';
 import {
   CALLER,
@@ -10,24 +14,20 @@ import {
   isAbandoned,
   isDone,
   type JobRing,
-  KERNEL,
-  KERNEL_FOREIGN,
-  KERNEL_MEMORY_COPY,
-  KERNEL_TYPED_ARRAY,
   LEFT,
+  METHOD,
+  METHOD_FOREIGN,
+  METHOD_MEMORY_COPY,
+  METHOD_TYPED_ARRAY,
   publishJob,
   ringDoorbell,
   SLOT_DESCRIPTORS,
   type Slot,
   STOP,
-} from './job-ring.js';
-import { type ForeignViews, openBuffers } from './kernels.js';
-import { copyUnit, type Participant } from './participate.js';
-import { planStatic } from './plan.js';
-import { collectLeft, leaveFrom, type Part, type Tally } from './tally.js';
-import { ownTransfer, type Transfer } from './transfer.js';
-import { type Cutter, createCutter } from './windows.js';
-import type { ForeignMessage } from './worker.js';
+} from './worker/job-ring.js';
+import { type ForeignViews, openBuffers } from './worker/methods.js';
+import { copyUnit, type Participant } from './worker/participate.js';
+import type { ForeignMessage } from './worker/serve.js';
 
 /** How long a caller that helps keeps the event loop waiting, in milliseconds. */
 const HELP_SLICE_MS = 0.5;
@@ -38,26 +38,28 @@ const LIVENESS_MS = 100;
 /** How often the caller looks at a job that lost a worker, in milliseconds: such a job doesn't ring when it is over. */
 const LOST_POLL_MS = 1;
 
-/** How one call is to be copied. */
-export interface Manner {
-  readonly isStatic: boolean;
+/** What an engine's calls are dispatched with. */
+interface DispatcherOptions {
+  readonly crew: Crew;
+  /** The calling thread, as one of those that copy. */
+  readonly caller: Participant;
+  /** The channel that foreign buffers go out over. */
+  readonly outbox: BroadcastChannel;
   /** Whether the calling thread copies too. */
   readonly helps: boolean;
-  /** Whether it does so after a turn of the event loop; to a call that blocks it is nothing. */
-  readonly helpsLater: boolean;
   /** Whether the engine's memory is copied with typed arrays. */
   readonly typedArrays: boolean;
 }
 
-/** A window of a transfer in a slot. */
+/** As much of a batch as a slot has room for, in that slot. */
 interface Job {
   readonly slot: Slot;
-  readonly part: Part;
-  readonly helps: boolean;
+  readonly batch: Batch;
+  /** Whether the calling thread takes its share after a turn of the event loop; to a call that blocks it is nothing. */
   readonly helpsLater: boolean;
-  /** The first place of the transfer that is not in this job. */
+  /** The first place of the batch that is not in this job. */
   readonly next: number;
-  /** The items at each place; `undefined` where they are the same. */
+  /** The item at each place; `undefined` where they are the same. */
   readonly order: Uint32Array | undefined;
   /** Whether a worker owned a unit of it when it died: then the count never reaches 0. */
   lostUnits: boolean;
@@ -65,12 +67,15 @@ interface Job {
   collected: boolean;
 }
 
-/** Cuts transfers into jobs, gives them to the ring's workers, waits for them, and sums up what they did. */
+/** Cuts batches into jobs, gives them to the ring's workers, waits for them, and sums up what they did. */
 export class Dispatcher {
   readonly #ring: JobRing;
   readonly #crew: Crew;
   readonly #caller: Participant;
   readonly #outbox: BroadcastChannel;
+  readonly #helps: boolean;
+  /** The method for items in the engine's memory. */
+  readonly #ownMethod: number;
   readonly #free: Slot[];
   readonly #waiting: (() => void)[] = [];
   readonly #jobs = new Set<Job>();
@@ -78,12 +83,14 @@ export class Dispatcher {
   readonly #buffers: (ForeignViews | undefined)[] = [];
   #sequence = 0;
 
-  constructor(ring: JobRing, crew: Crew, caller: Participant, outbox: BroadcastChannel) {
-    this.#ring = ring;
+  constructor({ crew, caller, outbox, helps, typedArrays }: DispatcherOptions) {
+    this.#ring = caller.ring;
     this.#crew = crew;
     this.#caller = caller;
     this.#outbox = outbox;
-    this.#free = ring.slots.slice().reverse();
+    this.#helps = helps;
+    this.#ownMethod = typedArrays ? METHOD_TYPED_ARRAY : METHOD_MEMORY_COPY;
+    this.#free = this.#ring.slots.slice().reverse();
   }
 
   /** The buffers of the foreign job in a slot, for a caller that helps. */
@@ -92,59 +99,58 @@ export class Dispatcher {
   }
 
   /** Copies one item on this thread, at once. Returns false, and has copied nothing, if its source is poisoned. */
-  copyOne(to: number, from: number, bytes: number, typedArrays: boolean): boolean {
+  copyOne(to: number, from: number, bytes: number): boolean {
     const { words, own } = this.#ring;
-    words[own.base + KERNEL] = typedArrays ? KERNEL_TYPED_ARRAY : KERNEL_MEMORY_COPY;
+    words[own.base + METHOD] = this.#ownMethod;
     own.descriptors[0] = to;
     own.descriptors[1] = from;
     own.descriptors[2] = bytes;
     return this.#caller.copyRange(own, 0, 1) === 0;
   }
 
-  /** Copies a transfer on this thread alone, at once. */
-  copyInline(part: Part, typedArrays: boolean): void {
-    const { transfer, tally } = part;
+  /** Copies a batch on this thread alone, at once. */
+  copyInline(batch: Batch): void {
     const { words, own } = this.#ring;
-    const count = transfer.bytes.length;
-    words[own.base + KERNEL] = kernelOf(transfer, typedArrays);
-    this.#buffers[own.number] = transfer.buffers && openBuffers(transfer.buffers);
+    const count = batch.bytes.length;
+    words[own.base + METHOD] = this.#methodOf(batch);
+    this.#buffers[own.number] = batch.buffers && openBuffers(batch.buffers);
     for (let first = 0; first < count; first += SLOT_DESCRIPTORS) {
-      const items = planStatic(own, own.lists, transfer, first, Math.min(first + SLOT_DESCRIPTORS, count), 1);
-      if (this.#caller.copyRange(own, 0, items) > 0) collectLeft(own, items, part);
+      const items = planStatic(own, own.lists, batch, first, Math.min(first + SLOT_DESCRIPTORS, count), 1);
+      if (this.#caller.copyRange(own, 0, items) > 0) collectLeft(own, items, batch, batch.tally);
     }
     this.#buffers[own.number] = undefined;
-    tally.participants.add(CALLER);
+    batch.tally.participants.add(CALLER);
   }
 
-  /** Copies a part without blocking, but for the caller's own share where it helps. */
-  async copy(part: Part, manner: Manner): Promise<void> {
+  /** Copies a batch without blocking, but for the caller's own share where it helps. */
+  async copy(batch: Batch, helpsLater: boolean): Promise<void> {
     const finished: Promise<void>[] = [];
-    const cutter = createCutter(part.transfer, manner.isStatic);
+    const cutter = createCutter(batch, this.#caller.isStatic);
     let next = 0;
-    while (next < part.transfer.bytes.length && !part.tally.stopped) {
+    while (next < batch.bytes.length && !batch.tally.stopped) {
       const slot = this.#free.pop();
       if (!slot) {
-        part.transfer = ownTransfer(part.transfer);
+        ownItems(batch);
         await new Promise<void>((resolve) => this.#waiting.push(resolve));
         continue;
       }
-      const job = this.#publish(slot, part, cutter, next, manner);
+      const job = this.#publish(slot, batch, cutter, next, helpsLater);
       finished.push(this.#finish(job));
       next = job.next;
     }
     // Until here the user's program had no turn, unless this waited for a slot.
-    part.transfer = ownTransfer(part.transfer);
+    ownItems(batch);
     // A call that was stopped while it waited passes on the slot that it was woken for.
     if (this.#free.length > 0) this.#waiting.shift()?.();
     await Promise.all(finished);
-    leaveFrom(next, part, cutter.order);
+    leaveFrom(next, batch, batch.tally, cutter.order);
   }
 
-  /** Copies a part and blocks until it is done. */
-  copySync(part: Part, manner: Manner): void {
+  /** Copies a batch and blocks until it is done. */
+  copySync(batch: Batch): void {
     const mine: Job[] = [];
-    const cutter = createCutter(part.transfer, manner.isStatic);
-    for (let next = 0; next < part.transfer.bytes.length; ) {
+    const cutter = createCutter(batch, this.#caller.isStatic);
+    for (let next = 0; next < batch.bytes.length; ) {
       const slot = this.#free.pop();
       if (!slot) {
         // The oldest of all: a slot of this call if it has one in flight, or of another call's.
@@ -152,18 +158,19 @@ export class Dispatcher {
         this.#finishSync(oldest);
         continue;
       }
-      const job = this.#publish(slot, part, cutter, next, manner);
+      const job = this.#publish(slot, batch, cutter, next, false);
       mine.push(job);
       next = job.next;
     }
     for (const job of mine) this.#finishSync(job);
   }
 
-  /** Tells the jobs of one call to end at the next item. */
+  /** Tells the jobs of one batch to end at the next item. */
   stop(tally: Tally): void {
     tally.stopped = true;
     for (const job of this.#jobs) {
-      if (job.part.tally === tally) Atomics.store(this.#ring.words, job.slot.base + STOP, 1);
+      // Pairs with the looks between two items: seen at the next at the latest, which is all an abort needs.
+      if (job.batch.tally === tally) Atomics.store(this.#ring.words, job.slot.base + STOP, 1);
     }
   }
 
@@ -175,7 +182,7 @@ export class Dispatcher {
     for (const job of this.#jobs) {
       if (closeLostUnits(this.#ring, job.slot, index) > 0) {
         job.lostUnits = true;
-        job.part.tally.lostWorker = true;
+        job.batch.tally.lostWorker = true;
       }
       void this.#help(job);
       // Wakes the job's own waiter, who from now on must look at the owner words.
@@ -183,29 +190,27 @@ export class Dispatcher {
     }
   }
 
-  #publish(slot: Slot, part: Part, cutter: Cutter, first: number, manner: Manner): Job {
-    const { transfer } = part;
-    const { isStatic, helps, helpsLater } = manner;
+  #publish(slot: Slot, batch: Batch, cutter: Cutter, first: number, helpsLater: boolean): Job {
+    const { buffers } = batch;
     // Counted here, for workers may have come or gone while the call waited: a static job must have no list that nobody
     // takes.
-    const threads = Math.max(1, this.#crew.attached + (helps ? 1 : 0));
-    const kernel = kernelOf(transfer, manner.typedArrays);
+    const threads = Math.max(1, this.#crew.attached + (this.#helps ? 1 : 0));
     // A 32-bit word in shared memory, so it wraps as that does.
     this.#sequence = (this.#sequence + 1) | 0;
     const sequence = this.#sequence;
-    const plan = cutter.cut(transfer, slot, first, threads);
+    const plan = cutter.cut(slot, first, threads);
     const { next, order } = plan;
-    const job = { slot, part, helps, helpsLater, next, order, lostUnits: false, collected: false };
+    const job = { slot, batch, helpsLater, next, order, lostUnits: false, collected: false };
     this.#jobs.add(job);
-    this.#buffers[slot.number] = transfer.buffers && openBuffers(transfer.buffers);
-    if (transfer.buffers) {
-      const message: ForeignMessage = { slot: slot.number, sequence, ...transfer.buffers };
+    this.#buffers[slot.number] = buffers && openBuffers(buffers);
+    if (buffers) {
+      const message: ForeignMessage = { slot: slot.number, sequence, ...buffers };
       // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
       this.#outbox.postMessage(message);
     }
-    publishJob(this.#ring, slot, { ...plan, isStatic, kernel, sequence });
+    publishJob(this.#ring, slot, { ...plan, method: this.#methodOf(batch), sequence });
     // A static job has a list for each; foreign buffers must not stay in anybody's inbox.
-    const wakeAll = isStatic || transfer.buffers !== undefined;
+    const wakeAll = this.#caller.isStatic || buffers !== undefined;
     ringDoorbell(this.#ring, wakeAll ? MAX_THREADS : Math.min(plan.units, threads));
     return job;
   }
@@ -213,7 +218,7 @@ export class Dispatcher {
   async #finish(job: Job): Promise<void> {
     const { words } = this.#ring;
     if (job.helpsLater) await setImmediate();
-    if (job.helps || this.#crew.attached === 0) {
+    if (this.#helps || this.#crew.attached === 0) {
       await this.#help(job);
       this.#spin(job);
     }
@@ -226,7 +231,7 @@ export class Dispatcher {
 
   #finishSync(job: Job): void {
     const { words } = this.#ring;
-    if (job.helps || this.#crew.attached === 0) {
+    if (this.#helps || this.#crew.attached === 0) {
       while (copyUnit(this.#caller, job.slot));
       this.#spin(job);
     }
@@ -262,8 +267,8 @@ export class Dispatcher {
   #collect(job: Job): void {
     if (job.collected) return;
     job.collected = true;
-    const { slot, part } = job;
-    const { tally } = part;
+    const { slot, batch } = job;
+    const { tally } = batch;
     this.#jobs.delete(job);
     this.#buffers[slot.number] = undefined;
     for (let index = 0; index < slot.cpuNs.length; index++) {
@@ -274,14 +279,13 @@ export class Dispatcher {
     }
     const { words } = this.#ring;
     if (job.lostUnits || words[slot.base + LEFT] > 0) {
-      collectLeft(slot, words[slot.base + ITEMS], part, job.order);
+      collectLeft(slot, words[slot.base + ITEMS], batch, tally, job.order);
     }
     this.#free.push(slot);
     this.#waiting.shift()?.();
   }
-}
 
-function kernelOf(transfer: Transfer, typedArrays: boolean): number {
-  if (transfer.buffers) return KERNEL_FOREIGN;
-  return typedArrays ? KERNEL_TYPED_ARRAY : KERNEL_MEMORY_COPY;
+  #methodOf({ buffers }: Batch): number {
+    return buffers ? METHOD_FOREIGN : this.#ownMethod;
+  }
 }

@@ -1,22 +1,33 @@
 import { randomUUID } from 'node:crypto';
 import { BroadcastChannel } from 'node:worker_threads';
-import { checkNames, ErrnoError, invalid } from '../errno.js';
+import { anything, type Checks, checkOptions, checkThreads, wholeNumber } from '../check.js';
+import { invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { Lifetime } from '../threads/lifetime.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import { AbortRelay } from './abort-relay.js';
-import { type Call, createCall, isCutShort, recopyHealthy, refuseCall, resultOf, stopCall } from './call.js';
-import { checkThreads } from './check-threads.js';
-import type { CopyItems } from './copy-items.js';
-import type { CpuClock } from './cpu-clock.js';
+import { type CopyPair, checkPair, ownItems } from './batch/batch.js';
+import type { CopyItems } from './batch/items.js';
+import {
+  type Call,
+  type CallRules,
+  createCall,
+  createTrustedCall,
+  isCutShort,
+  recopyHealthy,
+  refuseCall,
+  resultOf,
+  stopCall,
+} from './call.js';
 import { Crew } from './crew.js';
-import { Dispatcher, type Manner } from './dispatcher.js';
+import { Dispatcher } from './dispatcher.js';
 import { fixedChoice, type InlineChoice, measuredChoice } from './inline-choice.js';
-import { CALLER, DETACHED, type JobRing, openRing, RING_PAGES, workerState } from './job-ring.js';
-import { compileWalker, createCopyRange } from './kernels.js';
-import { type CreateOptions, checkOptions, type EngineOptions } from './options.js';
+import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { traced, tracedSync } from './trace.js';
-import { type CopyPair, checkPair, ownTransfer } from './transfer.js';
+import type { CpuClock } from './worker/cpu-clock.js';
+import { CALLER, DETACHED, type JobRing, openRing, RING_PAGES, workerState } from './worker/job-ring.js';
+import { compileWalker, createCopyRange } from './worker/methods.js';
 
 /** Options of one asynchronous copy. */
 export interface CopyOptions {
@@ -32,7 +43,8 @@ export interface CopyOptions {
   helpLater?: boolean | undefined;
 }
 
-const COPY_OPTIONS: readonly (keyof CopyOptions)[] = ['signal', 'helpLater'];
+const COPY_OPTIONS: Checks<CopyOptions> = { signal: checkSignal, helpLater: anything };
+const checkBytes = wholeNumber(0, Number.POSITIVE_INFINITY);
 /** Idle time, in milliseconds, after which the workers leave, so that they keep no process from ending. */
 const PARK_MS = 100;
 /** The most that a synchronous call waits for workers that had left, in milliseconds. */
@@ -47,8 +59,8 @@ const UNPARK_MS = 2;
 export class CopyEngine implements AsyncDisposable {
   /** The shared memory that {@link allocate} takes from. */
   readonly memory: PhysicalMemory;
-  readonly #options: EngineOptions;
-  readonly #manner: Manner;
+  readonly #helps: boolean;
+  readonly #rules: CallRules;
   readonly #choice: InlineChoice;
   readonly #ring: JobRing;
   readonly #ringPfn: Pfn;
@@ -58,13 +70,9 @@ export class CopyEngine implements AsyncDisposable {
   /** Bytes of what {@link allocate} returned and {@link free} has not got back, by first frame. */
   readonly #allocations = new Map<number, number>();
   readonly #aborts = new AbortRelay();
-  /** Keeps the process alive while a call is in flight: a wait with Atomics.waitAsync alone does not. */
-  readonly #keepAlive: NodeJS.Timeout;
+  readonly #lifetime: Lifetime;
   readonly #parkTimer: NodeJS.Timeout;
   #threads: number;
-  #inFlight = 0;
-  #whenIdle: (() => void) | undefined;
-  #closed: Promise<void> | undefined;
 
   /**
    * Starts an engine and its threads.
@@ -73,9 +81,9 @@ export class CopyEngine implements AsyncDisposable {
    * started.
    */
   static async create(options?: CreateOptions): Promise<CopyEngine> {
-    const engine = new CopyEngine(checkOptions(options));
+    const engine = new CopyEngine(completeOptions(options));
     try {
-      await engine.#during(() => engine.#crew.ready());
+      await engine.#lifetime.during(() => engine.#crew.ready());
     } catch (error) {
       await engine.close();
       throw error;
@@ -83,18 +91,12 @@ export class CopyEngine implements AsyncDisposable {
     return engine;
   }
 
-  private constructor(options: EngineOptions) {
-    const { memory } = options;
-    this.#options = options;
+  private constructor({ memory, threads, schedule, caller, niceIncrement, minParallelBytes, method }: EngineOptions) {
+    const isStatic = schedule === 'static';
     this.memory = memory;
-    this.#threads = options.threads;
-    this.#manner = {
-      isStatic: options.schedule === 'static',
-      helps: options.caller === 'helps',
-      helpsLater: false,
-      typedArrays: options.kernel === 'typed-array',
-    };
-    const { minParallelBytes } = options;
+    this.#threads = threads;
+    this.#helps = caller === 'helps';
+    this.#rules = { memory, method };
     this.#choice = minParallelBytes === 'auto' ? measuredChoice() : fixedChoice(minParallelBytes);
     this.#ringPfn = memory.allocReserved(RING_PAGES);
     const ringAddress = this.#ringPfn * PAGE_SIZE;
@@ -104,6 +106,7 @@ export class CopyEngine implements AsyncDisposable {
       memory: memory.wasm,
       module: compileWalker(),
       ringAddress,
+      isStatic,
       poisonAddress: memory.poisonAddress,
       // Unique in the process: engines of other threads hear every channel of the same name.
       channel: `mtcopy-${randomUUID()}`,
@@ -119,14 +122,19 @@ export class CopyEngine implements AsyncDisposable {
     this.#crew = new Crew({
       ring: this.#ring,
       setup,
-      niceIncrement: options.niceIncrement,
+      niceIncrement,
       onLost: (index) => this.#dispatcher.onLostWorker(index),
     });
-    const caller = { index: CALLER, ring: this.#ring, copyRange, clock: createWallClock() };
-    this.#dispatcher = new Dispatcher(this.#ring, this.#crew, caller, this.#outbox);
+    this.#dispatcher = new Dispatcher({
+      crew: this.#crew,
+      caller: { index: CALLER, ring: this.#ring, isStatic, copyRange, clock: createWallClock() },
+      outbox: this.#outbox,
+      helps: this.#helps,
+      typedArrays: method === 'typed-array',
+    });
     // Last: an engine that couldn't be made leaves no timer behind.
-    this.#keepAlive = setInterval(() => {}, 2 ** 30).unref();
     this.#parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();
+    this.#lifetime = new Lifetime('the engine is closed: create another', () => this.#parkTimer.refresh());
     this.#crew.resize(this.#workers);
   }
 
@@ -137,14 +145,14 @@ export class CopyEngine implements AsyncDisposable {
 
   /** @throws ErrnoError EINVAL for anything but 1 to 64 or `'auto'`; ESHUTDOWN if the engine is closed. */
   set threads(threads: number | 'auto') {
-    this.#checkOpen();
+    this.#lifetime.checkOpen();
     this.#threads = checkThreads(threads);
     this.#crew.resize(this.#workers);
     this.#parkTimer.refresh();
   }
 
   /**
-   * Allocates shared memory for the engine's fastest kernel. It starts on a page and its bytes are what they were: zero
+   * Allocates shared memory for the engine's fastest method. It starts on a page and its bytes are what they were: zero
    * unless they were used before. The caller owns it until {@link free}.
    *
    * @param bytes 0 or more; pages are not shared between allocations
@@ -152,8 +160,8 @@ export class CopyEngine implements AsyncDisposable {
    * engine is closed.
    */
   allocate(bytes: number): Uint8Array<SharedArrayBuffer> {
-    this.#checkOpen();
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw invalid('bytes', 'must be a whole number, 0 or more', bytes);
+    this.#lifetime.checkOpen();
+    checkBytes('bytes', bytes);
     const pfn = this.memory.allocContig(Math.max(1, pagesOf(bytes)));
     this.#allocations.set(pfn, bytes);
     return new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
@@ -208,10 +216,23 @@ export class CopyEngine implements AsyncDisposable {
     return tracedSync('copyBatchSync', () => this.#copySync(items));
   }
 
+  /**
+   * As {@link copyBatch}, for a migrator whose frames were just allocated: what it asks for isn't checked again.
+   *
+   * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
+   * @param helpsLater whether the caller has something else to do first
+   * @internal
+   */
+  async copyTrusted(items: CopyItems, helpsLater: boolean): Promise<CopyResult> {
+    return traced('copyBatch', () => {
+      this.#lifetime.checkOpen();
+      return this.#run(createTrustedCall(this.#rules, items), undefined, helpsLater);
+    });
+  }
+
   /** Ends the threads once the calls in flight are done; new calls get ESHUTDOWN. Views stay valid. May be called again. */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+    return this.#lifetime.close(() => this.#end());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -220,81 +241,78 @@ export class CopyEngine implements AsyncDisposable {
 
   /** Worker threads that {@link threads} comes to. */
   get #workers(): number {
-    return this.#options.caller === 'helps' ? this.#threads - 1 : this.#threads;
+    return this.#helps ? this.#threads - 1 : this.#threads;
   }
 
   /** The short way of one small item in the engine's memory; `undefined` if it must go the long way. */
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): CopyResult | undefined {
     const bytes = to?.byteLength;
-    if (this.#closed || options !== undefined || !(bytes >= 0)) return undefined;
+    if (this.#lifetime.isClosed || options !== undefined || !(bytes >= 0)) return undefined;
     if (!this.#choice.isInline(bytes)) return undefined;
     const started = performance.now();
-    if (!checkPair({ to, from }, 0, this.memory, this.#options.kernel)) return undefined;
+    if (!checkPair(this.#rules, { to, from }, 0)) return undefined;
     const overlap = to.byteOffset < from.byteOffset + bytes && from.byteOffset < to.byteOffset + bytes;
-    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes, this.#manner.typedArrays))
-      return undefined;
+    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes)) return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
-    this.#choice.record(bytes, true, this.#inFlight === 0 ? wallNs : undefined);
+    this.#choice.record(bytes, true, this.#lifetime.inFlight === 0 ? wallNs : undefined);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }
 
-  async #copy(batch: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
-    this.#checkOpen();
-    if (options !== undefined) checkNames(options, COPY_OPTIONS);
-    const signal = checkSignal(options?.signal);
-    const call = createCall(this.memory, batch, this.#options.kernel);
+  async #copy(items: readonly CopyPair[] | CopyItems, options: CopyOptions = {}): Promise<CopyResult> {
+    this.#lifetime.checkOpen();
+    const { signal, helpLater } = checkOptions(options, COPY_OPTIONS);
+    const call = createCall(this.#rules, items);
     if (signal?.aborted) {
       refuseCall(call);
-      throw new CopyAbortError(resultOf(call, this.memory), signal.reason);
+      throw new CopyAbortError(resultOf(call), signal.reason);
     }
-    if (this.#isInline(call)) {
-      this.#copyInline(call);
-      this.#record(call, true);
-    } else {
-      await this.#during(() => this.#copyParallel(call, signal, options?.helpLater === true));
-      this.#record(call, false);
-    }
-    const result = resultOf(call, this.memory);
+    return this.#run(call, signal, helpLater === true);
+  }
+
+  async #run(call: Call, signal: AbortSignal | undefined, helpsLater: boolean): Promise<CopyResult> {
+    const isInline = this.#isInline(call);
+    if (isInline) this.#copyInline(call);
+    else await this.#lifetime.during(() => this.#copyParallel(call, signal, helpsLater));
+    this.#record(call, isInline);
+    const result = resultOf(call);
     if (isCutShort(call)) throw new CopyAbortError(result, signal?.reason);
     return result;
   }
 
-  #copySync(batch: readonly CopyPair[] | CopyItems): CopyResult {
-    this.#checkOpen();
-    const call = createCall(this.memory, batch, this.#options.kernel);
+  #copySync(items: readonly CopyPair[] | CopyItems): CopyResult {
+    this.#lifetime.checkOpen();
+    const call = createCall(this.#rules, items);
     const isInline = this.#isInline(call) || this.#unparkSync() === 0;
     if (isInline) {
       this.#copyInline(call);
     } else {
-      for (const part of call.parts) this.#dispatcher.copySync(part, this.#manner);
-      recopyHealthy(call, this.memory, this.#dispatcher, this.#manner.typedArrays);
+      for (const batch of call.batches) this.#dispatcher.copySync(batch);
+      recopyHealthy(call, this.#dispatcher);
       this.#parkTimer.refresh();
     }
     this.#record(call, isInline);
-    return resultOf(call, this.memory);
+    return resultOf(call);
   }
 
   #copyInline(call: Call): void {
-    for (const part of call.parts) this.#dispatcher.copyInline(part, this.#manner.typedArrays);
-    recopyHealthy(call, this.memory, this.#dispatcher, this.#manner.typedArrays);
+    for (const batch of call.batches) this.#dispatcher.copyInline(batch);
+    recopyHealthy(call, this.#dispatcher);
   }
 
   async #copyParallel(call: Call, signal: AbortSignal | undefined, helpsLater: boolean): Promise<void> {
-    const stop = () => stopCall(call, this.#dispatcher);
-    const unsubscribe = this.#aborts.subscribe(signal, stop);
+    const unsubscribe = this.#aborts.subscribe(signal, () => stopCall(call, this.#dispatcher));
     try {
       if (this.#crew.attached < this.#workers) {
         this.#crew.resize(this.#workers);
-        for (const part of call.parts) part.transfer = ownTransfer(part.transfer);
+        for (const batch of call.batches) ownItems(batch);
         // Where threads can't be started this one copies.
         await this.#crew.ready().catch(() => {});
       }
-      const manner = helpsLater ? { ...this.#manner, helpsLater } : this.#manner;
-      await Promise.all(call.parts.map((part) => this.#dispatcher.copy(part, manner)));
+      await Promise.all(call.batches.map((batch) => this.#dispatcher.copy(batch, helpsLater)));
     } finally {
       unsubscribe();
     }
-    recopyHealthy(call, this.memory, this.#dispatcher, this.#manner.typedArrays);
+    recopyHealthy(call, this.#dispatcher);
   }
 
   /** Whether a call is copied at once. Otherwise, where no worker serves, this thread copies it between turns. */
@@ -304,27 +322,13 @@ export class CopyEngine implements AsyncDisposable {
 
   /** Lets the choice learn from a call that had the engine to itself. */
   #record(call: Call, wasInline: boolean): void {
-    const isAlone = this.#inFlight === 0 && !call.parts.some(({ tally }) => tally.stopped);
+    const isAlone = this.#lifetime.inFlight === 0 && !call.batches.some(({ tally }) => tally.stopped);
     this.#choice.record(call.bytes, wasInline, isAlone ? (performance.now() - call.started) * 1e6 : undefined);
-  }
-
-  /** Runs something that keeps the engine open and the process alive until it is over. */
-  async #during<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#inFlight++ === 0) this.#keepAlive.ref();
-    try {
-      return await run();
-    } finally {
-      if (--this.#inFlight === 0) {
-        this.#keepAlive.unref();
-        this.#parkTimer.refresh();
-        this.#whenIdle?.();
-      }
-    }
   }
 
   /** Lets the workers leave while there is nothing to do: their tasks would keep the process from ending. */
   #park(): void {
-    if (this.#inFlight === 0) this.#crew.resize(0);
+    if (this.#lifetime.inFlight === 0) this.#crew.resize(0);
   }
 
   /** Calls the workers back, and waits for a moment, without the event loop. Returns how many serve. */
@@ -341,28 +345,16 @@ export class CopyEngine implements AsyncDisposable {
     return this.#crew.attached;
   }
 
-  async #close(): Promise<void> {
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenIdle = resolve;
-      });
-    }
+  async #end(): Promise<void> {
     clearTimeout(this.#parkTimer);
-    this.#keepAlive.ref();
     await this.#crew.close();
-    clearInterval(this.#keepAlive);
     this.#outbox.close();
     this.memory.freeContig(this.#ringPfn);
   }
-
-  #checkOpen(): void {
-    if (this.#closed) throw new ErrnoError('ESHUTDOWN', 'the engine is closed: create another');
-  }
 }
 
-function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
-  throw invalid('signal', 'must be an AbortSignal', signal);
+function checkSignal(name: string, signal: unknown): void {
+  if (!(signal instanceof AbortSignal)) throw invalid(name, 'must be an AbortSignal', signal);
 }
 
 /** The caller's clock when it helps: its own time is not reported, only that it took part. */

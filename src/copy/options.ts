@@ -1,8 +1,8 @@
-import { checkNames, invalid } from '../errno.js';
+import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber } from '../check.js';
+import { invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { MiB, PAGE_SIZE, parseSize } from '../units.js';
-import { checkThreads } from './check-threads.js';
-import { KERNEL_NAMES, type KernelName } from './transfer.js';
+import { COPY_METHODS, type CopyMethod } from './batch/batch.js';
 
 export const SCHEDULES = ['static', 'dynamic'] as const;
 /** How threads share a batch: a list each that is fixed beforehand, or the next items from a shared cursor. */
@@ -44,7 +44,7 @@ export interface CreateOptions {
    * `'memory.copy'`: WebAssembly's, which is the C library's memmove, for the engine's own memory alone. `'typed-array'`:
    * `Uint8Array`'s `set` and `copyWithin`, for any shared memory. `'auto'`: the first where it can. Default: `'auto'`.
    */
-  kernel?: KernelName;
+  method?: CopyMethod;
 }
 
 /** {@link CreateOptions}, checked and complete. */
@@ -55,58 +55,50 @@ export interface EngineOptions {
   readonly caller: CallerMode;
   readonly niceIncrement: number;
   readonly minParallelBytes: number | 'auto';
-  readonly kernel: KernelName;
+  readonly method: CopyMethod;
 }
 
 const DEFAULT_MEMORY = 1024 * MiB;
-const OPTIONS: readonly (keyof CreateOptions)[] = [
-  'threads',
-  'memory',
-  'schedule',
-  'caller',
-  'niceIncrement',
-  'minParallelBytes',
-  'kernel',
-];
 const MAX_NICE = 19;
 
+const OPTIONS: Checks<CreateOptions> = {
+  threads: (_, threads) => checkThreads(threads),
+  // Looked at last, when it is made or taken: what is wrong costs no memory.
+  memory: anything,
+  schedule: oneOf(SCHEDULES),
+  caller: oneOf(CALLER_MODES),
+  niceIncrement: wholeNumber(0, MAX_NICE),
+  minParallelBytes: checkMinParallel,
+  method: oneOf(COPY_METHODS),
+};
+
 /** Checks the options and fills in the defaults. Throws EINVAL, or ENOMEM for memory that can't be had. */
-export function checkOptions(options: CreateOptions = {}): EngineOptions {
-  checkNames(options, OPTIONS);
-  const checked = {
-    threads: checkThreads(options.threads ?? 'auto'),
-    schedule: oneOf('schedule', options.schedule ?? 'dynamic', SCHEDULES),
-    caller: oneOf('caller', options.caller ?? 'helps', CALLER_MODES),
-    niceIncrement: checkNice(options.niceIncrement ?? 0),
-    minParallelBytes: checkMinParallel(options.minParallelBytes ?? 'auto'),
-    kernel: oneOf('kernel', options.kernel ?? 'auto', KERNEL_NAMES),
+export function completeOptions(options: CreateOptions = {}): EngineOptions {
+  const { threads, memory, schedule, caller, niceIncrement, minParallelBytes, method } = checkOptions(options, OPTIONS);
+  return {
+    threads: checkThreads(threads ?? 'auto'),
+    schedule: schedule ?? 'dynamic',
+    caller: caller ?? 'helps',
+    niceIncrement: niceIncrement ?? 0,
+    minParallelBytes:
+      typeof minParallelBytes === 'string' ? sizeOrAuto(minParallelBytes) : (minParallelBytes ?? 'auto'),
+    method: method ?? 'auto',
+    memory: takeMemory(memory ?? DEFAULT_MEMORY),
   };
-  return { ...checked, memory: checkMemory(options.memory ?? DEFAULT_MEMORY) };
 }
 
-function oneOf<const T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
-  if (!allowed.includes(value as T))
-    throw invalid(name, `must be ${allowed.map((one) => `'${one}'`).join(' or ')}`, value);
-  return value as T;
+function checkMinParallel(name: string, value: unknown): void {
+  if (typeof value === 'string') sizeOrAuto(value);
+  else if (!(typeof value === 'number' && value >= 0))
+    throw invalid(name, "must be bytes, 0 or more, or 'auto'", value);
 }
 
-function checkNice(nice: unknown): number {
-  if (typeof nice !== 'number' || !Number.isInteger(nice) || nice < 0 || nice > MAX_NICE) {
-    throw invalid('niceIncrement', `must be a whole number from 0 to ${MAX_NICE}`, nice);
-  }
-  return nice;
+function sizeOrAuto(text: string): number | 'auto' {
+  return text === 'auto' ? text : parseSize(text, 'minParallelBytes');
 }
 
-function checkMinParallel(bytes: unknown): number | 'auto' {
-  if (bytes === 'auto') return bytes;
-  if (bytes === Number.POSITIVE_INFINITY) return bytes;
-  if (typeof bytes === 'string') return parseSize(bytes, 'minParallelBytes');
-  if (typeof bytes !== 'number' || !(bytes >= 0))
-    throw invalid('minParallelBytes', "must be bytes, 0 or more, or 'auto'", bytes);
-  return bytes;
-}
-
-function checkMemory(memory: unknown): PhysicalMemory {
+/** The memory that was given, or a new one of so many bytes. */
+function takeMemory(memory: unknown): PhysicalMemory {
   if (memory instanceof PhysicalMemory) return memory;
   if (typeof memory !== 'number' && typeof memory !== 'string') {
     throw invalid('memory', 'must be bytes, a size such as 2G, or a PhysicalMemory', memory);

@@ -3,7 +3,7 @@
  * while it requires an ES module ("IsGraphAsync must be used on an instantiated module"). An import() may end at any time.
  */
 async function run(index: number): Promise<void> {
-  const { default: serve } = await import('./worker.js');
+  const { default: serve } = await import('./worker/serve.js');
   return serve(index);
 }
 

@@ -1,11 +1,17 @@
 import { ErrnoError } from '../errno.js';
 import { type NodeId, type Order, PAGE_SIZE, type Pfn } from '../units.js';
 import { clearAndWake, tryLockFolio } from './folio-lock.js';
-import { PG } from './page-metadata.js';
-import type { PhysicalMemory } from './physical-memory.js';
+import { type PageMetadata, PG } from './page-metadata.js';
 
 /** The name of a page flag, as in the kernel. */
 export type FolioFlag = keyof typeof PG;
+
+/** What a folio needs of the memory that it is in. */
+interface FolioMemory {
+  readonly page: PageMetadata;
+  readonly bytes: Uint8Array;
+  putFolio(pfn: number): void;
+}
 
 /**
  * A folio: 2^order contiguous, naturally aligned pages handled as one. A thin view on the metadata of its first page,
@@ -15,19 +21,18 @@ export type FolioFlag = keyof typeof PG;
  * and from then on the view must not be used.
  */
 export class Folio {
-  /** The memory that it is in. */
-  readonly memory: PhysicalMemory;
+  readonly #memory: FolioMemory;
   /** Frame number of the first page. */
   readonly pfn: Pfn;
 
-  constructor(memory: PhysicalMemory, pfn: Pfn) {
-    this.memory = memory;
+  constructor(memory: FolioMemory, pfn: Pfn) {
+    this.#memory = memory;
     this.pfn = pfn;
   }
 
   /** Binary logarithm of the number of pages. */
   get order(): Order {
-    return this.memory.page.order[this.pfn] as Order;
+    return this.#memory.page.order[this.pfn] as Order;
   }
 
   /** Bytes. */
@@ -37,17 +42,17 @@ export class Folio {
 
   /** The node that the folio is on. */
   get nid(): NodeId {
-    return this.memory.page.nid[this.pfn] as NodeId;
+    return this.#memory.page.nid[this.pfn] as NodeId;
   }
 
   /** The folio's bytes: a new view on the shared memory. */
   get bytes(): Uint8Array {
-    return this.memory.bytes.subarray(this.pfn * PAGE_SIZE, this.pfn * PAGE_SIZE + this.size);
+    return this.#memory.bytes.subarray(this.pfn * PAGE_SIZE, this.pfn * PAGE_SIZE + this.size);
   }
 
   /** References held; 0 once the folio is free. */
   get refcount(): number {
-    return Atomics.load(this.memory.page.refcount, this.pfn);
+    return Atomics.load(this.#memory.page.refcount, this.pfn);
   }
 
   /**
@@ -56,7 +61,7 @@ export class Folio {
    * @throws ErrnoError EINVAL if the folio is free.
    */
   get(): void {
-    const { refcount } = this.memory.page;
+    const { refcount } = this.#memory.page;
     let seen = Atomics.load(refcount, this.pfn);
     while (seen > 0) {
       // Orders the reference after the allocation, and before whatever its holder then does to the bytes. Never from
@@ -75,12 +80,12 @@ export class Folio {
    * @throws ErrnoError EINVAL if the folio is free (a double free).
    */
   put(): void {
-    this.memory.putFolio(this.pfn);
+    this.#memory.putFolio(this.pfn);
   }
 
   /** Locks the folio if nobody has; says whether it did (folio_trylock). A locked folio stays where it is. */
   tryLock(): boolean {
-    return tryLockFolio(this.memory.page, this.pfn);
+    return tryLockFolio(this.#memory.page, this.pfn);
   }
 
   /**
@@ -90,12 +95,12 @@ export class Folio {
    */
   unlock(): void {
     if (!this.locked) throw new ErrnoError('EINVAL', `folio at PFN ${this.pfn} is not locked`);
-    clearAndWake(this.memory.page, this.pfn, PG.locked);
+    clearAndWake(this.#memory.page, this.pfn, PG.locked);
   }
 
   /** Whether the folio is locked, by whichever thread. */
   get locked(): boolean {
-    return (Atomics.load(this.memory.page.flags, this.pfn) & PG.locked) !== 0;
+    return (Atomics.load(this.#memory.page.flags, this.pfn) & PG.locked) !== 0;
   }
 
   /**
@@ -103,22 +108,22 @@ export class Folio {
    * caller holds the folio locked, or knows that it isn't being moved already.
    */
   startWriteback(): void {
-    Atomics.or(this.memory.page.flags, this.pfn, PG.writeback);
+    Atomics.or(this.#memory.page.flags, this.pfn, PG.writeback);
   }
 
   /** Ends what {@link startWriteback} began, and wakes whoever waits for it. */
   endWriteback(): void {
-    clearAndWake(this.memory.page, this.pfn, PG.writeback);
+    clearAndWake(this.#memory.page, this.pfn, PG.writeback);
   }
 
   /** Page-table entries that map the folio or a part of it: a PMD counts 1, and so does each PTE. */
   get mapcount(): number {
-    return this.memory.page.mapcount[this.pfn];
+    return this.#memory.page.mapcount[this.pfn];
   }
 
   /** What is known of the folio: the names of its flags. */
   get flags(): FolioFlag[] {
-    const bits = Atomics.load(this.memory.page.flags, this.pfn);
+    const bits = Atomics.load(this.#memory.page.flags, this.pfn);
     return (Object.keys(PG) as FolioFlag[]).filter((name) => bits & PG[name]);
   }
 }

@@ -1,4 +1,5 @@
-import { checkNames, ErrnoError, invalid } from '../errno.js';
+import { anything, type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
+import { ErrnoError, invalid } from '../errno.js';
 import { seededRandom, shuffle } from '../random.js';
 import {
   formatSize,
@@ -27,7 +28,17 @@ const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
 const POISON_PFN = 1;
 const WASM_PAGE = 64 * 1024;
 const MAX_NODES = RESERVED_NID;
-const OPTIONS: readonly (keyof PhysicalMemoryOptions)[] = ['nodes', 'pcpHigh'];
+
+/** How frames may lie: names of {@link Frames}. */
+export const FRAMES = ['sequential', 'shuffled'] as const;
+/** How the frames of a list of folios lie: ascending, or in any order, as on a machine that has run for a while. */
+export type Frames = (typeof FRAMES)[number];
+
+const OPTIONS: Checks<PhysicalMemoryOptions> = { nodes: anything, pcpHigh: numberFrom(0, Number.POSITIVE_INFINITY) };
+const checkCount = wholeNumber(0, Number.POSITIVE_INFINITY);
+const checkPages = wholeNumber(1, Number.POSITIVE_INFINITY);
+const checkOrder = wholeNumber(0, MAX_PAGE_ORDER);
+const checkFrames = oneOf(FRAMES);
 
 /** Options of {@link PhysicalMemory.create}. */
 export interface PhysicalMemoryOptions {
@@ -44,8 +55,8 @@ export interface PhysicalMemoryOptions {
 export interface FrameOptions {
   /** The node to allocate on. Default: 0. */
   node?: number;
-  /** Whether the list is in the order of the frames or shuffled, as on a machine that has run for a while. Default: `'sequential'`. */
-  frames?: 'sequential' | 'shuffled';
+  /** How the list's frames lie. Default: `'sequential'`. */
+  frames?: Frames;
   /** Seed of the shuffling. Default: 1. */
   seed?: number;
 }
@@ -99,13 +110,11 @@ export class PhysicalMemory {
    * exist; ENOMEM for more than a 32-bit WebAssembly memory has, or more than the machine will map.
    */
   static create(options: PhysicalMemoryOptions): PhysicalMemory {
-    checkNames(options, OPTIONS);
-    if (!Array.isArray(options.nodes) || options.nodes.length < 1 || options.nodes.length > MAX_NODES) {
-      throw invalid('nodes', `must be 1 to ${MAX_NODES} sizes`, options.nodes);
+    const { nodes, pcpHigh = 0 } = checkOptions(options, OPTIONS);
+    if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > MAX_NODES) {
+      throw invalid('nodes', `must be 1 to ${MAX_NODES} sizes`, nodes);
     }
-    const sizes = options.nodes.map((size) => checkNodeSize(size));
-    const { pcpHigh = 0 } = options;
-    if (!(pcpHigh >= 0)) throw invalid('pcpHigh', 'must be pages, 0 or more', pcpHigh);
+    const sizes = nodes.map((size) => checkNodeSize(size));
     return new PhysicalMemory(sizes, pcpHigh);
   }
 
@@ -139,7 +148,10 @@ export class PhysicalMemory {
       get freePages() {
         return freePages(id);
       },
-      freeBlocks: (order) => allocator.freeBlocks(checkOrder(order)),
+      freeBlocks: (order) => {
+        checkOrder('order', order);
+        return allocator.freeBlocks(order as Order);
+      },
     }));
   }
 
@@ -163,7 +175,8 @@ export class PhysicalMemory {
    * order, however many pages it has.
    */
   allocFolio(order: number, options: Pick<FrameOptions, 'node'> = {}): Folio {
-    return this.folio(this.#allocBlock(checkOrder(order), this.#nodeId(options.node)));
+    checkOrder('order', order);
+    return this.folio(this.#allocBlock(order as Order, this.#nodeId(options.node)));
   }
 
   /**
@@ -191,12 +204,12 @@ export class PhysicalMemory {
    * @throws ErrnoError as {@link allocFolio}; EINVAL for a count that isn't a whole number, or another order of `frames`
    */
   allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
-    if (!Number.isInteger(count) || count < 0) throw invalid('count', 'must be a whole number of folios', count);
+    checkCount('count', count);
     const { frames = 'sequential' } = options;
-    if (frames !== 'sequential' && frames !== 'shuffled')
-      throw invalid('frames', 'must be sequential or shuffled', frames);
+    checkFrames('frames', frames);
     const node = this.#nodeId(options.node);
-    const size = checkOrder(order);
+    checkOrder('order', order);
+    const size = order as Order;
     if (count * 2 ** size > this.#freePages(node)) {
       throw new ErrnoError(
         'ENOMEM',
@@ -264,7 +277,7 @@ export class PhysicalMemory {
    * @throws ErrnoError EINVAL for a page count or node that doesn't exist; ENOMEM if no free run is that long.
    */
   allocContig(pages: number, options: Pick<FrameOptions, 'node'> = {}): Pfn {
-    if (!Number.isInteger(pages) || pages < 1) throw invalid('pages', 'must be a whole number above 0', pages);
+    checkPages('pages', pages);
     const node = this.#nodeId(options.node);
     this.#drain(node);
     return this.#allocRun(pages, this.#allocators[node], `node ${node}`);
@@ -355,9 +368,7 @@ export class PhysicalMemory {
   }
 
   #nodeId(node: number | undefined): NodeId {
-    if (node !== undefined && !this.#allocators[node]) {
-      throw invalid('node', `must be 0 to ${this.#allocators.length - 1}`, node);
-    }
+    if (node !== undefined) wholeNumber(0, this.#allocators.length - 1)('node', node);
     return (node ?? 0) as NodeId;
   }
 
@@ -430,13 +441,6 @@ function checkNodeSize(size: number | string): number {
   const bytes = parseSize(size, 'node size');
   if (bytes <= 0 || bytes % PAGE_SIZE !== 0) throw invalid('node size', 'must be a multiple of 4K above 0', size);
   return bytes;
-}
-
-function checkOrder(order: number): Order {
-  if (!Number.isInteger(order) || order < 0 || order > MAX_PAGE_ORDER) {
-    throw invalid('order', `must be a whole number from 0 to ${MAX_PAGE_ORDER}`, order);
-  }
-  return order as Order;
 }
 
 function mapMemory(bytes: number, sizes: readonly number[]): SharedWasmMemory {

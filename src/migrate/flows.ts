@@ -1,31 +1,109 @@
 import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
 import { copyFolio, copyUnmapped } from './copy.js';
-import { errnoOf, fail, type Migration } from './migration.js';
-import type { Flow, MigrateMode } from './modes.js';
+import { errnoOf, type Migration } from './migration.js';
+import type { Flow } from './modes.js';
 import {
   folioMigrateMapping,
   folioRestoreMapping,
   hasExpectedRefs,
   migrateFolioUndoDst,
   migrateFolioUndoSrc,
-  remapFolio,
 } from './move.js';
-import { beforeRetry, PhaseSampler, timed, traced } from './phase.js';
+import { beforeRetry, PhaseSampler, timed, traced } from './phase-clock.js';
+import { putBack, settle } from './settle.js';
+import { migrateFolioUnmap } from './unmap.js';
+import { afterFailedUnmap, type BatchManner, failAll, leaveRest, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';
 
-/** Moves what a batch has unmapped and flushed. What it leaves in `unmapped` could not be moved in so many passes. */
-type MoveFolios = (migration: Migration, mode: MigrateMode, passes: number) => Promise<void> | undefined;
+/** Takes a batch from its first step to its last. */
+type RunFlow = (migration: Migration, folios: Uint32Array, manner: BatchManner) => Promise<void>;
 
-/** How each flow moves what is unmapped; to the serial one every folio is a batch. */
-export const MOVE_FOLIOS: Record<Flow, MoveFolios> = {
-  serial: moveEach,
-  vanilla: (...args) => traced(args[0], 'move', () => moveEach(...args)),
-  'batch-move': moveTogether,
-  'pre-copy': copyThenMoveEach,
+const RUN_FLOW: Record<Flow, RunFlow> = {
+  serial: migrateSerially,
+  vanilla: migrateVanilla,
+  'batch-move': migrateBatchMove,
+  'pre-copy': migratePreCopy,
 };
 
-/** Copies, unless that is done, and remaps folio by folio (migrate_folios_move). */
-async function moveEach(migration: Migration, mode: MigrateMode, passes: number): Promise<void> {
+/**
+ * Migrates a batch (migrate_pages_batch). What fails is mapped where it was, and among `failed` with its errno; it stays
+ * isolated.
+ *
+ * @param folios isolated folios; the array is used up
+ */
+export function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  migration.stats.batches++;
+  migration.batch = migration.begun.batches++;
+  return RUN_FLOW[migration.flow](migration, folios, manner);
+}
+
+/** `serial`: takes each folio through all steps before the next (unmap_and_move), in passes. */
+async function migrateSerially(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  const run = async () => {
+    let pending = folios.length;
+    for (let pass = 0; pass < manner.passes && pending > 0; pass++) {
+      if (pass > 0) await beforeRetry(migration, manner.mode, pending);
+      pending = await serialPass(migration, folios.subarray(0, pending), manner);
+    }
+    failAll(migration, folios.subarray(0, pending), ERRNO.EAGAIN);
+  };
+  await traced(migration, 'move', run, folios.length);
+}
+
+/** `vanilla`: unmaps all, flushes once; then each folio is copied and moved before the next (migrate_folios_move). */
+async function migrateVanilla(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  await unmapAndFlush(migration, folios, manner);
+  await traced(migration, 'move', () => moveEach(migration, manner));
+  await putAllBack(migration);
+}
+
+/**
+ * `batch-move`: unmaps all, flushes once; then moves all metadata, copies the whole batch, and remaps it
+ * (migrate_folios_batch_move).
+ */
+async function migrateBatchMove(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  await unmapAndFlush(migration, folios, manner);
+  const { unmapped } = migration;
+  for (let pass = 0; pass < manner.passes && unmapped.count > 0; pass++) {
+    if (pass > 0) await beforeRetry(migration, manner.mode, unmapped.count);
+    await timed(migration, 'move', () => moveMetadata(migration));
+    await timed(migration, 'copy', () => copyUnmapped(migration));
+    await timed(migration, 'move', () => settleCopied(migration));
+  }
+  await putAllBack(migration);
+}
+
+/**
+ * `pre-copy`: unmaps all, flushes once; then copies the whole batch before any folio is moved (migrate_folios_batch_copy),
+ * and each move finds its bytes there.
+ */
+async function migratePreCopy(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  await unmapAndFlush(migration, folios, manner);
+  const { unmapped } = migration;
+  await timed(migration, 'copy', () => {
+    for (let i = 0; i < unmapped.count; i++) {
+      unmapped.errno[i] = hasExpectedRefs(migration, unmapped.src[i] as Pfn) ? 0 : ERRNO.EAGAIN;
+    }
+    return copyUnmapped(migration);
+  });
+  for (let i = 0; i < unmapped.count; i++) unmapped.ready[i] = unmapped.errno[i] === 0 ? 1 : 0;
+  await traced(migration, 'move', () => moveEach(migration, manner));
+  await putAllBack(migration);
+}
+
+/** The first steps of all flows but `serial`: after them no CPU reaches what is unmapped. */
+async function unmapAndFlush(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  await timed(migration, 'unmap', () => unmapFolios(migration, folios, manner), folios.length);
+  await timed(migration, 'flush', () => tryToUnmapFlush(migration));
+}
+
+/** Their last step: what is still unmapped could not be moved. */
+async function putAllBack(migration: Migration): Promise<void> {
+  await timed(migration, 'putBack', () => putBack(migration), migration.movedCount + migration.unmapped.count);
+}
+
+/** Copies, unless that is done, and remaps folio by folio, in passes. What it leaves in `unmapped` could not be moved. */
+async function moveEach(migration: Migration, { mode, passes }: BatchManner): Promise<void> {
   const { unmapped } = migration;
   for (let pass = 0; pass < passes && unmapped.count > 0; pass++) {
     if (pass > 0) await beforeRetry(migration, mode, unmapped.count);
@@ -56,42 +134,23 @@ async function moveEachOnce(migration: Migration): Promise<void> {
   sampler.finish();
 }
 
-/** Copies the whole batch before any folio is moved (migrate_folios_batch_copy); then each move finds its bytes there. */
-async function copyThenMoveEach(migration: Migration, mode: MigrateMode, passes: number): Promise<void> {
-  const { unmapped } = migration;
-  await timed(migration, 'copy', () => {
-    for (let i = 0; i < unmapped.count; i++) {
-      unmapped.errno[i] = hasExpectedRefs(migration, unmapped.src[i] as Pfn) ? 0 : ERRNO.EAGAIN;
-    }
-    return copyUnmapped(migration);
-  });
-  for (let i = 0; i < unmapped.count; i++) unmapped.ready[i] = unmapped.errno[i] === 0 ? 1 : 0;
-  await traced(migration, 'move', () => moveEach(migration, mode, passes));
+/** Gives every target what its folio is to its owner; those that answer an errno are not copied. */
+function moveMetadata(migration: Migration): undefined {
+  const { src, dst, ready, errno, count } = migration.unmapped;
+  for (let i = 0; i < count; i++) {
+    errno[i] = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
+    ready[i] = errno[i] === 0 ? 1 : 0;
+  }
 }
 
-/** Moves all metadata, then copies the whole batch, then remaps it (migrate_folios_batch_move). */
-async function moveTogether(migration: Migration, mode: MigrateMode, passes: number): Promise<void> {
+/** Maps what was copied where it went; takes the metadata of all else back. */
+function settleCopied(migration: Migration): undefined {
   const { unmapped } = migration;
-  const { src, dst, ready, errno } = unmapped;
-  for (let pass = 0; pass < passes && unmapped.count > 0; pass++) {
-    if (pass > 0) await beforeRetry(migration, mode, unmapped.count);
-    await timed(migration, 'move', () => {
-      for (let i = 0; i < unmapped.count; i++) {
-        errno[i] = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-        ready[i] = errno[i] === 0 ? 1 : 0;
-      }
-      return undefined;
-    });
-    await timed(migration, 'copy', () => copyUnmapped(migration));
-    await timed(migration, 'move', () => {
-      const { count } = unmapped;
-      unmapped.count = 0;
-      for (let i = 0; i < count; i++) {
-        if (ready[i] === 1 && errno[i] !== 0) folioRestoreMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-        settle(migration, src[i] as Pfn, dst[i] as Pfn, errno[i]);
-      }
-      return undefined;
-    });
+  const { src, dst, ready, errno, count } = unmapped;
+  unmapped.count = 0;
+  for (let i = 0; i < count; i++) {
+    if (ready[i] === 1 && errno[i] !== 0) folioRestoreMapping(migration, src[i] as Pfn, dst[i] as Pfn);
+    settle(migration, src[i] as Pfn, dst[i] as Pfn, errno[i]);
   }
 }
 
@@ -101,30 +160,40 @@ function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise
   return hasExpectedRefs(migration, src) ? copyFolio(migration, src, dst) : ERRNO.EAGAIN;
 }
 
-/** Ends a folio's turn: maps it where it went, or keeps it for another pass, or maps it where it was. */
-function settle(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
-  if (errno === 0) {
-    remapFolio(migration, src, dst);
-    migration.moved[migration.movedCount++] = src;
-  } else {
-    keepOrUndo(migration, src, dst, errno);
+/** One pass of {@link migrateSerially}. Returns how many folios are to be tried again: they are the first of the list then. */
+async function serialPass(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<number> {
+  const sampler = new PhaseSampler(migration);
+  let kept = 0;
+  for (let i = 0; i < folios.length; i++) {
+    const pfn = folios[i] as Pfn;
+    sampler.start(i, pfn);
+    const outcome = migrateFolioUnmap(migration, pfn, manner.mode !== 'MIGRATE_ASYNC');
+    let errno = typeof outcome === 'number' ? outcome : await outcome;
+    sampler.lap('unmap');
+    if (errno === 0) {
+      const answers = tryToUnmapFlush(migration);
+      if (answers) await answers;
+      sampler.lap('flush');
+      const copied = copyTheOne(migration);
+      errno = moveTheOne(migration, typeof copied === 'number' ? copied : await copied, sampler);
+      putBack(migration);
+      sampler.lap('putBack');
+    } else if (errno !== ERRNO.EAGAIN) {
+      afterFailedUnmap(migration, pfn, errno, manner);
+    }
+    if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
+    if (migration.isOutOfMemory) {
+      leaveRest(migration, folios, kept, i + 1, folios.length);
+      return 0;
+    }
+    if (sampler.isLong) await sampler.pause();
   }
-}
-
-function keepOrUndo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
-  if (errno !== ERRNO.EAGAIN) {
-    undo(migration, src, dst, errno);
-    return;
-  }
-  const { unmapped } = migration;
-  const at = unmapped.count++;
-  unmapped.src[at] = src;
-  unmapped.dst[at] = dst;
-  unmapped.ready[at] = 0;
+  sampler.finish();
+  return kept;
 }
 
 /** Copies the one folio that is unmapped. Returns 0, or an errno; nothing to copy, for its flush failed, is EAGAIN. */
-export function copyOnly(migration: Migration): number | Promise<number> {
+function copyTheOne(migration: Migration): number | Promise<number> {
   const { src, dst, count } = migration.unmapped;
   return count === 0 ? ERRNO.EAGAIN : copyIfAlone(migration, src[0] as Pfn, dst[0] as Pfn);
 }
@@ -134,7 +203,7 @@ export function copyOnly(migration: Migration): number | Promise<number> {
  *
  * @returns 0 if that is all, or EAGAIN if it is mapped where it was, to be tried again from the start
  */
-export function settleOnly(migration: Migration, copied: number, sampler: PhaseSampler): number {
+function moveTheOne(migration: Migration, copied: number, sampler: PhaseSampler): number {
   sampler.lap('copy');
   const { unmapped } = migration;
   if (unmapped.count === 0) return 0;
@@ -150,17 +219,4 @@ export function settleOnly(migration: Migration, copied: number, sampler: PhaseS
   }
   sampler.lap('move');
   return errno === ERRNO.EAGAIN ? errno : 0;
-}
-
-function undo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
-  migrateFolioUndoSrc(migration, src);
-  migrateFolioUndoDst(migration, dst);
-  fail(migration, src, errno);
-}
-
-/** Maps everything that is still unmapped where it was (migrate_folios_undo); it has failed with `errno`. */
-export function migrateFoliosUndo(migration: Migration, errno: number): void {
-  const { unmapped } = migration;
-  for (let i = 0; i < unmapped.count; i++) undo(migration, unmapped.src[i] as Pfn, unmapped.dst[i] as Pfn, errno);
-  unmapped.count = 0;
 }

@@ -2,9 +2,9 @@ import { ERRNO } from '../errno.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
-import { migratePagesBatch } from './batch.js';
+import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
-import { lap, needResched, resched } from './phase.js';
+import { lap, needResched, resched } from './phase-clock.js';
 import { addStats, type MigrateStats, roundPhases } from './stats.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */

@@ -1,4 +1,4 @@
-import { type CopyItems, createCopyItems } from '../copy/copy-items.js';
+import { type CopyItems, createCopyItems } from '../copy/batch/items.js';
 import { ERRNO } from '../errno.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/tlb-flush.js';

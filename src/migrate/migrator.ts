@@ -1,4 +1,4 @@
-import type { CopyItems } from '../copy/copy-items.js';
+import type { CopyItems } from '../copy/batch/items.js';
 
 /**
  * What copies folios. The one place where a migration's bytes are moved. What it throws ends the call, which rejects with it;

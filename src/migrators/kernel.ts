@@ -1,4 +1,4 @@
-import { createCopyOne } from '../copy/kernels.js';
+import { createCopyOne } from '../copy/copy-one.js';
 import { ERRNO } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { Migrator } from '../migrate/migrator.js';

@@ -1,27 +1,20 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { checkNames, ERRNO, ErrnoError, errnoName, invalid } from '../errno.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { anything, type Checks, checkOptions, wholeNumber } from '../check.js';
+import { createPageTable, type PageTable, PTRS_PER_PTE, VPN_LIMIT } from '../cpu/page-table.js';
+import { PRESENT } from '../cpu/pte.js';
+import { ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { Folio } from '../memory/folio.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { formatSize, type NodeId, orderOf, PAGE_SIZE, pagesOf, parseSize, type Vpn } from '../units.js';
-import { Area } from './area.js';
+import { accessProcessVm } from './access-process-vm.js';
 import { copyPageRange } from './copy-page-range.js';
 import { handleMmFault } from './fault.js';
 import type { MemoryManager } from './manager.js';
 import { FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
 import type { Vma } from './mapping.js';
 import { createSharedCache, mappableSize, openFileCache, releaseCache } from './page-cache.js';
-import {
-  createPageTable,
-  entryAt,
-  frameAt,
-  isPmdMapped,
-  type PageTable,
-  PTRS_PER_PTE,
-  touch,
-  VPN_LIMIT,
-} from './page-table.js';
-import { MIGRATION, PRESENT, WRITE } from './pte.js';
+import { entryAt, frameAt, isPmdMapped } from './page-entries.js';
 import { zapRange } from './zap.js';
 
 /** Options of {@link AddressSpace.mmap}. */
@@ -51,12 +44,19 @@ export interface AddressSpaceOptions {
   memsAllowed?: readonly number[];
 }
 
-const MMAP_OPTIONS: readonly (keyof MmapOptions)[] = ['length', 'folioSize', 'node', 'populate', 'shared', 'file'];
-const OPTIONS: readonly (keyof AddressSpaceOptions)[] = ['uid', 'memsAllowed'];
+const OPTIONS: Checks<AddressSpaceOptions> = { uid: wholeNumber(0, Number.POSITIVE_INFINITY), memsAllowed: anything };
+const MMAP_OPTIONS: Checks<MmapOptions> = {
+  length: anything,
+  folioSize: anything,
+  node: anything,
+  populate: anything,
+  shared: anything,
+  file: anything,
+};
 /** The first virtual page that is given out: the null page faults. */
 const FIRST_VPN = PTRS_PER_PTE;
 /** Bytes that can be read at once. */
-const MAX_ACCESS = 2 ** 31;
+const checkAccess = wholeNumber(0, 2 ** 31);
 
 /**
  * The virtual memory of one process (mm_struct): areas, and a page table in shared memory that CPUs walk.
@@ -79,10 +79,10 @@ export class AddressSpace {
 
   /** @internal */
   constructor(manager: MemoryManager, options: AddressSpaceOptions = {}) {
-    checkNames(options, OPTIONS);
+    const { uid = 0, memsAllowed } = checkOptions(options, OPTIONS);
     this.#manager = manager;
-    this.uid = checkUid(options.uid ?? 0);
-    this.memsAllowed = checkNodes(manager, options.memsAllowed);
+    this.uid = uid;
+    this.memsAllowed = checkNodes(manager, memsAllowed);
   }
 
   /** Whether it was closed: whatever needs it then fails with ESRCH. */
@@ -108,15 +108,14 @@ export class AddressSpace {
    */
   mmap(options: MmapOptions): Area {
     this.#checkOpen();
-    checkNames(options, MMAP_OPTIONS);
-    const { shared = false, file, populate = false, node: nid = 0 } = options;
-    const order = orderOf(parseSize(options.folioSize ?? PAGE_SIZE, 'folio size'));
+    const asked = checkOptions(options, MMAP_OPTIONS);
+    const { shared = false, file, populate = false, node: nid = 0 } = asked;
+    const order = orderOf(parseSize(asked.folioSize ?? PAGE_SIZE, 'folio size'));
     const folioSize = PAGE_SIZE * 2 ** order;
-    if (!Number.isInteger(nid) || !this.#manager.memory.nodes[nid])
-      throw invalid('node', `must be 0 to ${this.#manager.memory.nodes.length - 1}`, nid);
-    const asked = checkLength(options.length, folioSize, file !== undefined);
+    wholeNumber(0, this.#manager.memory.nodes.length - 1)('node', nid);
+    const given = checkLength(asked.length, folioSize, file !== undefined);
     const length =
-      file === undefined ? (asked as number) : checkFileLength(mappableSize(this.#manager, file), asked, folioSize);
+      file === undefined ? (given as number) : checkFileLength(mappableSize(this.#manager, file), given, folioSize);
     const pages = pagesOf(length);
     const start = this.#findGap(pages, Math.max(PTRS_PER_PTE, 1 << order));
     // From here on only what is undone: a file that can't be opened leaves nothing behind.
@@ -207,11 +206,12 @@ export class AddressSpace {
    * can't be had; EHWPOISON if it has a memory error; ESRCH if closed.
    */
   async read(address: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (!(Number.isInteger(length) && length >= 0 && length <= MAX_ACCESS)) {
-      throw invalid('length', `must be a whole number of bytes, ${MAX_ACCESS} at most`, length);
-    }
+    checkAccess('length', length);
     const bytes = new Uint8Array(length);
-    await this.#access(address, length, false, (physical, done) => bytes.set(physical, done));
+    this.#checkOpen();
+    await accessProcessVm(this.#manager.memory, this, address, length, false, (physical, done) =>
+      bytes.set(physical, done),
+    );
     return bytes;
   }
 
@@ -222,7 +222,8 @@ export class AddressSpace {
    */
   async write(address: number, bytes: Uint8Array): Promise<void> {
     if (!(bytes instanceof Uint8Array)) throw invalid('bytes', 'must be a Uint8Array', bytes);
-    await this.#access(address, bytes.length, true, (physical, done) =>
+    this.#checkOpen();
+    await accessProcessVm(this.#manager.memory, this, address, bytes.length, true, (physical, done) =>
       physical.set(bytes.subarray(done, done + physical.length)),
     );
   }
@@ -348,62 +349,40 @@ export class AddressSpace {
     if (anon?.vmas.length === 0 && mappings.get(anon.id) === anon) mappings.release(anon);
     if (cached?.vmas.length === 0 && mappings.get(cached.id) === cached) releaseCache(this.#manager, cached);
   }
-
-  /** Faults in each page of a range and hands its bytes, with their position in the range, to `use`. */
-  async #access(
-    address: number,
-    length: number,
-    isStore: boolean,
-    use: (physical: Uint8Array, done: number) => void,
-  ): Promise<void> {
-    this.#checkOpen();
-    if (!Number.isInteger(address) || address < 0) throw invalid('address', 'must be a whole number of bytes', address);
-    const { memory } = this.#manager;
-    for (let done = 0; done < length; ) {
-      const offset = (address + done) % PAGE_SIZE;
-      const bytes = Math.min(PAGE_SIZE - offset, length - done);
-      const vpn = (address + done - offset) / PAGE_SIZE;
-      // No await from the look at the entry to the use of the frame: at each a migration may go on, and move the page.
-      const frame = this.#frameOf(vpn, isStore);
-      if (frame === undefined) {
-        await this.#faultIn(vpn, isStore);
-        continue;
-      }
-      if (memory.isPoisoned(frame * PAGE_SIZE, PAGE_SIZE)) {
-        throw new ErrnoError('EHWPOISON', `the page at ${address + done - offset} has a memory error`);
-      }
-      use(memory.bytes.subarray(frame * PAGE_SIZE + offset, frame * PAGE_SIZE + offset + bytes), done);
-      done += bytes;
-    }
-  }
-
-  /** The frame of a page, if it may be loaded, or stored to, now. */
-  #frameOf(vpn: number, isStore: boolean): number | undefined {
-    const needed = isStore ? PRESENT | WRITE : PRESENT;
-    const entry = vpn < VPN_LIMIT ? entryAt(this.table, vpn) : 0;
-    if ((entry & needed) !== needed) return undefined;
-    touch(this.table, vpn, isStore);
-    return frameAt(this.table, vpn, entry);
-  }
-
-  /** Makes a page accessible, or waits a turn of the event loop for one that is being migrated. */
-  async #faultIn(vpn: number, isStore: boolean): Promise<void> {
-    if (vpn < VPN_LIMIT && entryAt(this.table, vpn) & MIGRATION) {
-      await setImmediate();
-      return;
-    }
-    const errno = await this.fault(vpn as Vpn, isStore);
-    if (errno === 0) return;
-    throw new ErrnoError(
-      errnoName(errno) ?? 'EFAULT',
-      `the page at 0x${(vpn * PAGE_SIZE).toString(16)} cannot be accessed`,
-    );
-  }
 }
 
-function checkUid(uid: number): number {
-  if (!Number.isInteger(uid) || uid < 0) throw invalid('uid', 'must be a whole number, 0 or more', uid);
-  return uid;
+/** A range of an address space that `mmap` returned. A plain description: unmapping changes nothing in it. */
+export class Area {
+  /** The address space that it is in. */
+  readonly mm: AddressSpace;
+  /** First virtual address, in bytes; a multiple of 2 MiB and of the folio size. */
+  readonly address: number;
+  /** Bytes. */
+  readonly length: number;
+  /** Bytes of the folios that it was mapped with. */
+  readonly folioSize: number;
+
+  /** @internal */
+  constructor(mm: AddressSpace, address: number, length: number, folioSize: number) {
+    this.mm = mm;
+    this.address = address;
+    this.length = length;
+    this.folioSize = folioSize;
+  }
+
+  /** The virtual address of every page, in bytes. */
+  pages(): Float64Array {
+    return this.#every(PAGE_SIZE);
+  }
+
+  /** The virtual address of every folio, in bytes: one moves it whole. */
+  folios(): Float64Array {
+    return this.#every(this.folioSize);
+  }
+
+  #every(step: number): Float64Array {
+    return Float64Array.from({ length: this.length / step }, (_, i) => this.address + i * step);
+  }
 }
 
 function checkNodes({ memory }: MemoryManager, nodes: readonly number[] | undefined): readonly number[] {

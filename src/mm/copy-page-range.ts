@@ -1,9 +1,10 @@
+import { type PageTable, PTRS_PER_PTE } from '../cpu/page-table.js';
+import { ACCESSED, DIRTY, frameOf, PRESENT, WRITE } from '../cpu/pte.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER } from '../units.js';
 import type { MemoryManager } from './manager.js';
 import type { Vma } from './mapping.js';
-import { ensurePteLevel, entryAt, isPmdMapped, type PageTable, PTRS_PER_PTE } from './page-table.js';
-import { ACCESSED, DIRTY, frameOf, PRESENT, WRITE } from './pte.js';
+import { ensurePteLevel, entryAt, isPmdMapped } from './page-entries.js';
 import { folioAddRmap } from './rmap.js';
 import { addToFlush, createFlushBatch } from './tlb-flush.js';
 

@@ -1,11 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { abortOrphans } from '../copy/orphans.js';
-import { checkNames, ERRNO, ErrnoError, invalid } from '../errno.js';
-import type { PhysicalMemory } from '../memory/physical-memory.js';
-import type { Vpn } from '../units.js';
-import { AddressSpace } from './address-space.js';
+import { anything, type Checks, checkOptions, wholeNumber } from '../check.js';
 import {
   cpuWords,
   ENDED,
@@ -27,12 +23,16 @@ import {
   WAIT_BUCKETS,
   WAITERS,
   WAITING_VPN,
-} from './cpu-area.js';
-import type { CpuOutcome, CpuTask, CpuWorkerSetup } from './cpu-worker.js';
+} from '../cpu/cpu-area.js';
+import type { CpuOutcome, CpuTask, CpuWorkerSetup } from '../cpu/run-program.js';
+import { ERRNO, ErrnoError, invalid } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { abortOrphans } from '../threads/orphans.js';
+import type { Vpn } from '../units.js';
+import { AddressSpace } from './address-space.js';
 
 /** An idle thread is kept this long, in milliseconds, for the next program. */
 const IDLE_THREAD_MS = 1000;
-const RUN_OPTIONS: readonly (keyof RunOptions)[] = ['cpu', 'args'];
 
 /** How long CPUs have waited at migration entries, since the machine was booted. */
 export interface MigrationWaits {
@@ -51,6 +51,9 @@ export interface RunOptions {
   /** Given to the program as its second argument: whatever can be sent to a worker. */
   args?: unknown;
 }
+
+/** A CPU's number is checked where it is known that there are some. */
+const RUN_OPTIONS: Checks<RunOptions> = { cpu: anything, args: anything };
 
 /**
  * The CPUs of a machine: each is a thread while it runs a program, and nothing while it is idle. Piscina owns the threads.
@@ -79,7 +82,7 @@ export class Cpus {
     this.#running = new Array(count).fill(undefined);
     const setup: CpuWorkerSetup = { memory: memory.wasm, poisonAddress: memory.poisonAddress, words };
     this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('./cpu-entry.cjs', import.meta.url)),
+      filename: fileURLToPath(new URL('../cpu/cpu-entry.cjs', import.meta.url)),
       workerData: setup,
       minThreads: 0,
       maxThreads: Math.max(1, count),
@@ -114,11 +117,10 @@ export class Cpus {
     if (!(mm instanceof AddressSpace)) throw invalid('mm', 'must be an address space of this machine', mm);
     if (mm.memory !== this.#memory) throw new ErrnoError('ESRCH', 'mm: must be an address space of this machine');
     if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
-    checkNames(options, RUN_OPTIONS);
     if (/^\.\.?\//.test(String(program))) {
       throw invalid('program', 'must be a URL, as of new URL(path, import.meta.url), or an absolute path', program);
     }
-    const { cpu, args } = options;
+    const { cpu, args } = checkOptions(options, RUN_OPTIONS);
     const number = this.#pick(cpu);
     const base = cpuWords(number);
     this.#running[number] = { mm };
@@ -188,9 +190,7 @@ export class Cpus {
 
   #pick(cpu: number | undefined): number {
     if (this.count === 0) throw new ErrnoError('EBUSY', 'the machine has no CPUs: boot one with some');
-    if (cpu !== undefined && (!Number.isInteger(cpu) || cpu < 0 || cpu >= this.count)) {
-      throw invalid('cpu', `must be 0 to ${this.count - 1}`, cpu);
-    }
+    if (cpu !== undefined) wholeNumber(0, this.count - 1)('cpu', cpu);
     const idle = cpu ?? this.#running.indexOf(undefined);
     if (idle >= 0 && !this.#running[idle]) return idle;
     throw new ErrnoError(

@@ -1,4 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import type { PageTable } from '../cpu/page-table.js';
+import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, toMigrationEntry, WRITE } from '../cpu/pte.js';
 import { ERRNO } from '../errno.js';
 import { clearAndWake, tryLockFolio } from '../memory/folio-lock.js';
 import { compoundHead, PG } from '../memory/page-metadata.js';
@@ -6,8 +8,7 @@ import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn, type Vpn
 import type { MemoryManager } from './manager.js';
 import { adoptAnonymous, FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
 import type { Vma } from './mapping.js';
-import { entryAt, frameAt, type PageTable, splitHugePmd } from './page-table.js';
-import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, toMigrationEntry, WRITE } from './pte.js';
+import { entryAt, frameAt, splitHugePmd } from './page-entries.js';
 import { entriesOf, exchangeForMigration, folioRemoveRmap, removeMigrationPtes, wakeWaiters } from './rmap.js';
 import { addToFlush, createFlushBatch, onceAnswered } from './tlb-flush.js';
 

@@ -1,10 +1,11 @@
+import { PTRS_PER_PTE } from '../cpu/page-table.js';
+import { makeEntry, PRESENT, WRITE } from '../cpu/pte.js';
 import { PG } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn } from '../units.js';
 import type { MemoryManager } from './manager.js';
 import { indexOf, type Vma } from './mapping.js';
 import { getCachedFolio } from './page-cache.js';
-import { ensurePteLevel, isPmdEmpty, PTRS_PER_PTE } from './page-table.js';
-import { makeEntry, PRESENT, WRITE } from './pte.js';
+import { ensurePteLevel, isPmdEmpty } from './page-entries.js';
 import { folioAddRmap } from './rmap.js';
 
 /**

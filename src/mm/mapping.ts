@@ -1,6 +1,5 @@
+import type { PageTable } from '../cpu/page-table.js';
 import type { Order } from '../units.js';
-import type { PageCache } from './page-cache.js';
-import type { PageTable } from './page-table.js';
 
 /**
  * A virtual memory area: pages `start` up to `end` of one address space, mapped alike (vm_area_struct). Split and shrunk
@@ -22,6 +21,25 @@ export interface Vma {
   readonly cached: CachedMapping | undefined;
   /** What pages of its own belong to; `undefined` where stores go to {@link cached}. */
   readonly anon: Mapping | undefined;
+}
+
+/** A file that is open for reading. */
+interface OpenFile {
+  readonly fd: number;
+  readonly bytes: number;
+  /** Device and inode. */
+  readonly key: string;
+}
+
+/**
+ * The pages of a file, or of memory that address spaces share, by their position. The cache holds a reference a page on
+ * each of its folios. Nothing is written back: a file on disk stays as it is.
+ */
+export interface PageCache {
+  /** The frame of each page; 0 where it isn't cached. */
+  readonly frames: Uint32Array;
+  /** `undefined` for shared memory, whose pages start as zeros. */
+  readonly file: OpenFile | undefined;
 }
 
 /** What folios belong to, and through it every area that may map them: an anon_vma, or a file's address_space. */

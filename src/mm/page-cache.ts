@@ -1,30 +1,11 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { VPN_LIMIT } from '../cpu/page-table.js';
 import { ErrnoError, invalid } from '../errno.js';
 import { compoundHead, PG } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { MAX_PAGE_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import type { MemoryManager } from './manager.js';
-import type { CachedMapping } from './mapping.js';
-import { VPN_LIMIT } from './page-table.js';
-
-/** A file that is open for reading. */
-interface OpenFile {
-  readonly fd: number;
-  readonly bytes: number;
-  /** Device and inode. */
-  readonly key: string;
-}
-
-/**
- * The pages of a file, or of memory that address spaces share, by their position. The cache holds a reference a page on
- * each of its folios. Nothing is written back: a file on disk stays as it is.
- */
-export interface PageCache {
-  /** The frame of each page; 0 where it isn't cached. */
-  readonly frames: Uint32Array;
-  /** `undefined` for shared memory, whose pages start as zeros. */
-  readonly file: OpenFile | undefined;
-}
+import type { CachedMapping, PageCache } from './mapping.js';
 
 /** What is looked at of a file. */
 interface FileStats {

@@ -1,10 +1,10 @@
+import { cpuWords, ringCpu, WAITERS, WAITING_VPN } from '../cpu/cpu-area.js';
+import type { PageTable } from '../cpu/page-table.js';
+import { DIRTY, frameOf, fromMigrationEntry, MIGRATION, PRESENT, toMigrationEntry } from '../cpu/pte.js';
 import { PG } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
-import { cpuWords, ringCpu, WAITERS, WAITING_VPN } from './cpu-area.js';
 import type { MemoryManager } from './manager.js';
 import { type Vma, vpnOf } from './mapping.js';
-import type { PageTable } from './page-table.js';
-import { DIRTY, frameOf, fromMigrationEntry, MIGRATION, PRESENT, toMigrationEntry } from './pte.js';
 import { addToFlush, type FlushBatch } from './tlb-flush.js';
 
 /** Counts `entries` page-table entries that now map a folio: each holds a reference. */

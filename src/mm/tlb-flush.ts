@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ErrnoError } from '../errno.js';
 import {
   ACKED,
   cpuWords,
@@ -10,8 +9,9 @@ import {
   PENDING_SHIFT,
   REQUEST,
   ringCpu,
-} from './cpu-area.js';
-import { type PageTable, VPN_LIMIT } from './page-table.js';
+} from '../cpu/cpu-area.js';
+import { type PageTable, VPN_LIMIT } from '../cpu/page-table.js';
+import { ErrnoError } from '../errno.js';
 import type { Vmstat } from './vmstat.js';
 
 /** Pages up to which a flush names them instead of flushing everything (x86's tlb_single_page_flush_ceiling). */

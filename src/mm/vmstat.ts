@@ -27,10 +27,3 @@ export function createVmstat(): Vmstat {
     nr_tlb_remote_flush_received: 0,
   };
 }
-
-/** Counters that are made of two, one by one: `combineVmstat(after, before, (a, b) => a - b)` is what they grew by. */
-export function combineVmstat(a: Vmstat, b: Vmstat, operate: (a: number, b: number) => number): Vmstat {
-  const result = createVmstat();
-  for (const name of Object.keys(result) as (keyof Vmstat)[]) result[name] = operate(a[name], b[name]);
-  return result;
-}

@@ -1,4 +1,5 @@
-import { ErrnoError, invalid } from '../errno.js';
+import { anything, type Checks, wholeNumber } from '../check.js';
+import { ErrnoError } from '../errno.js';
 import type { AddressSpace } from '../mm/address-space.js';
 
 /** Who makes a system call. */
@@ -9,9 +10,14 @@ export interface Credentials {
   capSysNice?: boolean | undefined;
 }
 
-/** Whether the caller has CAP_SYS_NICE. Throws EINVAL for a uid that is none. */
+/** What {@link Credentials} are checked by. */
+export const CREDENTIALS: Checks<Credentials> = {
+  uid: wholeNumber(0, Number.POSITIVE_INFINITY),
+  capSysNice: anything,
+};
+
+/** Whether the caller has CAP_SYS_NICE. */
 export function hasCapSysNice({ uid = 0, capSysNice }: Credentials): boolean {
-  if (!Number.isInteger(uid) || uid < 0) throw invalid('uid', 'must be a whole number, 0 or more', uid);
   return capSysNice ?? uid === 0;
 }
 

@@ -1,3 +1,6 @@
+import { anything, type Checks, wholeNumber } from '../check.js';
+import { type PageTable, PTRS_PER_PTE } from '../cpu/page-table.js';
+import { MIGRATION, PRESENT } from '../cpu/pte.js';
 import { ErrnoError, invalid, show } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages as migrateFolios } from '../migrate/migrate-pages.js';
@@ -6,11 +9,10 @@ import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stat
 import type { AddressSpace } from '../mm/address-space.js';
 import { folioIsolateLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
-import { entryAt, frameAt, isPmdMapped, type PageTable, PTRS_PER_PTE } from '../mm/page-table.js';
-import { MIGRATION, PRESENT } from '../mm/pte.js';
+import { entryAt, frameAt, isPmdMapped } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
 import type { NodeId, Pfn } from '../units.js';
-import { type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
+import { CREDENTIALS, type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
 
 /** Options of `Machine.migratePages`. */
 export interface MigratePagesOptions extends Credentials {
@@ -23,6 +25,9 @@ export interface MigratePagesOptions extends Credentials {
   to: readonly number[];
 }
 
+/** What its options are checked by, but for the sets of nodes. */
+export const MIGRATE_PAGES_OPTIONS: Checks<MigratePagesOptions> = { from: anything, to: anything, ...CREDENTIALS };
+
 /** What `Machine.migratePages` did. */
 export interface MigratePagesResult {
   /** Pages that could not be moved: held by somebody, mapped by others too, on their way already, or without room on the node. */
@@ -31,10 +36,10 @@ export interface MigratePagesResult {
   readonly stats: MigrateStats;
 }
 
-/** Nodes that a set of nodes may name at most, as the kernel's CONFIG_NODES_SHIFT of 10. */
-const MAX_NUMNODES = 1024;
+/** A node that a set may name: one of 1024, as with the kernel's CONFIG_NODES_SHIFT of 10. */
+const checkNode = wholeNumber(0, 1023);
 
-/** What `Machine.migratePages` does, once its options are known to exist. */
+/** What `Machine.migratePages` does, once its options were checked by {@link MIGRATE_PAGES_OPTIONS}. */
 export async function migratePages(
   manager: MemoryManager,
   mm: AddressSpace,
@@ -127,11 +132,7 @@ function queueEntry(
 /** The nodes of a set, ascending, each once. */
 function checkNodes(name: string, nodes: readonly number[]): number[] {
   if (!Array.isArray(nodes)) throw new ErrnoError('EFAULT', `${name}: must be an array of nodes, got ${show(nodes)}`);
-  for (const node of nodes) {
-    if (!Number.isInteger(node) || node < 0 || node >= MAX_NUMNODES) {
-      throw invalid(name, `must be nodes from 0 to ${MAX_NUMNODES - 1}`, node);
-    }
-  }
+  for (const node of nodes) checkNode(name, node);
   return [...new Set(nodes)].sort((a, b) => a - b);
 }
 

@@ -1,3 +1,6 @@
+import { anything, type Checks } from '../check.js';
+import { VPN_LIMIT } from '../cpu/page-table.js';
+import { MIGRATION, PRESENT } from '../cpu/pte.js';
 import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages } from '../migrate/migrate-pages.js';
@@ -7,11 +10,10 @@ import type { AddressSpace } from '../mm/address-space.js';
 import { folioIsolateLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { Vma } from '../mm/mapping.js';
-import { entryAt, frameAt, VPN_LIMIT } from '../mm/page-table.js';
-import { MIGRATION, PRESENT } from '../mm/pte.js';
+import { entryAt, frameAt } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
 import { type NodeId, PAGE_SIZE } from '../units.js';
-import { type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
+import { CREDENTIALS, type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
 import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './flags.js';
 
 /** Options of `Machine.movePages`. */
@@ -23,6 +25,14 @@ export interface MovePagesOptions extends Credentials {
   /** {@link MPOL_MF_MOVE} or {@link MPOL_MF_MOVE_ALL}. Default: `MPOL_MF_MOVE`. */
   flags?: number | undefined;
 }
+
+/** What its options are checked by, but for what depends on the machine. */
+export const MOVE_PAGES_OPTIONS: Checks<MovePagesOptions> = {
+  node: anything,
+  nodes: anything,
+  flags: anything,
+  ...CREDENTIALS,
+};
 
 /** What `Machine.movePages` did. */
 export interface MovePagesResult {
@@ -43,7 +53,7 @@ const CHUNK = 8192;
 /** Status of a page whose folio is isolated, until it is known what becomes of it. */
 const PENDING = 0x7fffffff;
 
-/** What `Machine.movePages` does, once its options are known to exist. */
+/** What `Machine.movePages` does, once its options were checked by {@link MOVE_PAGES_OPTIONS}. */
 export async function movePages(
   manager: MemoryManager,
   mm: AddressSpace,

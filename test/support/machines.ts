@@ -1,16 +1,10 @@
 import { type Area, type Flow, type Folio, type Machine, type MigratorName, PAGE_SIZE } from 'mtcopy';
 import { expect } from 'vitest';
-import { PG } from '#src/memory/page-metadata.js';
-import { fillRandom } from '../support.js';
+import { fillRandom } from './bytes.js';
 
 export const FLOWS: readonly Flow[] = ['serial', 'vanilla', 'batch-move', 'pre-copy'];
 const MIGRATORS: readonly MigratorName[] = ['kernel', 'mtcopy'];
 export const FLOWS_AND_MIGRATORS = FLOWS.flatMap((flow) => MIGRATORS.map((migrator) => ({ flow, migrator })));
-
-/** URL of a program in test/programs. */
-export function program(name: string): URL {
-  return new URL(`../programs/${name}.mjs`, import.meta.url);
-}
 
 /** Resolves once `isTrue` is, looked at every turn of the event loop. */
 export async function until(isTrue: () => boolean, ms = 10_000): Promise<void> {
@@ -43,8 +37,8 @@ export function expectAtRest(area: Area, cacheReferences = 0): void {
   for (const address of area.pages()) {
     const folio = area.mm.folioAt(address);
     if (!folio) continue;
-    const bits = folio.memory.page.flags[folio.pfn];
-    const isAtRest = (bits & (PG.lru | PG.isolated | PG.locked)) === PG.lru;
+    const isAtRest =
+      folio.flags.includes('lru') && !folio.flags.some((flag) => flag === 'isolated' || flag === 'locked');
     const expected = folio.mapcount + cacheReferences * (folio.size / PAGE_SIZE);
     if (!isAtRest || folio.refcount !== expected)
       wrong.push({ address, flags: folio.flags, refcount: folio.refcount, expected });

@@ -1,10 +1,10 @@
 import { type AddressSpace, type Flow, type Folio, NR_MAX_BATCHED_MIGRATION, PhysicalMemory } from 'mtcopy';
+import { createCpuArea } from '#src/cpu/cpu-area.js';
 import { type MigrateResult, migratePages } from '#src/migrate/migrate-pages.js';
 import type { MigrateOptions } from '#src/migrate/migration.js';
 import type { Migrator } from '#src/migrate/migrator.js';
 import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { AddressSpace as Space } from '#src/mm/address-space.js';
-import { createCpuArea } from '#src/mm/cpu-area.js';
 import { folioIsolateLru } from '#src/mm/lru.js';
 import type { MemoryManager } from '#src/mm/manager.js';
 import { MappingTable } from '#src/mm/mapping.js';

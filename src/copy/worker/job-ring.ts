@@ -1,0 +1,202 @@
+import { MAX_THREADS } from '../../check.js';
+import { PAGE_SIZE } from '../../units.js';
+import type { JobTarget } from '../batch/jobs.js';
+import { DESCRIPTOR_WORDS } from '../batch/plan.js';
+
+/*
+ * The protocol between the caller and its workers: a few words of the shared memory.
+ *
+ * A *job* is as much of a batch as a slot has room for, cut into *units* that a thread copies without asking anybody: a thread's whole list
+ * (static schedule) or a few descriptors (dynamic). A *slot* holds one job. The caller alone writes what the job is, while
+ * the slot is closed; threads claim its units, copy, note progress and CPU time, and count down.
+ *
+ * A unit's owner word goes CLOSED -> FREE (caller publishes) -> thread + 1 (a claim) -> CLOSED (copied). A claim is a
+ * compare-exchange on that word, so a unit has one owner however late a thread comes to the slot. The cursor is only a
+ * hint where to try next. That is why a slot may be used again as soon as its job is done, although a slow thread may
+ * still be looking at it: if its claim succeeds then, it owns a unit of the new job, whose fields and descriptors were
+ * written before the owner words were freed. No tag or generation is needed, and nothing can be claimed twice.
+ *
+ * Wake-ups: workers sleep on the doorbell, which changes with every event they must look at; they read it before they
+ * look, so an event in between makes the wait return at once. The caller sleeps on a slot's `done` word, which goes from
+ * 0 to 1 once a job, before the notify.
+ */
+
+/** Jobs that may be in flight at once. */
+export const SLOTS = 8;
+/** Descriptors that a job has room for. */
+export const SLOT_DESCRIPTORS = 16384;
+/** The caller's number among the threads that claim units, after the workers'. */
+export const CALLER = MAX_THREADS;
+const PARTICIPANTS = MAX_THREADS + 1;
+
+/** Words of 128 bytes: two cache lines, for the hardware fetches them in pairs. */
+const LINE = 32;
+
+/** Owner word of a unit that nobody may claim. */
+export const CLOSED = 0;
+/** Owner word of a unit that the next thread may claim. */
+export const FREE = -1;
+
+/** Worker states. */
+export const DETACHED = 0;
+export const ATTACHED = 1;
+export const LEAVING = 2;
+
+/** Which method copies a job's items: WebAssembly's memory.copy. */
+export const METHOD_MEMORY_COPY = 0;
+/** Typed arrays over the engine's own memory. */
+export const METHOD_TYPED_ARRAY = 1;
+/** Typed arrays over the user's buffers, which came over the BroadcastChannel. */
+export const METHOD_FOREIGN = 2;
+
+// Header, in words from the start of the area.
+export const DOORBELL = 0;
+const WORKERS = LINE;
+const HEADER_WORDS = WORKERS + MAX_THREADS * LINE;
+
+// Slot, in words from the start of the slot.
+export const CURSOR = 0;
+export const ANNOUNCED = 1;
+export const PENDING = LINE;
+export const DONE = 2 * LINE;
+export const LEFT = 3 * LINE;
+export const STOP = 4 * LINE;
+export const UNITS = 5 * LINE;
+export const PER_UNIT = UNITS + 1;
+export const ITEMS = UNITS + 2;
+export const METHOD = UNITS + 3;
+export const SEQUENCE = UNITS + 4;
+const LISTS = 6 * LINE;
+const CPU_NS = LISTS + 3 * LINE;
+const OWNERS = CPU_NS + 5 * LINE;
+const DESCRIPTORS = OWNERS + SLOT_DESCRIPTORS;
+const SLOT_WORDS = DESCRIPTORS + SLOT_DESCRIPTORS * DESCRIPTOR_WORDS;
+
+/** Pages of shared memory that a ring takes. */
+export const RING_PAGES = Math.ceil(((HEADER_WORDS + (SLOTS + 1) * SLOT_WORDS) * 4) / PAGE_SIZE);
+
+/** One slot of the ring, as views on the shared memory. Made once a thread: hot loops index them. */
+export interface Slot extends JobTarget {
+  /** Index of the slot in {@link JobRing.slots}. */
+  readonly number: number;
+  /** Index of the slot's first word in {@link JobRing.words}. */
+  readonly base: number;
+  /** Physical address of the first descriptor. */
+  readonly descriptorsAddress: number;
+  /** Physical address of the stop word. */
+  readonly stopAddress: number;
+  /** CPU nanoseconds that each participant has spent on the job. */
+  readonly cpuNs: Float64Array;
+  /** Index in {@link JobRing.words} of unit 0's owner word. */
+  readonly owners: number;
+}
+
+/** The shared area of one engine, seen from one thread. */
+export interface JobRing {
+  /** The area's words, the doorbell first. */
+  readonly words: Int32Array;
+  readonly slots: readonly Slot[];
+  /** A slot that no worker looks at, for what the caller copies at once. */
+  readonly own: Slot;
+}
+
+/** The ring at physical address `address` of `buffer`. Its bytes are the caller's to zero before the first worker looks. */
+export function openRing(buffer: SharedArrayBuffer, address: number): JobRing {
+  const slots = Array.from({ length: SLOTS + 1 }, (_, i): Slot => {
+    const base = HEADER_WORDS + i * SLOT_WORDS;
+    const at = (word: number) => address + (base + word) * 4;
+    return {
+      number: i,
+      base,
+      descriptorsAddress: at(DESCRIPTORS),
+      stopAddress: at(STOP),
+      lists: new Int32Array(buffer, at(LISTS), MAX_THREADS + 1),
+      cpuNs: new Float64Array(buffer, at(CPU_NS), PARTICIPANTS),
+      owners: base + OWNERS,
+      descriptors: new Uint32Array(buffer, at(DESCRIPTORS), SLOT_DESCRIPTORS * DESCRIPTOR_WORDS),
+      source: new Uint32Array(SLOT_DESCRIPTORS),
+    };
+  });
+  const own = slots.pop() as Slot;
+  return { words: new Int32Array(buffer, address, RING_PAGES * (PAGE_SIZE / 4)), slots, own };
+}
+
+/** Index of the state word of worker `index`. */
+export function workerState(index: number): number {
+  return WORKERS + index * LINE;
+}
+
+/** Index of the word where worker `index` leaves the operating system's number of its thread; 0 where the platform doesn't tell. */
+export function workerTid(index: number): number {
+  return WORKERS + index * LINE + 1;
+}
+
+/** What a job's fields say. */
+export interface JobFields {
+  readonly units: number;
+  /** Descriptors a unit, of a dynamic job. */
+  readonly perUnit: number;
+  /** Descriptors in all. */
+  readonly items: number;
+  readonly method: number;
+  /** Number of the job, which differs from that of every other job in flight. */
+  readonly sequence: number;
+}
+
+/** Opens a closed slot, whose descriptors are written, to every thread; {@link ringDoorbell} then wakes the sleepers. */
+export function publishJob({ words }: JobRing, slot: Slot, job: JobFields): void {
+  const { base, owners } = slot;
+  words[base + UNITS] = job.units;
+  words[base + PER_UNIT] = job.perUnit;
+  words[base + ITEMS] = job.items;
+  words[base + METHOD] = job.method;
+  words[base + STOP] = 0;
+  words[base + LEFT] = 0;
+  slot.cpuNs.fill(0);
+  words[base + SEQUENCE] = job.sequence;
+  Atomics.store(words, base + DONE, 0);
+  Atomics.store(words, base + PENDING, job.units);
+  // Each store orders all of the above, and the descriptors, before the claim that finds FREE. It comes after PENDING,
+  // for a thread with an old ticket may claim and finish the unit at once.
+  for (let unit = 0; unit < job.units; unit++) Atomics.store(words, owners + unit, FREE);
+  // From here on tickets lead to units. An old ticket taken before this leads to a CLOSED word, or to a FREE one that its
+  // holder rightly gets; the same unit's new ticket then finds it owned and goes on to the next.
+  Atomics.store(words, base + CURSOR, 0);
+  // Last: a worker that reads this number and then finds no unit may take it that the job has none left for it.
+  Atomics.store(words, base + ANNOUNCED, job.sequence);
+}
+
+/** Tells the workers that something changed, and wakes up to `count` of those that sleep. */
+export function ringDoorbell({ words }: JobRing, count: number): void {
+  // Orders what was changed before the wake-up: a worker reads the doorbell first and looks second, so either it sees
+  // the change or its wait finds another number and returns.
+  Atomics.add(words, DOORBELL, 1);
+  Atomics.notify(words, DOORBELL, count);
+}
+
+/** Whether every unit of the slot's job is finished, and the slot the caller's again. */
+export function isDone({ words }: JobRing, slot: Slot): boolean {
+  // Acquire: the bytes that the workers copied, and their CPU times, are seen after this.
+  return Atomics.load(words, slot.base + DONE) === 1;
+}
+
+/** Takes back the units that worker `index` owned when its thread ended, and offers those again that nobody owns. Returns how many were lost. */
+export function closeLostUnits({ words }: JobRing, slot: Slot, index: number): number {
+  let lost = 0;
+  // The thread may have drawn a ticket and ended before it claimed the unit: all units are offered again.
+  Atomics.store(words, slot.base + CURSOR, 0);
+  for (let unit = 0; unit < words[slot.base + UNITS]; unit++) {
+    // The thread is gone, so nobody else changes a word that says it owns the unit.
+    if (Atomics.compareExchange(words, slot.owners + unit, index + 1, CLOSED) === index + 1) lost++;
+  }
+  return lost;
+}
+
+/** Whether no unit is free or owned: what {@link isDone} says of a job that lost a worker, which never counts to 0. */
+export function isAbandoned({ words }: JobRing, slot: Slot): boolean {
+  for (let unit = 0; unit < words[slot.base + UNITS]; unit++) {
+    // Acquire: pairs with the owner's last store, which comes after its last byte and its last count.
+    if (Atomics.load(words, slot.owners + unit) !== CLOSED) return false;
+  }
+  return true;
+}

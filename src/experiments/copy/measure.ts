@@ -1,0 +1,186 @@
+import {
+  type CallerMode,
+  CopyEngine,
+  type CopyItems,
+  type CopyMethod,
+  ErrnoError,
+  type Frames,
+  formatSize,
+  orderOf,
+  PAGE_SIZE,
+  PhysicalMemory,
+  type Schedule,
+} from 'mtcopy';
+import { combine } from '../shared/combine.js';
+import { fillFromFile, fillWithPattern, scrub } from '../shared/fill.js';
+import type { OnProgress } from '../shared/progress.js';
+import { type Speeds, speedsOf } from '../shared/statistics.js';
+import { findDifference, hashFolios } from '../shared/verify.js';
+
+/** What to measure: every combination of the lists. */
+export interface CopySweep {
+  /** Sizes of a folio, in bytes: powers of two from 4 KiB to 4 MiB. */
+  readonly folioBytes: readonly number[];
+  /** Bytes copied in a run: a multiple of each folio size. */
+  readonly total: number;
+  readonly threads: readonly number[];
+  readonly frames: readonly Frames[];
+  readonly schedules: readonly Schedule[];
+  readonly callers: readonly CallerMode[];
+  readonly methods: readonly CopyMethod[];
+  /** Measured runs of each combination, above 0; one more before them warms up. */
+  readonly runs: number;
+  /** A file to fill the source with; a pattern if there is none. */
+  readonly input?: string | undefined;
+}
+
+/** One combination and what it measured. */
+export interface CopyMeasurement {
+  readonly threads: number;
+  readonly folioBytes: number;
+  readonly folios: number;
+  readonly frames: Frames;
+  readonly method: CopyMethod;
+  readonly schedule: Schedule;
+  readonly caller: CallerMode;
+  /** 10^9 bytes copied a second. */
+  readonly gbps: Speeds;
+  /** Wall time of each run, in the order they were made. */
+  readonly samplesNs: readonly number[];
+  /** Every byte of every run was compared. */
+  readonly verified: true;
+}
+
+/** A combination of schedule, caller and method, with its engine. */
+interface Setting {
+  readonly schedule: Schedule;
+  readonly caller: CallerMode;
+  readonly method: CopyMethod;
+  readonly engine: CopyEngine;
+}
+
+/** Folios of one size, whose frames lie in one way, on both nodes. */
+interface Layout {
+  readonly folioBytes: number;
+  readonly frames: Frames;
+  readonly from: Uint32Array;
+  readonly to: Uint32Array;
+  /** The batch that copies them. */
+  readonly items: CopyItems;
+  /** Of the source as it was filled. */
+  readonly hash: string;
+}
+
+/**
+ * Copies folios from node 0 to node 1 in every combination, in turns: each round runs every combination once, for only
+ * runs side by side compare. Every run is verified outside its timed section.
+ *
+ * @throws ErrnoError EINVAL for a total that is no multiple of a folio size; ENOMEM for more memory than there is; EIO
+ * if a byte came out wrong.
+ */
+export async function sweepCopies(sweep: CopySweep, onProgress: OnProgress): Promise<CopyMeasurement[]> {
+  for (const folioBytes of sweep.folioBytes) {
+    orderOf(folioBytes);
+    if (sweep.total < folioBytes || sweep.total % folioBytes !== 0) {
+      const problem = `must be a multiple of the folio size ${formatSize(folioBytes)}, above 0`;
+      throw new ErrnoError('EINVAL', `total: ${problem}, got ${formatSize(sweep.total)}`);
+    }
+  }
+  const memory = PhysicalMemory.create({ nodes: [sweep.total, sweep.total] });
+  const settings: Setting[] = [];
+  try {
+    await createSettings(sweep, memory, settings);
+    const layouts = combine(sweep.folioBytes, sweep.frames);
+    const runs = layouts.length * settings.length * sweep.threads.length * (sweep.runs + 1);
+    const results: CopyMeasurement[] = [];
+    let done = 0;
+    for (const [folioBytes, frames] of layouts) {
+      const layout = layOut(sweep, memory, folioBytes, frames);
+      results.push(...(await sweepLayout(sweep, memory, settings, layout, () => onProgress(done++, runs))));
+      memory.freeFolios(layout.from);
+      memory.freeFolios(layout.to);
+    }
+    return results;
+  } finally {
+    await Promise.all(settings.map(({ engine }) => engine.close()));
+  }
+}
+
+/** Adds one for every combination to `settings`, so that what was created is closed if the next cannot be. */
+async function createSettings(sweep: CopySweep, memory: PhysicalMemory, settings: Setting[]): Promise<void> {
+  for (const [schedule, [caller, method]] of combine(sweep.schedules, combine(sweep.callers, sweep.methods))) {
+    const threads = Math.max(...sweep.threads);
+    // However little is copied, the threads that were asked for copy it.
+    const engine = await CopyEngine.create({ memory, threads, schedule, caller, method, minParallelBytes: 0 });
+    settings.push({ schedule, caller, method, engine });
+  }
+}
+
+function layOut(sweep: CopySweep, memory: PhysicalMemory, folioBytes: number, frames: Frames): Layout {
+  const folios = sweep.total / folioBytes;
+  const from = memory.allocFolios(folios, orderOf(folioBytes), { node: 0, frames, seed: 1 });
+  const to = memory.allocFolios(folios, orderOf(folioBytes), { node: 1, frames, seed: 2 });
+  if (sweep.input !== undefined) fillFromFile(memory, from, folioBytes, sweep.input);
+  else fillWithPattern(memory, from, folioBytes);
+  const items = {
+    to: to.map((pfn) => pfn * PAGE_SIZE),
+    from: from.map((pfn) => pfn * PAGE_SIZE),
+    bytes: new Uint32Array(folios).fill(folioBytes),
+  };
+  return { folioBytes, frames, from, to, items, hash: hashFolios(memory, from, folioBytes) };
+}
+
+/** All measurements over one layout. */
+async function sweepLayout(
+  sweep: CopySweep,
+  memory: PhysicalMemory,
+  settings: readonly Setting[],
+  layout: Layout,
+  onRun: () => void,
+): Promise<CopyMeasurement[]> {
+  const candidates = combine(settings, sweep.threads).map(([setting, threads]) => ({
+    setting,
+    threads,
+    samplesNs: [] as number[],
+  }));
+  for (let run = 0; run <= sweep.runs; run++) {
+    for (const { setting, threads, samplesNs } of candidates) {
+      onRun();
+      const ns = await runOnce(memory, setting.engine, threads, layout);
+      if (run > 0) samplesNs.push(ns);
+    }
+  }
+  const { folioBytes, frames, from, hash } = layout;
+  if (hashFolios(memory, from, folioBytes) !== hash) throw new ErrnoError('EIO', 'the source was changed by its copy');
+  return candidates.map(({ setting: { schedule, caller, method }, threads, samplesNs }) => ({
+    threads,
+    folioBytes,
+    folios: from.length,
+    frames,
+    method,
+    schedule,
+    caller,
+    gbps: speedsOf(sweep.total, samplesNs),
+    samplesNs,
+    verified: true,
+  }));
+}
+
+/** Scrubs, copies and compares; returns the copy's nanoseconds. */
+async function runOnce(
+  memory: PhysicalMemory,
+  engine: CopyEngine,
+  threads: number,
+  { from, to, folioBytes, items }: Layout,
+): Promise<number> {
+  engine.threads = threads;
+  // Not timed: the threads attach, and whoever copied before leaves the caches.
+  await engine.copyBatch(items);
+  scrub(memory, to, folioBytes);
+  const { wallNs, failed } = await engine.copyBatch(items);
+  const different = findDifference(memory, to, from, folioBytes);
+  if (failed.length > 0 || different >= 0) {
+    throw new ErrnoError('EIO', `folio ${failed[0]?.index ?? different} was not copied right`);
+  }
+  return wallNs;
+}

@@ -1,0 +1,26 @@
+/*
+ * Experiments as a library, for programs that sweep: what the commands measure and how they print it, and what a program of
+ * its own needs to fill, age and verify memory.
+ */
+export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measure.js';
+export { copyTable } from './copy/table.js';
+export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
+export { migrateTable } from './migrate/table.js';
+export { PATTERNS, type Pattern } from './pmbench/access-pattern.js';
+export {
+  compareBatching,
+  comparePmbenchFlows,
+  type FlowChange,
+  type FlowComparison,
+  type PmbenchComparison,
+  type PmbenchMeasurement,
+} from './pmbench/measure.js';
+export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
+export { pmbenchTable } from './pmbench/table.js';
+export { collectGarbage } from './shared/collect-garbage.js';
+export { fillFromFile, fillWithPattern, scrub } from './shared/fill.js';
+export { ageNode } from './shared/frames.js';
+export { type HostFacts, hostFacts } from './shared/host.js';
+export type { OnProgress } from './shared/progress.js';
+export type { Speeds } from './shared/statistics.js';
+export { findDifference, hashFolios } from './shared/verify.js';

@@ -1,0 +1,290 @@
+import {
+  type AddressSpace,
+  ErrnoError,
+  errnoName,
+  type Flow,
+  type Frames,
+  formatSize,
+  fractionCopy,
+  Machine,
+  MiB,
+  type MigratorName,
+  NR_MAX_BATCHED_MIGRATION,
+  type Order,
+  orderOf,
+  PAGE_SIZE,
+  type Phases,
+  PhysicalMemory,
+  type Vmstat,
+} from 'mtcopy';
+import { median } from 'simple-statistics';
+import { collectGarbage } from '../shared/collect-garbage.js';
+import { combine } from '../shared/combine.js';
+import { fillWithPattern, inputSize } from '../shared/fill.js';
+import { ageNode } from '../shared/frames.js';
+import type { OnProgress } from '../shared/progress.js';
+import { growth, type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
+import { hashFolios } from '../shared/verify.js';
+
+/** What to measure: every combination of the lists. */
+export interface MigrateSweep {
+  /** Sizes of a folio, in bytes: powers of two from 4 KiB to 4 MiB. */
+  readonly folioBytes: readonly number[];
+  /** Folios of anonymous memory. */
+  readonly count: number;
+  /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. */
+  readonly total?: number | undefined;
+  readonly migrators: readonly MigratorName[];
+  /** Threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
+  readonly threads: readonly number[];
+  /** Batches that `'mtcopy'` has under way at once, 1 to 4; `'kernel'` has 1. */
+  readonly inFlight: readonly number[];
+  readonly flows: readonly Flow[];
+  /** How the frames lie that the memory is, and that it goes to. */
+  readonly frames: readonly Frames[];
+  /** Measured runs of each combination, above 0; one or more before them warm up. */
+  readonly runs: number;
+  /** A file whose page cache is mapped too, and moves with the anonymous memory. */
+  readonly input?: string | undefined;
+}
+
+/** One combination and what it measured. */
+export interface MigrateMeasurement {
+  readonly migrator: MigratorName;
+  readonly flow: Flow;
+  /** Threads that copied; 1 for `'kernel'`. */
+  readonly threads: number;
+  /** Batches under way at once. With more than 1 the phases overlap in time. */
+  readonly batchesInFlight: number;
+  readonly folioBytes: number;
+  /** Folios moved in a run, the file's among them. */
+  readonly folios: number;
+  readonly frames: Frames;
+  /** 10^9 bytes migrated a second. */
+  readonly gbps: Speeds;
+  /** Median wall time of a run, for each 4 KiB page. */
+  readonly nsPerPage: number;
+  /** Median nanoseconds of each phase in a run. */
+  readonly phasesNs: Phases;
+  /** Median fraction F of a run's phases that its copies took. */
+  readonly fractionCopy: number;
+  /** By how much the machine's counters went up, in all measured runs together. */
+  readonly vmstat: Vmstat;
+  /** Wall time of each run, in the order they were made. */
+  readonly samplesNs: readonly number[];
+  /** Every byte was hashed, and every page's node looked up, after each run. */
+  readonly verified: true;
+}
+
+/** A combination of migrator, threads, batches in flight and flow. */
+interface Setting {
+  readonly migrator: MigratorName;
+  readonly threads: number;
+  readonly batchesInFlight: number;
+  readonly flow: Flow;
+}
+
+/** What one run measured. */
+interface Run {
+  readonly ns: number;
+  readonly phasesNs: Phases;
+  readonly vmstat: Vmstat;
+}
+
+/** Memory in folios of one size, whose frames lie in one way, that moves back and forth between two nodes. */
+interface Layout {
+  readonly machine: Machine;
+  readonly mm: AddressSpace;
+  readonly order: Order;
+  readonly folioBytes: number;
+  /** Virtual address of each folio. */
+  readonly addresses: Float64Array;
+  /** SHA-256 of all bytes, as they were filled. */
+  readonly hash: string;
+  /** The node that it is on. */
+  node: 0 | 1;
+}
+
+/** Bytes that each combination migrates at least before it is measured: by then the code is compiled. */
+const WARM_UP_BYTES = 128 * MiB;
+/** The rounds that this may take at most, however little a run migrates. */
+const MAX_WARM_UP_ROUNDS = 64;
+
+/**
+ * Migrates memory with move_pages from node 0 to node 1 and, in the next run, back, in every combination, in turns: each
+ * round runs every combination once, for only runs side by side compare. Every run is verified outside its timed section.
+ *
+ * @throws ErrnoError EINVAL for a total that is no multiple of a folio size, or an input that isn't a file with something
+ * in it; ENOENT if there is none; ENOMEM for more memory than there is; EIO if anything came out wrong.
+ */
+export async function sweepMigrations(sweep: MigrateSweep, onProgress: OnProgress): Promise<MigrateMeasurement[]> {
+  const layouts = combine(sweep.folioBytes, sweep.frames);
+  const sizes = sweep.folioBytes.map((folioBytes) => bytesToMove(sweep, folioBytes));
+  // Now, and not once the smaller ones are measured.
+  PhysicalMemory.create({ nodes: [Math.max(...sizes), Math.max(...sizes)] });
+  const settings = combineSettings(sweep);
+  const rounds = layouts.map(([folioBytes]) => warmUpRounds(bytesToMove(sweep, folioBytes)) + sweep.runs);
+  const runs = rounds.reduce((sum, count) => sum + count * settings.length, 0);
+  const results: MigrateMeasurement[] = [];
+  let done = 0;
+  for (const [folioBytes, frames] of layouts) {
+    results.push(...(await measure(sweep, settings, folioBytes, frames, () => onProgress(done++, runs))));
+    collectGarbage();
+  }
+  return results;
+}
+
+/** All measurements of one folio size and one way in which frames lie, on a machine of their own. */
+async function measure(
+  sweep: MigrateSweep,
+  settings: readonly Setting[],
+  folioBytes: number,
+  frames: Frames,
+  onRun: () => void,
+): Promise<MigrateMeasurement[]> {
+  const machine = await bootFor(sweep, folioBytes, frames);
+  try {
+    const layout = layOut(machine, sweep, folioBytes);
+    const measured = await sweepLayout(sweep, settings, layout, onRun);
+    return settings.map((setting, i) => summarize(setting, layout, frames, measured[i]));
+  } finally {
+    await machine.close();
+  }
+}
+
+/** Bytes of a run: the anonymous memory's, and the file's in whole folios. */
+function bytesToMove({ count, total, input }: MigrateSweep, folioBytes: number): number {
+  orderOf(folioBytes);
+  const anonymous = total ?? count * folioBytes;
+  if (anonymous < folioBytes || anonymous % folioBytes !== 0) {
+    const problem = `must be a multiple of the folio size ${formatSize(folioBytes)}, above 0`;
+    throw new ErrnoError('EINVAL', `total: ${problem}, got ${formatSize(anonymous)}`);
+  }
+  return anonymous + (input === undefined ? 0 : Math.ceil(inputSize(input) / folioBytes) * folioBytes);
+}
+
+function combineSettings({ flows, migrators, threads, inFlight }: MigrateSweep): Setting[] {
+  const manners = combine(threads, inFlight).map(([threads, batchesInFlight]) => ({ threads, batchesInFlight }));
+  const copiers = migrators.flatMap((migrator) =>
+    (migrator === 'kernel' ? [{ threads: 1, batchesInFlight: 1 }] : manners).map((manner) => ({ migrator, ...manner })),
+  );
+  return combine(flows, copiers).map(([flow, copier]) => ({ ...copier, flow }));
+}
+
+function warmUpRounds(bytes: number): number {
+  return Math.min(MAX_WARM_UP_ROUNDS, Math.ceil(WARM_UP_BYTES / bytes));
+}
+
+/** Boots a machine whose nodes have just the room that is needed. */
+async function bootFor(sweep: MigrateSweep, folioBytes: number, frames: Frames): Promise<Machine> {
+  const bytes = bytesToMove(sweep, folioBytes);
+  // Freed folios are handed out again in the order in which they were freed: ascending or shuffled in every run.
+  const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, pcpHigh: Number.POSITIVE_INFINITY });
+  if (frames === 'shuffled') {
+    for (const { id } of machine.memory.nodes) ageNode(machine.memory, id, orderOf(folioBytes), id + 1);
+  }
+  return machine;
+}
+
+/** Maps and fills on node 0 all that is to be moved. */
+function layOut(machine: Machine, { count, total, input }: MigrateSweep, folioBytes: number): Layout {
+  const mm = machine.createAddressSpace();
+  const common = { folioSize: folioBytes, populate: true } as const;
+  const anonymous = mm.mmap({ ...common, length: total ?? count * folioBytes });
+  const order = orderOf(folioBytes);
+  fillWithPattern(machine.memory, locate(mm, anonymous.folios(), order, 0), folioBytes);
+  const file = input === undefined ? undefined : mm.mmap({ ...common, file: input, shared: true });
+  const addresses = Float64Array.from([...anonymous.folios(), ...(file?.folios() ?? [])]);
+  const hash = hashFolios(machine.memory, locate(mm, addresses, order, 0), folioBytes);
+  return { machine, mm, order, folioBytes, addresses, hash, node: 0 };
+}
+
+/** The frame of each folio, through the page table. @throws ErrnoError EIO unless each is whole and on `node` */
+function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: number): Uint32Array {
+  const pfns = new Uint32Array(addresses.length);
+  for (let i = 0; i < addresses.length; i++) {
+    const folio = mm.folioAt(addresses[i]);
+    if (folio?.order !== order || folio.nid !== node) {
+      throw new ErrnoError('EIO', `folio ${i} of ${addresses.length} is not, or not whole, on node ${node}`);
+    }
+    pfns[i] = folio.pfn;
+  }
+  return pfns;
+}
+
+/** The measured runs of each setting. */
+async function sweepLayout(
+  sweep: MigrateSweep,
+  settings: readonly Setting[],
+  layout: Layout,
+  onRun: () => void,
+): Promise<Run[][]> {
+  const measured = settings.map((): Run[] => []);
+  const warmUps = warmUpRounds(layout.addresses.length * layout.folioBytes);
+  for (let round = 0; round < warmUps + sweep.runs; round++) {
+    for (let turn = 0; turn < settings.length; turn++) {
+      // Every other round goes backwards, or with an even number of settings each would always move in one direction.
+      const which = round % 2 === 0 ? turn : settings.length - 1 - turn;
+      onRun();
+      const run = await runOnce(layout, settings[which]);
+      if (round >= warmUps) measured[which]?.push(run);
+    }
+  }
+  return measured;
+}
+
+/** Migrates everything to the other node, and verifies it. */
+async function runOnce(layout: Layout, { threads, ...settings }: Setting): Promise<Run> {
+  const { machine, mm, addresses, folioBytes } = layout;
+  machine.threads = threads;
+  const target = layout.node === 0 ? 1 : 0;
+  // Not timed: a batch goes there and back, so that the threads attach, and whoever ran before leaves the caches.
+  const batch = addresses.subarray(0, Math.max(1, NR_MAX_BATCHED_MIGRATION / (folioBytes / PAGE_SIZE)));
+  for (const node of [target, layout.node]) await machine.movePages(mm, batch, { node, ...settings });
+  const before = machine.vmstat;
+  const started = performance.now();
+  const { status, notMigrated, stats } = await machine.movePages(mm, addresses, { node: target, ...settings });
+  const ns = Math.round((performance.now() - started) * 1e6);
+  const vmstat = machine.vmstat;
+  layout.node = target;
+  verify(layout, status, notMigrated);
+  return { ns, phasesNs: stats.phasesNs, vmstat: growth(vmstat, before) };
+}
+
+/** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
+function verify({ machine, mm, addresses, order, folioBytes, hash, node }: Layout, status: Int32Array, left: number) {
+  const wrong = status.findIndex((outcome) => outcome !== node);
+  if (wrong >= 0 || left > 0) {
+    const outcome = status[wrong] ?? node;
+    const why = outcome < 0 ? errnoName(outcome) : `it is on node ${outcome}`;
+    throw new ErrnoError('EIO', `${left} of ${status.length} folios were not migrated; folio ${wrong}: ${why}`);
+  }
+  if (hashFolios(machine.memory, locate(mm, addresses, order, node), folioBytes) !== hash) {
+    throw new ErrnoError('EIO', 'memory was changed by its migration');
+  }
+}
+
+function summarize(setting: Setting, layout: Layout, frames: Frames, runs: readonly Run[]): MigrateMeasurement {
+  const { folioBytes, addresses } = layout;
+  const bytes = addresses.length * folioBytes;
+  const samplesNs = runs.map(({ ns }) => ns);
+  return {
+    ...setting,
+    folioBytes,
+    folios: addresses.length,
+    frames,
+    gbps: speedsOf(bytes, samplesNs),
+    nsPerPage: median(samplesNs) / (bytes / PAGE_SIZE),
+    phasesNs: medianPhases(runs),
+    fractionCopy: median(runs.map(({ phasesNs }) => fractionCopy(phasesNs))),
+    vmstat: sumCounts(runs.map(({ vmstat }) => vmstat)),
+    samplesNs,
+    verified: true,
+  };
+}
+
+function medianPhases(runs: readonly Run[]): Phases {
+  const names = Object.keys(runs[0].phasesNs) as (keyof Phases)[];
+  const medians = names.map((name) => [name, Math.round(median(runs.map(({ phasesNs }) => phasesNs[name])))]);
+  return Object.fromEntries(medians);
+}

@@ -1,0 +1,81 @@
+import { formatSize, PAGE_SIZE } from 'mtcopy';
+import sparkly from 'sparkly';
+import { bar } from '../shared/bar.js';
+import { type SettingColumn, type SettingColumns, splitSettings } from '../shared/columns.js';
+import { migratorText, PHASES } from '../shared/phases.js';
+import { createTable } from '../shared/table.js';
+import type { MigrateMeasurement } from './measure.js';
+
+const BAR_WIDTH = 12;
+
+const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
+  { head: 'folio', of: (row) => formatSize(row.folioBytes), phrase: (text) => `folios of ${text}` },
+  { head: 'frames', of: (row) => row.frames, phrase: (text) => text },
+  { head: 'flow', of: (row) => row.flow, phrase: (text) => `flow ${text}` },
+  { head: 'migrator', of: migratorText, phrase: (text) => `migrator ${text}` },
+  {
+    head: 'in\nflight',
+    of: (row) => String(row.batchesInFlight),
+    phrase: (text) => (text === '1' ? '' : `${text} batches in flight`),
+  },
+];
+
+const EXPLANATION = `GB/s: 10^9 bytes migrated a second. F: the fraction of the phases that is copying.
+Every run was verified: each page is on its node, and all bytes have the SHA-256 that they had.`;
+
+/**
+ * The measurements as a heading and two tables for a terminal: how fast, and where the time went.
+ *
+ * @param what moved in every run, for the heading
+ */
+export function migrateTable(rows: readonly MigrateMeasurement[], what: string): string {
+  const settings = splitSettings(what, SETTINGS, rows);
+  return [
+    settings.heading,
+    throughputTable(rows, settings),
+    'Nanoseconds for each 4 KiB page, by phase:',
+    phasesTable(rows, settings),
+    EXPLANATION,
+  ].join('\n');
+}
+
+type Settings = SettingColumns<MigrateMeasurement>;
+
+function throughputTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
+  const full = Math.max(...rows.map((row) => row.gbps.best));
+  const table = createTable(settings.heads, ['GB/s', 'best', 'ns a page'], ['median', 'each run']);
+  for (const row of rows) {
+    const { best, median } = row.gbps;
+    table.push([
+      ...settings.of(row),
+      median.toFixed(1),
+      best.toFixed(1),
+      nanoseconds(row.nsPerPage),
+      bar(median, full, BAR_WIDTH).padEnd(BAR_WIDTH),
+      sparkly(
+        row.samplesNs.map((ns) => bytesOf(row) / ns),
+        { minimum: 0, maximum: full },
+      ),
+    ]);
+  }
+  return table.toString();
+}
+
+function phasesTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
+  const table = createTable(settings.heads, [...PHASES.map(({ head }) => head), 'F']);
+  for (const row of rows) {
+    const pages = bytesOf(row) / PAGE_SIZE;
+    const phases = PHASES.map(({ name }) => nanoseconds(row.phasesNs[name] / pages));
+    table.push([...settings.of(row), ...phases, row.fractionCopy.toFixed(2)]);
+  }
+  return table.toString();
+}
+
+/** Three digits are enough to compare, and small folios' phases have no more. */
+function nanoseconds(ns: number): string {
+  return ns < 10 ? ns.toFixed(1) : ns.toFixed(0);
+}
+
+function bytesOf({ folios, folioBytes }: MigrateMeasurement): number {
+  return folios * folioBytes;
+}

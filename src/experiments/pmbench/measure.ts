@@ -1,0 +1,206 @@
+import { createHistogram } from 'node:perf_hooks';
+import {
+  ErrnoError,
+  type Flow,
+  formatSize,
+  fractionCopy,
+  type Latencies,
+  MAX_CPUS,
+  Machine,
+  MiB,
+  type MigrationWaits,
+  type MigratorName,
+  orderOf,
+  PAGE_SIZE,
+  type Phases,
+  type Vmstat,
+} from 'mtcopy';
+import type { OnProgress } from '../shared/progress.js';
+import { sumCounts } from '../shared/statistics.js';
+import type { Pattern } from './access-pattern.js';
+import { type PmbenchLoad, type PmbenchRun, runPmbench } from './run.js';
+
+/** What to measure: one load, with each flow. */
+export interface PmbenchComparison extends PmbenchLoad {
+  /** CPUs that access the area, 1 to 64. */
+  readonly cpus: number;
+  readonly flows: readonly Flow[];
+  readonly migrator: MigratorName;
+  /** Threads of the migrator `'mtcopy'`, 1 to 64. */
+  readonly threads: number | 'auto';
+  /** Seconds that each flow is measured for, above 0. */
+  readonly seconds: number;
+}
+
+/** One flow and what it measured. */
+export interface PmbenchMeasurement {
+  readonly flow: Flow;
+  readonly migrator: MigratorName;
+  /** Threads that copied; 1 for `'kernel'`. */
+  readonly threads: number;
+  readonly cpus: number;
+  readonly pages: number;
+  readonly folioBytes: number;
+  readonly pattern: Pattern;
+  readonly writeRatio: number;
+  /** Measured. */
+  readonly seconds: number;
+  /** TLB-flush interrupts that the CPUs received. */
+  readonly ipis: number;
+  readonly ipisPerPage: number;
+  /** A flush, from the first interrupt to the last answer. */
+  readonly tlbFlushNs: Latencies;
+  readonly pagesMigrated: number;
+  readonly pagesMigratedPerSecond: number;
+  /** Of all CPUs. */
+  readonly accesses: number;
+  readonly accessesPerSecond: number;
+  /** From the end of an access to the end of the CPU's next. */
+  readonly accessNs: {
+    readonly p50: number;
+    readonly p90: number;
+    readonly p99: number;
+    readonly p999: number;
+    readonly max: number;
+    readonly mean: number;
+  };
+  readonly stores: number;
+  /** Stores made, less those found in memory: anything but 0 is an error of migration. */
+  readonly lostUpdates: number;
+  readonly migrationWaits: MigrationWaits;
+  readonly phasesNs: Phases;
+  readonly fractionCopy: number;
+  readonly vmstat: Vmstat;
+}
+
+/** What `vanilla` does against `serial`, as fractions: -0.99 is 99% less. */
+export interface FlowChange {
+  readonly ipisPerPage: number;
+  readonly pagesMigratedPerSecond: number;
+}
+
+/** What was measured, and what the published work reports. */
+export interface FlowComparison {
+  readonly measured: FlowChange;
+  readonly published: FlowChange;
+}
+
+/**
+ * The change that was published for batched TLB flushing, on a server with two sockets, measured with pmbench while its pages
+ * were moved between two nodes: "[PATCH 0/8] migrate_pages(): batch TLB flushing", 2022-12-26.
+ */
+const PUBLISHED_CHANGE: FlowChange = { ipisPerPage: -0.991, pagesMigratedPerSecond: 2.917 };
+
+/** Runs that a flow's seconds are cut into, for the speed of the machine drifts. */
+const TURNS = 4;
+/** What a node has beyond the area. */
+const SPARE_BYTES = 8 * MiB;
+
+/**
+ * Runs pmbench with each flow on a machine of its own, in turns.
+ *
+ * @throws ErrnoError EINVAL for a wrong load; ENOMEM for more memory than there is; EIO if a migration went wrong in a way that
+ * `lostUpdates` doesn't show.
+ */
+export async function comparePmbenchFlows(
+  comparison: PmbenchComparison,
+  onProgress: OnProgress,
+): Promise<PmbenchMeasurement[]> {
+  check(comparison);
+  const { cpus, flows, migrator, threads, pages, seconds } = comparison;
+  const nodeBytes = pages * PAGE_SIZE + SPARE_BYTES;
+  const settings = { nodes: [nodeBytes, nodeBytes], cpus, migrator, threads };
+  const machines: Machine[] = [];
+  try {
+    for (const _ of flows) machines.push(await Machine.boot(settings));
+    const runs: PmbenchRun[][] = flows.map(() => []);
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const [i, flow] of flows.entries()) {
+        onProgress(turn * flows.length + i, TURNS * flows.length);
+        runs[i]?.push(await runPmbench(machines[i], comparison, flow, seconds / TURNS));
+      }
+    }
+    return flows.map((flow, i) => summarize(comparison, flow, machines[i], runs[i]));
+  } finally {
+    await Promise.all(machines.map((machine) => machine.close()));
+  }
+}
+
+/** `vanilla` against `serial`, and what was published of that; `undefined` unless both were run. */
+export function compareBatching(results: readonly PmbenchMeasurement[]): FlowComparison | undefined {
+  const serial = results.find(({ flow }) => flow === 'serial');
+  const vanilla = results.find(({ flow }) => flow === 'vanilla');
+  if (!serial || !vanilla) return undefined;
+  const change = (of: keyof FlowChange) => vanilla[of] / serial[of] - 1;
+  const measured = { ipisPerPage: change('ipisPerPage'), pagesMigratedPerSecond: change('pagesMigratedPerSecond') };
+  return { measured, published: PUBLISHED_CHANGE };
+}
+
+function check({ cpus, pages, folioBytes, writeRatio, seconds }: PmbenchComparison): void {
+  orderOf(folioBytes);
+  const perFolio = folioBytes / PAGE_SIZE;
+  const isWhole = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to;
+  must(isWhole(cpus, 1, MAX_CPUS), `cpus: must be a whole number from 1 to ${MAX_CPUS}`, cpus);
+  must(isWhole(pages, 1, Number.POSITIVE_INFINITY), 'pages: must be a whole number, 1 or more', pages);
+  must(
+    pages % perFolio === 0,
+    `pages: must be whole folios of ${formatSize(folioBytes)}, a multiple of ${perFolio}`,
+    pages,
+  );
+  must(writeRatio >= 0 && writeRatio <= 1, 'writeRatio: must be a number, from 0 to 1', writeRatio);
+  must(seconds > 0 && seconds < Number.POSITIVE_INFINITY, 'seconds: must be a number above 0', seconds);
+}
+
+function must(isRight: boolean, problem: string, value: number): void {
+  if (!isRight) throw new ErrnoError('EINVAL', `${problem}, got ${value}`);
+}
+
+/** What the runs of one flow on its machine come to together. */
+function summarize(
+  { cpus, pages, folioBytes, pattern, writeRatio, migrator }: PmbenchComparison,
+  flow: Flow,
+  { tlbFlushNs, threads, cpus: { migrationWaits } }: Machine,
+  runs: readonly PmbenchRun[],
+): PmbenchMeasurement {
+  const { seconds, accesses, stores, lostUpdates, latencies, stats, vmstat } = addRuns(runs);
+  const ipis = vmstat.nr_tlb_remote_flush_received;
+  const pagesMigrated = stats.succeeded;
+  return {
+    flow,
+    migrator,
+    threads: migrator === 'kernel' ? 1 : threads,
+    cpus,
+    pages,
+    folioBytes,
+    pattern,
+    writeRatio,
+    seconds,
+    ipis,
+    ipisPerPage: ipis / pagesMigrated,
+    tlbFlushNs,
+    pagesMigrated,
+    pagesMigratedPerSecond: pagesMigrated / seconds,
+    accesses,
+    accessesPerSecond: accesses / seconds,
+    accessNs: {
+      p50: latencies.percentile(50),
+      p90: latencies.percentile(90),
+      p99: latencies.percentile(99),
+      p999: latencies.percentile(99.9),
+      max: latencies.max,
+      mean: latencies.mean,
+    },
+    stores,
+    lostUpdates,
+    migrationWaits,
+    phasesNs: stats.phasesNs,
+    fractionCopy: fractionCopy(stats.phasesNs),
+    vmstat,
+  };
+}
+
+function addRuns(runs: readonly PmbenchRun[]): PmbenchRun {
+  const latencies = createHistogram();
+  for (const run of runs) latencies.add(run.latencies);
+  return { ...sumCounts(runs.map(({ latencies, ...counts }) => counts)), latencies };
+}

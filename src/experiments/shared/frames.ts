@@ -1,0 +1,29 @@
+import { ErrnoError, type PhysicalMemory } from 'mtcopy';
+
+/**
+ * Makes the free folios of an order on a node come out in shuffled order, as on a machine that has run for a while. Takes
+ * and frees them all; no byte of them is touched, so they take no real memory.
+ *
+ * Lasts only in a memory whose `pcpHigh` is `Infinity`: there freed folios are kept in the order in which they were freed, and
+ * never merged.
+ *
+ * @param node number of the node
+ * @param order of the folios, 0 to 10
+ * @param seed of the shuffling
+ */
+export function ageNode(memory: PhysicalMemory, node: number, order: number, seed: number): void {
+  const all = takeAll(memory, node, order);
+  memory.freeFolios(all);
+  memory.freeFolios(memory.allocFolios(all.length, order, { node, frames: 'shuffled', seed }));
+}
+
+/** Allocates every free folio of an order. */
+function takeAll(memory: PhysicalMemory, node: number, order: number): Uint32Array {
+  const pfns: number[] = [];
+  try {
+    for (;;) pfns.push(memory.allocFolio(order, { node }).pfn);
+  } catch (error) {
+    if (!(error instanceof ErrnoError && error.code === 'ENOMEM')) throw error;
+  }
+  return Uint32Array.from(pfns);
+}

@@ -1,0 +1,2 @@
+/** Called before each run: how many are done, and of how many. */
+export type OnProgress = (done: number, runs: number) => void;

@@ -1,0 +1,65 @@
+import { type Checks, oneOf, wholeNumber } from '../check.js';
+import { invalid } from '../errno.js';
+import type { Migrator } from './migrator.js';
+import { BATCH_UNITS, type BatchUnit, FLOWS, type Flow, NR_MAX_BATCHED_MIGRATION } from './modes.js';
+
+/** The migrators that have names. */
+export const MIGRATOR_NAMES = ['kernel', 'mtcopy'] as const;
+/** What copies: `'kernel'`, the calling thread; `'mtcopy'`, a pool of threads. */
+export type MigratorName = (typeof MIGRATOR_NAMES)[number];
+
+/** How migrations are made: a machine's settings, which a call may replace. */
+export interface MigrationSettings {
+  /** What copies the folios: a name, or a migrator of your own. Default: `'kernel'`. */
+  migrator?: MigratorName | Migrator;
+  /** In which order a batch goes through its steps. Default: `'vanilla'`. */
+  flow?: Flow;
+  /** Pages or folios of a batch at most, 1 to 2^20. Default: 512 (NR_MAX_BATCHED_MIGRATION). */
+  batchLimit?: number;
+  /** What the limit counts: `'pages'`, as the mainline kernel, or `'folios'`, as the published benchmarks. Default: `'pages'`. */
+  batchUnit?: BatchUnit;
+  /**
+   * Batches that are under way at once, 1 to 4. With 2 the threads of `'mtcopy'` copy one batch while the calling thread
+   * unmaps the next, which the published series doesn't do: faster, but more pages wait, and phases overlap in time, so
+   * that their sum exceeds the call's. Default: 1.
+   */
+  batchesInFlight?: number;
+}
+
+/** The engine has room for this many batches at once, and more gain nothing. */
+const MAX_IN_FLIGHT = 4;
+
+/** For {@link checkOptions}. */
+export const MIGRATION_SETTINGS: Checks<MigrationSettings> = {
+  migrator: checkMigrator,
+  flow: oneOf(FLOWS),
+  batchLimit: wholeNumber(1, 2 ** 20),
+  batchUnit: oneOf(BATCH_UNITS),
+  batchesInFlight: wholeNumber(1, MAX_IN_FLIGHT),
+};
+
+const DEFAULTS: Required<MigrationSettings> = {
+  migrator: 'kernel',
+  flow: 'vanilla',
+  batchLimit: NR_MAX_BATCHED_MIGRATION,
+  batchUnit: 'pages',
+  batchesInFlight: 1,
+};
+
+/** The settings that a call or a machine was given, checked before, and else those of `base`. */
+export function settingsOf(given: MigrationSettings, base = DEFAULTS): Required<MigrationSettings> {
+  return {
+    migrator: given.migrator ?? base.migrator,
+    flow: given.flow ?? base.flow,
+    batchLimit: given.batchLimit ?? base.batchLimit,
+    batchUnit: given.batchUnit ?? base.batchUnit,
+    batchesInFlight: given.batchesInFlight ?? base.batchesInFlight,
+  };
+}
+
+function checkMigrator(name: string, value: unknown): void {
+  if (MIGRATOR_NAMES.includes(value as MigratorName)) return;
+  const { name: title, copyFolio, copyFolios } = (value ?? {}) as Partial<Migrator>;
+  if (typeof title === 'string' && typeof copyFolio === 'function' && typeof copyFolios === 'function') return;
+  throw invalid(name, `must be ${MIGRATOR_NAMES.map((one) => `'${one}'`).join(', ')} or a Migrator`, value);
+}

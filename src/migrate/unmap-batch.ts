@@ -1,0 +1,84 @@
+import { ERRNO } from '../errno.js';
+import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import { fail, type Migration } from './migration.js';
+import type { MigrateMode } from './modes.js';
+import { migrateFolioDone } from './move.js';
+import { beforeRetry } from './phase-clock.js';
+import { migrateFoliosUndo } from './settle.js';
+import { trySplitFolio } from './split.js';
+import { countSucceeded } from './stats.js';
+import { FREED, migrateFolioUnmap } from './unmap.js';
+
+/** How a batch is to be migrated. */
+export interface BatchManner {
+  readonly mode: MigrateMode;
+  /** How often a folio that answers EAGAIN is tried, in each of the two steps. */
+  readonly passes: number;
+  /** Where the folios go that a large one was split into; `undefined`: don't split. */
+  readonly split: Pfn[] | undefined;
+}
+
+/** Unmaps the folios of a batch, in passes. What it couldn't is among `failed`, or split. */
+export async function unmapFolios(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+  const waits = manner.mode !== 'MIGRATE_ASYNC';
+  let pending = folios.length;
+  for (let pass = 0; pass < manner.passes && pending > 0; pass++) {
+    if (pass > 0) await beforeRetry(migration, manner.mode, pending);
+    let kept = 0;
+    for (let i = 0; i < pending; i++) {
+      const pfn = folios[i] as Pfn;
+      const outcome = migrateFolioUnmap(migration, pfn, waits);
+      const errno = typeof outcome === 'number' ? outcome : await outcome;
+      if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
+      else if (errno !== 0) afterFailedUnmap(migration, pfn, errno, manner);
+      if (migration.isOutOfMemory) return leaveRest(migration, folios, kept, i + 1, pending);
+    }
+    pending = kept;
+  }
+  failAll(migration, folios.subarray(0, pending), ERRNO.EAGAIN);
+}
+
+/** Deals with a folio that could not be unmapped, for another reason than EAGAIN. */
+export function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, { split }: BatchManner): void {
+  const { manager, stats } = migration;
+  const order = manager.memory.page.order[pfn];
+  if (errno === FREED) {
+    // To the kernel a success.
+    countSucceeded(stats, order);
+    migrateFolioDone(migration, pfn);
+    return;
+  }
+  if (errno === ERRNO.ENOMEM && order > 0 && split && trySplitFolio(migration, pfn)) {
+    if (order >= HPAGE_PMD_ORDER) stats.thpSplit++;
+    for (let i = 0; i < 1 << order; i++) split.push((pfn + i) as Pfn);
+    return;
+  }
+  fail(migration, pfn, errno);
+  if (errno === ERRNO.ENOMEM) migration.isOutOfMemory = true;
+}
+
+/** Leaves what was kept for another pass and what was not tried: as the kernel does, once the target has no memory. */
+export function leaveRest(migration: Migration, folios: Uint32Array, kept: number, next: number, end: number): void {
+  failAll(migration, folios.subarray(0, kept), ERRNO.ENOMEM);
+  failAll(migration, folios.subarray(next, end), ERRNO.ENOMEM);
+}
+
+/** Flushes what was unmapped (try_to_unmap_flush); if a CPU doesn't answer, maps it where it was, and ends the call. */
+export function tryToUnmapFlush(migration: Migration): Promise<void> | undefined {
+  const answers = migration.manager.tlb.flush(migration.flush);
+  return answers && undoUnanswered(migration, answers);
+}
+
+async function undoUnanswered(migration: Migration, answers: Promise<void>): Promise<void> {
+  try {
+    await answers;
+  } catch (error) {
+    migration.error = error;
+    migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);
+  }
+}
+
+/** Fails folios that were tried often enough, or need not be. */
+export function failAll(migration: Migration, folios: Uint32Array, errno: number): void {
+  for (const pfn of folios) fail(migration, pfn, errno);
+}

@@ -1,0 +1,66 @@
+import { type PageTable, PTRS_PER_PTE } from '../cpu/page-table.js';
+import { ACCESSED, DIRTY, flagsOf, frameOf, makeEntry, TABLE } from '../cpu/pte.js';
+import { HPAGE_PMD_ORDER, type Vpn } from '../units.js';
+
+/*
+ * Page tables as their owner's thread sees them, which alone writes the entries. It reads them without Atomics: nothing but
+ * accessed and dirty bits changes behind its back, and those it takes out with an exchange.
+ */
+
+/** The entry that says what is mapped at `vpn`: a PMD if that maps it whole, else a PTE. 0 if nothing is. */
+export function entryAt({ pmds, ptes }: PageTable, vpn: number): number {
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
+  return pmd === TABLE ? ptes[vpn] : pmd;
+}
+
+/** Whether `vpn` is mapped by a PMD, present or on its way. */
+export function isPmdMapped({ pmds }: PageTable, vpn: number): boolean {
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
+  return pmd !== 0 && pmd !== TABLE;
+}
+
+/** The frame behind `vpn`, whose entry is present or a migration entry: within a huge mapping, that of the page itself. */
+export function frameAt(table: PageTable, vpn: number, entry: number): number {
+  return frameOf(entry) + (isPmdMapped(table, vpn) ? vpn & (PTRS_PER_PTE - 1) : 0);
+}
+
+/** Makes the PTE level the one to look at for `vpn` (pte_alloc). */
+export function ensurePteLevel({ pmds }: PageTable, vpn: number): void {
+  if (pmds[vpn >> HPAGE_PMD_ORDER] === 0) Atomics.store(pmds, vpn >> HPAGE_PMD_ORDER, TABLE);
+}
+
+/** Whether no page of the PMD that covers `vpn` is mapped. */
+export function isPmdEmpty({ pmds, ptes }: PageTable, vpn: number): boolean {
+  const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
+  if (pmd !== TABLE) return pmd === 0;
+  const first = vpn & -PTRS_PER_PTE;
+  for (let page = first; page < first + PTRS_PER_PTE; page++) if (ptes[page] !== 0) return false;
+  return true;
+}
+
+/**
+ * Maps what a PMD maps with 512 PTEs instead (__split_huge_pmd). The folio stays whole, and CPUs that hold the old
+ * translation reach the same frames by it. Works for a migration entry too.
+ *
+ * @returns whether there was a PMD to split
+ */
+export function splitHugePmd({ pmds, ptes }: PageTable, vpn: Vpn): boolean {
+  const index = vpn >> HPAGE_PMD_ORDER;
+  const first = vpn & -PTRS_PER_PTE;
+  for (;;) {
+    const pmd = Atomics.load(pmds, index);
+    if (pmd === 0 || pmd === TABLE) return false;
+    for (let i = 0; i < PTRS_PER_PTE; i++) ptes[first + i] = makeEntry(frameOf(pmd) + i, flagsOf(pmd));
+    // Orders the PTEs before the PMD that leads to them. It fails if a CPU set a bit since the load: then once more, so
+    // that no dirty bit is lost.
+    if (Atomics.compareExchange(pmds, index, pmd, TABLE) === pmd) return true;
+  }
+}
+
+/** Sets the accessed bit of a present page, and on a store the dirty bit, for the thread that alone replaces entries. */
+export function touch({ pmds, ptes }: PageTable, vpn: number, isStore: boolean): void {
+  const bits = isStore ? ACCESSED | DIRTY : ACCESSED;
+  const index = vpn >> HPAGE_PMD_ORDER;
+  if (pmds[index] === TABLE) Atomics.or(ptes, vpn, bits);
+  else Atomics.or(pmds, index, bits);
+}

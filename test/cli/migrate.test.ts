@@ -1,0 +1,164 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { mtcopy } from '../support/command.js';
+
+const migrate = (...args: string[]) => mtcopy('migrate', ...args);
+
+/** Small and quick. */
+const ONE = ['--total', '4M', '--runs', '1', '--migrator', 'kernel', '--flow', 'pre-copy'];
+
+const number = expect.any(Number);
+const phasesNs = { isolate: number, unmap: number, flush: number, copy: number, move: number, putBack: number };
+
+describe('mtcopy migrate', () => {
+  it('prints how fast and where the time went, and nothing on standard error that is no terminal', () => {
+    const { status, stdout, stderr } = migrate('--total', '8M', '--runs', '2', '--folio-size', '2M');
+    expect(status).toBe(0);
+    expect(stderr).toBe('');
+    const lines = stdout.split('\n');
+    expect(lines[0]).toBe('8M of anonymous memory, folios of 2M, sequential');
+    // The first line of a heading, and 2 flows with kernel, mtcopy×1 and mtcopy×2, in each of two tables.
+    expect(lines.filter((line) => /^│ (flow|vanilla|pre-copy) /.test(line))).toHaveLength(14);
+    expect(stdout).toContain('mtcopy×2');
+  });
+
+  it('fits a terminal of 100 columns, however much varies', () => {
+    const { stdout } = migrate(
+      ...['--total', '4M', '--runs', '7', '--folio-size', '512K,2M', '--threads', '1,2'],
+      ...['--flow', 'serial,batch-move', '--frames', 'sequential,shuffled'],
+    );
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
+  });
+
+  it('prints one JSON object with every combination', () => {
+    const { stdout } = migrate(
+      ...[
+        '--runs',
+        '3',
+        '--json',
+        '--count',
+        '8',
+        '--folio-size',
+        '4K,64K,4M',
+        '--threads',
+        '1,3',
+        '--in-flight',
+        '1,2',
+      ],
+      ...[
+        '--migrator',
+        'kernel,mtcopy',
+        '--flow',
+        'serial,vanilla,batch-move,pre-copy',
+        '--frames',
+        'sequential,shuffled',
+      ],
+    );
+    const { command, host, results } = JSON.parse(stdout);
+    expect(command).toBe('migrate');
+    expect(host).toMatchObject({ node: process.version, cores: number });
+    // The kernel's migrator has one thread and one batch in flight, mtcopy one thread or three, and one batch or two.
+    expect(results).toHaveLength(3 * 2 * 4 * 5);
+    expect(results.filter(({ migrator }: { migrator: string }) => migrator === 'kernel')).toHaveLength(3 * 2 * 4);
+    const combinations = results.map((result: Record<string, unknown>) =>
+      [result.folioBytes, result.frames, result.flow, result.migrator, result.threads, result.batchesInFlight].join(),
+    );
+    expect(new Set(combinations).size).toBe(results.length);
+    for (const result of results) {
+      const pages = (8 * result.folioBytes) / 4096;
+      const huge = result.folioBytes < 2 ** 21 ? 0 : 8;
+      expect(result).toEqual({
+        migrator: expect.stringMatching(/^(kernel|mtcopy)$/),
+        flow: expect.stringMatching(/^(serial|vanilla|batch-move|pre-copy)$/),
+        threads: number,
+        batchesInFlight: number,
+        folioBytes: number,
+        folios: 8,
+        frames: expect.stringMatching(/^(sequential|shuffled)$/),
+        gbps: { best: number, median: number },
+        nsPerPage: number,
+        phasesNs,
+        fractionCopy: number,
+        vmstat: {
+          // Of the three measured runs, and of nothing else.
+          pgmigrate_success: 3 * pages,
+          pgmigrate_fail: 0,
+          thp_migration_success: 3 * huge,
+          thp_migration_fail: 0,
+          thp_migration_split: 0,
+          nr_tlb_remote_flush: 0,
+          nr_tlb_remote_flush_received: 0,
+        },
+        samplesNs: [number, number, number],
+        verified: true,
+      });
+      const median = result.samplesNs.toSorted((a: number, b: number) => a - b)[1];
+      expect(result.nsPerPage).toBeCloseTo(median / pages, 6);
+      expect(result.gbps.median).toBeCloseTo((pages * 4096) / median, 6);
+      expect(result.gbps.best).toBeGreaterThanOrEqual(result.gbps.median);
+      expect(result.fractionCopy).toBeGreaterThan(0);
+      expect(result.fractionCopy).toBeLessThan(1);
+    }
+  });
+
+  it("moves a file's page cache too, in whole folios", () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mtcopy-input-'));
+    const input = join(folder, 'input');
+    const foliosOf = (...args: string[]) => {
+      const { stdout, stderr } = migrate(...ONE, '--folio-size', '64K', '--json', '--input', input, ...args);
+      expect(stderr).toBe('');
+      const [{ folios, verified }] = JSON.parse(stdout).results;
+      expect(verified).toBe(true);
+      return folios;
+    };
+    writeFileSync(input, 'shorter than a page');
+    expect(foliosOf()).toBe(64 + 1);
+    writeFileSync(input, Buffer.alloc(3 * 2 ** 20 + 1, 'longer than a folio'));
+    expect(foliosOf()).toBe(64 + 49);
+    expect(foliosOf('--frames', 'shuffled')).toBe(64 + 49);
+    expect(migrate(...ONE, '--input', input).stdout).toContain('4M of anonymous memory and the page cache of input,');
+    expect(migrate(...ONE, '--input', folder)).toMatchObject({ status: 2, stdout: '' });
+    writeFileSync(input, '');
+    expect(migrate(...ONE, '--input', input)).toMatchObject({ status: 2, stdout: '' });
+    rmSync(folder, { recursive: true });
+    const { status, stdout, stderr } = migrate(...ONE, '--input', input);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain(`ENOENT: input: there is no ${input}`);
+  });
+
+  it.each([
+    [['--thread', '2'], 'Did you mean --threads?'],
+    [['--threads', '0'], "threads: must be a whole number from 1 to 64, or 'auto', got 0"],
+    [['--folio-size', '3K'], 'power of two'],
+    [['--folio-size', '8M'], 'power of two from 4K to 4M'],
+    [['--runs', '0'], 'whole number above 0'],
+    [['--count', '1.5'], 'whole number above 0'],
+    [['--frames', 'random'], "'random' is none of sequential, shuffled"],
+    [['--flow', 'vanilla,chocolate'], "'chocolate' is none of serial, vanilla, batch-move, pre-copy"],
+    [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy"],
+    [['--total', '3M', '--folio-size', '4K,2M'], "multiple of the folio size 2M, above 0, got 3M"],
+    [['--total', '0'], 'above 0'],
+    [['--total', '4M', '--count', '2'], "option '--total <size>' cannot be used with option '--count <folios>'"],
+  ])('refuses %j with status 2', (args, message) => {
+    const { status, stdout, stderr } = migrate(...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+
+  it.each([
+    [['--total', '2G']],
+    [['--count', '512', '--folio-size', '4K,4M']],
+    [['--count', '508', '--folio-size', '4M', '--input', process.execPath]],
+  ])('says how much memory there can be before it measures anything, for %j', (args) => {
+    const { status, stdout, stderr } = migrate(...args);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain('ENOMEM');
+    expect(stderr).toContain('ask for at most 4064M');
+  });
+
+  it('shows its help', () => {
+    expect(migrate('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('--migrator') });
+  });
+});

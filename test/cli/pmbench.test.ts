@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { mtcopy } from '../support/command.js';
+
+const SHORT = ['--pages', '1024', '--seconds', '0.5'];
+
+const pmbench = (...args: string[]) => mtcopy('pmbench', ...args);
+
+const number = expect.any(Number);
+const positive = { asymmetricMatch: (value: unknown) => typeof value === 'number' && value > 0 };
+
+const RESULT = {
+  flow: expect.any(String),
+  migrator: 'kernel',
+  threads: 1,
+  cpus: 2,
+  pages: 1024,
+  folioBytes: 4096,
+  pattern: 'uniform',
+  writeRatio: 0.5,
+  seconds: positive,
+  ipis: positive,
+  ipisPerPage: positive,
+  tlbFlushNs: { count: positive, min: number, mean: number, max: number, p50: number, p90: number, p99: number },
+  pagesMigrated: positive,
+  pagesMigratedPerSecond: positive,
+  accesses: positive,
+  accessesPerSecond: positive,
+  accessNs: { p50: positive, p90: positive, p99: positive, p999: positive, max: positive, mean: positive },
+  stores: positive,
+  lostUpdates: 0,
+  migrationWaits: { count: number, maxNs: number, buckets: expect.any(Array) },
+  phasesNs: { isolate: number, unmap: number, flush: number, copy: number, move: number, putBack: number },
+  fractionCopy: number,
+  vmstat: {
+    pgmigrate_success: positive,
+    pgmigrate_fail: number,
+    thp_migration_success: 0,
+    thp_migration_fail: 0,
+    thp_migration_split: 0,
+    nr_tlb_remote_flush: positive,
+    nr_tlb_remote_flush_received: positive,
+  },
+};
+
+describe('mtcopy pmbench', () => {
+  it('prints one JSON object with a result a flow, and what batching changed', () => {
+    const { status, stdout, stderr } = pmbench(...SHORT, '--json');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const { command, host, results, comparison } = JSON.parse(stdout);
+    expect(command).toBe('pmbench');
+    expect(host).toMatchObject({ node: process.version });
+    expect(results).toEqual([
+      { ...RESULT, flow: 'serial' },
+      { ...RESULT, flow: 'vanilla' },
+    ]);
+    const [serial, vanilla] = results;
+    for (const { vmstat, ipis, ipisPerPage, pagesMigrated, stores, accesses } of results) {
+      expect(vmstat).toMatchObject({ nr_tlb_remote_flush_received: ipis, pgmigrate_success: pagesMigrated });
+      expect(ipisPerPage).toBe(ipis / pagesMigrated);
+      expect(stores / accesses).toBeCloseTo(0.5, 1);
+    }
+    // Each of the 2 CPUs gets one a page, or one for a batch of 512.
+    expect(serial.ipisPerPage).toBeCloseTo(2, 1);
+    expect(vanilla.ipisPerPage).toBeCloseTo(2 / 512, 3);
+    expect(comparison.published).toEqual({ ipisPerPage: -0.991, pagesMigratedPerSecond: 2.917 });
+    expect(comparison.measured.ipisPerPage).toBe(vanilla.ipisPerPage / serial.ipisPerPage - 1);
+    console.log(`${serial.stores + vanilla.stores} stores, none lost`);
+  });
+
+  it.each([
+    ['normal', '64K', 'mtcopy'],
+    ['linear', '2M', 'kernel'],
+  ])('runs every flow: %s, %s, %s', (pattern, folioSize, migrator) => {
+    const { status, stdout } = pmbench(
+      ...[
+        ...SHORT,
+        '--pattern',
+        pattern,
+        '--folio-size',
+        folioSize,
+        '--migrator',
+        migrator,
+        '--threads',
+        '2',
+        '--json',
+      ],
+      ...['--flow', 'serial,vanilla,batch-move,pre-copy', '--cpus', '1', '--write-ratio', '1'],
+    );
+    expect(status).toBe(0);
+    const { results } = JSON.parse(stdout);
+    expect(results.map(({ flow }: { flow: string }) => flow)).toEqual(['serial', 'vanilla', 'batch-move', 'pre-copy']);
+    for (const result of results) {
+      expect(result).toMatchObject({
+        pattern,
+        migrator,
+        threads: migrator === 'kernel' ? 1 : 2,
+        cpus: 1,
+        writeRatio: 1,
+        lostUpdates: 0,
+        pagesMigrated: positive,
+      });
+      expect(result.stores).toBe(result.accesses);
+    }
+  });
+
+  it('prints tables, the waits, and the published figures beside its own', () => {
+    const { status, stdout, stderr } = pmbench(...SHORT);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('2 CPUs on 1024 pages in folios of 4K, uniform, 50% stores, migrator kernel');
+    expect(stdout).toMatch(/Waits at migration entries with serial: \d/);
+    expect(stdout).toMatch(/IPIs a page +│ +-\d+\.\d% │ +-99\.1%/);
+    expect(stdout).toMatch(/pages migrated a second │ +[-+]\d+\.\d% │ +\+291\.7%/);
+  });
+
+  it('fits a terminal of 100 columns, and names the threads that copied', () => {
+    const { stdout } = pmbench(
+      ...['--pages', '1024', '--seconds', '0.5', '--cpus', '1', '--migrator', 'mtcopy', '--threads', '2'],
+      ...['--flow', 'serial,vanilla,batch-move,pre-copy'],
+    );
+    expect(stdout).toContain('1 CPU on 1024 pages in folios of 4K, uniform, 50% stores, migrator mtcopy×2');
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
+  });
+
+  it('compares nothing if one of the two flows is left out', () => {
+    const { stdout } = pmbench(...SHORT, '--flow', 'pre-copy', '--json');
+    expect(Object.keys(JSON.parse(stdout))).toEqual(['command', 'host', 'results']);
+  });
+
+  it.each([
+    [['--cpus', '65'], 'cpus: must be a whole number from 1 to 64, got 65'],
+    [['--cpus', '0'], 'whole number above 0'],
+    [['--pages', '0'], 'whole number above 0'],
+    [['--pages', '513', '--folio-size', '2M'], 'whole folios of 2M, a multiple of 512, got 513'],
+    [['--folio-size', '8K,4K'], 'folio size'],
+    [['--folio-size', '8M'], 'power of two from 4K to 4M'],
+    [['--pattern', 'zipf'], "'zipf' is none of uniform, normal, linear"],
+    [['--write-ratio', '1.5'], 'writeRatio: must be a number, from 0 to 1, got 1.5'],
+    [['--write-ratio', 'half'], 'must be a number'],
+    [['--flow', 'serial,batched'], "'batched' is none of serial, vanilla, batch-move, pre-copy"],
+    [['--migrator', 'dcbm'], "'dcbm' is none of kernel, mtcopy"],
+    [['--migrator', 'kernel,mtcopy'], 'must be one of kernel, mtcopy, not a list'],
+    [['--threads', '0'], 'threads: must be a whole number from 1 to 64'],
+    [['--seconds', '0'], 'seconds: must be a number above 0, got 0'],
+    [['--seconds', ''], 'must be a number'],
+    [['--cpu', '2'], 'Did you mean --cpus?'],
+  ])('refuses %j with status 2', (args, message) => {
+    const { status, stdout, stderr } = pmbench(...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+
+  it('says how much memory there can be', () => {
+    const { status, stdout, stderr } = pmbench('--pages', '600000');
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain('ENOMEM');
+  });
+});

@@ -1,0 +1,154 @@
+import { setMaxListeners } from 'node:events';
+import { CopyAbortError, CopyEngine, type CopyPair, type CopyResult, KiB, MiB } from 'mtcopy';
+import { describe, expect, it } from 'vitest';
+import { expectCopied, fillRandom, pairsOf } from '../support/bytes.js';
+import { errorOf } from '../support/errors.js';
+import { MANNERS } from '../support/manners.js';
+import { spin } from '../support/threads.js';
+
+const SIZES = [MiB, ...new Array(300).fill(4096), 3 * MiB, 0, ...new Array(300).fill(9000), 70_001];
+const TOTAL = SIZES.reduce((sum, size) => sum + size, 0);
+
+/** What went wrong is an abort that tells the truth; returns how many items it left. */
+function expectAbort(error: unknown, pairs: readonly CopyPair[], reason?: unknown): number {
+  expect(error).toBeInstanceOf(CopyAbortError);
+  const abort = error as CopyAbortError;
+  expect(abort).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason });
+  expectPartial(abort.result, pairs);
+  return abort.result.failed.length;
+}
+
+function expectPartial(result: CopyResult, pairs: readonly CopyPair[]): void {
+  const left = result.failed.reduce((sum, { index }) => sum + pairs[index].to.byteLength, 0);
+  expect(result.failed.every(({ code }) => code === 'ECANCELED')).toBe(true);
+  expect(result.items + result.failed.length).toBe(pairs.length);
+  const all = pairs.reduce((sum, { to }) => sum + to.byteLength, 0);
+  // All that is missing belongs to items that failed; some of those are copied in part.
+  expect(result.bytes).toBeGreaterThanOrEqual(all - left);
+  expect(result.bytes).toBeLessThanOrEqual(all);
+  expectCopied(pairs, result.failed);
+}
+
+describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
+  const options = { ...manner, threads: 3, memory: '64M', minParallelBytes: 0 };
+
+  it('before the call: nothing is copied', async () => {
+    await using engine = await CopyEngine.create(options);
+    const [to, from] = [engine.allocate(TOTAL), engine.allocate(TOTAL)];
+    fillRandom(from, 1);
+    const pairs = pairsOf(to, from, SIZES);
+    const reason = new Error('enough');
+    const signal = AbortSignal.abort(reason);
+    const error = await errorOf(() => engine.copyBatch(pairs, { signal }));
+    expect(expectAbort(error, pairs, reason)).toBe(pairs.length);
+    expect(error).toMatchObject({ result: { bytes: 0, items: 0, threads: 0, workerNs: 0 } });
+    expectAbort(await errorOf(() => engine.copy(to, from, { signal })), [{ to, from }], reason);
+    expectAbort(await errorOf(() => engine.copyBatch([], { signal })), [], reason);
+    expect(to.every((byte) => byte === 0)).toBe(true);
+    expect(await errorOf(() => engine.copy(to, to.subarray(1), { signal }))).toMatchObject({ code: 'EINVAL' });
+  });
+
+  it('while the call waits for threads: nothing is copied', async () => {
+    await using engine = await CopyEngine.create(options);
+    const [to, from] = [engine.allocate(TOTAL), engine.allocate(TOTAL)];
+    fillRandom(from, 1);
+    engine.threads = 4;
+    const controller = new AbortController();
+    const copying = engine.copy(to, from, { signal: controller.signal });
+    controller.abort();
+    const error = await errorOf(() => copying);
+    expectAbort(error, [{ to, from }], controller.signal.reason);
+    expect(error).toMatchObject({ result: { bytes: 0 } });
+    expect(to.every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('at any moment: what is not named as left is copied, and other calls are too', async () => {
+    await using engine = await CopyEngine.create(options);
+    const from = engine.allocate(TOTAL);
+    const [to, elsewhere] = [engine.allocate(TOTAL), engine.allocate(2 * MiB)];
+    fillRandom(from, 2);
+    const pairs = pairsOf(to, from, SIZES);
+    const others = pairsOf(elsewhere, from, new Array(20).fill(100 * KiB));
+    let aborted = 0;
+    const rounds = 40;
+    for (let round = 0; round < rounds; round++) {
+      to.fill(0);
+      elsewhere.fill(0);
+      const controller = new AbortController();
+      const copying = engine.copyBatch(pairs, { signal: controller.signal });
+      const other = engine.copyBatch(others);
+      spin((Math.random() * round) / 10);
+      if (round % 2) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort('stop');
+      const outcome = await copying.catch((error: unknown) => error);
+      if (outcome instanceof Error) {
+        expect(expectAbort(outcome, pairs, 'stop')).toBeGreaterThan(0);
+        aborted++;
+      } else {
+        expect(outcome).toMatchObject({ bytes: TOTAL, failed: [] });
+        expectCopied(pairs);
+      }
+      expect((await other).failed).toEqual([]);
+      expectCopied(others);
+    }
+    console.info(`${manner.schedule}, ${manner.caller}: ${rounds} aborts, ${aborted} of them in mid-copy`);
+  });
+
+  it('of calls that wait for their turn lets those behind them go on', async () => {
+    await using engine = await CopyEngine.create(options);
+    const [to, from] = [engine.allocate(24 * MiB), engine.allocate(24 * MiB)];
+    fillRandom(from, 3);
+    const controller = new AbortController();
+    const { signal } = controller;
+    setMaxListeners(0, signal);
+    const pairs = pairsOf(to, from, new Array(30).fill(700 * KiB));
+    // More than there are slots, then as many that will be aborted, then some that must still get theirs.
+    const calls = pairs.map((pair, i) => engine.copyBatch([pair], i >= 8 && i < 22 ? { signal } : {}));
+    controller.abort();
+    const outcomes = await Promise.allSettled(calls);
+    for (const [i, { status }] of outcomes.entries()) if (i < 8 || i >= 22) expect(status).toBe('fulfilled');
+    expectCopied(
+      pairs,
+      outcomes.flatMap(({ status }, index) => (status === 'rejected' ? [{ index }] : [])),
+    );
+  });
+
+  it('after the call: nothing changes, and no listener is left', async () => {
+    await using engine = await CopyEngine.create(options);
+    const [to, from] = [engine.allocate(TOTAL), engine.allocate(TOTAL)];
+    fillRandom(from, 4);
+    const controller = new AbortController();
+    let listeners = 0;
+    const { signal } = controller;
+    const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners++;
+      add(...args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+      listeners--;
+      remove(...args);
+    };
+    const result = await engine.copy(to, from, { signal });
+    expect(listeners).toBe(0);
+    controller.abort();
+    expect(result).toMatchObject({ bytes: TOTAL, items: 1, failed: [] });
+    expectCopied([{ to, from }]);
+    expect((await engine.copy(to, from)).failed).toEqual([]);
+  });
+});
+
+it('a timeout ends a copy between foreign buffers', async () => {
+  await using engine = await CopyEngine.create({ threads: 2, memory: '16M' });
+  const [to, from] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(48 * MiB))) as [Uint8Array, Uint8Array];
+  fillRandom(from.subarray(0, MiB), 5);
+  const outcome = await engine.copy(to, from, { signal: AbortSignal.timeout(1) }).catch((error: unknown) => error);
+  if (outcome instanceof CopyAbortError) {
+    expect(outcome.cause).toMatchObject({ name: 'TimeoutError' });
+    expect(outcome.result.failed).toEqual([{ index: 0, code: 'ECANCELED' }]);
+    expect(outcome.result.bytes).toBeLessThan(48 * MiB);
+  } else {
+    expect(outcome).toMatchObject({ bytes: 48 * MiB, failed: [] });
+    expectCopied([{ to, from }]);
+  }
+});

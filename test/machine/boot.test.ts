@@ -1,0 +1,60 @@
+import { Machine } from 'mtcopy';
+import { expect, it } from 'vitest';
+import { errno, errorOf } from '../support/errors.js';
+import { watchWorkers } from '../support/threads.js';
+
+it.each<[string, string, unknown]>([
+  ['null', 'EINVAL', null],
+  ['text', 'EINVAL', '1G'],
+  ['an option that is none', 'EINVAL', { node: ['64M'] }],
+  ['no nodes', 'EINVAL', { nodes: [] }],
+  ['nodes that are no list', 'EINVAL', { nodes: '64M' }],
+  ['a node of nothing', 'EINVAL', { nodes: ['0'] }],
+  ['a node of half a page', 'EINVAL', { nodes: [2048] }],
+  ['a node that is no size', 'EINVAL', { nodes: ['much'] }],
+  ['more memory than there is', 'ENOMEM', { nodes: ['2G', '2G'] }],
+  ['65 CPUs', 'EINVAL', { cpus: 65 }],
+  ['-1 CPUs', 'EINVAL', { cpus: -1 }],
+  ['half a CPU', 'EINVAL', { cpus: 0.5 }],
+  ['CPUs that are no number', 'EINVAL', { cpus: '2' }],
+  ['65 threads', 'EINVAL', { threads: 65 }],
+  ['0 threads', 'EINVAL', { threads: 0 }],
+  ['threads by name', 'EINVAL', { threads: 'many' }],
+  ['a flow that is none', 'EINVAL', { flow: 'parallel' }],
+  ['null for the flow', 'EINVAL', { flow: null }],
+  ['a migrator that is none', 'EINVAL', { migrator: 'dma' }],
+  ['null for the migrator', 'EINVAL', { migrator: null }],
+  ['a migrator that copies nothing', 'EINVAL', { migrator: { name: 'idle' } }],
+  ['a batch of 0', 'EINVAL', { batchLimit: 0 }],
+  ['a batch of half a page', 'EINVAL', { batchLimit: 0.5 }],
+  ['an endless batch', 'EINVAL', { batchLimit: Number.POSITIVE_INFINITY }],
+  ['a batch counted in bytes', 'EINVAL', { batchUnit: 'bytes' }],
+  ['no batch in flight', 'EINVAL', { batchesInFlight: 0 }],
+  ['5 batches in flight', 'EINVAL', { batchesInFlight: 5 }],
+  ['a timeout of 0', 'EINVAL', { ipiTimeoutMs: 0 }],
+  ['a negative timeout', 'EINVAL', { ipiTimeoutMs: -1 }],
+  ['a timeout that is no number', 'EINVAL', { ipiTimeoutMs: Number.NaN }],
+  ['negative lists', 'EINVAL', { pcpHigh: -1 }],
+])('refuses %s: %s', async (_, code, options) => {
+  using workers = watchWorkers();
+  const asked = options && typeof options === 'object' ? { nodes: ['16M'], ...options } : options;
+  expect(await errorOf(() => Machine.boot(asked as never))).toEqual(errno(code));
+  expect(workers.alive.size).toBe(0);
+});
+
+it('has two nodes of 1 GiB and one CPU unless told otherwise', async () => {
+  await using machine = await Machine.boot();
+  expect(machine.memory.nodes.map(({ freePages }) => freePages)).toEqual([2 ** 18, 2 ** 18]);
+  expect(machine.cpus.count).toBe(1);
+  expect(machine.threads).toBeGreaterThanOrEqual(1);
+});
+
+it.each([0, 65, 0.5, 'many'])('refuses to set threads to %s later, too', async (threads) => {
+  await using machine = await Machine.boot({ nodes: ['16M'], threads: 3 });
+  expect(() => {
+    machine.threads = threads as number;
+  }).toThrow(errno('EINVAL'));
+  expect(machine.threads).toBe(3);
+  machine.threads = 2;
+  expect(machine.threads).toBe(2);
+});
