@@ -1,6 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { CopyEngine, MiB, PAGE_SIZE, PhysicalMemory, planCopy } from 'mtcopy';
+import { collectGarbage } from 'mtcopy/experiments';
 import { median } from 'simple-statistics';
 import { allocBatch } from '../support/batches.js';
 import { printTable, showSpread } from '../support/table.js';
@@ -15,9 +14,6 @@ const WORKERS = 16;
 const ROUNDS = 9;
 /** Runs until the optimizing compiler is done with the hot path: before, it puts numbers on the heap, and code. */
 const WARM_UP = 20;
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** `measure` a few times over, after runs that aren't counted. */
 async function repeat(measure: () => number | Promise<number>, uncounted = 1): Promise<number[]> {
@@ -35,7 +31,7 @@ async function milliseconds(run: () => unknown): Promise<number> {
 
 /** Bytes that `run` leaves on the JavaScript heap; what it allocates before the next collection is all there. */
 async function heapBytes(run: () => unknown): Promise<number> {
-  collect();
+  collectGarbage();
   const before = process.memoryUsage().heapUsed;
   await run();
   return process.memoryUsage().heapUsed - before;
@@ -58,7 +54,7 @@ async function memoryAWorker(): Promise<number> {
   await using engine = await CopyEngine.create({ memory, threads: 1, schedule: 'static' });
   const afterCopy = async () => {
     await verifyEach(memory, batch, { engine: () => engine.copyBatch(batch) });
-    collect();
+    collectGarbage();
     return process.memoryUsage().rss;
   };
   const without = await afterCopy();

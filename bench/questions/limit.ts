@@ -26,7 +26,7 @@ function startC(): {
   const program = 'build/memcpy-limit';
   mkdirSync('build', { recursive: true });
   try {
-    execFileSync('cc', ['-O2', '-o', program, 'bench/limit/memcpy-limit.c', '-lpthread'], { stdio: 'inherit' });
+    execFileSync('cc', ['-O2', '-o', program, 'bench/support/memcpy-limit.c', '-lpthread'], { stdio: 'inherit' });
   } catch {
     console.error('bench:limit needs a C compiler, as the command cc.');
     process.exit(1);

@@ -1,6 +1,8 @@
 import {
   type Area,
   CopyEngine,
+  FLOWS,
+  type Frames,
   formatSize,
   Machine,
   type MigrationSettings,
@@ -8,6 +10,7 @@ import {
   orderOf,
   PAGE_SIZE,
 } from 'mtcopy';
+import { ageNode } from 'mtcopy/experiments';
 import { type Contestant, inTurns, ratio, showRatio } from '../support/in-turns.js';
 import { printTable, showSpread } from '../support/table.js';
 
@@ -19,20 +22,14 @@ import { printTable, showSpread } from '../support/table.js';
 const ROUNDS = 31;
 const LENGTH = 256 * 2 ** 20;
 const NODE = 640 * 2 ** 20;
-const FLOWS = ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const;
 
 /** Moves no byte: what is left is the work on metadata. */
 const COPIES_NOTHING: Migrator = { name: 'nothing', copyFolio: () => 0, copyFolios() {} };
 
 /** A machine whose free frames come out in ascending order or, as after a long run, in any. */
-async function boot(order: number, frames: 'sequential' | 'shuffled', threads = 1): Promise<Machine> {
+async function boot(order: number, frames: Frames, threads = 1): Promise<Machine> {
   const machine = await Machine.boot({ nodes: [NODE, NODE], cpus: 0, threads, pcpHigh: Number.POSITIVE_INFINITY });
-  const { memory } = machine;
-  for (const { id, freePages } of frames === 'shuffled' ? memory.nodes : []) {
-    memory.freeFolios(
-      memory.allocFolios(Math.floor(freePages / 2 ** order), order, { node: id, frames, seed: id + 1 }),
-    );
-  }
+  if (frames === 'shuffled') for (const { id } of machine.memory.nodes) ageNode(machine.memory, id, order, id + 1);
   return machine;
 }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { CopyEngine, type CopyItems, formatSize, MiB, PAGE_SIZE, PhysicalMemory, planCopy } from 'mtcopy';
 import { Piscina } from 'piscina';
@@ -22,21 +21,22 @@ const BATCHES = [
 ];
 
 /** A pool whose task is to walk a run of descriptors, and the copy that gives every thread one. */
-function startTasks(memory: PhysicalMemory, threads: number) {
+async function startTasks(memory: PhysicalMemory, threads: number) {
   const pages = Math.ceil((MAX_ITEMS * DESCRIPTOR_BYTES) / PAGE_SIZE) + 1;
   const pfn = memory.allocContig(pages);
   const stop = pfn * PAGE_SIZE;
   const list = stop + 64;
   const words = new Uint32Array(memory.buffer, list, MAX_ITEMS * 3);
   memory.bytes.fill(0, stop, list);
-  // The package exports its entry alone; the walker stands beside it.
-  const walker = new URL('./copy/walker.wasm', `file://${createRequire(import.meta.url).resolve('mtcopy')}`);
+  // The package exports its entry alone; the walker is a module beside it.
+  const walker = new URL('./copy/worker/walker-wasm.js', `file://${createRequire(import.meta.url).resolve('mtcopy')}`);
+  const { WALKER_BASE64 } = await import(walker.href);
   const { Module } = (globalThis as unknown as { WebAssembly: WasmApi }).WebAssembly;
   const pool = new Piscina<WalkTask, number>({
     filename: new URL('../support/walk-task.js', import.meta.url).href,
     workerData: {
       memory: memory.wasm,
-      module: new Module(readFileSync(walker)),
+      module: new Module(Buffer.from(WALKER_BASE64, 'base64')),
       stop,
       poison: memory.poisonAddress,
     } satisfies WalkSetup,
@@ -67,7 +67,7 @@ await using inline = await CopyEngine.create({ memory, minParallelBytes: Number.
 const rows: (string | number)[][] = [];
 for (const threads of [1, 2]) {
   await using engine = await CopyEngine.create({ ...options, threads, minParallelBytes: 0 });
-  const tasks = startTasks(memory, threads);
+  const tasks = await startTasks(memory, threads);
   for (const { total, folioBytes } of BATCHES) {
     const batch = allocBatch(memory, total, folioBytes, 'shuffled');
     const contestants = {

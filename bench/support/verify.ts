@@ -1,12 +1,5 @@
 import type { CopyItems, PhysicalMemory } from 'mtcopy';
-
-/** Throws unless every item's destination holds what its source does. To be called outside timed sections. */
-export function verify(memory: PhysicalMemory, { to, from, bytes }: CopyItems): void {
-  for (let i = 0; i < to.length; i++) {
-    const view = (start: number) => memory.bytes.subarray(start, start + bytes[i]);
-    if (Buffer.compare(view(to[i]), view(from[i])) !== 0) throw new Error(`item ${i} was not copied`);
-  }
-}
+import { findDifference } from 'mtcopy/experiments';
 
 /** Has each contestant copy a batch to destinations that were cleared before, and verifies what it did. */
 export async function verifyEach(
@@ -20,10 +13,7 @@ export async function verifyEach(
       memory.bytes.fill(0, start, start + items.bytes[i]);
     }
     await copy();
-    try {
-      verify(memory, items);
-    } catch (cause) {
-      throw new Error(`${name} copied wrong bytes`, { cause });
-    }
+    const different = findDifference(memory, items);
+    if (different >= 0) throw new Error(`${name} did not copy item ${different}`);
   }
 }

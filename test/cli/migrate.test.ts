@@ -138,7 +138,7 @@ describe('mtcopy migrate', () => {
     [['--frames', 'random'], "'random' is none of sequential, shuffled"],
     [['--flow', 'vanilla,chocolate'], "'chocolate' is none of serial, vanilla, batch-move, pre-copy"],
     [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy"],
-    [['--total', '3M', '--folio-size', '4K,2M'], "multiple of the folio size 2M, above 0, got 3M"],
+    [['--total', '3M', '--folio-size', '4K,2M'], 'multiple of the folio size 2M, above 0, got 3M'],
     [['--total', '0'], 'above 0'],
     [['--total', '4M', '--count', '2'], "option '--total <size>' cannot be used with option '--count <folios>'"],
   ])('refuses %j with status 2', (args, message) => {

@@ -84,7 +84,12 @@ describe('the packed tarball in an empty project', () => {
     });
     const paths = (JSON.parse(listed)[0] as { files: { path: string }[] }).files.map(({ path }) => path);
     expect(paths).toEqual(
-      expect.arrayContaining(['dist/index.js', 'dist/index.d.ts', 'dist/copy/worker/serve.js', 'dist/copy/worker/walker.wasm']),
+      expect.arrayContaining([
+        'dist/index.js',
+        'dist/index.d.ts',
+        'dist/copy/worker/serve.js',
+        'dist/copy/worker/walker.wasm',
+      ]),
     );
     expect(paths.filter((path) => !/^(dist\/|README\.md|LICENSE|CHANGELOG\.md|package\.json)/.test(path))).toEqual([]);
   });

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { Buffer } from 'node:buffer';
 import { KiB } from '../../units.js';
 import { Instance, Module, type SharedWasmMemory, type WasmModule } from '../../wasm.js';
 import type { ForeignBuffers } from '../batch/batch.js';
 import { DESCRIPTOR_WORDS } from '../batch/plan.js';
 import { METHOD, METHOD_FOREIGN, METHOD_MEMORY_COPY, type Slot, STOP } from './job-ring.js';
 import type { CopyRange } from './participate.js';
+import { WALKER_BASE64 } from './walker-wasm.js';
 
 /** Bytes copied between two looks at the stop word. */
 const PIECE = 256 * KiB;
@@ -43,9 +44,9 @@ export interface MethodContext {
 
 let walker: WasmModule | undefined;
 
-/** The WebAssembly walker, which stands beside this file, compiled: about 1 ms, once a process. A module serves every thread. */
+/** The WebAssembly walker, compiled: about 1 ms, once a process. A module serves every thread. */
 export function compileWalker(): WasmModule {
-  walker ??= new Module(readFileSync(new URL('./walker.wasm', import.meta.url)));
+  walker ??= new Module(Buffer.from(WALKER_BASE64, 'base64'));
   return walker;
 }
 

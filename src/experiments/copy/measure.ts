@@ -1,18 +1,17 @@
 import {
   type CallerMode,
   CopyEngine,
-  type CopyItems,
   type CopyMethod,
   ErrnoError,
   type Frames,
   formatSize,
   orderOf,
-  PAGE_SIZE,
   PhysicalMemory,
   type Schedule,
 } from 'mtcopy';
 import { combine } from '../shared/combine.js';
 import { fillFromFile, fillWithPattern, scrub } from '../shared/fill.js';
+import { allocFolioBatch, type FolioBatch } from '../shared/folios.js';
 import type { OnProgress } from '../shared/progress.js';
 import { type Speeds, speedsOf } from '../shared/statistics.js';
 import { findDifference, hashFolios } from '../shared/verify.js';
@@ -63,10 +62,7 @@ interface Setting {
 interface Layout {
   readonly folioBytes: number;
   readonly frames: Frames;
-  readonly from: Uint32Array;
-  readonly to: Uint32Array;
-  /** The batch that copies them. */
-  readonly items: CopyItems;
+  readonly batch: FolioBatch;
   /** Of the source as it was filled. */
   readonly hash: string;
 }
@@ -97,8 +93,7 @@ export async function sweepCopies(sweep: CopySweep, onProgress: OnProgress): Pro
     for (const [folioBytes, frames] of layouts) {
       const layout = layOut(sweep, memory, folioBytes, frames);
       results.push(...(await sweepLayout(sweep, memory, settings, layout, () => onProgress(done++, runs))));
-      memory.freeFolios(layout.from);
-      memory.freeFolios(layout.to);
+      layout.batch.free();
     }
     return results;
   } finally {
@@ -117,17 +112,10 @@ async function createSettings(sweep: CopySweep, memory: PhysicalMemory, settings
 }
 
 function layOut(sweep: CopySweep, memory: PhysicalMemory, folioBytes: number, frames: Frames): Layout {
-  const folios = sweep.total / folioBytes;
-  const from = memory.allocFolios(folios, orderOf(folioBytes), { node: 0, frames, seed: 1 });
-  const to = memory.allocFolios(folios, orderOf(folioBytes), { node: 1, frames, seed: 2 });
-  if (sweep.input !== undefined) fillFromFile(memory, from, folioBytes, sweep.input);
-  else fillWithPattern(memory, from, folioBytes);
-  const items = {
-    to: to.map((pfn) => pfn * PAGE_SIZE),
-    from: from.map((pfn) => pfn * PAGE_SIZE),
-    bytes: new Uint32Array(folios).fill(folioBytes),
-  };
-  return { folioBytes, frames, from, to, items, hash: hashFolios(memory, from, folioBytes) };
+  const batch = allocFolioBatch(memory, sweep.total, folioBytes, frames);
+  if (sweep.input !== undefined) fillFromFile(memory, batch.sources, folioBytes, sweep.input);
+  else fillWithPattern(memory, batch.sources, folioBytes);
+  return { folioBytes, frames, batch, hash: hashFolios(memory, batch.sources, folioBytes) };
 }
 
 /** All measurements over one layout. */
@@ -150,12 +138,18 @@ async function sweepLayout(
       if (run > 0) samplesNs.push(ns);
     }
   }
-  const { folioBytes, frames, from, hash } = layout;
-  if (hashFolios(memory, from, folioBytes) !== hash) throw new ErrnoError('EIO', 'the source was changed by its copy');
+  const {
+    folioBytes,
+    frames,
+    batch: { sources },
+    hash,
+  } = layout;
+  if (hashFolios(memory, sources, folioBytes) !== hash)
+    throw new ErrnoError('EIO', 'the source was changed by its copy');
   return candidates.map(({ setting: { schedule, caller, method }, threads, samplesNs }) => ({
     threads,
     folioBytes,
-    folios: from.length,
+    folios: sources.length,
     frames,
     method,
     schedule,
@@ -171,14 +165,14 @@ async function runOnce(
   memory: PhysicalMemory,
   engine: CopyEngine,
   threads: number,
-  { from, to, folioBytes, items }: Layout,
+  { folioBytes, batch }: Layout,
 ): Promise<number> {
   engine.threads = threads;
   // Not timed: the threads attach, and whoever copied before leaves the caches.
-  await engine.copyBatch(items);
-  scrub(memory, to, folioBytes);
-  const { wallNs, failed } = await engine.copyBatch(items);
-  const different = findDifference(memory, to, from, folioBytes);
+  await engine.copyBatch(batch);
+  scrub(memory, batch.targets, folioBytes);
+  const { wallNs, failed } = await engine.copyBatch(batch);
+  const different = findDifference(memory, batch);
   if (failed.length > 0 || different >= 0) {
     throw new ErrnoError('EIO', `folio ${failed[0]?.index ?? different} was not copied right`);
   }

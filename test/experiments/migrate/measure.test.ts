@@ -1,6 +1,6 @@
 import { type AddressSpace, Machine, MiB, type MigrationSettings, type MovePagesOptions } from 'mtcopy';
+import { type MigrateSweep, sweepMigrations } from 'mtcopy/experiments';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type MigrateSweep, sweepMigrations } from '#src/experiments/migrate/measure.js';
 import { errorOf } from '../../support/errors.js';
 
 const SWEEP: MigrateSweep = {

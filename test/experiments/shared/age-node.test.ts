@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { Machine, MiB, type NodeId, type Order, PhysicalMemory } from 'mtcopy';
+import { ageNode } from 'mtcopy/experiments';
 import { expect, it } from 'vitest';
-import { ageNode } from '#src/experiments/shared/frames.js';
 
 const NODE = 0 as NodeId;
 

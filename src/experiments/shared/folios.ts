@@ -1,0 +1,37 @@
+import { type CopyItems, type Frames, orderOf, PAGE_SIZE, type PhysicalMemory } from 'mtcopy';
+
+/** Folios on node 0, as many on node 1, and the batch that copies the ones to the others. */
+export interface FolioBatch extends CopyItems {
+  /** First frame of each folio on node 0. */
+  readonly sources: Uint32Array;
+  /** First frame of each folio on node 1. */
+  readonly targets: Uint32Array;
+  /** Bytes of all items. */
+  readonly total: number;
+  /** Gives the folios back. */
+  free(): void;
+}
+
+/**
+ * Allocates folios for a batch of `total` bytes; their bytes are what they were. The caller frees them.
+ *
+ * @throws ErrnoError EINVAL for a folio size that is none; ENOMEM if a node has no room
+ */
+export function allocFolioBatch(memory: PhysicalMemory, total: number, folioBytes: number, frames: Frames): FolioBatch {
+  const count = total / folioBytes;
+  const order = orderOf(folioBytes);
+  const sources = memory.allocFolios(count, order, { node: 0, frames, seed: 1 });
+  const targets = memory.allocFolios(count, order, { node: 1, frames, seed: 2 });
+  return {
+    sources,
+    targets,
+    total,
+    from: sources.map((pfn) => pfn * PAGE_SIZE),
+    to: targets.map((pfn) => pfn * PAGE_SIZE),
+    bytes: new Uint32Array(count).fill(folioBytes),
+    free() {
+      memory.freeFolios(sources);
+      memory.freeFolios(targets);
+    },
+  };
+}
