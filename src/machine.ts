@@ -23,6 +23,7 @@ import {
 } from './syscalls/migrate-pages.js';
 import { MOVE_PAGES_OPTIONS, type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
 import { Lifetime } from './threads/lifetime.js';
+import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';
 
 /** Options of {@link Machine.boot}. */
@@ -101,9 +102,11 @@ export class Machine implements AsyncDisposable {
   /**
    * Boots a machine.
    *
-   * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be started.
+   * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be started;
+   * ENOENT as {@link CopyEngine.create}.
    */
   static async boot(options: MachineOptions = {}): Promise<Machine> {
+    await prepareThreads();
     const machine = new Machine(checkOptions(options, OPTIONS));
     // Now, and not within the first migration.
     if (machine.#settings.migrator === 'mtcopy') await machine.#openEngine();

@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
 import { MAX_THREADS } from '../check.js';
 import { ErrnoError } from '../errno.js';
-import { abortOrphans } from '../threads/orphans.js';
+import { ThreadPool } from '../threads/pool.js';
 import { ATTACHED, DETACHED, type JobRing, LEAVING, ringDoorbell, workerState, workerTid } from './worker/job-ring.js';
 import type { WorkerSetup } from './worker/serve.js';
 
@@ -33,41 +31,33 @@ interface Member {
 }
 
 /**
- * The worker threads of one engine. Piscina owns them: it starts them, limits their heaps, reports their end and ends
- * them. Each runs one long task, `serve`, that sleeps on the ring's doorbell between jobs; see the README's figures for
- * why not a task a job.
+ * The worker threads of one engine. Each runs one long task, `serve`, that sleeps on the ring's doorbell between jobs: a
+ * task a job would leave nothing to a caller that blocks, or helps.
  */
 export class Crew {
-  readonly #pool: Piscina<number, void>;
+  readonly #pool: ThreadPool<number, void>;
   readonly #ring: JobRing;
   readonly #onLost: (index: number) => void;
   /** The workers whose task is in flight, by their number. */
   readonly #members: (Member | undefined)[] = [];
-  /** The starts whose workers don't serve yet, the newest last. */
-  readonly #starting = new Set<AbortController>();
   #target = 0;
   /** For each worker, its starts in a row that failed. */
   #failedStarts: number[] = [];
+  /** Why the last of them failed. */
+  #startError: unknown;
   #closing = false;
 
   constructor({ ring, setup, niceIncrement, onLost }: CrewOptions) {
     this.#ring = ring;
     this.#onLost = onLost;
-    this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('./worker-entry.cjs', import.meta.url)),
-      workerData: setup,
-      minThreads: 0,
+    this.#pool = new ThreadPool({
+      url: new URL('./worker/serve.js', import.meta.url),
+      setup,
       maxThreads: MAX_THREADS,
-      concurrentTasksPerWorker: 1,
       idleTimeout: IDLE_THREAD_MS,
       niceIncrement,
       resourceLimits: RESOURCE_LIMITS,
     });
-    // What no task of ours is concerned with: an idle thread that failed, which is replaced when it is wanted, or the answer
-    // of a worker that was just leaving when the pool was destroyed. Without a listener it would end the process.
-    this.#pool.on('error', () => {});
-    // After the current event: Piscina tells before it has taken the thread off its books.
-    this.#pool.on('workerDestroy', () => queueMicrotask(() => this.#failOrphans()));
   }
 
   /** Workers that take jobs now. */
@@ -96,14 +86,15 @@ export class Crew {
   /**
    * Resolves once all workers that there should be take jobs.
    *
-   * @throws ErrnoError EAGAIN if threads can't be started.
+   * @throws ErrnoError EAGAIN if threads can't be started, with the last one's error as its cause
    */
   async ready(): Promise<void> {
     for (let index = 0; index < this.#target && !this.#closing; index++) {
       while (Atomics.load(this.#ring.words, workerState(index)) !== ATTACHED) {
         const member = this.#members[index];
         if (!member) {
-          throw new ErrnoError('EAGAIN', `threads: ${this.#target} cannot be started, they end at once; ask for fewer`);
+          const message = `threads: ${this.#target} workers cannot be started; see the cause, or ask for fewer`;
+          throw new ErrnoError('EAGAIN', message, { cause: this.#startError });
         }
         await member.started;
         // One that served and no longer does is about to be over, and to be started anew.
@@ -134,31 +125,22 @@ export class Crew {
     // A thread that is ended while it still loads its modules can take the process with it.
     await Promise.all(this.#members.map((member) => member?.started));
     this.#closing = true;
-    await this.#pool.destroy();
+    await this.#pool.close();
   }
 
   #start(index: number): void {
     const { words } = this.#ring;
-    const start = new AbortController();
-    this.#starting.add(start);
-    const task = this.#pool.run(index, { signal: start.signal });
+    const task = this.#pool.run(index);
     const attached = Atomics.waitAsync(words, workerState(index), DETACHED);
     const member: Member = {
-      started: Promise.race([attached.value, task.catch(() => {})]).then(() => {
-        this.#starting.delete(start);
-        this.#onStarted(index, member);
-      }),
+      started: Promise.race([attached.value, task.catch(() => {})]).then(() => this.#onStarted(index, member)),
       over: task.then(
         () => this.#onTaskOver(index),
-        () => this.#onThreadEnded(index, member),
+        (error) => this.#onThreadEnded(index, member, error),
       ),
       served: false,
     };
     this.#members[index] = member;
-  }
-
-  #failOrphans(): void {
-    if (!this.#closing) abortOrphans(this.#pool, this.#starting);
   }
 
   #onStarted(index: number, member: Member): void {
@@ -173,7 +155,7 @@ export class Crew {
     if (index < this.#target && !this.#closing) this.#start(index);
   }
 
-  #onThreadEnded(index: number, member: Member): void {
+  #onThreadEnded(index: number, member: Member, error: unknown): void {
     const { words } = this.#ring;
     Atomics.store(words, workerState(index), DETACHED);
     // Settles the wait of a start that never came to attach.
@@ -182,6 +164,7 @@ export class Crew {
     if (this.#closing) return;
     // Before its number is given to another thread: lost units are known by it.
     this.#onLost(index);
+    if (!member.served) this.#startError = error;
     const failed = member.served ? 0 : (this.#failedStarts[index] ?? 0) + 1;
     this.#failedStarts[index] = failed;
     if (failed < MAX_FAILED_STARTS) this.#onTaskOver(index);

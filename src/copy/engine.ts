@@ -4,6 +4,7 @@ import { anything, type Checks, checkOptions, checkThreads, wholeNumber } from '
 import { invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { Lifetime } from '../threads/lifetime.js';
+import { prepareThreads } from '../threads/pool.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import { AbortRelay } from './abort-relay.js';
 import { type CopyPair, checkPair, ownItems } from './batch/batch.js';
@@ -78,9 +79,10 @@ export class CopyEngine implements AsyncDisposable {
    * Starts an engine and its threads.
    *
    * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be
-   * started.
+   * started, with the reason as its cause; ENOENT if a bundler has moved the library away from the files of its threads
    */
   static async create(options?: CreateOptions): Promise<CopyEngine> {
+    await prepareThreads();
     const engine = new CopyEngine(completeOptions(options));
     try {
       await engine.#lifetime.during(() => engine.#crew.ready());

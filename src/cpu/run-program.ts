@@ -1,13 +1,14 @@
 import { workerData } from 'node:worker_threads';
 import { type ErrnoCode, ErrnoError, invalid } from '../errno.js';
 import { PoisonMap } from '../memory/poison-map.js';
+import type { ThreadData } from '../threads/pool.js';
 import { PAGE_SIZE } from '../units.js';
 import type { SharedWasmMemory } from '../wasm.js';
 import { Cpu } from './cpu.js';
 import { BEGUN, cpuWords, ENDED, RUNNING } from './cpu-area.js';
 import { openPageTable } from './page-table.js';
 
-/** What every CPU thread of a machine gets once, as its workerData. */
+/** What every CPU thread of a machine gets once, with its workerData. */
 export interface CpuWorkerSetup {
   readonly memory: SharedWasmMemory;
   readonly poisonAddress: number;
@@ -25,7 +26,7 @@ export interface CpuTask {
   readonly args: unknown;
 }
 
-const { memory, poisonAddress, words } = workerData as CpuWorkerSetup;
+const { memory, poisonAddress, words } = (workerData as ThreadData<CpuWorkerSetup>).setup;
 const poison = new PoisonMap(memory.buffer, poisonAddress, memory.buffer.byteLength / PAGE_SIZE);
 
 /** What a program returned, or the error with an errno that it threw: an Error loses its code on its way between threads. */

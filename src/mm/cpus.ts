@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
 import { anything, type Checks, checkOptions, wholeNumber } from '../check.js';
 import {
+  BEGUN,
   cpuWords,
   ENDED,
   FAULT_BELL,
@@ -27,7 +26,7 @@ import {
 import type { CpuOutcome, CpuTask, CpuWorkerSetup } from '../cpu/run-program.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { abortOrphans } from '../threads/orphans.js';
+import { ThreadPool } from '../threads/pool.js';
 import type { Vpn } from '../units.js';
 import { AddressSpace } from './address-space.js';
 
@@ -56,19 +55,17 @@ export interface RunOptions {
 const RUN_OPTIONS: Checks<RunOptions> = { cpu: anything, args: anything };
 
 /**
- * The CPUs of a machine: each is a thread while it runs a program, and nothing while it is idle. Piscina owns the threads.
- * Page faults are handled here, on the thread that owns the memory, while its event loop turns.
+ * The CPUs of a machine: each is a thread while it runs a program, and nothing while it is idle. Page faults are handled
+ * here, on the thread that owns the memory, while its event loop turns.
  */
 export class Cpus {
   /** CPUs that the machine has. */
   readonly count: number;
   readonly #memory: PhysicalMemory;
   readonly #words: Int32Array;
-  readonly #pool: Piscina<CpuTask, CpuOutcome>;
+  readonly #pool: ThreadPool<CpuTask, CpuOutcome>;
   /** What each CPU runs: one object a program. */
   readonly #running: ({ readonly mm: AddressSpace } | undefined)[];
-  /** The programs that no thread has taken up yet, as far as is known, by their CPU; the newest last. */
-  readonly #starts = new Map<number, AbortController>();
   #handlesFaults = false;
   #closing = false;
   /** Settled once every thread has ended. */
@@ -81,18 +78,12 @@ export class Cpus {
     this.#words = words;
     this.#running = new Array(count).fill(undefined);
     const setup: CpuWorkerSetup = { memory: memory.wasm, poisonAddress: memory.poisonAddress, words };
-    this.#pool = new Piscina({
-      filename: fileURLToPath(new URL('../cpu/cpu-entry.cjs', import.meta.url)),
-      workerData: setup,
-      minThreads: 0,
+    this.#pool = new ThreadPool({
+      url: new URL('../cpu/run-program.js', import.meta.url),
+      setup,
       maxThreads: Math.max(1, count),
-      concurrentTasksPerWorker: 1,
       idleTimeout: IDLE_THREAD_MS,
     });
-    // An idle thread that failed is replaced when it is wanted; without a listener it would end the process.
-    this.#pool.on('error', () => {});
-    // After the current event: Piscina tells before it has taken the thread off its books.
-    this.#pool.on('workerDestroy', () => queueMicrotask(() => this.#failOrphans()));
   }
 
   /** Numbers of the CPUs that run a program. */
@@ -109,8 +100,8 @@ export class Cpus {
    * @throws ErrnoError EINVAL for a CPU or an option that doesn't exist, a relative path, a module without such a function, an
    * async one, or a result that can't be sent to another thread; ENOENT if there is no such module; EBUSY if the CPU runs
    * another program, or all do, or there are none; ESRCH if the address space is closed, or another machine's; ESHUTDOWN if
-   * the machine is closed; EIO if the thread ended in the middle. DataCloneError for `args` that can't be sent. Or whatever the
-   * program throws.
+   * the machine is closed; EAGAIN if the thread can't be started, and EIO if it ended in the middle, with its error as the
+   * cause. DataCloneError for `args` that can't be sent. Or whatever the program throws.
    */
   async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
     if (this.#closing) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
@@ -127,19 +118,16 @@ export class Cpus {
     Atomics.store(this.#words, base + STOP, 0);
     Atomics.store(this.#words, base + RUNNING, SENT);
     this.#startFaultHandler();
-    const start = new AbortController();
-    this.#starts.set(number, start);
     try {
       const task = { cpu: number, table: mm.table.buffer, program: String(program), args };
-      const outcome = await this.#pool.run(task, { signal: start.signal });
+      const outcome = await this.#pool.run(task);
       if ('value' in outcome) return outcome.value;
       throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
     } catch (error) {
-      // Piscina rejects when it tells a thread to end: until it has it may still access memory.
+      // The pool rejects when it tells a thread to end: until it has it may still access memory.
       await this.#threadsEnded;
       throw this.#explain(mm, number, error);
     } finally {
-      this.#starts.delete(number);
       this.#running[number] = undefined;
       // The fault handler may have nobody left to wait for.
       this.#ringFaultBell();
@@ -183,7 +171,7 @@ export class Cpus {
     this.#closing = true;
     this.stop();
     for (const until = performance.now() + graceMs; this.busy.length > 0 && performance.now() < until; ) await sleep(1);
-    this.#threadsEnded = this.#pool.destroy();
+    this.#threadsEnded = this.#pool.close();
     await this.#threadsEnded;
     this.#ringFaultBell();
   }
@@ -199,7 +187,7 @@ export class Cpus {
     );
   }
 
-  /** What {@link run} rejects with, for what Piscina does. */
+  /** What {@link run} rejects with, for what the pool does. */
   #explain(mm: AddressSpace, cpu: number, error: unknown): unknown {
     const hasEnded = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === ENDED;
     if (hasEnded && error instanceof Error) return error;
@@ -208,25 +196,17 @@ export class Cpus {
     return error instanceof DOMException ? error : this.#lost(mm, cpu, error);
   }
 
-  /** Puts a CPU in order whose thread ended in the middle of a program: nobody must wait for it. */
+  /** Puts a CPU in order whose thread didn't start, or ended in the middle of a program: nobody must wait for it. */
   #lost({ table }: AddressSpace, cpu: number, cause: unknown): ErrnoError {
     const words = this.#words;
     // A flush that waits for this CPU sees that it runs nothing any more.
     Atomics.and(table.cpuMask, cpu >> 5, ~(1 << (cpu & 31)));
     if (Atomics.exchange(words, cpuWords(cpu) + WAITING_VPN, 0) !== 0) Atomics.sub(words, WAITERS, 1);
     Atomics.store(words, cpuWords(cpu) + FAULT_STATE, NO_FAULT);
-    return new ErrnoError('EIO', `CPU ${cpu}: its thread ended in the middle of the program`, { cause });
-  }
-
-  #failOrphans(): void {
-    if (this.#closing) return;
-    // What a thread has taken up is no longer SENT.
-    const isSent = (cpu: number) => Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === SENT;
-    const starts = Array.from(this.#starts).filter(([cpu]) => isSent(cpu));
-    abortOrphans(
-      this.#pool,
-      starts.map(([, start]) => start),
-    );
+    if (Atomics.load(words, cpuWords(cpu) + RUNNING) === BEGUN) {
+      return new ErrnoError('EIO', `CPU ${cpu}: its thread ended in the middle of the program`, { cause });
+    }
+    return new ErrnoError('EAGAIN', `CPU ${cpu}: its thread cannot be started; see the cause`, { cause });
   }
 
   #startFaultHandler(): void {

@@ -8,7 +8,7 @@ import { INDEX } from '../support/paths.js';
 import { program } from '../support/programs.js';
 
 describe("a CPU's thread that ends while it starts", () => {
-  it('fails its program with EIO, and the CPU runs the next', async () => {
+  it('fails its program with EAGAIN, and the CPU runs the next', async () => {
     await using machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });
     const mm = machine.createAddressSpace();
     const { address } = mm.mmap({ length: '4K', populate: true });
@@ -16,7 +16,7 @@ describe("a CPU's thread that ends while it starts", () => {
     subscribe('worker_threads', onWorker);
     const runs = [0, 1].map((cpu) => errorOf(() => machine.cpus.run(mm, program('access'), { cpu, args: [] })));
     unsubscribe('worker_threads', onWorker);
-    expect(await Promise.all(runs)).toEqual([errno('EIO'), errno('EIO')]);
+    expect(await Promise.all(runs)).toEqual([errno('EAGAIN'), errno('EAGAIN')]);
     expect(machine.cpus.busy).toEqual([]);
     const args = [['load8', address]];
     expect(await machine.cpus.run(mm, program('access'), { cpu: 1, args })).toEqual([0]);

@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { PoisonMap } from '../../memory/poison-map.js';
+import type { ThreadData } from '../../threads/pool.js';
 import { PAGE_SIZE } from '../../units.js';
 import type { SharedWasmMemory, WasmModule } from '../../wasm.js';
 import type { ForeignBuffers } from '../batch/batch.js';
@@ -24,7 +25,7 @@ import {
 import { createCopyRange, type ForeignViews, openBuffers } from './methods.js';
 import { copyUnit, type Participant } from './participate.js';
 
-/** What every worker of an engine gets once, as its workerData. */
+/** What every worker of an engine gets once, with its workerData. */
 export interface WorkerSetup {
   readonly memory: SharedWasmMemory;
   readonly module: WasmModule;
@@ -48,7 +49,7 @@ interface Received {
   readonly views: ForeignViews;
 }
 
-const { memory, module, ringAddress, isStatic, poisonAddress, channel } = workerData as WorkerSetup;
+const { memory, module, ringAddress, isStatic, poisonAddress, channel } = (workerData as ThreadData<WorkerSetup>).setup;
 const ring = openRing(memory.buffer, ringAddress);
 const { words } = ring;
 const poison = new PoisonMap(memory.buffer, poisonAddress, memory.buffer.byteLength / PAGE_SIZE);

@@ -1,0 +1,201 @@
+import { spawn } from 'node:child_process';
+import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../support/paths.js';
+import { program } from '../support/programs.js';
+
+/** Node.js 20 has the permission model under another name. */
+const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
+  ? '--permission'
+  : '--experimental-permission';
+/** The modules that threads load, for copies and for CPUs. */
+const MODULES = ['copy/worker/serve.js', 'cpu/run-program.js'];
+/** Enough for the threads to start; much less, and Node.js 22 aborts the process. */
+const SMALL_HEAP = '{ resourceLimits: { maxOldGenerationSizeMb: 16 } }';
+const HOG = 'for (const heap = []; ; ) heap.push(new Array(1000).fill({}));';
+const NOT_READY = 'the thread was ended before it was ready';
+
+/** What {@link runScript} defines, on top of the library. */
+const PRELUDE = `
+  import threads from 'node:worker_threads';
+  import { syncBuiltinESMExports } from 'node:module';
+  const { Worker } = threads;
+  const alive = new Set();
+  /** Makes threads with what change() makes of their options, which may throw. */
+  function changeWorkers(change) {
+    threads.Worker = class extends Worker {
+      constructor(file, options) {
+        super(file, { ...options, ...change() });
+        alive.add(this);
+        this.once('exit', () => alive.delete(this));
+      }
+    };
+    syncBuiltinESMExports();
+  }
+  function failToStart() {
+    throw Object.assign(new Error('no more threads'), { code: 'ERR_WORKER_INIT_FAILED' });
+  }
+  const outcome = (call) => call.then(() => 'ok', ({ code, cause }) => ({ code, cause: cause?.code ?? cause?.message }));
+  const turns = (ms) => new Promise((resolve) => setTimeout(resolve, ms));`;
+
+/** Runs a module in a process of its own, which dies of what nobody catches. It prints its last value, as JSON. */
+async function runScript(code: string, { dist = join(ROOT, 'dist'), flags = [] as readonly string[] } = {}) {
+  const library = JSON.stringify(pathToFileURL(join(dist, 'index.js')).href);
+  const script = `${PRELUDE}
+    const { CopyEngine, Machine, PhysicalMemory } = await import(${library});
+    const program = ${JSON.stringify(program('access').href)};
+    ${code}`;
+  const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', script], { timeout: 20_000 });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
+  child.stderr.on('data', (data) => {
+    errors += data;
+  });
+  const status = await new Promise<number | null>((settle) => child.on('close', settle));
+  return { status, seen: output ? JSON.parse(output) : errors };
+}
+
+/** An engine, a machine with an engine, and CPUs: both at once, and one once more. */
+const ALL = `
+  const seen = {};
+  seen.engine = await outcome(CopyEngine.create({ threads: 2, memory: '16M' }).then((engine) => engine.close()));
+  const boot = Machine.boot({ nodes: ['16M'], migrator: 'mtcopy', threads: 2 });
+  seen.boot = await outcome(boot.then((machine) => machine.close()));
+  const machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });
+  const mm = machine.createAddressSpace();
+  const run = (cpu) => outcome(machine.cpus.run(mm, program, { cpu, args: [] }));
+  seen.cpus = [...(await Promise.all([run(0), run(1)])), await run(0)];
+  seen.busy = machine.cpus.busy;
+  await machine.close();
+  // What is left behind comes up by now, if anything is.
+  await turns(150);
+  console.log(JSON.stringify(seen));`;
+
+function all(engine: unknown, cpu: unknown) {
+  return { status: 0, seen: { engine, boot: engine, cpus: [cpu, cpu, cpu], busy: [] } };
+}
+
+function allFail(cause: string) {
+  return all({ code: 'EAGAIN', cause }, { code: 'EAGAIN', cause });
+}
+
+/** The library once more, changed by `change`, while `use` runs. */
+async function withDist<T>(change: (dist: string) => void, use: (dist: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'mtcopy-threads-'));
+  try {
+    const dist = join(folder, 'dist');
+    cpSync(join(ROOT, 'dist'), dist, { recursive: true });
+    cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'dir');
+    change(dist);
+    return await use(dist);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+describe('threads that cannot be started fail an engine and a CPU with EAGAIN, and their error as the cause:', () => {
+  it('the permission model without --allow-worker', async () => {
+    const flags = [PERMISSION, '--allow-fs-read=*'];
+    expect(await runScript(ALL, { flags })).toEqual(allFail('ERR_ACCESS_DENIED'));
+  });
+
+  it.each([
+    ['no thread left for this user', 'failToStart()', 'ERR_WORKER_INIT_FAILED'],
+    ['flags that threads cannot have', "({ execArgv: ['--title=mtcopy'] })", 'ERR_WORKER_INVALID_EXEC_ARGV'],
+    ['a preload that is not there', "({ execArgv: ['--require', '/no/such.cjs'] })", 'MODULE_NOT_FOUND'],
+  ])('%s', async (_, options, cause) => {
+    expect(await runScript(`changeWorkers(() => ${options}); ${ALL}`)).toEqual(allFail(cause));
+  });
+
+  it.each([
+    ['their modules are gone', MODULES, undefined, 'ERR_MODULE_NOT_FOUND'],
+    ['their modules need more heap than they may have', MODULES, HOG, 'ERR_WORKER_OUT_OF_MEMORY'],
+    ['their modules throw', MODULES, "throw new RangeError('not today');", 'not today'],
+    ['their modules end them', MODULES, 'process.exit(5);', NOT_READY],
+  ])('%s', async (_, files, line, cause) => {
+    const change = (dist: string) => {
+      for (const file of files) {
+        if (line) appendFileSync(join(dist, file), `\n${line}`);
+        else rmSync(join(dist, file), { force: true });
+      }
+    };
+    const code = `changeWorkers(() => (${SMALL_HEAP})); ${ALL}`;
+    expect(await withDist(change, (dist) => runScript(code, { dist }))).toEqual(allFail(cause));
+  });
+});
+
+it('a library without the file that threads load first says that a bundler has moved it', async () => {
+  const code = `
+    const refused = (call) => call.then(() => 'ok', ({ code, message }) => [code, message.includes('mark \`mtcopy\` as external')]);
+    console.log(JSON.stringify([await refused(CopyEngine.create()), await refused(Machine.boot())]));`;
+  const change = (dist: string) => rmSync(join(dist, 'threads/entry.cjs'));
+  const refused = ['ENOENT', true];
+  expect(await withDist(change, (dist) => runScript(code, { dist }))).toEqual({ status: 0, seen: [refused, refused] });
+});
+
+it('the permission model with --allow-worker lets everything work', async () => {
+  const flags = [PERMISSION, '--allow-fs-read=*', '--allow-worker'];
+  expect(await runScript(ALL, { flags })).toEqual(all('ok', 'ok'));
+});
+
+it('an engine that could not be made leaves nothing of the memory taken', async () => {
+  const code = `
+    changeWorkers(failToStart);
+    const memory = PhysicalMemory.create({ nodes: ['16M'] });
+    const codes = new Set();
+    for (let i = 0; i < 300; i++) codes.add((await outcome(CopyEngine.create({ threads: 2, memory }))).code);
+    console.log(JSON.stringify([...codes]));`;
+  expect(await runScript(code)).toEqual({ status: 0, seen: ['EAGAIN'] });
+});
+
+it('an engine whose threads die when no more can be started copies without them, and with them once they can', async () => {
+  const code = `
+    let isBroken = false;
+    changeWorkers(() => isBroken && failToStart());
+    const engine = await CopyEngine.create({ threads: 3, memory: '32M', minParallelBytes: 0 });
+    const [to, from] = [engine.allocate(5e6), engine.allocate(5e6)];
+    const seen = [];
+    const copy = async (run) => {
+      from.fill(seen.length + 1);
+      const { failed } = await run();
+      seen.push([failed.length, Buffer.compare(to, from), alive.size]);
+    };
+    isBroken = true;
+    for (const worker of Array.from(alive)) await worker.terminate();
+    await copy(() => engine.copy(to, from));
+    await copy(() => engine.copySync(to, from));
+    engine.threads = 5;
+    // Longer than an engine keeps its workers while it is idle.
+    await turns(250);
+    await copy(() => engine.copy(to, from));
+    isBroken = false;
+    await copy(() => engine.copy(to, from));
+    await engine.close();
+    console.log(JSON.stringify(seen));`;
+  const alone = [0, 0, 0];
+  expect(await runScript(code)).toEqual({ status: 0, seen: [alone, alone, alone, [0, 0, 4]] });
+});
+
+it('a program whose CPU has no thread does not run later, on the thread of another', async () => {
+  const code = `
+    let left = 1;
+    changeWorkers(() => left-- === 0 && failToStart());
+    const machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });
+    const mm = machine.createAddressSpace();
+    const { address } = mm.mmap({ length: '4K', populate: true });
+    const store = (cpu) => outcome(machine.cpus.run(mm, program, { cpu, args: [['store8', address + cpu, 7]] }));
+    const seen = await Promise.all([store(0), store(1)]);
+    await turns(150);
+    seen.push(...(await mm.read(address, 2)), alive.size, await store(1), ...(await mm.read(address, 2)));
+    await machine.close();
+    console.log(JSON.stringify(seen));`;
+  const lost = { code: 'EAGAIN', cause: 'ERR_WORKER_INIT_FAILED' };
+  expect(await runScript(code)).toEqual({ status: 0, seen: ['ok', lost, 7, 0, 1, 'ok', 7, 7] });
+});
