@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installInto } from '../support/installed.js';
+import { ROOT } from '../support/paths.js';
 
-const root = resolve(import.meta.dirname, '../..');
 let folder: string;
 
 const run = (command: string, ...args: string[]) =>
@@ -27,14 +28,7 @@ console.log(result.bytes);
 describe('the packed tarball in an empty project', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'mtcopy-installed-'));
-    // Without its scripts: the tests run on a build already, which another build would pull away under them.
-    const packed = execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
-      cwd: root,
-      encoding: 'utf8',
-    });
-    const { filename } = JSON.parse(packed)[0] as { filename: string };
-    writeFileSync(join(folder, 'package.json'), '{ "name": "elsewhere", "private": true, "type": "module" }');
-    run('npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, filename));
+    installInto(folder);
   }, 120_000);
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -46,11 +40,11 @@ describe('the packed tarball in an empty project', () => {
 
   it('compiles from strict TypeScript without the DOM library', () => {
     writeFileSync(join(folder, 'program.mts'), PROGRAM);
-    symlinkSync(join(root, 'node_modules/typescript'), join(folder, 'node_modules/typescript'), 'dir');
-    symlinkSync(join(root, 'node_modules/@types'), join(folder, 'node_modules/@types'), 'dir');
+    symlinkSync(join(ROOT, 'node_modules/typescript'), join(folder, 'node_modules/typescript'), 'dir');
+    symlinkSync(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'), 'dir');
     run(
       'node',
-      join(root, 'node_modules/typescript/bin/tsc'),
+      join(ROOT, 'node_modules/typescript/bin/tsc'),
       ...[
         '--strict',
         '--module',
@@ -75,22 +69,70 @@ describe('the packed tarball in an empty project', () => {
     expect(results.every((result: { verified: boolean }) => result.verified)).toBe(true);
   });
 
+  it('has experiments for programs that sweep, which share the one copy of the library', () => {
+    const program = `
+      import { Machine } from 'mtcopy';
+      import { migrateTable, sweepMigrations } from 'mtcopy/experiments';
+      let calls = 0;
+      const { movePages } = Machine.prototype;
+      Machine.prototype.movePages = function (...args) {
+        calls++;
+        return movePages.apply(this, args);
+      };
+      const sweep = { folioBytes: [2 ** 21], count: 4, migrators: ['kernel'], threads: [1], inFlight: [1] };
+      const rows = await sweepMigrations({ ...sweep, flows: ['vanilla'], frames: ['sequential'], runs: 1 }, () => {});
+      console.log(calls > 0 && migrateTable(rows, '4 folios').startsWith('4 folios, folios of 2M'));`;
+    writeFileSync(join(folder, 'sweep.mjs'), program);
+    expect(run('node', 'sweep.mjs').trim()).toBe('true');
+  });
+
+  it('installs Piscina and nothing else', () => {
+    const { packages } = JSON.parse(readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8'));
+    const names = Object.keys(packages).map((path) => path.replace('node_modules/', ''));
+    expect(names.filter((name) => !name.startsWith('@napi-rs/nice'))).toEqual(['mtcopy', 'piscina']);
+    expect(names.length).toBeLessThanOrEqual(6);
+  });
+
+  it('loads no package until threads are started', () => {
+    // Piscina is CommonJS, so whether it was loaded can be looked up.
+    const program = `
+      import { createRequire } from 'node:module';
+      import { CopyEngine } from 'mtcopy';
+      const isLoaded = () => Object.keys(createRequire(import.meta.url).cache).some((file) => file.includes('piscina'));
+      const before = isLoaded();
+      const engine = await CopyEngine.create({ memory: '1M' });
+      console.log(before, isLoaded());
+      await engine.close();`;
+    writeFileSync(join(folder, 'idle.mjs'), program);
+    expect(run('node', 'idle.mjs').trim()).toBe('false true');
+  });
+
+  it('has source maps with their sources', () => {
+    const map = JSON.parse(readFileSync(join(folder, 'node_modules/mtcopy/dist/copy/engine.js.map'), 'utf8'));
+    expect(map.sourcesContent[0]).toBe(readFileSync(join(ROOT, 'src/copy/engine.ts'), 'utf8'));
+  });
+
+  it('lists the licence of every package that the commands are bundled with', () => {
+    const licences = readFileSync(join(folder, 'node_modules/mtcopy/dist/THIRD-PARTY-LICENSES.md'), 'utf8');
+    const bundled = new Set<string>();
+    for (const bundle of ['cli/main.js', 'experiments/index.js']) {
+      const { sources } = JSON.parse(readFileSync(join(folder, 'node_modules/mtcopy/dist', `${bundle}.map`), 'utf8'));
+      for (const source of sources as string[]) {
+        const name = /node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules)/.exec(source)?.[1];
+        if (name) bundled.add(name);
+      }
+    }
+    expect(bundled.size).toBeGreaterThan(5);
+    for (const name of bundled) expect(licences).toContain(`## ${name} - `);
+  });
+
   it('holds nothing but what it needs', () => {
-    const files = run('npm', 'ls', '--parseable').trim();
-    expect(files).toContain('mtcopy');
-    const listed = execFileSync('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], {
-      cwd: root,
-      encoding: 'utf8',
-    });
+    const pack = ['pack', '--ignore-scripts', '--dry-run', '--json'];
+    const listed = execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' });
     const paths = (JSON.parse(listed)[0] as { files: { path: string }[] }).files.map(({ path }) => path);
-    expect(paths).toEqual(
-      expect.arrayContaining([
-        'dist/index.js',
-        'dist/index.d.ts',
-        'dist/copy/worker/serve.js',
-        'dist/copy/worker/walker.wasm',
-      ]),
-    );
-    expect(paths.filter((path) => !/^(dist\/|README\.md|LICENSE|CHANGELOG\.md|package\.json)/.test(path))).toEqual([]);
+    const needed = ['index.js', 'index.d.ts', 'copy/worker/serve.js', 'threads/entry.cjs', 'experiments/index.d.ts'];
+    expect(paths).toEqual(expect.arrayContaining(needed.map((path) => `dist/${path}`)));
+    const allowed = /^(dist\/|(README|CHANGELOG)\.md|LICENSE|package\.json)/;
+    expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
   });
 });
