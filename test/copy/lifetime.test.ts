@@ -1,31 +1,17 @@
-import { spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { CopyEngine, MiB, PhysicalMemory } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { expectCopied, fillRandom, isSame } from '../support/bytes.js';
 import { MANNERS } from '../support/manners.js';
 import { INDEX } from '../support/paths.js';
+import { runScript } from '../support/process.js';
 import { block } from '../support/threads.js';
 
 /** Longer than an engine keeps its workers while it is idle. */
 const IDLE_MS = 250;
 
-/** Runs a module in a process of its own; `import` of the library is there already. */
-async function runScript(code: string): Promise<{ status: number | null; output: string }> {
-  const script = `import { CopyEngine } from ${JSON.stringify(INDEX)};\n${code}`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { timeout: 20_000 });
-  let output = '';
-  child.stdout.on('data', (data) => {
-    output += data;
-  });
-  child.stderr.on('data', (data) => {
-    output += data;
-  });
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { status, output: output.trim() };
-}
-
 const CREATE =
+  `import { CopyEngine } from ${JSON.stringify(INDEX)};\n` +
   "const e = await CopyEngine.create({ threads: 3, memory: '32M', minParallelBytes: 0, caller: 'CALLER' });";
 const COPY = 'const r = await e.copy(e.allocate(5e6), e.allocate(5e6)); console.log(r.bytes);';
 
@@ -50,7 +36,7 @@ describe.each(['helps', 'waits'])('a process, caller %s', (caller) => {
       '5000000\nclosed',
     ],
   ])('%s', async (_, code, output) => {
-    expect(await runScript(code)).toEqual({ status: 0, output });
+    expect(await runScript(code)).toEqual({ status: 0, output, errors: '' });
   });
 });
 

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { codeBlocks, DOCUMENTS } from '../support/markdown.js';
 import { ROOT } from '../support/paths.js';
+import { runNode } from '../support/process.js';
 
 mkdirSync(join(ROOT, 'build'), { recursive: true });
 /** In the project, where the name `mtcopy` leads to what was built. */
@@ -19,20 +19,6 @@ function promisesOf(code: string): string[] {
   return Array.from(code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm), ([, printed]) => printed);
 }
 
-function run(file: string): Promise<{ status: number | null; lines: string[]; errors: string }> {
-  const child = spawn(process.execPath, [file], { cwd: folder, timeout: 25_000 });
-  let [output, errors] = ['', ''];
-  child.stdout.on('data', (data) => {
-    output += data;
-  });
-  child.stderr.on('data', (data) => {
-    errors += data;
-  });
-  return new Promise((resolve) =>
-    child.on('close', (status) => resolve({ status, lines: output.split('\n'), errors })),
-  );
-}
-
 const PAGES = DOCUMENTS.map(({ path, text }) => ({
   path,
   programs: codeBlocks(text).filter(({ language }) => language === 'js'),
@@ -46,9 +32,9 @@ describe.each(PAGES)('$path', ({ path, programs }) => {
     async ({ number, code }) => {
       const name = `${path.replaceAll(/\W/g, '-')}-${number}.mjs`;
       writeFileSync(join(folder, name), code);
-      const { status, lines, errors } = await run(name);
+      const { status, output, errors } = await runNode([name], { cwd: folder });
       expect({ status, errors }).toEqual({ status: 0, errors: '' });
-      expect(lines).toEqual(expect.arrayContaining(promisesOf(code)));
+      expect(output.split('\n')).toEqual(expect.arrayContaining(promisesOf(code)));
     },
   );
 });

@@ -1,27 +1,15 @@
-import { spawn } from 'node:child_process';
 import { Machine } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { errno, errorOf } from '../support/errors.js';
 import { freePages } from '../support/machines.js';
 import { INDEX } from '../support/paths.js';
+import { runScript } from '../support/process.js';
 import { program, sharedWord, untilCounted } from '../support/programs.js';
 import { watchWorkers } from '../support/threads.js';
 
-/** Runs a module in a process of its own. */
-async function runScript(code: string): Promise<{ status: number | null; output: string }> {
-  const script = `import { Machine } from ${JSON.stringify(INDEX)};\nconst program = ${JSON.stringify(program('access').href)};\n${code}`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { timeout: 20_000 });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (data) => {
-      output += data;
-    });
-  }
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { status, output: output.trim() };
-}
-
 const MIGRATE = (migrator: string) => `
+  import { Machine } from ${JSON.stringify(INDEX)};
+  const program = ${JSON.stringify(program('access').href)};
   const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 2, migrator: '${migrator}', threads: 2 });
   const mm = machine.createAddressSpace();
   const area = mm.mmap({ length: '4M', populate: true });
@@ -33,7 +21,7 @@ describe.each(['kernel', 'mtcopy'])('a process that migrates with %s', (migrator
     ['ends after close()', 'await machine.close(); console.log("closed");', '1024\nclosed'],
     ['ends by itself if it forgets close()', '', '1024'],
   ])('%s', async (_, end, output) => {
-    expect(await runScript(MIGRATE(migrator) + end)).toEqual({ status: 0, output });
+    expect(await runScript(MIGRATE(migrator) + end)).toEqual({ status: 0, output, errors: '' });
   });
 });
 

@@ -11,7 +11,7 @@ import {
   nodesOf,
   started,
 } from '../support/machines.js';
-import { program } from '../support/programs.js';
+import { countedIn, program } from '../support/programs.js';
 
 const SIZES = { nodes: ['16M', '8M'], cpus: 0, threads: 2 } as const;
 
@@ -74,9 +74,7 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: to a node that is full', (
     }
     machine.cpus.stop();
     const stores = (await Promise.all(runs)) as number[];
-    const words = new BigUint64Array((await mm.read(area.address, area.length)).buffer);
-    const sums = [0, 1].map((cpu) => Array.from({ length: pages }, (_, i) => Number(words[i * 512 + cpu])));
-    expect(sums.map((counts) => counts.reduce((a, b) => a + b))).toEqual(stores);
+    expect(await countedIn(area, 2)).toEqual(stores);
     expectAtRest(area);
   });
 });

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Worker } from 'node:worker_threads';
 import { Machine } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { errno, errorOf } from '../support/errors.js';
 import { INDEX } from '../support/paths.js';
+import { runScript } from '../support/process.js';
 import { program } from '../support/programs.js';
 
 describe("a CPU's thread that ends while it starts", () => {
@@ -38,14 +38,6 @@ describe("a CPU's thread that ends while it starts", () => {
         await Promise.all([machine.close(), engine?.close(), ...runs]);
       }
       console.log('survived');`;
-    const child = spawn(process.execPath, ['--input-type=module', '--eval', script]);
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (data) => {
-        output += data;
-      });
-    }
-    const status = await new Promise((resolve) => child.on('close', resolve));
-    expect({ status, output: output.trim() }).toEqual({ status: 0, output: 'survived' });
+    expect(await runScript(script)).toEqual({ status: 0, output: 'survived', errors: '' });
   });
 });

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../support/paths.js';
+import { runScript } from '../support/process.js';
 import { program } from '../support/programs.js';
 
 /** Node.js 20 has the permission model under another name. */
@@ -18,7 +18,7 @@ const SMALL_HEAP = '{ resourceLimits: { maxOldGenerationSizeMb: 16 } }';
 const HOG = 'for (const heap = []; ; ) heap.push(new Array(1000).fill({}));';
 const NOT_READY = 'the thread was ended before it was ready';
 
-/** What {@link runScript} defines, on top of the library. */
+/** What {@link run} defines, on top of the library. */
 const PRELUDE = `
   import threads from 'node:worker_threads';
   import { syncBuiltinESMExports } from 'node:module';
@@ -42,22 +42,13 @@ const PRELUDE = `
   const turns = (ms) => new Promise((resolve) => setTimeout(resolve, ms));`;
 
 /** Runs a module in a process of its own, which dies of what nobody catches. It prints its last value, as JSON. */
-async function runScript(code: string, { dist = join(ROOT, 'dist'), flags = [] as readonly string[] } = {}) {
+async function run(code: string, { dist = join(ROOT, 'dist'), flags = [] as readonly string[] } = {}) {
   const library = JSON.stringify(pathToFileURL(join(dist, 'index.js')).href);
   const script = `${PRELUDE}
     const { CopyEngine, Machine, PhysicalMemory } = await import(${library});
     const program = ${JSON.stringify(program('access').href)};
     ${code}`;
-  const child = spawn(process.execPath, [...flags, '--input-type=module', '--eval', script], { timeout: 20_000 });
-  let output = '';
-  let errors = '';
-  child.stdout.on('data', (data) => {
-    output += data;
-  });
-  child.stderr.on('data', (data) => {
-    errors += data;
-  });
-  const status = await new Promise<number | null>((settle) => child.on('close', settle));
+  const { status, output, errors } = await runScript(script, flags);
   return { status, seen: output ? JSON.parse(output) : errors };
 }
 
@@ -103,7 +94,7 @@ async function withDist<T>(change: (dist: string) => void, use: (dist: string) =
 describe('threads that cannot be started fail an engine and a CPU with EAGAIN, and their error as the cause:', () => {
   it('the permission model without --allow-worker', async () => {
     const flags = [PERMISSION, '--allow-fs-read=*'];
-    expect(await runScript(ALL, { flags })).toEqual(allFail('ERR_ACCESS_DENIED'));
+    expect(await run(ALL, { flags })).toEqual(allFail('ERR_ACCESS_DENIED'));
   });
 
   it.each([
@@ -111,7 +102,7 @@ describe('threads that cannot be started fail an engine and a CPU with EAGAIN, a
     ['flags that threads cannot have', "({ execArgv: ['--title=mtcopy'] })", 'ERR_WORKER_INVALID_EXEC_ARGV'],
     ['a preload that is not there', "({ execArgv: ['--require', '/no/such.cjs'] })", 'MODULE_NOT_FOUND'],
   ])('%s', async (_, options, cause) => {
-    expect(await runScript(`changeWorkers(() => ${options}); ${ALL}`)).toEqual(allFail(cause));
+    expect(await run(`changeWorkers(() => ${options}); ${ALL}`)).toEqual(allFail(cause));
   });
 
   it.each([
@@ -127,7 +118,7 @@ describe('threads that cannot be started fail an engine and a CPU with EAGAIN, a
       }
     };
     const code = `changeWorkers(() => (${SMALL_HEAP})); ${ALL}`;
-    expect(await withDist(change, (dist) => runScript(code, { dist }))).toEqual(allFail(cause));
+    expect(await withDist(change, (dist) => run(code, { dist }))).toEqual(allFail(cause));
   });
 });
 
@@ -137,12 +128,12 @@ it('a library without the file that threads load first says that a bundler has m
     console.log(JSON.stringify([await refused(CopyEngine.create()), await refused(Machine.boot())]));`;
   const change = (dist: string) => rmSync(join(dist, 'threads/entry.cjs'));
   const refused = ['ENOENT', true];
-  expect(await withDist(change, (dist) => runScript(code, { dist }))).toEqual({ status: 0, seen: [refused, refused] });
+  expect(await withDist(change, (dist) => run(code, { dist }))).toEqual({ status: 0, seen: [refused, refused] });
 });
 
 it('the permission model with --allow-worker lets everything work', async () => {
   const flags = [PERMISSION, '--allow-fs-read=*', '--allow-worker'];
-  expect(await runScript(ALL, { flags })).toEqual(all('ok', 'ok'));
+  expect(await run(ALL, { flags })).toEqual(all('ok', 'ok'));
 });
 
 it('an engine that could not be made leaves nothing of the memory taken', async () => {
@@ -152,7 +143,7 @@ it('an engine that could not be made leaves nothing of the memory taken', async 
     const codes = new Set();
     for (let i = 0; i < 300; i++) codes.add((await outcome(CopyEngine.create({ threads: 2, memory }))).code);
     console.log(JSON.stringify([...codes]));`;
-  expect(await runScript(code)).toEqual({ status: 0, seen: ['EAGAIN'] });
+  expect(await run(code)).toEqual({ status: 0, seen: ['EAGAIN'] });
 });
 
 it('an engine whose threads die when no more can be started copies without them, and with them once they can', async () => {
@@ -180,7 +171,7 @@ it('an engine whose threads die when no more can be started copies without them,
     await engine.close();
     console.log(JSON.stringify(seen));`;
   const alone = [0, 0, 0];
-  expect(await runScript(code)).toEqual({ status: 0, seen: [alone, alone, alone, [0, 0, 4]] });
+  expect(await run(code)).toEqual({ status: 0, seen: [alone, alone, alone, [0, 0, 4]] });
 });
 
 it('a program whose CPU has no thread does not run later, on the thread of another', async () => {
@@ -197,5 +188,5 @@ it('a program whose CPU has no thread does not run later, on the thread of anoth
     await machine.close();
     console.log(JSON.stringify(seen));`;
   const lost = { code: 'EAGAIN', cause: 'ERR_WORKER_INIT_FAILED' };
-  expect(await runScript(code)).toEqual({ status: 0, seen: ['ok', lost, 7, 0, 1, 'ok', 7, 7] });
+  expect(await run(code)).toEqual({ status: 0, seen: ['ok', lost, 7, 0, 1, 'ok', 7, 7] });
 });
