@@ -25,7 +25,7 @@ export function addCopyCommand(program: Command): void {
     .option('--folio-size <sizes>', 'bytes of a folio, 4K to 4M (default: 2M)', folioSizes)
     .option('--total <size>', 'bytes to copy in a run (default: 512M)', size)
     .option('--threads <counts>', 'threads that copy, 1 to 64 or auto (default: 1,2,4)', threadCounts)
-    .option('--frames <orders>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
+    .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--schedule <schedules>', 'static or dynamic (default)', words(...SCHEDULES))
     .option('--caller <modes>', 'waits, or helps (default) and is one of the threads', words(...CALLER_MODES))
     .option('--method <methods>', 'auto (default), memory.copy, typed-array', words(...COPY_METHODS))

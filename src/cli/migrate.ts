@@ -33,7 +33,7 @@ export function addMigrateCommand(program: Command): void {
     .option('--in-flight <counts>', 'batches that mtcopy has under way at once, 1 to 4 (default: 1)', counts)
     .option('--threads <counts>', 'threads of mtcopy alone, 1 to 64 or auto (default: 1,2)', threadCounts)
     .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
-    .option('--frames <orders>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
+    .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
     .action((options: Partial<MigrateArguments>) => migrate({ ...DEFAULTS, ...options }));

@@ -7,7 +7,8 @@ import { ErrnoError } from '../errno.js';
 export class Lifetime {
   readonly #whenClosed: string;
   readonly #onIdle: () => void;
-  readonly #keepAlive: NodeJS.Timeout;
+  /** There from the first call on: what couldn't be made leaves no timer behind. */
+  #keepAlive: NodeJS.Timeout | undefined;
   #inFlight = 0;
   #whenIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
@@ -19,7 +20,6 @@ export class Lifetime {
   constructor(whenClosed: string, onIdle: () => void = () => {}) {
     this.#whenClosed = whenClosed;
     this.#onIdle = onIdle;
-    this.#keepAlive = setInterval(() => {}, 2 ** 30).unref();
   }
 
   /** Calls in flight. */
@@ -39,12 +39,12 @@ export class Lifetime {
 
   /** Runs a call: {@link close} waits for its end. */
   async during<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#inFlight++ === 0) this.#keepAlive.ref();
+    if (this.#inFlight++ === 0) this.#holdProcess();
     try {
       return await run();
     } finally {
       if (--this.#inFlight === 0) {
-        this.#keepAlive.unref();
+        this.#keepAlive?.unref();
         this.#onIdle();
         this.#whenIdle?.();
       }
@@ -63,11 +63,16 @@ export class Lifetime {
         this.#whenIdle = resolve;
       });
     }
-    this.#keepAlive.ref();
+    this.#holdProcess();
     try {
       await end();
     } finally {
       clearInterval(this.#keepAlive);
     }
+  }
+
+  #holdProcess(): void {
+    this.#keepAlive ??= setInterval(() => {}, 2 ** 30);
+    this.#keepAlive.ref();
   }
 }
