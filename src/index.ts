@@ -21,8 +21,16 @@ export {
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
 export type { Migrator } from './migrate/migrator.js';
-export { BATCH_UNITS, type BatchUnit, FLOWS, type Flow, NR_MAX_BATCHED_MIGRATION } from './migrate/modes.js';
-export { MIGRATOR_NAMES, type MigrationSettings, type MigratorName } from './migrate/settings.js';
+export {
+  BATCH_UNITS,
+  type BatchUnit,
+  FLOWS,
+  type Flow,
+  MIGRATOR_NAMES,
+  type MigrationSettings,
+  type MigratorName,
+  NR_MAX_BATCHED_MIGRATION,
+} from './migrate/settings.js';
 export { fractionCopy, type MigrateStats, type Phases } from './migrate/stats.js';
 export type { MigrateTrace } from './migrate/trace.js';
 export type { AddressSpace, AddressSpaceOptions, Area, MmapOptions } from './mm/address-space.js';

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { median, quantile } from 'simple-statistics';
-import { watchOthers } from './others.js';
+import { watchOthers } from './other-processes.js';
 
 const others = watchOthers();
 

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { BroadcastChannel } from 'node:worker_threads';
 import { MAX_THREADS } from '../check.js';
 import { type Batch, ownItems } from './batch/batch.js';
-import { type Cutter, createCutter } from './batch/jobs.js';
+import { type Cutter, createCutter } from './batch/cut-jobs.js';
 import { planStatic } from './batch/plan.js';
 import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
 import type { Crew } from './crew.js';

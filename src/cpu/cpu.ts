@@ -169,7 +169,7 @@ export class Cpu {
 
   /** Answers interrupts, as every access does first. */
   poll(): void {
-    if (Atomics.load(this.#words, this.#base + BELL) !== this.#bell) this.#interrupt();
+    if (Atomics.load(this.#words, this.#base + BELL) !== this.#bell) this.#answerInterrupts();
   }
 
   /**
@@ -209,14 +209,14 @@ export class Cpu {
     const { cpuMask } = this.#table;
     // Before the look at REQUEST below: an owner that writes it after that look sees that this CPU is gone.
     Atomics.and(cpuMask, this.number >> 5, ~(1 << (this.number & 31)));
-    this.#interrupt();
+    this.#answerInterrupts();
   }
 
   #enter(): void {
     flushAll(this.#tlb);
     // Before the first walk: an owner that changes the table after that walk sees the bit, and interrupts.
     Atomics.or(this.#table.cpuMask, this.number >> 5, 1 << (this.number & 31));
-    this.#interrupt();
+    this.#answerInterrupts();
   }
 
   /** 8 bytes that are a NaN as a double: no whole number up to 2^53 is. */
@@ -227,7 +227,7 @@ export class Cpu {
 
   /** The frame of the page at `address`, for an access of `size` bytes, which ends before the next poll. */
   #translate(address: number, size: number, isStore: boolean): number {
-    if (Atomics.load(this.#words, this.#base + BELL) !== this.#bell) this.#interrupt();
+    if (Atomics.load(this.#words, this.#base + BELL) !== this.#bell) this.#answerInterrupts();
     const vpn = Math.floor(address / PAGE_SIZE);
     const isWhole = address >= 0 && vpn * PAGE_SIZE + (address & OFFSET) === address;
     if (!isWhole || address & (size - 1)) throw invalid('address', `must be a multiple of ${size}`, address);
@@ -274,7 +274,7 @@ export class Cpu {
   }
 
   /** Looks at everything that the bell may have announced. */
-  #interrupt(): void {
+  #answerInterrupts(): void {
     const words = this.#words;
     const base = this.#base;
     // First the bell, then the rest: what comes later rings it again.
@@ -314,7 +314,7 @@ export class Cpu {
     Atomics.store(words, base + WAITING_VPN, vpn + 1);
     for (;;) {
       const bell = Atomics.load(words, base + BELL);
-      this.#interrupt();
+      this.#answerInterrupts();
       if (!(walkTo(this.#table, vpn) & MIGRATION)) break;
       Atomics.wait(words, base + BELL, bell);
     }
@@ -343,7 +343,7 @@ export class Cpu {
     Atomics.notify(words, FAULT_BELL);
     for (;;) {
       const bell = Atomics.load(words, base + BELL);
-      this.#interrupt();
+      this.#answerInterrupts();
       // Acquire: the owner's result comes before it.
       if (Atomics.load(words, base + FAULT_STATE) === NO_FAULT) break;
       Atomics.wait(words, base + BELL, bell);

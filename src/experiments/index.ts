@@ -17,10 +17,10 @@ export {
 } from './pmbench/measure.js';
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
+export { ageNode } from './shared/age-node.js';
 export { collectGarbage } from './shared/collect-garbage.js';
 export { fillFromFile, fillWithPattern, scrub } from './shared/fill.js';
 export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
-export { ageNode } from './shared/frames.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export type { OnProgress } from './shared/progress.js';
 export type { Speeds } from './shared/statistics.js';

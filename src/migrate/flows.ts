@@ -2,7 +2,6 @@ import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
 import { copyFolio, copyUnmapped } from './copy.js';
 import { errnoOf, type Migration } from './migration.js';
-import type { Flow } from './modes.js';
 import {
   folioMigrateMapping,
   folioRestoreMapping,
@@ -10,7 +9,9 @@ import {
   migrateFolioUndoDst,
   migrateFolioUndoSrc,
 } from './move.js';
-import { beforeRetry, PhaseSampler, timed, traced } from './phase-clock.js';
+import { PhaseSampler, timed, traced } from './phase-clock.js';
+import { beforeRetry } from './resched.js';
+import type { Flow } from './settings.js';
 import { putBack, settle } from './settle.js';
 import { migrateFolioUnmap } from './unmap.js';
 import { afterFailedUnmap, type BatchManner, failAll, leaveRest, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';

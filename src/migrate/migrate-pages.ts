@@ -4,7 +4,8 @@ import type { MemoryManager } from '../mm/manager.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
-import { lap, needResched, resched } from './phase-clock.js';
+import { lap } from './phase-clock.js';
+import { needResched, resched } from './resched.js';
 import { addStats, type MigrateStats, roundPhases } from './stats.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */

@@ -3,8 +3,9 @@ import { ERRNO } from '../errno.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/tlb-flush.js';
 import type { NodeId, Pfn } from '../units.js';
+import type { MigrateMode, MigrateReason } from './migrate-mode.js';
 import type { Migrator } from './migrator.js';
-import type { BatchUnit, Flow, MigrateMode, MigrateReason } from './modes.js';
+import type { BatchUnit, Flow } from './settings.js';
 import { createMigrateStats, type MigrateStats } from './stats.js';
 
 /** How folios are migrated: a machine's settings, and a call's. */

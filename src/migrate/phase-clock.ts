@@ -1,12 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Pfn } from '../units.js';
 import type { Migration } from './migration.js';
-import type { MigrateMode } from './modes.js';
+import { resched, SLICE_MS } from './resched.js';
 import { createPhases, type Phases } from './stats.js';
 import { isTraced, type MigrateTrace, traceEnd, traceStart } from './trace.js';
-
-/** How long a migration keeps the event loop waiting, in milliseconds, before it gives it a turn. */
-const SLICE_MS = 2;
 
 /** Adds the time since `started`, of performance.now(), to a phase. Returns the time now. */
 export function lap(phases: Phases, phase: keyof Phases, started: number): number {
@@ -120,23 +116,6 @@ function andThen(run: Step, after: () => void): Promise<void> | undefined {
   if (slow) return slow.finally(after);
   after();
   return undefined;
-}
-
-/** Whether the event loop has waited long enough for a turn (need_resched). */
-export function needResched(migration: Migration, now: number): boolean {
-  return now - migration.turnedAt > SLICE_MS;
-}
-
-/** Gives the event loop a turn (cond_resched). */
-export async function resched(migration: Migration): Promise<void> {
-  await setImmediate();
-  migration.turnedAt = performance.now();
-}
-
-/** Counts what is tried again, and unless the migration must not wait gives others a turn to let go of it. */
-export async function beforeRetry(migration: Migration, mode: MigrateMode, folios: number): Promise<void> {
-  migration.stats.retries += folios;
-  if (mode !== 'MIGRATE_ASYNC') await resched(migration);
 }
 
 function describe(migration: Migration, phase: MigrateTrace['phase'], folios: number): MigrateTrace {

@@ -1,7 +1,26 @@
 import { type Checks, oneOf, wholeNumber } from '../check.js';
 import { invalid } from '../errno.js';
 import type { Migrator } from './migrator.js';
-import { BATCH_UNITS, type BatchUnit, FLOWS, type Flow, NR_MAX_BATCHED_MIGRATION } from './modes.js';
+
+/** In which order the steps of a batch are made: names of {@link Flow}. */
+export const FLOWS = ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const;
+/**
+ * In which order the steps of a batch are made.
+ *
+ * - `serial`: each folio is unmapped, its TLB entries are flushed, it is copied and remapped, before the next (before 2023).
+ * - `vanilla`: the whole batch is unmapped and flushed once; then each folio is copied and remapped (batched TLB flushing).
+ * - `batch-move`: as `vanilla`, but first all metadata is moved, then the whole batch is copied, then remapped (RFC V1 to V3).
+ * - `pre-copy`: as `vanilla`, but the whole batch is copied first, and each move then finds its bytes there (V4 and later).
+ */
+export type Flow = (typeof FLOWS)[number];
+
+/** Pages, or folios, that a batch has at most (the kernel's NR_MAX_BATCHED_MIGRATION). */
+export const NR_MAX_BATCHED_MIGRATION = 512;
+
+/** What a batch limit counts: names of {@link BatchUnit}. */
+export const BATCH_UNITS = ['pages', 'folios'] as const;
+/** What the batch limit counts: pages, as the mainline kernel, or folios, as the published benchmarks. */
+export type BatchUnit = (typeof BATCH_UNITS)[number];
 
 /** The migrators that have names. */
 export const MIGRATOR_NAMES = ['kernel', 'mtcopy'] as const;

@@ -1,5 +1,5 @@
 import { tryLockFolio } from '../memory/folio-lock.js';
-import { splitPmdMapping } from '../mm/fault.js';
+import { splitPmdMapping } from '../mm/huge-memory.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { vpnOf } from '../mm/mapping.js';
 import { tryToMigrate } from '../mm/rmap.js';

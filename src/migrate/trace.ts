@@ -1,5 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { Flow, MigrateMode, MigrateReason } from './modes.js';
+import type { MigrateMode, MigrateReason } from './migrate-mode.js';
+import type { Flow } from './settings.js';
 import type { Phases } from './stats.js';
 
 /**

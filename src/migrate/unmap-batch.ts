@@ -1,9 +1,9 @@
 import { ERRNO } from '../errno.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import type { MigrateMode } from './migrate-mode.js';
 import { fail, type Migration } from './migration.js';
-import type { MigrateMode } from './modes.js';
 import { migrateFolioDone } from './move.js';
-import { beforeRetry } from './phase-clock.js';
+import { beforeRetry } from './resched.js';
 import { migrateFoliosUndo } from './settle.js';
 import { trySplitFolio } from './split.js';
 import { countSucceeded } from './stats.js';

@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
-import type { PageTable } from '../cpu/page-table.js';
-import { DIRTY, flagsOf, frameOf, MIGRATION, makeEntry, PRESENT, toMigrationEntry, WRITE } from '../cpu/pte.js';
+import { DIRTY, flagsOf, MIGRATION, makeEntry, PRESENT, toMigrationEntry, WRITE } from '../cpu/pte.js';
 import { ERRNO } from '../errno.js';
 import { clearAndWake, tryLockFolio } from '../memory/folio-lock.js';
 import { compoundHead, PG } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn, type Vpn } from '../units.js';
+import { splitPmdMapping } from './huge-memory.js';
 import type { MemoryManager } from './manager.js';
 import { adoptAnonymous, FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
 import type { Vma } from './mapping.js';
-import { entryAt, frameAt, splitHugePmd } from './page-entries.js';
+import { entryAt, frameAt } from './page-entries.js';
 import { entriesOf, exchangeForMigration, folioRemoveRmap, removeMigrationPtes, wakeWaiters } from './rmap.js';
 import { addToFlush, createFlushBatch, onceAnswered } from './tlb-flush.js';
 
@@ -114,14 +114,4 @@ function mapCopy(manager: MemoryManager, vma: Vma, vpn: Vpn, copy: Pfn, entry: n
   // A fork meanwhile has copied the migration entry.
   Atomics.add(page.refcount, folio, removeMigrationPtes(manager, folio, folio));
   clearAndWake(page, folio, PG.locked);
-}
-
-/** Maps by PTEs what a PMD maps at `vpn`: 512 entries hold a reference each instead of one. */
-export function splitPmdMapping({ memory }: MemoryManager, table: PageTable, vpn: Vpn): void {
-  const { page } = memory;
-  const pmd = table.pmds[vpn >> HPAGE_PMD_ORDER];
-  if (!splitHugePmd(table, vpn) || !(pmd & PRESENT)) return;
-  const pfn = frameOf(pmd);
-  page.mapcount[pfn] = page.mapcount[pfn] + (1 << HPAGE_PMD_ORDER) - 1;
-  Atomics.add(page.refcount, pfn, (1 << HPAGE_PMD_ORDER) - 1);
 }

@@ -1,6 +1,6 @@
 import { type PageTable, PTRS_PER_PTE } from '../cpu/page-table.js';
-import { ACCESSED, DIRTY, flagsOf, frameOf, makeEntry, TABLE } from '../cpu/pte.js';
-import { HPAGE_PMD_ORDER, type Vpn } from '../units.js';
+import { ACCESSED, DIRTY, frameOf, TABLE } from '../cpu/pte.js';
+import { HPAGE_PMD_ORDER } from '../units.js';
 
 /*
  * Page tables as their owner's thread sees them, which alone writes the entries. It reads them without Atomics: nothing but
@@ -36,25 +36,6 @@ export function isPmdEmpty({ pmds, ptes }: PageTable, vpn: number): boolean {
   const first = vpn & -PTRS_PER_PTE;
   for (let page = first; page < first + PTRS_PER_PTE; page++) if (ptes[page] !== 0) return false;
   return true;
-}
-
-/**
- * Maps what a PMD maps with 512 PTEs instead (__split_huge_pmd). The folio stays whole, and CPUs that hold the old
- * translation reach the same frames by it. Works for a migration entry too.
- *
- * @returns whether there was a PMD to split
- */
-export function splitHugePmd({ pmds, ptes }: PageTable, vpn: Vpn): boolean {
-  const index = vpn >> HPAGE_PMD_ORDER;
-  const first = vpn & -PTRS_PER_PTE;
-  for (;;) {
-    const pmd = Atomics.load(pmds, index);
-    if (pmd === 0 || pmd === TABLE) return false;
-    for (let i = 0; i < PTRS_PER_PTE; i++) ptes[first + i] = makeEntry(frameOf(pmd) + i, flagsOf(pmd));
-    // Orders the PTEs before the PMD that leads to them. It fails if a CPU set a bit since the load: then once more, so
-    // that no dirty bit is lost.
-    if (Atomics.compareExchange(pmds, index, pmd, TABLE) === pmd) return true;
-  }
 }
 
 /** Sets the accessed bit of a present page, and on a store the dirty bit, for the thread that alone replaces entries. */

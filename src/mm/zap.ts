@@ -2,7 +2,7 @@ import { type PageTable, PTRS_PER_PTE } from '../cpu/page-table.js';
 import { ACCESSED, DIRTY, frameOf, MIGRATION, PRESENT, TABLE } from '../cpu/pte.js';
 import { compoundHead, type PageMetadata, PG } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER, type Pfn, type Vpn } from '../units.js';
-import { splitPmdMapping } from './fault.js';
+import { splitPmdMapping } from './huge-memory.js';
 import type { MemoryManager } from './manager.js';
 import { isPmdEmpty } from './page-entries.js';
 import { folioRemoveRmap, wakeWaiters } from './rmap.js';

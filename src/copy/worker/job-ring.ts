@@ -1,6 +1,6 @@
 import { MAX_THREADS } from '../../check.js';
 import { PAGE_SIZE } from '../../units.js';
-import type { JobTarget } from '../batch/jobs.js';
+import type { JobTarget } from '../batch/cut-jobs.js';
 import { DESCRIPTOR_WORDS } from '../batch/plan.js';
 
 /*

@@ -2,7 +2,7 @@ import { formatSize } from 'mtcopy';
 import sparkly from 'sparkly';
 import { bar } from '../shared/bar.js';
 import { type SettingColumn, splitSettings } from '../shared/columns.js';
-import { createTable } from '../shared/table.js';
+import { createTable } from '../shared/create-table.js';
 import type { CopyMeasurement } from './measure.js';
 
 const BAR_WIDTH = 20;

@@ -18,10 +18,10 @@ import {
   type Vmstat,
 } from 'mtcopy';
 import { median } from 'simple-statistics';
+import { ageNode } from '../shared/age-node.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { fillWithPattern, inputSize } from '../shared/fill.js';
-import { ageNode } from '../shared/frames.js';
 import type { OnProgress } from '../shared/progress.js';
 import { growth, type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
 import { hashFolios } from '../shared/verify.js';

@@ -2,8 +2,8 @@ import { formatSize, PAGE_SIZE } from 'mtcopy';
 import sparkly from 'sparkly';
 import { bar } from '../shared/bar.js';
 import { type SettingColumn, type SettingColumns, splitSettings } from '../shared/columns.js';
-import { migratorText, PHASES } from '../shared/phases.js';
-import { createTable } from '../shared/table.js';
+import { createTable } from '../shared/create-table.js';
+import { migratorText, PHASES } from '../shared/labels.js';
 import type { MigrateMeasurement } from './measure.js';
 
 const BAR_WIDTH = 12;

@@ -1,7 +1,7 @@
 import { formatSize } from 'mtcopy';
 import { bar } from '../shared/bar.js';
-import { migratorText, PHASES } from '../shared/phases.js';
-import { createTable } from '../shared/table.js';
+import { createTable } from '../shared/create-table.js';
+import { migratorText, PHASES } from '../shared/labels.js';
 import type { FlowComparison, PmbenchMeasurement } from './measure.js';
 
 const BAR_WIDTH = 40;
