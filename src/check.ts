@@ -8,22 +8,29 @@ export type Check = (name: string, value: unknown) => void;
 export type Checks<Options> = { readonly [Name in keyof Options]-?: Check };
 
 /**
- * Checks options, each of which may be left out.
+ * Checks options, each of which may be left out unless it is among `required`.
  *
- * @returns a copy: each was read once, and what was checked is what is used
+ * @returns a copy, of inherited ones too: each was read once, and what was checked is what is used
  * @throws ErrnoError EINVAL for what is no object, a property that is no option (a misspelt one would go unnoticed), or
  * what a check says
  */
-export function checkOptions<Options extends object>(options: Options, checks: Checks<Options>): Options {
+export function checkOptions<Options extends object>(
+  options: Options,
+  checks: Checks<Options>,
+  required: readonly (keyof Options & string)[] = [],
+): Options {
   if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
-  const checked = { ...options };
-  for (const name of Object.keys(checked) as (keyof Options & string)[]) {
-    if (!Object.hasOwn(checks, name)) {
-      throw invalid('options', `must be ${Object.keys(checks).join(', ')}`, name);
-    }
-    if (checked[name] !== undefined) checks[name](name, checked[name]);
+  const names = Object.keys(checks) as (keyof Options & string)[];
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(checks, name));
+  if (unknown !== undefined) throw invalid('options', `must be ${names.join(', ')}`, unknown);
+  const checked: Partial<Options> = {};
+  for (const name of names) {
+    const value = options[name];
+    if (value === undefined && !required.includes(name)) continue;
+    checks[name](name, value);
+    checked[name] = value;
   }
-  return checked;
+  return checked as Options;
 }
 
 /** For what somebody else checks, or nobody needs to. */
@@ -61,17 +68,30 @@ export function oneOf(words: readonly string[]): Check {
   };
 }
 
+/** A list with something in it, each of which passes a check. */
+export function listOf(check: Check): Check {
+  return (name, value) => {
+    if (!Array.isArray(value) || value.length === 0) throw invalid(name, 'must be a list with something in it', value);
+    for (const one of value) check(name, one);
+  };
+}
+
 /** The most threads that a copy can have, as in the published driver. */
 export const MAX_THREADS = 64;
 
+/** A number of threads, or `'auto'`. */
+export function threadCount(name: string, value: unknown): void {
+  if (value === 'auto') return;
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_THREADS) return;
+  throw invalid(name, `must be a whole number from 1 to ${MAX_THREADS}, or 'auto'`, value);
+}
+
 /**
- * The number of threads that a caller asked for; `'auto'` is as many as the machine can run at once, up to 64.
+ * The number of threads that a caller asked for; `'auto'` is as many as the host can run at once, up to 64.
  *
  * @throws ErrnoError EINVAL for anything but a whole number from 1 to 64 or `'auto'`.
  */
 export function checkThreads(threads: unknown): number {
-  if (threads === 'auto') return Math.min(availableParallelism(), MAX_THREADS);
-  if (Number.isInteger(threads) && (threads as number) >= 1 && (threads as number) <= MAX_THREADS)
-    return threads as number;
-  throw invalid('threads', `must be a whole number from 1 to ${MAX_THREADS}, or 'auto'`, threads);
+  threadCount('threads', threads);
+  return threads === 'auto' ? Math.min(availableParallelism(), MAX_THREADS) : (threads as number);
 }

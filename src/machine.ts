@@ -1,5 +1,5 @@
 import { createHistogram } from 'node:perf_hooks';
-import { above0, anything, type Checks, checkOptions, checkThreads, wholeNumber } from './check.js';
+import { above0, anything, type Checks, checkOptions, checkThreads, threadCount, wholeNumber } from './check.js';
 import { CopyEngine } from './copy/engine.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import { ErrnoError, show } from './errno.js';
@@ -35,7 +35,7 @@ export interface MachineOptions extends MigrationSettings {
   nodes?: readonly (number | string)[];
   /** CPUs to run programs on, 0 to 64: each is a thread while it runs one. Default: 1. */
   cpus?: number;
-  /** Threads of the migrator `'mtcopy'`, 1 to 64, or `'auto'` for as many as the machine can run at once. Default: `'auto'`. */
+  /** Threads of the migrator `'mtcopy'`, 1 to 64, or `'auto'` for as many as the host can run at once. Default: `'auto'`. */
   threads?: number | 'auto';
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
   ipiTimeoutMs?: number;
@@ -68,7 +68,7 @@ const OPTIONS: Checks<MachineOptions> = {
   // PhysicalMemory checks the sizes.
   nodes: anything,
   cpus: wholeNumber(0, MAX_CPUS),
-  threads: (_, threads) => checkThreads(threads),
+  threads: threadCount,
   ipiTimeoutMs: above0,
   pcpHigh: anything,
   ...MIGRATION_SETTINGS,
@@ -106,8 +106,10 @@ export class Machine implements AsyncDisposable {
    * ENOENT as {@link CopyEngine.create}.
    */
   static async boot(options: MachineOptions = {}): Promise<Machine> {
-    await prepareThreads();
-    const machine = new Machine(checkOptions(options, OPTIONS));
+    const checked = checkOptions(options, OPTIONS);
+    // A machine without CPUs starts threads for its migrator alone, which asks for them by itself.
+    if (checked.cpus !== 0) await prepareThreads();
+    const machine = new Machine(checked);
     // Now, and not within the first migration.
     if (machine.#settings.migrator === 'mtcopy') await machine.#openEngine();
     return machine;
@@ -163,11 +165,7 @@ export class Machine implements AsyncDisposable {
   get tlbFlushNs(): Latencies {
     const { count, min, mean, max } = this.#flushes;
     if (count === 0) return { count, min: 0, mean: 0, max: 0, p50: 0, p90: 0, p99: 0 };
-    const [p50, p90, p99] = [50, 90, 99].map((percent) => this.#flushes.percentile(percent)) as [
-      number,
-      number,
-      number,
-    ];
+    const [p50, p90, p99] = [50, 90, 99].map((percent) => this.#flushes.percentile(percent));
     return { count, min, mean, max, p50, p90, p99 };
   }
 

@@ -9,7 +9,7 @@ export function allocBatch(memory: PhysicalMemory, total: number, folioBytes: nu
 }
 
 /** Numbers the words of every source: a page in the wrong place, or left out, is found. */
-export function fillSources(memory: PhysicalMemory, { from, bytes }: CopyItems): void {
+function fillSources(memory: PhysicalMemory, { from, bytes }: CopyItems): void {
   const words = new Uint32Array(memory.buffer);
   for (let i = 0; i < from.length; i++) {
     const first = from[i] / 4;

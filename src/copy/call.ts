@@ -42,7 +42,8 @@ export function createCall(rules: CallRules, items: readonly CopyPair[] | CopyIt
 
 /** A call whose items nobody need check: {@link trustedBatch} says what that asks of its maker. */
 export function createTrustedCall({ memory }: CallRules, items: CopyItems): Call {
-  return openCall(memory, [trustedBatch(items)], items.to.length, performance.now());
+  const started = performance.now();
+  return openCall(memory, [trustedBatch(items)], items.to.length, started);
 }
 
 /** Sets poisoned items apart, so that neighbours can be merged. */

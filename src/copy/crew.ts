@@ -45,7 +45,6 @@ export class Crew {
   #failedStarts: number[] = [];
   /** Why the last of them failed. */
   #startError: unknown;
-  #closing = false;
 
   constructor({ ring, setup, niceIncrement, onLost }: CrewOptions) {
     this.#ring = ring;
@@ -89,7 +88,7 @@ export class Crew {
    * @throws ErrnoError EAGAIN if threads can't be started, with the last one's error as its cause
    */
   async ready(): Promise<void> {
-    for (let index = 0; index < this.#target && !this.#closing; index++) {
+    for (let index = 0; index < this.#target && !this.#pool.isClosed; index++) {
       while (Atomics.load(this.#ring.words, workerState(index)) !== ATTACHED) {
         const member = this.#members[index];
         if (!member) {
@@ -99,7 +98,7 @@ export class Crew {
         await member.started;
         // One that served and no longer does is about to be over, and to be started anew.
         if (Atomics.load(this.#ring.words, workerState(index)) !== ATTACHED) await member.over;
-        if (index >= this.#target || this.#closing) return;
+        if (index >= this.#target || this.#pool.isClosed) return;
       }
     }
   }
@@ -124,7 +123,6 @@ export class Crew {
     this.#target = 0;
     // A thread that is ended while it still loads its modules can take the process with it.
     await Promise.all(this.#members.map((member) => member?.started));
-    this.#closing = true;
     await this.#pool.close();
   }
 
@@ -152,7 +150,7 @@ export class Crew {
 
   #onTaskOver(index: number): void {
     this.#members[index] = undefined;
-    if (index < this.#target && !this.#closing) this.#start(index);
+    if (index < this.#target && !this.#pool.isClosed) this.#start(index);
   }
 
   #onThreadEnded(index: number, member: Member, error: unknown): void {
@@ -161,7 +159,7 @@ export class Crew {
     // Settles the wait of a start that never came to attach.
     Atomics.notify(words, workerState(index));
     this.#members[index] = undefined;
-    if (this.#closing) return;
+    if (this.#pool.isClosed) return;
     // Before its number is given to another thread: lost units are known by it.
     this.#onLost(index);
     if (!member.served) this.#startError = error;

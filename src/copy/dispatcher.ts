@@ -8,9 +8,9 @@ import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
 import type { Crew } from './crew.js';
 import {
   CALLER,
+  COUNT,
   closeLostUnits,
   DONE,
-  ITEMS,
   isAbandoned,
   isDone,
   type JobRing,
@@ -60,7 +60,7 @@ interface Job {
   /** The first place of the batch that is not in this job. */
   readonly next: number;
   /** The item at each place; `undefined` where they are the same. */
-  readonly order: Uint32Array | undefined;
+  readonly itemAt: Uint32Array | undefined;
   /** Whether a worker owned a unit of it when it died: then the count never reaches 0. */
   lostUnits: boolean;
   /** Whether the outcome is in the tally, and the slot free again. */
@@ -99,7 +99,7 @@ export class Dispatcher {
   }
 
   /** Copies one item on this thread, at once. Returns false, and has copied nothing, if its source is poisoned. */
-  copyOne(to: number, from: number, bytes: number): boolean {
+  copyItem(to: number, from: number, bytes: number): boolean {
     const { words, own } = this.#ring;
     words[own.base + METHOD] = this.#ownMethod;
     own.descriptors[0] = to;
@@ -115,8 +115,8 @@ export class Dispatcher {
     words[own.base + METHOD] = this.#methodOf(batch);
     this.#buffers[own.number] = batch.buffers && openBuffers(batch.buffers);
     for (let first = 0; first < count; first += SLOT_DESCRIPTORS) {
-      const items = planStatic(own, own.lists, batch, first, Math.min(first + SLOT_DESCRIPTORS, count), 1);
-      if (this.#caller.copyRange(own, 0, items) > 0) collectLeft(own, items, batch, batch.tally);
+      const planned = planStatic(own, own.lists, batch, first, Math.min(first + SLOT_DESCRIPTORS, count), 1);
+      if (this.#caller.copyRange(own, 0, planned) > 0) collectLeft(own, planned, batch, batch.tally);
     }
     this.#buffers[own.number] = undefined;
     batch.tally.participants.add(CALLER);
@@ -143,7 +143,7 @@ export class Dispatcher {
     // A call that was stopped while it waited passes on the slot that it was woken for.
     if (this.#free.length > 0) this.#waiting.shift()?.();
     await Promise.all(finished);
-    leaveFrom(next, batch, batch.tally, cutter.order);
+    leaveFrom(next, batch, batch.tally, cutter.itemAt);
   }
 
   /** Copies a batch and blocks until it is done. */
@@ -199,8 +199,8 @@ export class Dispatcher {
     this.#sequence = (this.#sequence + 1) | 0;
     const sequence = this.#sequence;
     const plan = cutter.cut(slot, first, threads);
-    const { next, order } = plan;
-    const job = { slot, batch, helpsLater, next, order, lostUnits: false, collected: false };
+    const { next, itemAt } = plan;
+    const job = { slot, batch, helpsLater, next, itemAt, lostUnits: false, collected: false };
     this.#jobs.add(job);
     this.#buffers[slot.number] = buffers && openBuffers(buffers);
     if (buffers) {
@@ -279,7 +279,7 @@ export class Dispatcher {
     }
     const { words } = this.#ring;
     if (job.lostUnits || words[slot.base + LEFT] > 0) {
-      collectLeft(slot, words[slot.base + ITEMS], batch, tally, job.order);
+      collectLeft(slot, words[slot.base + COUNT], batch, tally, job.itemAt);
     }
     this.#free.push(slot);
     this.#waiting.shift()?.();

@@ -254,7 +254,7 @@ export class CopyEngine implements AsyncDisposable {
     const started = performance.now();
     if (!checkPair(this.#rules, { to, from }, 0)) return undefined;
     const overlap = to.byteOffset < from.byteOffset + bytes && from.byteOffset < to.byteOffset + bytes;
-    if (overlap || !this.#dispatcher.copyOne(to.byteOffset, from.byteOffset, bytes)) return undefined;
+    if (overlap || !this.#dispatcher.copyItem(to.byteOffset, from.byteOffset, bytes)) return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
     this.#choice.record(bytes, true, this.#lifetime.inFlight === 0 ? wallNs : undefined);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };

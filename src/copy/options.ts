@@ -1,4 +1,4 @@
-import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber } from '../check.js';
+import { anything, type Checks, checkOptions, checkThreads, oneOf, threadCount, wholeNumber } from '../check.js';
 import { invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { MiB, PAGE_SIZE, parseSize } from '../units.js';
@@ -14,7 +14,7 @@ export type CallerMode = (typeof CALLER_MODES)[number];
 /** Options of `CopyEngine.create`. */
 export interface CreateOptions {
   /**
-   * Threads that copy a batch: 1 to 64, or `'auto'` for as many as the machine can run at once. A caller that helps is
+   * Threads that copy a batch: 1 to 64, or `'auto'` for as many as the host can run at once. A caller that helps is
    * one of them. Default: `'auto'`.
    */
   threads?: number | 'auto';
@@ -62,7 +62,7 @@ const DEFAULT_MEMORY = 1024 * MiB;
 const MAX_NICE = 19;
 
 const OPTIONS: Checks<CreateOptions> = {
-  threads: (_, threads) => checkThreads(threads),
+  threads: threadCount,
   // Looked at last, when it is made or taken: what is wrong costs no memory.
   memory: anything,
   schedule: oneOf(SCHEDULES),

@@ -4,7 +4,7 @@ import type { CopyResult } from './result.js';
 /** What subscribers of the tracing channel `mtcopy:copy` get. `result` or `error` is there once the call is over. */
 export interface CopyTrace {
   /** Which method was called. */
-  readonly method: 'copy' | 'copyBatch' | 'copySync' | 'copyBatchSync';
+  readonly call: 'copy' | 'copyBatch' | 'copySync' | 'copyBatchSync';
   result?: CopyResult;
   error?: unknown;
 }
@@ -24,11 +24,11 @@ function isTraced(): boolean {
 }
 
 /** Runs an asynchronous copy, traced if anybody listens. */
-export function traced(method: CopyTrace['method'], run: () => Promise<CopyResult>): Promise<CopyResult> {
-  return isTraced() ? channel.tracePromise(run, { method }) : run();
+export function traced(call: CopyTrace['call'], run: () => Promise<CopyResult>): Promise<CopyResult> {
+  return isTraced() ? channel.tracePromise(run, { call }) : run();
 }
 
 /** Runs a synchronous copy, traced if anybody listens. */
-export function tracedSync(method: CopyTrace['method'], run: () => CopyResult): CopyResult {
-  return isTraced() ? channel.traceSync(run, { method }) : run();
+export function tracedSync(call: CopyTrace['call'], run: () => CopyResult): CopyResult {
+  return isTraced() ? channel.traceSync(run, { call }) : run();
 }

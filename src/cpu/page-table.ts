@@ -43,7 +43,7 @@ export function openPageTable(buffer: SharedArrayBuffer): PageTable {
   };
 }
 
-/** The entry that says what is mapped at `vpn`, for a CPU; see {@link entryAt}. */
+/** The entry that says what is mapped at `vpn`, for a CPU. */
 export function walkTo({ pmds, ptes }: PageTable, vpn: number): number {
   // Acquire, twice: a PMD comes after the PTEs that it leads to, and an entry after the bytes that it maps.
   const pmd = Atomics.load(pmds, vpn >> HPAGE_PMD_ORDER);

@@ -2,7 +2,6 @@ import { workerData } from 'node:worker_threads';
 import { type ErrnoCode, ErrnoError, invalid } from '../errno.js';
 import { PoisonMap } from '../memory/poison-map.js';
 import type { ThreadData } from '../threads/pool.js';
-import { PAGE_SIZE } from '../units.js';
 import type { SharedWasmMemory } from '../wasm.js';
 import { Cpu } from './cpu.js';
 import { BEGUN, cpuWords, ENDED, RUNNING } from './cpu-area.js';
@@ -27,7 +26,7 @@ export interface CpuTask {
 }
 
 const { memory, poisonAddress, words } = (workerData as ThreadData<CpuWorkerSetup>).setup;
-const poison = new PoisonMap(memory.buffer, poisonAddress, memory.buffer.byteLength / PAGE_SIZE);
+const poison = new PoisonMap(memory.buffer, poisonAddress);
 
 /** What a program returned, or the error with an errno that it threw: an Error loses its code on its way between threads. */
 export type CpuOutcome = { readonly value: unknown } | { readonly code: ErrnoCode; readonly message: string };

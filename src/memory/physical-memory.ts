@@ -130,7 +130,7 @@ export class PhysicalMemory {
     this.bytes = new Uint8Array(this.wasm.buffer);
     const pages = pagesOf(end);
     this.page = createPageMetadata(pages);
-    this.#poison = new PoisonMap(this.buffer, this.poisonAddress, pages);
+    this.#poison = new PoisonMap(this.buffer, this.poisonAddress);
     // The reserved frames, and those between two nodes; each node then claims its own.
     this.page.nid.fill(RESERVED_NID);
     this.#reserved = new BuddyAllocator(this.page, this.#poison, BLOCK_PAGES, pagesOf(RESERVED_BYTES));

@@ -1,4 +1,4 @@
-import { PAGE_SHIFT } from '../units.js';
+import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 
 /**
  * Which frames have a hardware memory error: a bit a frame, in the physical memory itself, so that a copy loop in
@@ -13,8 +13,8 @@ export class PoisonMap {
   /** Bytes from the start of the map, where the count is, to its bits. The copy loop in WebAssembly relies on it. */
   static readonly BITS_OFFSET = 64;
 
-  /** A map of `pages` frames at `address` of `buffer`, whose bytes must be zero. */
-  constructor(buffer: SharedArrayBuffer, address: number, pages: number) {
+  /** A map of `pages` frames at `address` of `buffer`, whose bytes must be zero. Default: all frames that the buffer has. */
+  constructor(buffer: SharedArrayBuffer, address: number, pages = buffer.byteLength / PAGE_SIZE) {
     this.#count = new Int32Array(buffer, address, 1);
     this.#bits = new Int32Array(buffer, address + PoisonMap.BITS_OFFSET, Math.ceil(pages / 32));
   }

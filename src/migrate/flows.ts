@@ -2,13 +2,7 @@ import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
 import { copyFolio, copyUnmapped } from './copy.js';
 import { errnoOf, type Migration } from './migration.js';
-import {
-  folioMigrateMapping,
-  folioRestoreMapping,
-  hasExpectedRefs,
-  migrateFolioUndoDst,
-  migrateFolioUndoSrc,
-} from './move.js';
+import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
 import { beforeRetry } from './resched.js';
 import type { Flow } from './settings.js';
@@ -213,8 +207,7 @@ function moveTheOne(migration: Migration, copied: number, sampler: PhaseSampler)
   unmapped.count = 0;
   const errno = copied === 0 ? folioMigrateMapping(migration, src, dst) : copied;
   if (errno === ERRNO.EAGAIN) {
-    migrateFolioUndoSrc(migration, src);
-    migrateFolioUndoDst(migration, dst);
+    migrateFolioUndo(migration, src, dst);
   } else {
     settle(migration, src, dst, errno);
   }

@@ -5,7 +5,7 @@
 export type MigrateMode = 'MIGRATE_ASYNC' | 'MIGRATE_SYNC_LIGHT' | 'MIGRATE_SYNC';
 
 /** Why a migration happens: the kernel's enum migrate_reason, in the order of its bits. */
-export const MIGRATE_REASONS = [
+const MIGRATE_REASONS = [
   'compaction',
   'memory_failure',
   'memory_hotplug',

@@ -100,6 +100,15 @@ export function createMigration(
   };
 }
 
+/** Adds a folio to those that wait to be moved. */
+export function addUnmapped({ unmapped }: Migration, src: Pfn, dst: Pfn): void {
+  const at = unmapped.count++;
+  unmapped.src[at] = src;
+  unmapped.dst[at] = dst;
+  unmapped.ready[at] = 0;
+  unmapped.errno[at] = 0;
+}
+
 export function fail(migration: Migration, pfn: number, errno: number): void {
   migration.failed.push(pfn as Pfn);
   migration.failedErrno.push(errno);

@@ -97,9 +97,10 @@ export function migrateFolioUndoSrc({ manager }: Migration, src: Pfn): void {
   clearAndWake(page, src, PG.locked);
 }
 
-/** Frees a target that was not used (migrate_folio_undo_dst). */
-export function migrateFolioUndoDst({ manager }: Migration, dst: Pfn): void {
-  dropUnused(manager.memory, dst);
+/** Maps a folio again where it was, and frees its target, which was not used (migrate_folio_undo_src and _dst). */
+export function migrateFolioUndo(migration: Migration, src: Pfn, dst: Pfn): void {
+  migrateFolioUndoSrc(migration, src);
+  dropUnused(migration.manager.memory, dst);
 }
 
 /** Drops the migration's reference on a locked folio that is no longer in use. */

@@ -1,7 +1,7 @@
 import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
-import { fail, type Migration } from './migration.js';
-import { migrateFolioDone, migrateFolioUndoDst, migrateFolioUndoSrc, remapFolio } from './move.js';
+import { addUnmapped, fail, type Migration } from './migration.js';
+import { migrateFolioDone, migrateFolioUndo, remapFolio } from './move.js';
 
 /** Ends a folio's turn: maps it where it went, or keeps it for another pass, or maps it where it was. */
 export function settle(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
@@ -18,16 +18,11 @@ function keepOrUndo(migration: Migration, src: Pfn, dst: Pfn, errno: number): vo
     undo(migration, src, dst, errno);
     return;
   }
-  const { unmapped } = migration;
-  const at = unmapped.count++;
-  unmapped.src[at] = src;
-  unmapped.dst[at] = dst;
-  unmapped.ready[at] = 0;
+  addUnmapped(migration, src, dst);
 }
 
 function undo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
-  migrateFolioUndoSrc(migration, src);
-  migrateFolioUndoDst(migration, dst);
+  migrateFolioUndo(migration, src, dst);
   fail(migration, src, errno);
 }
 

@@ -3,8 +3,8 @@ import { clearAndWake, tryLockFolio, waitForClear } from '../memory/folio-lock.j
 import { PG } from '../memory/page-metadata.js';
 import { tryToMigrate } from '../mm/rmap.js';
 import type { Order, Pfn } from '../units.js';
-import { errnoOf, type Migration } from './migration.js';
-import { migrateFolioUndoDst, migrateFolioUndoSrc } from './move.js';
+import { addUnmapped, errnoOf, type Migration } from './migration.js';
+import { migrateFolioUndo } from './move.js';
 
 /** How long one pass waits for a folio's lock, or for its writeback, in milliseconds. */
 const WAIT_MS = 100;
@@ -38,7 +38,7 @@ function unmapUnlessWriteback(migration: Migration, src: Pfn, waits: boolean): n
 }
 
 function unmapLocked(migration: Migration, src: Pfn): number {
-  const { manager, target, unmapped, flush } = migration;
+  const { manager, target, flush } = migration;
   const { memory } = manager;
   const { page } = memory;
   const dst = memory.takeFolio(page.order[src] as Order, target);
@@ -50,15 +50,10 @@ function unmapLocked(migration: Migration, src: Pfn): number {
   page.flags[dst] = PG.head | PG.locked;
   if (page.mapcount[src] > 0) tryToMigrate(manager, src, flush);
   if (page.mapcount[src] > 0) {
-    migrateFolioUndoSrc(migration, src);
-    migrateFolioUndoDst(migration, dst);
+    migrateFolioUndo(migration, src, dst);
     return ERRNO.EAGAIN;
   }
-  const at = unmapped.count++;
-  unmapped.src[at] = src;
-  unmapped.dst[at] = dst;
-  unmapped.ready[at] = 0;
-  unmapped.errno[at] = 0;
+  addUnmapped(migration, src, dst);
   return 0;
 }
 

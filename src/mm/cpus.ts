@@ -26,12 +26,15 @@ import {
 import type { CpuOutcome, CpuTask, CpuWorkerSetup } from '../cpu/run-program.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { Lifetime } from '../threads/lifetime.js';
 import { ThreadPool } from '../threads/pool.js';
 import type { Vpn } from '../units.js';
 import { AddressSpace } from './address-space.js';
 
 /** An idle thread is kept this long, in milliseconds, for the next program. */
 const IDLE_THREAD_MS = 1000;
+/** What programs get to return when the machine is closed, in milliseconds. */
+const GRACE_MS = 100;
 
 /** How long CPUs have waited at migration entries, since the machine was booted. */
 export interface MigrationWaits {
@@ -63,13 +66,12 @@ export class Cpus {
   readonly count: number;
   readonly #memory: PhysicalMemory;
   readonly #words: Int32Array;
-  readonly #pool: ThreadPool<CpuTask, CpuOutcome>;
+  /** `undefined` for a machine without CPUs, which needs no threads. */
+  readonly #pool: ThreadPool<CpuTask, CpuOutcome> | undefined;
   /** What each CPU runs: one object a program. */
   readonly #running: ({ readonly mm: AddressSpace } | undefined)[];
+  readonly #lifetime = new Lifetime('the machine is closed: boot another');
   #handlesFaults = false;
-  #closing = false;
-  /** Settled once every thread has ended. */
-  #threadsEnded: Promise<void> | undefined;
 
   /** @internal */
   constructor(memory: PhysicalMemory, words: Int32Array, count: number) {
@@ -78,12 +80,8 @@ export class Cpus {
     this.#words = words;
     this.#running = new Array(count).fill(undefined);
     const setup: CpuWorkerSetup = { memory: memory.wasm, poisonAddress: memory.poisonAddress, words };
-    this.#pool = new ThreadPool({
-      url: new URL('../cpu/run-program.js', import.meta.url),
-      setup,
-      maxThreads: Math.max(1, count),
-      idleTimeout: IDLE_THREAD_MS,
-    });
+    const url = new URL('../cpu/run-program.js', import.meta.url);
+    if (count > 0) this.#pool = new ThreadPool({ url, setup, maxThreads: count, idleTimeout: IDLE_THREAD_MS });
   }
 
   /** Numbers of the CPUs that run a program. */
@@ -100,11 +98,11 @@ export class Cpus {
    * @throws ErrnoError EINVAL for a CPU or an option that doesn't exist, a relative path, a module without such a function, an
    * async one, or a result that can't be sent to another thread; ENOENT if there is no such module; EBUSY if the CPU runs
    * another program, or all do, or there are none; ESRCH if the address space is closed, or another machine's; ESHUTDOWN if
-   * the machine is closed; EAGAIN if the thread can't be started, and EIO if it ended in the middle, with its error as the
+   * the machine is closed, also before the program has begun; EAGAIN if the thread can't be started, and EIO if it ended in the middle, with its error as the
    * cause. DataCloneError for `args` that can't be sent. Or whatever the program throws.
    */
   async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
-    if (this.#closing) throw new ErrnoError('ESHUTDOWN', 'the machine is closed: boot another');
+    this.#lifetime.checkOpen();
     if (!(mm instanceof AddressSpace)) throw invalid('mm', 'must be an address space of this machine', mm);
     if (mm.memory !== this.#memory) throw new ErrnoError('ESRCH', 'mm: must be an address space of this machine');
     if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
@@ -113,22 +111,26 @@ export class Cpus {
     }
     const { cpu, args } = checkOptions(options, RUN_OPTIONS);
     const number = this.#pick(cpu);
-    const base = cpuWords(number);
-    this.#running[number] = { mm };
+    return this.#lifetime.during(() => this.#runOn(number, mm, String(program), args));
+  }
+
+  async #runOn(cpu: number, mm: AddressSpace, program: string, args: unknown): Promise<unknown> {
+    const base = cpuWords(cpu);
+    this.#running[cpu] = { mm };
+    // Both before the task is sent, which orders them for the thread that gets it.
     Atomics.store(this.#words, base + STOP, 0);
     Atomics.store(this.#words, base + RUNNING, SENT);
     this.#startFaultHandler();
     try {
-      const task = { cpu: number, table: mm.table.buffer, program: String(program), args };
-      const outcome = await this.#pool.run(task);
+      const outcome = (await this.#pool?.run({ cpu, table: mm.table.buffer, program, args })) as CpuOutcome;
       if ('value' in outcome) return outcome.value;
       throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
     } catch (error) {
       // The pool rejects when it tells a thread to end: until it has it may still access memory.
-      await this.#threadsEnded;
-      throw this.#explain(mm, number, error);
+      if (this.#pool?.isClosed) await this.#pool.close();
+      throw this.#explain(mm, cpu, error);
     } finally {
-      this.#running[number] = undefined;
+      this.#running[cpu] = undefined;
       // The fault handler may have nobody left to wait for.
       this.#ringFaultBell();
     }
@@ -163,17 +165,15 @@ export class Cpus {
     return { count: counts.reduce((sum, count) => sum + count, 0), maxNs, buckets };
   }
 
-  /**
-   * Asks all programs to return, gives them `graceMs` milliseconds (default: 100), and ends the threads. Closing the machine
-   * does this.
-   */
-  async close(graceMs = 100): Promise<void> {
-    this.#closing = true;
-    this.stop();
-    for (const until = performance.now() + graceMs; this.busy.length > 0 && performance.now() < until; ) await sleep(1);
-    this.#threadsEnded = this.#pool.close();
-    await this.#threadsEnded;
-    this.#ringFaultBell();
+  /** Asks all programs to return, gives them a moment, and ends the threads. Closing the machine does this. */
+  close(): Promise<void> {
+    const endThreads = async () => {
+      this.stop();
+      const until = performance.now() + GRACE_MS;
+      while (this.busy.length > 0 && performance.now() < until) await sleep(1);
+      await this.#pool?.close();
+    };
+    return this.#lifetime.close(async () => this.#ringFaultBell(), endThreads);
   }
 
   #pick(cpu: number | undefined): number {
@@ -205,6 +205,9 @@ export class Cpus {
     Atomics.store(words, cpuWords(cpu) + FAULT_STATE, NO_FAULT);
     if (Atomics.load(words, cpuWords(cpu) + RUNNING) === BEGUN) {
       return new ErrnoError('EIO', `CPU ${cpu}: its thread ended in the middle of the program`, { cause });
+    }
+    if (this.#pool?.isClosed) {
+      return new ErrnoError('ESHUTDOWN', `CPU ${cpu}: the machine was closed before the program began`, { cause });
     }
     return new ErrnoError('EAGAIN', `CPU ${cpu}: its thread cannot be started; see the cause`, { cause });
   }

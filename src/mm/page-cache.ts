@@ -123,12 +123,10 @@ function fill({ bytes }: PhysicalMemory, { file }: PageCache, pfn: Pfn, first: n
   bytes.fill(0, at, end);
 }
 
-/** Bytes of a file. @throws ErrnoError ENOENT if there is none; EINVAL for what isn't a file with something in it. */
-export function fileSize(path: string): number {
-  return statOf(path).size;
-}
-
-/** Bytes that can be mapped of a file: all, or as many as it had when it was cached. @throws as {@link fileSize} */
+/**
+ * Bytes that can be mapped of a file: all, or as many as it had when it was cached. @throws ErrnoError ENOENT if there is none; EINVAL for what isn't a file
+ * with something in it
+ */
 export function mappableSize(manager: MemoryManager, path: string): number {
   const stats = statOf(path);
   return manager.files.get(keyOf(stats))?.cache.file?.bytes ?? stats.size;

@@ -189,9 +189,12 @@ export class TlbFlusher {
   }
 
   async #waitPatiently(missing: () => number[], started: number): Promise<void> {
-    for (let left = missing(); left.length > 0; left = missing()) {
-      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(left, missing);
+    for (;;) {
+      // First the count, then the CPUs' own words, as above.
       const pending = Atomics.load(this.#words, PENDING);
+      const left = missing();
+      if (left.length === 0) break;
+      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(left, missing);
       const answer = Atomics.waitAsync(this.#words, PENDING, pending, POLL_MS);
       // A timer as well: a wait alone doesn't keep the process alive.
       await Promise.race([answer.value, sleep(POLL_MS)]);

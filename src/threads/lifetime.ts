@@ -51,13 +51,18 @@ export class Lifetime {
     }
   }
 
-  /** Refuses new calls, and once none is in flight runs `end`, the first time; resolves when that is over. */
-  close(end: () => Promise<void>): Promise<void> {
-    this.#closed ??= this.#close(end);
+  /**
+   * Refuses new calls, and once none is in flight runs `end`, the first time; resolves when that is over.
+   *
+   * @param hurry run at once, for calls that would not end by themselves
+   */
+  close(end: () => Promise<void>, hurry?: () => Promise<void>): Promise<void> {
+    this.#closed ??= this.#close(end, hurry);
     return this.#closed;
   }
 
-  async #close(end: () => Promise<void>): Promise<void> {
+  async #close(end: () => Promise<void>, hurry?: () => Promise<void>): Promise<void> {
+    if (hurry) await hurry();
     if (this.#inFlight > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;

@@ -26,7 +26,7 @@ interface ThreadPoolOptions {
 }
 
 const loadPiscina = () => import('piscina');
-/** Piscina, once {@link prepareThreads} has loaded it: a program that starts no thread need not wait for that. */
+/** Piscina, once {@link prepareThreads} has loaded it: a program that makes no pool need not wait for that. */
 let piscina: Awaited<ReturnType<typeof loadPiscina>> | undefined;
 
 /**
@@ -71,7 +71,8 @@ interface Waiting {
 }
 
 /**
- * Threads that Piscina owns, once {@link prepareThreads} is done: it starts one for each task that finds none idle, limits its heap, reports its end and ends it.
+ * Threads that Piscina owns, once {@link prepareThreads} is done: it starts one for each task that finds none idle, limits its
+ * heap, reports its end and ends it.
  *
  * A task whose thread can't be started, or ends before it is ready, stays in Piscina's queue: it would hang until another
  * thread is free, or run on that one although its caller was told that it failed. Here it fails, with the thread's own error.
@@ -85,6 +86,7 @@ export class ThreadPool<Task, Result> {
   #sent = 0;
   /** Why the thread that was removed last has ended, if it said so. */
   #error: Error | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor({ url, setup, ...options }: ThreadPoolOptions) {
     if (!piscina) throw new Error('prepareThreads() comes first');
@@ -117,20 +119,37 @@ export class ThreadPool<Task, Result> {
    * @returns what it returns; rejects with what it throws, or else with why it has no thread, or none any more
    */
   run(task: Task): Promise<Result> {
+    if (this.#closed) return Promise.reject(new ErrnoError('ESHUTDOWN', 'the threads have been ended'));
     return new Promise((resolve, reject) => {
+      const waiting = { reject };
       this.#sent++;
       try {
-        this.#pool.run({ task, [this.#options]: { reject } }).then(resolve, reject);
+        this.#pool.run({ task, [this.#options]: waiting }).then(resolve, reject);
       } catch (error) {
         // What the constructor of Worker throws: no permission, or no more threads for this user.
-        this.#failOrphans(error);
+        this.#takeBack(waiting);
+        reject(error);
       }
     });
   }
 
-  /** Ends all threads; tasks that run fail. Resolves once they have ended. */
+  /** Whether {@link close} was called. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** Ends all threads; tasks that run fail. Resolves once they have ended. May be called again, to wait for that. */
   close(): Promise<void> {
-    return this.#pool.destroy();
+    this.#closed ??= this.#pool.destroy();
+    return this.#closed;
+  }
+
+  /** Takes a task out of the queue again, if it is there. */
+  #takeBack(waiting: Waiting): void {
+    const { tasks } = this.#queue;
+    const at = tasks.findIndex((one) => (one as unknown as Sent<Task>)[this.#options] === waiting);
+    if (at >= 0) tasks.splice(at, 1);
+    this.#sent--;
   }
 
   /**
@@ -145,7 +164,7 @@ export class ThreadPool<Task, Result> {
       // None while the pool is being closed, which fails all tasks itself.
       if (!orphan) return;
       this.#sent--;
-      (orphan as unknown as Sent<Task>)[this.#options].reject(error);
+      (orphan as unknown as Sent<Task>)[this.#options]?.reject(error);
     }
   }
 }

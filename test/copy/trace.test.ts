@@ -28,22 +28,22 @@ it.each([0, Number.POSITIVE_INFINITY])('copies are traced, parallel from %d byte
   await using engine = await CopyEngine.create({ threads: 2, memory: '16M', minParallelBytes });
   const [to, from] = [engine.allocate(5000), engine.allocate(5000)];
   const done = expect.objectContaining({ bytes: 5000, items: 1 });
-  for (const [method, run] of [
+  for (const [call, run] of [
     ['copy', () => engine.copy(to, from)],
     ['copyBatch', () => engine.copyBatch([{ to, from }])],
   ] as const) {
     const events = await eventsOf(run);
     expect(events.map(({ name }) => name)).toEqual(['start', 'end', 'asyncStart', 'asyncEnd']);
-    expect(events.every(({ message }) => message.method === method)).toBe(true);
+    expect(events.every(({ message }) => message.call === call)).toBe(true);
     expect(events[3]?.message.result).toEqual(done);
   }
-  for (const [method, run] of [
+  for (const [call, run] of [
     ['copySync', () => engine.copySync(to, from)],
     ['copyBatchSync', () => engine.copyBatchSync([{ to, from }])],
   ] as const) {
     const events = await eventsOf(run);
     expect(events.map(({ name }) => name)).toEqual(['start', 'end']);
-    expect(events[1]?.message).toMatchObject({ method, result: done });
+    expect(events[1]?.message).toMatchObject({ call, result: done });
   }
 });
 
@@ -52,9 +52,9 @@ it('errors are traced', async () => {
   const [to, from] = [engine.allocate(10), engine.allocate(11)];
   const refused = expect.objectContaining({ code: 'EINVAL' });
   const sync = await eventsOf(() => errorOf(() => engine.copySync(to, from)));
-  expect(sync.find(({ name }) => name === 'error')?.message).toMatchObject({ method: 'copySync', error: refused });
+  expect(sync.find(({ name }) => name === 'error')?.message).toMatchObject({ call: 'copySync', error: refused });
   const async = await eventsOf(() => errorOf(() => engine.copy(to, from)));
-  expect(async.find(({ name }) => name === 'error')?.message).toMatchObject({ method: 'copy', error: refused });
+  expect(async.find(({ name }) => name === 'error')?.message).toMatchObject({ call: 'copy', error: refused });
   expect(async.some(({ message }) => message.result)).toBe(false);
 });
 

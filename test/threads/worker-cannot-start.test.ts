@@ -1,7 +1,7 @@
 import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../support/paths.js';
 import { runScript } from '../support/process.js';
@@ -189,4 +189,31 @@ it('a program whose CPU has no thread does not run later, on the thread of anoth
     console.log(JSON.stringify(seen));`;
   const lost = { code: 'EAGAIN', cause: 'ERR_WORKER_INIT_FAILED' };
   expect(await run(code)).toEqual({ status: 0, seen: ['ok', lost, 7, 0, 1, 'ok', 7, 7] });
+});
+
+it('a program whose machine is closed before its thread has started fails with ESHUTDOWN', async () => {
+  const preload = fileURLToPath(new URL('../support/programs/slow-start.cjs', import.meta.url));
+  const code = `
+    changeWorkers(() => ({ execArgv: ['--require', ${JSON.stringify(preload)}] }));
+    const machine = await Machine.boot({ nodes: ['16M'], cpus: 1 });
+    const running = outcome(machine.cpus.run(machine.createAddressSpace(), program, { args: [] }));
+    await machine.close();
+    const { code } = await running;
+    const late = await outcome(machine.cpus.run(machine.createAddressSpace, program));
+    console.log(JSON.stringify([code, late.code]));`;
+  expect(await run(code)).toEqual({ status: 0, seen: ['ESHUTDOWN', 'ESHUTDOWN'] });
+});
+
+it('a machine without CPUs, and planning, need no threads', async () => {
+  const code = `
+    changeWorkers(failToStart);
+    const { planCopy } = await import(${JSON.stringify(pathToFileURL(join(ROOT, 'dist/index.js')).href)});
+    const items = { to: Uint32Array.of(0), from: Uint32Array.of(4096), bytes: Uint32Array.of(4096) };
+    const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0 });
+    const mm = machine.createAddressSpace();
+    const { stats } = await machine.movePages(mm, mm.mmap({ length: '1M', populate: true }).pages(), { node: 1 });
+    await machine.close();
+    console.log(JSON.stringify([stats.succeeded, planCopy(items, 2).distribution]));`;
+  const change = (dist: string) => rmSync(join(dist, 'threads/entry.cjs'));
+  expect(await withDist(change, (dist) => run(code, { dist }))).toEqual({ status: 0, seen: [256, 'chunks'] });
 });

@@ -19,11 +19,11 @@ export interface JobPlan {
   readonly units: number;
   readonly perUnit: number;
   /** Descriptors written. */
-  readonly items: number;
+  readonly count: number;
   /** The first place of the batch that is not in this job. */
   readonly next: number;
   /** The item at each place; `undefined` where they are the same. */
-  readonly order: Uint32Array | undefined;
+  readonly itemAt: Uint32Array | undefined;
 }
 
 /** Cuts a batch into jobs, as large as their targets have room for. */
@@ -31,23 +31,23 @@ export interface Cutter {
   /** Writes the job that begins at place `first`, for `threads` threads. */
   cut(target: JobTarget, first: number, threads: number): JobPlan;
   /** The item at each place of the jobs to come; `undefined` where they are the same. */
-  readonly order: Uint32Array | undefined;
+  readonly itemAt: Uint32Array | undefined;
 }
 
 /** The cutter of a batch, for a static schedule or a dynamic one. */
 export function createCutter(batch: Batch, isStatic: boolean): Cutter {
-  if (isStatic) return { cut: (target, first, threads) => cutLists(batch, target, first, threads), order: undefined };
+  if (isStatic) return { cut: (target, first, threads) => cutLists(batch, target, first, threads), itemAt: undefined };
   const isOrdered = gainsFromOrder(batch);
-  let order: Uint32Array | undefined;
+  let itemAt: Uint32Array | undefined;
   return {
     cut(target, first, threads) {
       // The first job is copied as it is: it hides what the order of the others costs.
       if (isOrdered && first === 0) return cutClaims(batch, target, 0, HEAD_ITEMS, threads);
-      if (isOrdered) order ??= orderBySource(batch);
-      return cutClaims(batch, target, first, batch.bytes.length, threads, order);
+      if (isOrdered) itemAt ??= orderBySource(batch);
+      return cutClaims(batch, target, first, batch.bytes.length, threads, itemAt);
     },
-    get order() {
-      return order;
+    get itemAt() {
+      return itemAt;
     },
   };
 }
@@ -55,8 +55,8 @@ export function createCutter(batch: Batch, isStatic: boolean): Cutter {
 /** A list a thread. */
 function cutLists(batch: Batch, target: JobTarget, first: number, threads: number): JobPlan {
   const next = Math.min(first + target.source.length, batch.bytes.length);
-  const items = planStatic(target, target.lists, batch, first, next, threads);
-  return { units: threads, perUnit: 0, items, next, order: undefined };
+  const count = planStatic(target, target.lists, batch, first, next, threads);
+  return { units: threads, perUnit: 0, count, next, itemAt: undefined };
 }
 
 /** Units for threads to claim. */
@@ -66,13 +66,13 @@ function cutClaims(
   first: number,
   end: number,
   threads: number,
-  order?: Uint32Array,
+  itemAt?: Uint32Array,
 ): JobPlan {
   const share = batch.seen.total / (threads * UNITS_A_THREAD);
   const unitBytes = Math.min(Math.max(share, MIN_UNIT_BYTES), MAX_UNIT_BYTES);
   const piece = Math.ceil(unitBytes / MIN_UNIT_BYTES) * MIN_UNIT_BYTES;
-  const { used, next, bytes } = planDynamic(target, batch, first, end, piece, order);
+  const { used, next, bytes } = planDynamic(target, batch, first, end, piece, itemAt);
   const perUnit = Math.max(1, Math.floor((piece * used) / Math.max(bytes, 1)));
   // Nothing but empty items is a job too: somebody must take its one unit, or it would never be done.
-  return { units: Math.max(1, Math.ceil(used / perUnit)), perUnit, items: used, next, order };
+  return { units: Math.max(1, Math.ceil(used / perUnit)), perUnit, count: used, next, itemAt };
 }

@@ -33,7 +33,7 @@ export interface CopyPlan extends PlanTarget {
  * A pure function: it looks at addresses and lengths alone, and the items stay as they are.
  *
  * @param items the batch; an item of 0 bytes gets no descriptor
- * @param threads 1 to 64, or `'auto'` for as many as the machine can run at once
+ * @param threads 1 to 64, or `'auto'` for as many as the host can run at once
  * @throws ErrnoError EINVAL for another thread count, or arrays of different lengths
  */
 export function planCopy(items: CopyItems, threads: number | 'auto'): CopyPlan {
@@ -169,7 +169,7 @@ export interface DynamicPlan {
 
 /**
  * Writes items from `first` on for threads that claim them one after the other: none longer than `pieceBytes`,
- * neighbours merged up to that, as many items as `target` has room for. Where there is an `order`, `first`, `end` and
+ * neighbours merged up to that, as many items as `target` has room for. Where there is an `itemAt`, `first`, `end` and
  * `source` count places in it, and its entries are the items.
  */
 export function planDynamic(
@@ -178,7 +178,7 @@ export function planDynamic(
   first: number,
   end: number,
   pieceBytes: number,
-  order?: Uint32Array,
+  itemAt?: Uint32Array,
 ): DynamicPlan {
   const { descriptors, source } = target;
   const { to: targets, from: sources, bytes: lengths } = items;
@@ -191,7 +191,7 @@ export function planDynamic(
   let length = 0;
   let i = first;
   for (; i < end && used < capacity; i++) {
-    const item = order ? order[i] : i;
+    const item = itemAt ? itemAt[i] : i;
     const bytes = lengths[item];
     if (bytes === 0) continue;
     const to = targets[item];

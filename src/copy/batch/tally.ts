@@ -20,9 +20,9 @@ export function createTally(): Tally {
 }
 
 /** Notes that the items at places from `first` on were not begun. */
-export function leaveFrom(first: number, { bytes }: CopyItems, { left }: Tally, order?: Uint32Array): void {
+export function leaveFrom(first: number, { bytes }: CopyItems, { left }: Tally, itemAt?: Uint32Array): void {
   for (let place = first; place < bytes.length; place++) {
-    const item = order ? order[place] : place;
+    const item = itemAt ? itemAt[place] : place;
     left.set(item, bytes[item]);
   }
 }
@@ -33,13 +33,13 @@ export function collectLeft(
   count: number,
   items: CopyItems,
   { left }: Tally,
-  order?: Uint32Array,
+  itemAt?: Uint32Array,
 ): void {
   for (let i = 0; i < count; i++) {
     const bytes = descriptors[i * DESCRIPTOR_WORDS + 2];
     if (bytes === 0) continue;
     const to = descriptors[i * DESCRIPTOR_WORDS];
-    noteLeft(left, items, source[i], to, to + bytes, order);
+    noteLeft(left, items, source[i], to, to + bytes, itemAt);
   }
 }
 
@@ -50,11 +50,11 @@ function noteLeft(
   first: number,
   to: number,
   end: number,
-  order?: Uint32Array,
+  itemAt?: Uint32Array,
 ): void {
   let touching = 0;
   for (let place = first; place < items.to.length && touching < end; place++) {
-    const item = order ? order[place] : place;
+    const item = itemAt ? itemAt[place] : place;
     const bytes = items.bytes[item];
     if (bytes === 0) continue;
     const start = items.to[item];

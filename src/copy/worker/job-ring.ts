@@ -63,7 +63,7 @@ export const LEFT = 3 * LINE;
 export const STOP = 4 * LINE;
 export const UNITS = 5 * LINE;
 export const PER_UNIT = UNITS + 1;
-export const ITEMS = UNITS + 2;
+export const COUNT = UNITS + 2;
 export const METHOD = UNITS + 3;
 export const SEQUENCE = UNITS + 4;
 const LISTS = 6 * LINE;
@@ -137,7 +137,7 @@ export interface JobFields {
   /** Descriptors a unit, of a dynamic job. */
   readonly perUnit: number;
   /** Descriptors in all. */
-  readonly items: number;
+  readonly count: number;
   readonly method: number;
   /** Number of the job, which differs from that of every other job in flight. */
   readonly sequence: number;
@@ -148,7 +148,7 @@ export function publishJob({ words }: JobRing, slot: Slot, job: JobFields): void
   const { base, owners } = slot;
   words[base + UNITS] = job.units;
   words[base + PER_UNIT] = job.perUnit;
-  words[base + ITEMS] = job.items;
+  words[base + COUNT] = job.count;
   words[base + METHOD] = job.method;
   words[base + STOP] = 0;
   words[base + LEFT] = 0;

@@ -1,10 +1,10 @@
 import type { CpuClock } from './cpu-clock.js';
 import {
   CLOSED,
+  COUNT,
   CURSOR,
   DONE,
   FREE,
-  ITEMS,
   type JobRing,
   LEFT,
   PENDING,
@@ -40,7 +40,7 @@ export function copyUnit(participant: Participant, slot: Slot): boolean {
   if (unit < 0) return false;
   clock.start();
   const first = isStatic ? slot.lists[unit] : unit * words[base + PER_UNIT];
-  const end = isStatic ? slot.lists[unit + 1] : Math.min(first + words[base + PER_UNIT], words[base + ITEMS]);
+  const end = isStatic ? slot.lists[unit + 1] : Math.min(first + words[base + PER_UNIT], words[base + COUNT]);
   const left = copyRange(slot, first, end);
   if (left > 0) Atomics.add(words, base + LEFT, left);
   // At least 1: above 0 means that the thread took part.

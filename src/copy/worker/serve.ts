@@ -2,7 +2,6 @@ import { readlinkSync } from 'node:fs';
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
-import { PAGE_SIZE } from '../../units.js';
 import type { SharedWasmMemory, WasmModule } from '../../wasm.js';
 import type { ForeignBuffers } from '../batch/batch.js';
 import { createCpuClock } from './cpu-clock.js';
@@ -52,7 +51,7 @@ interface Received {
 const { memory, module, ringAddress, isStatic, poisonAddress, channel } = (workerData as ThreadData<WorkerSetup>).setup;
 const ring = openRing(memory.buffer, ringAddress);
 const { words } = ring;
-const poison = new PoisonMap(memory.buffer, poisonAddress, memory.buffer.byteLength / PAGE_SIZE);
+const poison = new PoisonMap(memory.buffer, poisonAddress);
 const inbox = new BroadcastChannel(channel);
 /** The newest message for each slot; dropped with the job, so that a user's buffer can be collected. */
 const received: (Received | undefined)[] = new Array(SLOTS).fill(undefined);

@@ -16,7 +16,7 @@ export function speedsOf(bytes: number, samplesNs: readonly number[]): Speeds {
 export type Counts<T> = { readonly [Name in keyof T]: T[Name] extends number ? number : Counts<T[Name]> };
 
 /** Counters that are made of two, one by one: `combineCounts(after, before, (a, b) => a - b)` is what they grew by. */
-export function combineCounts<T extends Counts<T>>(a: T, b: T, combine: (a: number, b: number) => number): T {
+function combineCounts<T extends Counts<T>>(a: T, b: T, combine: (a: number, b: number) => number): T {
   const names = Object.keys(a) as (keyof T)[];
   const each = names.map((name) => {
     const [one, other] = [a[name] as unknown, b[name] as unknown];
