@@ -1,4 +1,20 @@
-export { checkThreads, MAX_THREADS } from './check.js';
+/*
+ * For the commands and the experiments, which are bundled apart: what they check fails with the one ErrnoError that there is.
+ */
+/** @internal */
+export {
+  above0,
+  anything,
+  type Checks,
+  checkOptions,
+  checkThreads,
+  listOf,
+  MAX_THREADS,
+  numberFrom,
+  oneOf,
+  threadCount,
+  wholeNumber,
+} from './check.js';
 export { COPY_METHODS, type CopyMethod, type CopyPair } from './copy/batch/batch.js';
 export type { CopyItems } from './copy/batch/items.js';
 export { type CopyPlan, planCopy } from './copy/batch/plan.js';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { checkThreads, orderOf, parseSize } from 'mtcopy';
+import { checkThreads, orderOf, parseSize, wholeNumber } from 'mtcopy';
 
 /** A parser for an option's argument that reports what is wrong with it in the library's own words. */
 function parser<T>(parse: (text: string) => T): (text: string) => T {
@@ -35,10 +35,11 @@ function parseThreads(text: string): number {
 export const threadCount = parser(parseThreads);
 export const threadCounts = list(parseThreads);
 
+const checkCount = wholeNumber(1, Number.POSITIVE_INFINITY);
+
 function parseCount(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new Error('It must be a whole number above 0.');
-  return number;
+  checkCount('count', Number(text));
+  return Number(text);
 }
 
 export const count = parser(parseCount);

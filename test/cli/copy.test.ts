@@ -73,7 +73,7 @@ describe('mtcopy copy', () => {
     [['copy', '--threads', '65'], "threads: must be a whole number from 1 to 64, or 'auto', got 65"],
     [['copy', '--threads', '1,many'], "got 'many'"],
     [['copy', '--folio-size', '3K'], 'power of two'],
-    [['copy', '--runs', '0'], 'whole number above 0'],
+    [['copy', '--runs', '0'], 'whole number, 1 or more'],
     [['copy', '--frames', 'random'], "'random' is none of sequential, shuffled"],
     [['copy', '--total', '3M'], 'multiple of the folio size 2M'],
   ])('refuses %j with status 2', (args, message) => {

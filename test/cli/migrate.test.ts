@@ -133,13 +133,13 @@ describe('mtcopy migrate', () => {
     [['--threads', '0'], "threads: must be a whole number from 1 to 64, or 'auto', got 0"],
     [['--folio-size', '3K'], 'power of two'],
     [['--folio-size', '8M'], 'power of two from 4K to 4M'],
-    [['--runs', '0'], 'whole number above 0'],
-    [['--count', '1.5'], 'whole number above 0'],
+    [['--runs', '0'], 'whole number, 1 or more'],
+    [['--count', '1.5'], 'whole number, 1 or more'],
     [['--frames', 'random'], "'random' is none of sequential, shuffled"],
     [['--flow', 'vanilla,chocolate'], "'chocolate' is none of serial, vanilla, batch-move, pre-copy"],
     [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy"],
     [['--total', '3M', '--folio-size', '4K,2M'], 'multiple of the folio size 2M, above 0, got 3M'],
-    [['--total', '0'], 'above 0'],
+    [['--total', '0'], 'total: must be a whole number, 1 or more, got 0'],
     [['--total', '4M', '--count', '2'], "option '--total <size>' cannot be used with option '--count <folios>'"],
   ])('refuses %j with status 2', (args, message) => {
     const { status, stdout, stderr } = migrate(...args);

@@ -128,8 +128,8 @@ describe('mtcopy pmbench', () => {
 
   it.each([
     [['--cpus', '65'], 'cpus: must be a whole number from 1 to 64, got 65'],
-    [['--cpus', '0'], 'whole number above 0'],
-    [['--pages', '0'], 'whole number above 0'],
+    [['--cpus', '0'], 'whole number, 1 or more'],
+    [['--pages', '0'], 'whole number, 1 or more'],
     [['--pages', '513', '--folio-size', '2M'], 'whole folios of 2M, a multiple of 512, got 513'],
     [['--folio-size', '8K,4K'], 'folio size'],
     [['--folio-size', '8M'], 'power of two from 4K to 4M'],

@@ -1,18 +1,28 @@
 import {
+  anything,
+  CALLER_MODES,
   type CallerMode,
+  type Checks,
+  COPY_METHODS,
   CopyEngine,
   type CopyMethod,
+  checkOptions,
   ErrnoError,
+  FRAMES,
   type Frames,
-  formatSize,
-  orderOf,
+  listOf,
+  MAX_THREADS,
+  oneOf,
   PhysicalMemory,
+  SCHEDULES,
   type Schedule,
+  wholeNumber,
 } from 'mtcopy';
+import { checkTotal, count, folioSizes } from '../shared/checks.js';
 import { combine } from '../shared/combine.js';
 import { fillFromFile, fillWithPattern, scrub } from '../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../shared/folios.js';
-import type { OnProgress } from '../shared/progress.js';
+import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { type Speeds, speedsOf } from '../shared/statistics.js';
 import { findDifference, hashFolios } from '../shared/verify.js';
 
@@ -32,6 +42,19 @@ export interface CopySweep {
   /** A file to fill the source with; a pattern if there is none. */
   readonly input?: string | undefined;
 }
+
+const SWEEP: Checks<CopySweep> = {
+  folioBytes: folioSizes,
+  total: count,
+  threads: listOf(wholeNumber(1, MAX_THREADS)),
+  frames: listOf(oneOf(FRAMES)),
+  schedules: listOf(oneOf(SCHEDULES)),
+  callers: listOf(oneOf(CALLER_MODES)),
+  methods: listOf(oneOf(COPY_METHODS)),
+  runs: count,
+  input: anything,
+};
+const REQUIRED = ['folioBytes', 'total', 'threads', 'frames', 'schedules', 'callers', 'methods', 'runs'] as const;
 
 /** One combination and what it measured. */
 export interface CopyMeasurement {
@@ -71,17 +94,15 @@ interface Layout {
  * Copies folios from node 0 to node 1 in every combination, in turns: each round runs every combination once, for only
  * runs side by side compare. Every run is verified outside its timed section.
  *
- * @throws ErrnoError EINVAL for a total that is no multiple of a folio size; ENOMEM for more memory than there is; EIO
+ * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, or a total that is no multiple of a folio size; ENOMEM for more memory than there is; EIO
  * if a byte came out wrong.
  */
-export async function sweepCopies(sweep: CopySweep, onProgress: OnProgress): Promise<CopyMeasurement[]> {
-  for (const folioBytes of sweep.folioBytes) {
-    orderOf(folioBytes);
-    if (sweep.total < folioBytes || sweep.total % folioBytes !== 0) {
-      const problem = `must be a multiple of the folio size ${formatSize(folioBytes)}, above 0`;
-      throw new ErrnoError('EINVAL', `total: ${problem}, got ${formatSize(sweep.total)}`);
-    }
-  }
+export async function sweepCopies(
+  asked: CopySweep,
+  onProgress: OnProgress = ignoreProgress,
+): Promise<CopyMeasurement[]> {
+  const sweep = checkOptions(asked, SWEEP, REQUIRED);
+  for (const folioBytes of sweep.folioBytes) checkTotal(sweep.total, folioBytes);
   const memory = PhysicalMemory.create({ nodes: [sweep.total, sweep.total] });
   const settings: Setting[] = [];
   try {

@@ -1,28 +1,38 @@
 import {
   type AddressSpace,
+  anything,
+  type Checks,
+  checkOptions,
   ErrnoError,
   errnoName,
+  FLOWS,
   type Flow,
+  FRAMES,
   type Frames,
-  formatSize,
   fractionCopy,
+  listOf,
+  MAX_THREADS,
   Machine,
+  MIGRATOR_NAMES,
   MiB,
   type MigratorName,
   NR_MAX_BATCHED_MIGRATION,
   type Order,
+  oneOf,
   orderOf,
   PAGE_SIZE,
   type Phases,
   PhysicalMemory,
   type Vmstat,
+  wholeNumber,
 } from 'mtcopy';
 import { median } from 'simple-statistics';
 import { ageNode } from '../shared/age-node.js';
+import { checkTotal, count, folioSizes } from '../shared/checks.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { fillWithPattern, inputSize } from '../shared/fill.js';
-import type { OnProgress } from '../shared/progress.js';
+import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { growth, type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
 import { hashFolios } from '../shared/verify.js';
 
@@ -47,6 +57,21 @@ export interface MigrateSweep {
   /** A file whose page cache is mapped too, and moves with the anonymous memory. */
   readonly input?: string | undefined;
 }
+
+const SWEEP: Checks<MigrateSweep> = {
+  folioBytes: folioSizes,
+  // 0 beside a total, which stands in its place.
+  count: wholeNumber(0, Number.POSITIVE_INFINITY),
+  total: count,
+  migrators: listOf(oneOf(MIGRATOR_NAMES)),
+  threads: listOf(wholeNumber(1, MAX_THREADS)),
+  inFlight: listOf(count),
+  flows: listOf(oneOf(FLOWS)),
+  frames: listOf(oneOf(FRAMES)),
+  runs: count,
+  input: anything,
+};
+const REQUIRED = ['folioBytes', 'count', 'migrators', 'threads', 'inFlight', 'flows', 'frames', 'runs'] as const;
 
 /** One combination and what it measured. */
 export interface MigrateMeasurement {
@@ -114,10 +139,14 @@ const MAX_WARM_UP_ROUNDS = 64;
  * Migrates memory with move_pages from node 0 to node 1 and, in the next run, back, in every combination, in turns: each
  * round runs every combination once, for only runs side by side compare. Every run is verified outside its timed section.
  *
- * @throws ErrnoError EINVAL for a total that is no multiple of a folio size, or an input that isn't a file with something
+ * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, a total that is no multiple of a folio size, or an input that isn't a file with something
  * in it; ENOENT if there is none; ENOMEM for more memory than there is; EIO if anything came out wrong.
  */
-export async function sweepMigrations(sweep: MigrateSweep, onProgress: OnProgress): Promise<MigrateMeasurement[]> {
+export async function sweepMigrations(
+  asked: MigrateSweep,
+  onProgress: OnProgress = ignoreProgress,
+): Promise<MigrateMeasurement[]> {
+  const sweep = checkOptions(asked, SWEEP, REQUIRED);
   const layouts = combine(sweep.folioBytes, sweep.frames);
   const sizes = sweep.folioBytes.map((folioBytes) => bytesToMove(sweep, folioBytes));
   // Now, and not once the smaller ones are measured.
@@ -154,12 +183,8 @@ async function measure(
 
 /** Bytes of a run: the anonymous memory's, and the file's in whole folios. */
 function bytesToMove({ count, total, input }: MigrateSweep, folioBytes: number): number {
-  orderOf(folioBytes);
   const anonymous = total ?? count * folioBytes;
-  if (anonymous < folioBytes || anonymous % folioBytes !== 0) {
-    const problem = `must be a multiple of the folio size ${formatSize(folioBytes)}, above 0`;
-    throw new ErrnoError('EINVAL', `total: ${problem}, got ${formatSize(anonymous)}`);
-  }
+  checkTotal(anonymous, folioBytes);
   return anonymous + (input === undefined ? 0 : Math.ceil(inputSize(input) / folioBytes) * folioBytes);
 }
 

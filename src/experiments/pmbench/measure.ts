@@ -1,23 +1,33 @@
 import { createHistogram } from 'node:perf_hooks';
 import {
+  above0,
+  type Checks,
+  checkOptions,
   ErrnoError,
+  FLOWS,
   type Flow,
   formatSize,
   fractionCopy,
   type Latencies,
+  listOf,
   MAX_CPUS,
   Machine,
+  MIGRATOR_NAMES,
   MiB,
   type MigrationWaits,
   type MigratorName,
-  orderOf,
+  numberFrom,
+  oneOf,
   PAGE_SIZE,
   type Phases,
+  threadCount,
   type Vmstat,
+  wholeNumber,
 } from 'mtcopy';
-import type { OnProgress } from '../shared/progress.js';
+import { count, folioBytes } from '../shared/checks.js';
+import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { sumCounts } from '../shared/statistics.js';
-import type { Pattern } from './access-pattern.js';
+import { PATTERNS, type Pattern } from './access-pattern.js';
 import { type PmbenchLoad, type PmbenchRun, runPmbench } from './run.js';
 
 /** What to measure: one load, with each flow. */
@@ -31,6 +41,19 @@ export interface PmbenchComparison extends PmbenchLoad {
   /** Seconds that each flow is measured for, above 0. */
   readonly seconds: number;
 }
+
+const COMPARISON: Checks<PmbenchComparison> = {
+  cpus: wholeNumber(1, MAX_CPUS),
+  pages: count,
+  folioBytes,
+  pattern: oneOf(PATTERNS),
+  writeRatio: numberFrom(0, 1),
+  flows: listOf(oneOf(FLOWS)),
+  migrator: oneOf(MIGRATOR_NAMES),
+  threads: threadCount,
+  seconds: above0,
+};
+const REQUIRED = Object.keys(COMPARISON) as (keyof PmbenchComparison)[];
 
 /** One flow and what it measured. */
 export interface PmbenchMeasurement {
@@ -103,10 +126,15 @@ const SPARE_BYTES = 8 * MiB;
  * `lostUpdates` doesn't show.
  */
 export async function comparePmbenchFlows(
-  comparison: PmbenchComparison,
-  onProgress: OnProgress,
+  asked: PmbenchComparison,
+  onProgress: OnProgress = ignoreProgress,
 ): Promise<PmbenchMeasurement[]> {
-  check(comparison);
+  const comparison = checkOptions(asked, COMPARISON, REQUIRED);
+  const perFolio = comparison.folioBytes / PAGE_SIZE;
+  if (comparison.pages % perFolio !== 0) {
+    const problem = `must be whole folios of ${formatSize(comparison.folioBytes)}, a multiple of ${perFolio}`;
+    throw new ErrnoError('EINVAL', `pages: ${problem}, got ${comparison.pages}`);
+  }
   const { cpus, flows, migrator, threads, pages, seconds } = comparison;
   const nodeBytes = pages * PAGE_SIZE + SPARE_BYTES;
   const settings = { nodes: [nodeBytes, nodeBytes], cpus, migrator, threads };
@@ -134,25 +162,6 @@ export function compareBatching(results: readonly PmbenchMeasurement[]): FlowCom
   const change = (of: keyof FlowChange) => vanilla[of] / serial[of] - 1;
   const measured = { ipisPerPage: change('ipisPerPage'), pagesMigratedPerSecond: change('pagesMigratedPerSecond') };
   return { measured, published: PUBLISHED_CHANGE };
-}
-
-function check({ cpus, pages, folioBytes, writeRatio, seconds }: PmbenchComparison): void {
-  orderOf(folioBytes);
-  const perFolio = folioBytes / PAGE_SIZE;
-  const isWhole = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to;
-  must(isWhole(cpus, 1, MAX_CPUS), `cpus: must be a whole number from 1 to ${MAX_CPUS}`, cpus);
-  must(isWhole(pages, 1, Number.POSITIVE_INFINITY), 'pages: must be a whole number, 1 or more', pages);
-  must(
-    pages % perFolio === 0,
-    `pages: must be whole folios of ${formatSize(folioBytes)}, a multiple of ${perFolio}`,
-    pages,
-  );
-  must(writeRatio >= 0 && writeRatio <= 1, 'writeRatio: must be a number, from 0 to 1', writeRatio);
-  must(seconds > 0 && seconds < Number.POSITIVE_INFINITY, 'seconds: must be a number above 0', seconds);
-}
-
-function must(isRight: boolean, problem: string, value: number): void {
-  if (!isRight) throw new ErrnoError('EINVAL', `${problem}, got ${value}`);
 }
 
 /** What the runs of one flow on its machine come to together. */
