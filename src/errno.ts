@@ -22,7 +22,9 @@ export const ERRNO = {
 /** The kernel's name of an error, for instance `'EINVAL'`. */
 export type ErrnoCode = keyof typeof ERRNO;
 
-/** The name of an error number, negative or not: `'EBUSY'` for -16. `undefined` for a number that is none of this library's. */
+/**
+ * The name of an error number, negative or not: `'EBUSY'` for -16. `undefined` for a number that is none of this library's.
+ */
 export function errnoName(errno: number): ErrnoCode | undefined {
   const found = Object.entries(ERRNO).find(([, number]) => number === Math.abs(errno));
   return found?.[0] as ErrnoCode | undefined;

@@ -190,12 +190,12 @@ export class Machine implements AsyncDisposable {
    * @param pages virtual addresses in bytes, multiples of 4 KiB
    * @param options where to, on whose behalf, and settings that replace the machine's for this call
    * @throws ErrnoError, before anything is moved: EFAULT for pages or nodes that are no list of numbers; E2BIG for more pages
-   * than an address space has; EINVAL for an option that doesn't exist, a wrong flag or setting, an address that is no page's,
-   * or as many nodes as there are not pages; ENODEV for a node that doesn't exist; EACCES for one that the address space's
-   * cpuset leaves out; EPERM for another user's address space, or MPOL_MF_MOVE_ALL, without CAP_SYS_NICE; ESRCH if it is
-   * closed, or another machine's; ESHUTDOWN if the machine is closed; EAGAIN if the migrator's threads can't be started. Later:
-   * UnresponsiveCpuError (ETIMEDOUT) if a CPU doesn't answer a TLB flush, or what the migrator throws; the query form then tells
-   * what has moved.
+   * than an address space has; EINVAL for an option that doesn't exist, a wrong flag or setting, an address that is no
+   * page's, or as many nodes as there are not pages; ENODEV for a node that doesn't exist; EACCES for one that the address
+   * space's cpuset leaves out; EPERM for another user's address space, or MPOL_MF_MOVE_ALL, without CAP_SYS_NICE; ESRCH if
+   * it is closed, or another machine's; ESHUTDOWN if the machine is closed; EAGAIN if the migrator's threads can't be
+   * started. Later: UnresponsiveCpuError (ETIMEDOUT) if a CPU doesn't answer a TLB flush, or what the migrator throws; the
+   * query form then tells what has moved.
    */
   async movePages(
     mm: AddressSpace,
@@ -209,13 +209,13 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
-   * migrate_pages(2): moves all pages of an address space that are on some nodes to others, each node's to the node in the same
-   * relative position. With CAP_SYS_NICE also those that other address spaces map. Its programs may run meanwhile.
+   * migrate_pages(2): moves all pages of an address space that are on some nodes to others, each node's to the node in the
+   * same relative position. With CAP_SYS_NICE also those that other address spaces map. Its programs may run meanwhile.
    *
-   * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for an option that doesn't exist, a
-   * wrong setting, a node that can't exist, or if none of `to` exists and is allowed by the address space's cpuset; EPERM for
-   * another user's address space, or a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed,
-   * or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
+   * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for an option that doesn't
+   * exist, a wrong setting, a node that can't exist, or if none of `to` exists and is allowed by the address space's
+   * cpuset; EPERM for another user's address space, or a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE;
+   * ESRCH if it is closed, or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
    */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     return this.#during(mm, async () => {

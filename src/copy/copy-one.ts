@@ -2,7 +2,10 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { Instance } from '../wasm.js';
 import { compileWalker } from './worker/methods.js';
 
-/** Copies `bytes` between two physical addresses, on the calling thread; false, and nothing is copied, if a source frame is poisoned. */
+/**
+ * Copies `bytes` between two physical addresses, on the calling thread; false, and nothing is copied, if a source frame is
+ * poisoned.
+ */
 export type CopyOne = (to: number, from: number, bytes: number) => boolean;
 
 /** A {@link CopyOne} for a physical memory: one `memory.copy` for 256 KiB at most. */

@@ -31,8 +31,8 @@ interface Member {
 }
 
 /**
- * The worker threads of one engine. Each runs one long task, `serve`, that sleeps on the ring's doorbell between jobs: a
- * task a job would leave nothing to a caller that blocks, or helps.
+ * The worker threads of one engine. Each runs one long task, `serve`, that sleeps on the ring's doorbell between jobs, so
+ * that a caller that blocks can use them, and one that helps needs no message.
  */
 export class Crew {
   readonly #pool: ThreadPool<number, void>;
@@ -74,6 +74,8 @@ export class Crew {
     this.#failedStarts = new Array(MAX_THREADS).fill(0);
     const { words } = this.#ring;
     for (let index = 0; index < MAX_THREADS; index++) {
+      // Against the worker, which detaches with an exchange of its own: one of the two finds the other's change. The doorbell
+      // below comes after it, and has the worker look.
       if (index >= target) Atomics.compareExchange(words, workerState(index), ATTACHED, LEAVING);
       else if (!this.#members[index]) this.#start(index);
       // One that was told to leave and hasn't yet stays; one that has is started anew when its task is over.
@@ -113,6 +115,7 @@ export class Crew {
       const tid = words[workerTid(index)];
       if (Atomics.load(words, workerState(index)) === DETACHED || tid === 0) continue;
       if (existsSync(`/proc/self/task/${tid}`)) continue;
+      // Before its units are offered again: whoever counts the workers from here on leaves this one out.
       Atomics.store(words, workerState(index), DETACHED);
       this.#onLost(index);
     }
@@ -155,6 +158,7 @@ export class Crew {
 
   #onThreadEnded(index: number, member: Member, error: unknown): void {
     const { words } = this.#ring;
+    // As above; and before another thread is started under this number, which attaches by it.
     Atomics.store(words, workerState(index), DETACHED);
     // Settles the wait of a start that never came to attach.
     Atomics.notify(words, workerState(index));

@@ -22,18 +22,21 @@ export interface CreateOptions {
   memory?: number | string | PhysicalMemory;
   /**
    * `'dynamic'`: threads claim the next items as they finish, so one that loses its core holds nobody up. `'static'`:
-   * every thread has its own list from the start, as in the published driver (of 16,384 items at a
-   * time); a caller that helps takes what nobody has begun. Default: `'dynamic'`.
+   * every thread has its own list from the start, as in the published driver; a large batch is planned 16,384 items at a
+   * time. A caller that helps takes what nobody has begun. Default: `'dynamic'`.
    */
   schedule?: Schedule;
   /**
    * `'helps'`: the calling thread takes items too, for half a millisecond between turns of the event loop (a
-   * whole list at a time with `'static'`), so that a busy machine is hardly worse than copying alone. `'waits'`: worker
-   * threads do all the copying and the event loop is free meanwhile, as in the published driver; waking them costs more,
-   * which pays from about 32 MiB on. Default: `'helps'`.
+   * whole list at a time with `'static'`), so that a busy host is hardly worse than copying alone. `'waits'`: worker
+   * threads copy all but small calls and the event loop is free meanwhile, as in the published driver; waking them costs
+   * more, which pays from about 32 MiB on. Default: `'helps'`.
    */
   caller?: CallerMode;
-  /** Added to the workers' nice value: 0 to 19, where the platform has one. Default: 0. */
+  /**
+   * Added to the workers' nice value: 0 to 19, where the platform has one and Piscina's addon for it can be loaded.
+   * Default: 0.
+   */
   niceIncrement?: number;
   /**
    * A batch of fewer bytes is copied by the calling thread, at once; `Infinity` for all. `'auto'`: always under 2 MiB,

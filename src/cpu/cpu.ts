@@ -181,6 +181,7 @@ export class Cpu {
     this.#leave();
     const until = performance.now() + ms;
     for (let left = ms; left > 0 && !this.stopRequested; left = until - performance.now()) {
+      // First the bell, then the word that it announces: a stop in between has rung it, and the wait returns at once.
       const bell = Atomics.load(this.#words, this.#base + BELL);
       if (!this.stopRequested) Atomics.wait(this.#words, this.#base + BELL, bell, left);
     }
@@ -245,6 +246,7 @@ export class Cpu {
     const needed = isStore ? PRESENT | WRITE : PRESENT;
     const bits = isStore ? ACCESSED | DIRTY : ACCESSED;
     for (;;) {
+      // Acquire, both, as in walkTo: the PTEs come before the PMD that leads to them, and the bytes before their entry.
       const pmd = Atomics.load(pmds, vpn >> HPAGE_PMD_ORDER);
       const isHuge = pmd !== TABLE;
       const entry = isHuge ? pmd : Atomics.load(ptes, vpn);
@@ -318,6 +320,7 @@ export class Cpu {
       if (!(walkTo(this.#table, vpn) & MIGRATION)) break;
       Atomics.wait(words, base + BELL, bell);
     }
+    // Nothing waits on either: an owner that still sees them rings a bell too many.
     Atomics.store(words, base + WAITING_VPN, 0);
     Atomics.sub(words, WAITERS, 1);
     this.#recordWait(performance.now() - started);

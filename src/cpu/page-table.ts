@@ -50,7 +50,9 @@ export function walkTo({ pmds, ptes }: PageTable, vpn: number): number {
   return pmd === TABLE ? Atomics.load(ptes, vpn) : pmd;
 }
 
-/** Sets the accessed bit, and on a store the dirty bit, as a CPU's page walker does. Returns false if the entry has changed. */
+/**
+ * Sets the accessed bit, and on a store the dirty bit, as a CPU's page walker does. Returns false if the entry has changed.
+ */
 export function markAccessed(entries: Int32Array, index: number, entry: number, bits: number): boolean {
   if ((entry & bits) === bits) return true;
   // Against the thread that exchanges the entry for a migration entry: either it sees the bits in what it takes out, or this

@@ -33,6 +33,7 @@ export type CpuOutcome = { readonly value: unknown } | { readonly code: ErrnoCod
 
 /** Runs a program as CPU `cpu`. */
 export default async function run(task: CpuTask): Promise<CpuOutcome> {
+  // Before anything of the program: whoever finds it SENT after the thread has ended knows that nothing of it was done.
   Atomics.store(words, cpuWords(task.cpu) + RUNNING, BEGUN);
   try {
     return await runProgram(task);

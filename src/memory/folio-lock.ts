@@ -22,6 +22,7 @@ export function clearAndWake({ flags }: PageMetadata, pfn: Pfn, flag: number): v
 /** Resolves once a flag of a folio is clear, to true, or after `ms` milliseconds, to false. */
 export async function waitForClear({ flags }: PageMetadata, pfn: Pfn, flag: number, ms: number): Promise<boolean> {
   for (const until = performance.now() + ms; performance.now() < until; ) {
+    // Before the wait, which compares the whole word: a holder that clears its flag in between has changed it.
     const seen = Atomics.or(flags, pfn, PG.waiters) | PG.waiters;
     if (!(seen & flag)) return true;
     const wait = Atomics.waitAsync(flags, pfn, seen, POLL_MS);

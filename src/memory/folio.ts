@@ -108,6 +108,7 @@ export class Folio {
    * caller holds the folio locked, or knows that it isn't being moved already.
    */
   startWriteback(): void {
+    // Decides against a migration, which looks after it has the lock: either it sees the flag, or moves the folio first.
     Atomics.or(this.#memory.page.flags, this.pfn, PG.writeback);
   }
 

@@ -31,8 +31,9 @@ export const PG = {
 /**
  * `struct page` for every frame, as a struct of arrays over PFNs in one SharedArrayBuffer: 30 bytes a page.
  *
- * `flags` and `refcount` of an allocated folio are changed with `Atomics` alone, from any thread. All else belongs to the
- * thread that allocates and frees. What is said of a folio stands at its head, the entry of its first page.
+ * `flags` and `refcount` of an allocated folio are changed with `Atomics` alone, from any thread: a bit or a count that two
+ * change at once loses neither. Where such a change orders something beyond that, a comment beside it says what. All else
+ * belongs to the thread that allocates and frees. What is said of a folio stands at its head, the entry of its first page.
  */
 export interface PageMetadata {
   /** Bits of {@link PG}. */
@@ -47,7 +48,10 @@ export interface PageMetadata {
   readonly order: Uint8Array;
   /** Page-table entries that map the folio or a part of it: a PMD counts 1, and so does each PTE. */
   readonly mapcount: Int32Array;
-  /** Number of what the folio's bytes belong to, which leads to every mapping of it (the kernel's `folio->mapping`); 0 if nothing. */
+  /**
+   * Number of what the folio's bytes belong to, which leads to every mapping of it (the kernel's `folio->mapping`); 0 if
+   * nothing.
+   */
   readonly mapping: Int32Array;
   /** Position of the folio's first page in what `mapping` names, in pages. */
   readonly index: Int32Array;

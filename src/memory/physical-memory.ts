@@ -106,8 +106,8 @@ export class PhysicalMemory {
   /**
    * Boots a physical memory. There is nothing to close: it is given back once nothing refers to it or to a view on it.
    *
-   * @throws ErrnoError EINVAL for a node size that isn't a multiple of 4 KiB above 0, a wrong `pcpHigh`, or an option that doesn't
-   * exist; ENOMEM for more than a 32-bit WebAssembly memory has, or more than the machine will map.
+   * @throws ErrnoError EINVAL for a node size that isn't a multiple of 4 KiB above 0, a wrong `pcpHigh`, or an option that
+   * doesn't exist; ENOMEM for more than a 32-bit WebAssembly memory has, or more than the machine will map.
    */
   static create(options: PhysicalMemoryOptions): PhysicalMemory {
     const { nodes, pcpHigh = 0 } = checkOptions(options, OPTIONS);
@@ -427,6 +427,7 @@ export class PhysicalMemory {
       );
     }
     this.page.next[pfn] = pages;
+    // Release: whoever finds the flag finds the length.
     Atomics.store(this.page.flags, pfn, PG.contig);
     Atomics.store(this.page.refcount, pfn, 1);
     return pfn;

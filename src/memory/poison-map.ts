@@ -41,6 +41,7 @@ export class PoisonMap {
   clear(pfn: number): boolean {
     const bit = 1 << (pfn & 31);
     if (!(Atomics.and(this.#bits, pfn >>> 5, ~bit) & bit)) return false;
+    // After the bit: while a bit is set the count says so.
     Atomics.sub(this.#count, 0, 1);
     return true;
   }

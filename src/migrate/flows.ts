@@ -155,7 +155,9 @@ function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise
   return hasExpectedRefs(migration, src) ? copyFolio(migration, src, dst) : ERRNO.EAGAIN;
 }
 
-/** One pass of {@link migrateSerially}. Returns how many folios are to be tried again: they are the first of the list then. */
+/**
+ * One pass of {@link migrateSerially}. Returns how many folios are to be tried again: they are the first of the list then.
+ */
 async function serialPass(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<number> {
   const sampler = new PhaseSampler(migration);
   let kept = 0;

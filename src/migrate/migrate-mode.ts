@@ -1,6 +1,6 @@
 /**
- * How much a migration may wait, after the kernel's enum migrate_mode. `MIGRATE_ASYNC` never waits. `MIGRATE_SYNC_LIGHT` waits
- * for locks. `MIGRATE_SYNC` waits for locks and for writeback.
+ * How much a migration may wait, after the kernel's enum migrate_mode. `MIGRATE_ASYNC` never waits. `MIGRATE_SYNC_LIGHT`
+ * waits for locks. `MIGRATE_SYNC` waits for locks and for writeback.
  */
 export type MigrateMode = 'MIGRATE_ASYNC' | 'MIGRATE_SYNC_LIGHT' | 'MIGRATE_SYNC';
 

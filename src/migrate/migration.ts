@@ -12,7 +12,7 @@ import { createMigrateStats, type MigrateStats } from './stats.js';
 export interface MigrateManner {
   readonly flow: Flow;
   readonly migrator: Migrator;
-  /** Pages or folios of a batch at most; a folio larger than that is a batch by itself. */
+  /** Pages or folios of a batch, which ends with the folio that reaches it. */
   readonly batchLimit: number;
   readonly batchUnit: BatchUnit;
   /** Batches that are under way at once, each in its own order: one is copied while another is unmapped. */

@@ -40,10 +40,12 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
   const cached = cacheReferences(manager, src);
   if (cached > 0) {
     // Freezes the folio at 0 references, from which none is taken, so that nobody gets one while its place changes hands.
+    // Acquire: what the last holder wrote before it let go is copied.
     if (Atomics.compareExchange(page.refcount, src, 1 + cached, 0) !== 1 + cached) return ERRNO.EAGAIN;
     const cache = mappings.get(page.mapping[src])?.cache;
     if (cache) replaceCached(memory, cache, src, dst);
     Atomics.add(page.refcount, dst, cached);
+    // Release: thaws the folio after its place has changed hands; whoever gets a reference now finds it nobody's.
     Atomics.store(page.refcount, src, 1);
   } else if (page.refcount[src] !== 1) {
     return ERRNO.EAGAIN;

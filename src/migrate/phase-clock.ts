@@ -11,7 +11,10 @@ export function lap(phases: Phases, phase: keyof Phases, started: number): numbe
   return now;
 }
 
-/** One in so many small folios is timed where each goes through several phases: a look at the clock takes 40 ns here, a tenth of a page's migration. */
+/**
+ * One in so many small folios is timed where each goes through several phases: a look at the clock takes 40 ns here, a
+ * tenth of a page's migration.
+ */
 const SAMPLED = 8;
 /** Folios of this order and above are all timed. */
 const TIMED_ORDER = 4;

@@ -9,7 +9,8 @@ export const FLOWS = ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const;
  *
  * - `serial`: each folio is unmapped, its TLB entries are flushed, it is copied and remapped, before the next (before 2023).
  * - `vanilla`: the whole batch is unmapped and flushed once; then each folio is copied and remapped (batched TLB flushing).
- * - `batch-move`: as `vanilla`, but first all metadata is moved, then the whole batch is copied, then remapped (RFC V1 to V3).
+ * - `batch-move`: as `vanilla`, but first all metadata is moved, then the whole batch is copied, then remapped (RFC V1 to
+ * V3).
  * - `pre-copy`: as `vanilla`, but the whole batch is copied first, and each move then finds its bytes there (V4 and later).
  */
 export type Flow = (typeof FLOWS)[number];
@@ -33,9 +34,15 @@ export interface MigrationSettings {
   migrator?: MigratorName | Migrator;
   /** In which order a batch goes through its steps. Default: `'vanilla'`. */
   flow?: Flow;
-  /** Pages or folios of a batch at most, 1 to 2^20. Default: 512 (NR_MAX_BATCHED_MIGRATION). */
+  /**
+   * Pages or folios of a batch, 1 to 2^20: it ends with the folio that reaches them. Default: 512
+   * (NR_MAX_BATCHED_MIGRATION).
+   */
   batchLimit?: number;
-  /** What the limit counts: `'pages'`, as the mainline kernel, or `'folios'`, as the published benchmarks. Default: `'pages'`. */
+  /**
+   * What the limit counts: `'pages'`, as the mainline kernel, or `'folios'`, as the published benchmarks. Default:
+   * `'pages'`.
+   */
   batchUnit?: BatchUnit;
   /**
    * Batches that are under way at once, 1 to 4. With 2 the threads of `'mtcopy'` copy one batch while the calling thread

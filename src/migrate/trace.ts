@@ -9,7 +9,10 @@ import type { Phases } from './stats.js';
  * tells them apart.
  */
 export interface MigrateTrace {
-  /** Number of the batch within its call, from 0. */
+  /**
+   * Number of the batch, from 0. It starts anew, as does {@link phasesNs}, with every 8,192 pages of a call of move_pages,
+   * and with every pair of nodes of one of migrate_pages.
+   */
   readonly batch: number;
   readonly phase: 'unmap' | 'flush' | 'copy' | 'move' | 'putBack';
   readonly flow: Flow;
@@ -20,7 +23,10 @@ export interface MigrateTrace {
   readonly migrator: string;
   /** Folios that the phase has before it; the same in `end`. */
   readonly folios: number;
-  /** Nanoseconds of the call so far, by phase: in `end` with this one's. */
+  /**
+   * Nanoseconds so far, by phase: in `end` with this one's. With several batches in flight, of those that follow each
+   * other.
+   */
   readonly phasesNs: Phases;
 }
 

@@ -202,8 +202,8 @@ export class AddressSpace {
   /**
    * The bytes at `address`, copied, as they would be loaded (access_process_vm); pages that aren't there are faulted in.
    *
-   * @throws ErrnoError EFAULT where nothing is mapped; EINVAL for a wrong address, or more than 2 GiB; ENOMEM or EIO if a page
-   * can't be had; EHWPOISON if it has a memory error; ESRCH if closed.
+   * @throws ErrnoError EFAULT where nothing is mapped; EINVAL for a wrong address, or more than 2 GiB; ENOMEM or EIO if a
+   * page can't be had; EHWPOISON if it has a memory error; ESRCH if closed.
    */
   async read(address: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
     checkAccess('length', length);

@@ -36,6 +36,7 @@ function copyEntry(manager: MemoryManager, parent: PageTable, vma: Vma, vpn: num
   // Against a CPU of the parent that sets bits: none is lost. It may store by its old translation until the flush.
   const entry = vma.anon ? Atomics.and(from, index, ~WRITE) & ~WRITE : Atomics.load(from, index);
   if (!isHuge) ensurePteLevel(table, vpn);
+  // Release: the PTE level comes before, and the page's bytes came before the parent's own entry.
   Atomics.store(to, index, entry & ~(ACCESSED | DIRTY));
   if (entry & PRESENT) folioAddRmap(manager, compoundHead(manager.memory.page, frameOf(entry)), 1);
 }

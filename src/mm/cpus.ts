@@ -95,11 +95,12 @@ export class Cpus {
    * @param program URL, or absolute path, of a module whose default export is a function of a {@link Cpu} and of `args`. It
    * must return without waiting for anything but memory, and once `cpu.stopRequested`.
    * @returns what it returned
-   * @throws ErrnoError EINVAL for a CPU or an option that doesn't exist, a relative path, a module without such a function, an
-   * async one, or a result that can't be sent to another thread; ENOENT if there is no such module; EBUSY if the CPU runs
-   * another program, or all do, or there are none; ESRCH if the address space is closed, or another machine's; ESHUTDOWN if
-   * the machine is closed, also before the program has begun; EAGAIN if the thread can't be started, and EIO if it ended in the middle, with its error as the
-   * cause. DataCloneError for `args` that can't be sent. Or whatever the program throws.
+   * @throws ErrnoError EINVAL for a CPU or an option that doesn't exist, a relative path, a module without such a function,
+   * an async one, or a result that can't be sent to another thread; ENOENT if there is no such module; EBUSY if the CPU
+   * runs another program, or all do, or there are none; ESRCH if the address space is closed, or another machine's;
+   * ESHUTDOWN if the machine is closed, also before the program has begun; EAGAIN if the thread can't be started, and EIO
+   * if it ended in the middle, with its error as the cause. DataCloneError for `args` that can't be sent. Or whatever the
+   * program throws.
    */
   async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
     this.#lifetime.checkOpen();
@@ -140,6 +141,7 @@ export class Cpus {
   stop(cpu?: number): void {
     for (let number = 0; number < this.count; number++) {
       if (cpu !== undefined && cpu !== number) continue;
+      // Before the bell that announces it.
       Atomics.store(this.#words, cpuWords(number) + STOP, 1);
       ringCpu(this.#words, cpuWords(number));
     }
@@ -189,6 +191,7 @@ export class Cpus {
 
   /** What {@link run} rejects with, for what the pool does. */
   #explain(mm: AddressSpace, cpu: number, error: unknown): unknown {
+    // Acquire: what the program did comes before its end.
     const hasEnded = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === ENDED;
     if (hasEnded && error instanceof Error) return error;
     if (hasEnded) return invalid('program', 'must return, or throw, what can be sent to another thread', error);
@@ -201,6 +204,7 @@ export class Cpus {
     const words = this.#words;
     // A flush that waits for this CPU sees that it runs nothing any more.
     Atomics.and(table.cpuMask, cpu >> 5, ~(1 << (cpu & 31)));
+    // The thread is gone, so these words are nobody else's until the next program is sent.
     if (Atomics.exchange(words, cpuWords(cpu) + WAITING_VPN, 0) !== 0) Atomics.sub(words, WAITERS, 1);
     Atomics.store(words, cpuWords(cpu) + FAULT_STATE, NO_FAULT);
     if (Atomics.load(words, cpuWords(cpu) + RUNNING) === BEGUN) {
@@ -233,8 +237,8 @@ export class Cpus {
   async #handleFault(cpu: number): Promise<void> {
     const words = this.#words;
     const base = cpuWords(cpu);
-    // Acquire: pairs with the CPU's store, which comes after the fault's fields. Exchanged, so that a fault that takes long is
-    // handled once; the CPU waits for NO_FAULT.
+    // Acquire: pairs with the CPU's store, which comes after the fault's fields. Exchanged, so that a fault that takes long
+    // is handled once; the CPU waits for NO_FAULT.
     if (Atomics.compareExchange(words, base + FAULT_STATE, FAULT_RAISED, FAULT_TAKEN) !== FAULT_RAISED) return;
     const running = this.#running[cpu] as { mm: AddressSpace };
     const errno = await running.mm
@@ -249,6 +253,7 @@ export class Cpus {
   }
 
   #ringFaultBell(): void {
+    // After whatever the handler is to see: it reads the bell first.
     Atomics.add(this.#words, FAULT_BELL, 1);
     Atomics.notify(this.#words, FAULT_BELL);
   }

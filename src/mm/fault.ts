@@ -16,8 +16,8 @@ import { addToFlush, createFlushBatch, onceAnswered } from './tlb-flush.js';
  * Makes page `vpn` of an area accessible (handle_mm_fault): maps what isn't, and gives a store its own copy of a page that
  * others read. The CPU then walks again; at a migration entry it will wait by itself.
  *
- * @returns 0, or the errno that the access fails with: ENOMEM, EIO for a file that can't be read, or EHWPOISON for a page that
- * can't be copied
+ * @returns 0, or the errno that the access fails with: ENOMEM, EIO for a file that can't be read, or EHWPOISON for a page
+ * that can't be copied
  */
 export async function handleMmFault(manager: MemoryManager, vma: Vma, vpn: Vpn, isStore: boolean): Promise<number> {
   const entry = entryAt(vma.table, vpn);
@@ -33,7 +33,10 @@ export async function handleMmFault(manager: MemoryManager, vma: Vma, vpn: Vpn, 
   }
 }
 
-/** Handles a store to a page that is mapped for loads alone: the page itself if nobody else has it, or a copy of it (do_wp_page). */
+/**
+ * Handles a store to a page that is mapped for loads alone: the page itself if nobody else has it, or a copy of it
+ * (do_wp_page).
+ */
 async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<number> {
   const { table, anon } = vma;
   const { page } = manager.memory;

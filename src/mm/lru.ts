@@ -25,6 +25,7 @@ export function folioIsolateLru({ flags, refcount }: PageMetadata, pfn: Pfn): bo
 /** Puts an isolated folio back on the LRU and drops the isolator's reference (folio_putback_lru). */
 export function folioPutbackLru(memory: PhysicalMemory, pfn: Pfn): void {
   const { flags } = memory.page;
+  // Last of all that its isolator did: whoever isolates it next, by the exchange above, sees it done.
   Atomics.or(flags, pfn, PG.lru);
   Atomics.and(flags, pfn, ~PG.isolated);
   memory.putFolio(pfn);

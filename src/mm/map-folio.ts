@@ -39,7 +39,10 @@ export function mapAnonymous(manager: MemoryManager, vma: Vma, vpn: number): num
   return pages;
 }
 
-/** Makes a newly allocated folio, with its one reference, the private memory of `vma` at `vpn`, to be mapped by so many entries. */
+/**
+ * Makes a newly allocated folio, with its one reference, the private memory of `vma` at `vpn`, to be mapped by so many
+ * entries.
+ */
 export function adoptAnonymous({ memory }: MemoryManager, vma: Vma, pfn: Pfn, vpn: number, entries: number): void {
   const { flags, refcount, mapcount, mapping, index } = memory.page;
   mapping[pfn] = vma.anon?.id ?? 0;

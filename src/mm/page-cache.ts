@@ -124,8 +124,8 @@ function fill({ bytes }: PhysicalMemory, { file }: PageCache, pfn: Pfn, first: n
 }
 
 /**
- * Bytes that can be mapped of a file: all, or as many as it had when it was cached. @throws ErrnoError ENOENT if there is none; EINVAL for what isn't a file
- * with something in it
+ * Bytes that can be mapped of a file: all, or as many as it had when it was cached. @throws ErrnoError ENOENT if there is
+ * none; EINVAL for what isn't a file with something in it
  */
 export function mappableSize(manager: MemoryManager, path: string): number {
   const stats = statOf(path);

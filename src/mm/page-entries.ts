@@ -26,6 +26,7 @@ export function frameAt(table: PageTable, vpn: number, entry: number): number {
 
 /** Makes the PTE level the one to look at for `vpn` (pte_alloc). */
 export function ensurePteLevel({ pmds }: PageTable, vpn: number): void {
+  // Release: what was left in the PTEs was taken out before. A CPU that comes by them finds nothing mapped.
   if (pmds[vpn >> HPAGE_PMD_ORDER] === 0) Atomics.store(pmds, vpn >> HPAGE_PMD_ORDER, TABLE);
 }
 
@@ -42,6 +43,7 @@ export function isPmdEmpty({ pmds, ptes }: PageTable, vpn: number): boolean {
 export function touch({ pmds, ptes }: PageTable, vpn: number, isStore: boolean): void {
   const bits = isStore ? ACCESSED | DIRTY : ACCESSED;
   const index = vpn >> HPAGE_PMD_ORDER;
+  // Against CPUs that set bits of the same entry: none is lost.
   if (pmds[index] === TABLE) Atomics.or(ptes, vpn, bits);
   else Atomics.or(pmds, index, bits);
 }

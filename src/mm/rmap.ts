@@ -43,7 +43,10 @@ export function tryToMigrate(manager: MemoryManager, pfn: Pfn, flush: FlushBatch
   Atomics.sub(page.refcount, pfn, entries);
 }
 
-/** The part of {@link tryToMigrate} that is in one area: pages `first` to `end`, which frames from `frame` on back. Returns the entries replaced. */
+/**
+ * The part of {@link tryToMigrate} that is in one area: pages `first` to `end`, which frames from `frame` on back. Returns
+ * the entries replaced.
+ */
 function tryToMigrateOne(
   manager: MemoryManager,
   { table }: Vma,

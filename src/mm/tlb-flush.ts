@@ -49,7 +49,9 @@ export function onceAnswered(error: unknown, drop: () => void): void {
   else drop();
 }
 
-/** Translations to be flushed: collected while page tables are changed, flushed at once (the kernel's tlbflush_unmap_batch). */
+/**
+ * Translations to be flushed: collected while page tables are changed, flushed at once (the kernel's tlbflush_unmap_batch).
+ */
 export interface FlushBatch {
   /** The tables that were changed: the first `count`. */
   readonly tables: PageTable[];

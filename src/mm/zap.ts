@@ -81,6 +81,7 @@ function hasPteLevel({ pmds }: PageTable, vpn: number): boolean {
 /** Forgets the PTE level where nothing is left in it, so that a PMD can map there again (free_pgtables). */
 function clearEmptyPmds(table: PageTable, first: number, end: number): void {
   for (let vpn = first; vpn < end; vpn = (vpn | (PTRS_PER_PTE - 1)) + 1) {
+    // A CPU that still walks the PTE level finds it empty: its entries were taken out before.
     if (isPmdEmpty(table, vpn)) Atomics.store(table.pmds, vpn >> HPAGE_PMD_ORDER, 0);
   }
 }

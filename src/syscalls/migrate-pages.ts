@@ -30,7 +30,10 @@ export const MIGRATE_PAGES_OPTIONS: Checks<MigratePagesOptions> = { from: anythi
 
 /** What `Machine.migratePages` did. */
 export interface MigratePagesResult {
-  /** Pages that could not be moved: held by somebody, mapped by others too, on their way already, or without room on the node. */
+  /**
+   * Pages that could not be moved: held by somebody, mapped by others too, on their way already, or without room on the
+   * node.
+   */
   readonly notMigrated: number;
   /** What all batches of the call came to. */
   readonly stats: MigrateStats;

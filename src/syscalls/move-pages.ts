@@ -39,10 +39,14 @@ export interface MovePagesResult {
   /**
    * For each page the node that it is on, or why not on the one that was asked for, as a negative errno: `-ENOENT` (-2) it
    * has no memory yet; `-EIO` (-5) its frame is poisoned; `-ENOMEM` (-12) the node is full; `-EACCES` (-13) others map it
-   * too; `-EFAULT` (-14) nothing is mapped there; `-EBUSY` (-16) somebody holds it.
+   * too; `-EFAULT` (-14) nothing is mapped there; `-EBUSY` (-16) somebody holds it, or another call
+   * is moving it.
    */
   readonly status: Int32Array;
-  /** Pages that were to be moved and could not be, for EIO, ENOMEM or EBUSY. */
+  /**
+   * Pages whose folio was isolated and could not be moved, for EIO, ENOMEM or EBUSY. Those that another call is moving are
+   * -EBUSY, and not counted.
+   */
   readonly notMigrated: number;
   /** What all batches of the call came to; all 0 of the query form. */
   readonly stats: MigrateStats;
@@ -142,8 +146,8 @@ function isolateChunk(manager: MemoryManager, mm: AddressSpace, chunk: Chunk): U
 }
 
 /**
- * Isolates the folio of a frame that is to be moved (add_page_for_migration), and puts it at `count` of `folios`, unless it is
- * among those already.
+ * Isolates the folio of a frame that is to be moved (add_page_for_migration), and puts it at `count` of `folios`, unless it
+ * is among those already.
  *
  * @returns {@link PENDING}, the target if the page is there, or a negative errno
  */

@@ -71,8 +71,8 @@ interface Waiting {
 }
 
 /**
- * Threads that Piscina owns, once {@link prepareThreads} is done: it starts one for each task that finds none idle, limits its
- * heap, reports its end and ends it.
+ * Threads that Piscina owns, once {@link prepareThreads} is done: it starts one for each task that finds none idle, limits
+ * its heap, reports its end and ends it.
  *
  * A task whose thread can't be started, or ends before it is ready, stays in Piscina's queue: it would hang until another
  * thread is free, or run on that one although its caller was told that it failed. Here it fails, with the thread's own error.
@@ -101,8 +101,9 @@ export class ThreadPool<Task, Result> {
       concurrentTasksPerWorker: 1,
       taskQueue: this.#queue,
     });
-    // What concerns no task: a thread that failed before it was ready, one that was idle, which is replaced when it is wanted,
-    // or the answer of one that was just leaving when the pool was closed. Without a listener it would end the process.
+    // What concerns no task: a thread that failed before it was ready, one that was idle, which is replaced when it is
+    // wanted, or the answer of one that was just leaving when the pool was closed. Without a listener it would end the
+    // process.
     this.#pool.on('error', (error) => {
       this.#error = error;
     });
@@ -153,10 +154,10 @@ export class ThreadPool<Task, Result> {
   }
 
   /**
-   * Fails the tasks that have no thread to wait for: as many as exceed the threads, each of which has one task or is about to.
-   * They are in the queue, where one is as good as another. Piscina's own `queueSize` leaves some out, since it counts on
-   * every thread that isn't ready, also on one that has a task already; and with one too many Piscina starts threads until
-   * there are `maxThreads`.
+   * Fails the tasks that have no thread to wait for: as many as exceed the threads, each of which has one task or is about
+   * to. They are in the queue, where one is as good as another. Piscina's own `queueSize` leaves some out, since it counts
+   * on every thread that isn't ready, also on one that has a task already; and with one too many Piscina starts threads
+   * until there are `maxThreads`.
    */
   #failOrphans(error: unknown): void {
     while (this.#sent - this.#pool.completed > this.#pool.threads.length) {

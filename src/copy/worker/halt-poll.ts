@@ -4,9 +4,9 @@ const MAX_MS = 1;
 const MIN_MS = 0.05;
 
 /**
- * Sleeping on a word, with a look around first that adapts as KVM's halt polling does: it grows while jobs come soon after one
- * another, and is given up once they don't. Waking a halted core takes as long as copying a megabyte, and the woken thread
- * may land on the core of the thread that woke it.
+ * Sleeping on a word, with a look around first that adapts as KVM's halt polling does: it grows while jobs come soon after
+ * one another, and is given up once they don't. Waking a halted core takes as long as copying a megabyte, and the woken
+ * thread may land on the core of the thread that woke it.
  *
  * @returns a function that returns once `words[index]` isn't `value` any more
  */

@@ -6,15 +6,15 @@ import { DESCRIPTOR_WORDS } from '../batch/plan.js';
 /*
  * The protocol between the caller and its workers: a few words of the shared memory.
  *
- * A *job* is as much of a batch as a slot has room for, cut into *units* that a thread copies without asking anybody: a thread's whole list
- * (static schedule) or a few descriptors (dynamic). A *slot* holds one job. The caller alone writes what the job is, while
- * the slot is closed; threads claim its units, copy, note progress and CPU time, and count down.
+ * A *job* is as much of a batch as a slot has room for, cut into *units* that a thread copies without asking anybody: a
+ * thread's whole list (static schedule) or a few descriptors (dynamic). A *slot* holds one job. The caller alone writes
+ * what the job is, while the slot is closed; threads claim its units, copy, note progress and CPU time, and count down.
  *
  * A unit's owner word goes CLOSED -> FREE (caller publishes) -> thread + 1 (a claim) -> CLOSED (copied). A claim is a
  * compare-exchange on that word, so a unit has one owner however late a thread comes to the slot. The cursor is only a
  * hint where to try next. That is why a slot may be used again as soon as its job is done, although a slow thread may
  * still be looking at it: if its claim succeeds then, it owns a unit of the new job, whose fields and descriptors were
- * written before the owner words were freed. No tag or generation is needed, and nothing can be claimed twice.
+ * written before the owner words were freed; and nothing can be claimed twice.
  *
  * Wake-ups: workers sleep on the doorbell, which changes with every event they must look at; they read it before they
  * look, so an event in between makes the wait return at once. The caller sleeps on a slot's `done` word, which goes from
@@ -126,7 +126,10 @@ export function workerState(index: number): number {
   return WORKERS + index * LINE;
 }
 
-/** Index of the word where worker `index` leaves the operating system's number of its thread; 0 where the platform doesn't tell. */
+/**
+ * Index of the word where worker `index` leaves the operating system's number of its thread; 0 where the platform doesn't
+ * tell.
+ */
 export function workerTid(index: number): number {
   return WORKERS + index * LINE + 1;
 }
@@ -180,7 +183,10 @@ export function isDone({ words }: JobRing, slot: Slot): boolean {
   return Atomics.load(words, slot.base + DONE) === 1;
 }
 
-/** Takes back the units that worker `index` owned when its thread ended, and offers those again that nobody owns. Returns how many were lost. */
+/**
+ * Takes back the units that worker `index` owned when its thread ended, and offers those again that nobody owns. Returns
+ * how many were lost.
+ */
 export function closeLostUnits({ words }: JobRing, slot: Slot, index: number): number {
   let lost = 0;
   // The thread may have drawn a ticket and ended before it claimed the unit: all units are offered again.

@@ -42,6 +42,7 @@ export function copyUnit(participant: Participant, slot: Slot): boolean {
   const first = isStatic ? slot.lists[unit] : unit * words[base + PER_UNIT];
   const end = isStatic ? slot.lists[unit + 1] : Math.min(first + words[base + PER_UNIT], words[base + COUNT]);
   const left = copyRange(slot, first, end);
+  // Before the count below, after which the caller looks at it.
   if (left > 0) Atomics.add(words, base + LEFT, left);
   // At least 1: above 0 means that the thread took part.
   slot.cpuNs[index] = slot.cpuNs[index] + Math.max(clock.stop(), 1);
@@ -52,6 +53,7 @@ export function copyUnit(participant: Participant, slot: Slot): boolean {
 /** Claims the next unit of the slot's job; -1 if there is none. */
 function claimUnit(words: Int32Array, slot: Slot, owner: number): number {
   for (;;) {
+    // Orders nothing: a ticket only says where to try. The claim decides.
     const unit = Atomics.add(words, slot.base + CURSOR, 1);
     if (unit >= Atomics.load(words, slot.base + UNITS)) return -1;
     // Acquire: pairs with the caller's FREE; the job's fields and descriptors are seen after it.

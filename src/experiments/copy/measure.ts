@@ -94,8 +94,8 @@ interface Layout {
  * Copies folios from node 0 to node 1 in every combination, in turns: each round runs every combination once, for only
  * runs side by side compare. Every run is verified outside its timed section.
  *
- * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, or a total that is no multiple of a folio size; ENOMEM for more memory than there is; EIO
- * if a byte came out wrong.
+ * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, or a total that is no multiple of a folio size;
+ * ENOMEM for more memory than there is; EIO if a byte came out wrong.
  */
 export async function sweepCopies(
   asked: CopySweep,

@@ -139,8 +139,9 @@ const MAX_WARM_UP_ROUNDS = 64;
  * Migrates memory with move_pages from node 0 to node 1 and, in the next run, back, in every combination, in turns: each
  * round runs every combination once, for only runs side by side compare. Every run is verified outside its timed section.
  *
- * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, a total that is no multiple of a folio size, or an input that isn't a file with something
- * in it; ENOENT if there is none; ENOMEM for more memory than there is; EIO if anything came out wrong.
+ * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, a total that is no multiple of a folio size, or
+ * an input that isn't a file with something in it; ENOENT if there is none; ENOMEM for more memory than there is; EIO if
+ * anything came out wrong.
  */
 export async function sweepMigrations(
   asked: MigrateSweep,

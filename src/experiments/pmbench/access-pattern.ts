@@ -5,7 +5,10 @@ export type Pattern = (typeof PATTERNS)[number];
 /** Deviations from the middle to either end of the area. */
 const HALF_WIDTH = 3;
 
-/** Draws whole numbers from 0 to 2^32 - 1 (xorshift). The state is in a typed array, for a number that a closure keeps is allocated anew. */
+/**
+ * Draws whole numbers from 0 to 2^32 - 1 (xorshift). The state is in a typed array, for a number that a closure keeps is
+ * allocated anew.
+ */
 export function createDraw(seed: number): () => number {
   const state = Uint32Array.of(Math.imul(seed + 1, 0x9e3779b1) | 1);
   return () => {

@@ -122,8 +122,8 @@ const SPARE_BYTES = 8 * MiB;
 /**
  * Runs pmbench with each flow on a machine of its own, in turns.
  *
- * @throws ErrnoError EINVAL for a wrong load; ENOMEM for more memory than there is; EIO if a migration went wrong in a way that
- * `lostUpdates` doesn't show.
+ * @throws ErrnoError EINVAL for a wrong load; ENOMEM for more memory than there is; EIO if a migration went wrong in a way
+ * that `lostUpdates` doesn't show.
  */
 export async function comparePmbenchFlows(
   asked: PmbenchComparison,

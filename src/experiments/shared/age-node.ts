@@ -4,8 +4,8 @@ import { ErrnoError, type PhysicalMemory } from 'mtcopy';
  * Makes the free folios of an order on a node come out in shuffled order, as on a machine that has run for a while. Takes
  * and frees them all; no byte of them is touched, so they take no real memory.
  *
- * Lasts only in a memory whose `pcpHigh` is `Infinity`: there freed folios are kept in the order in which they were freed, and
- * never merged.
+ * Lasts only in a memory whose `pcpHigh` is `Infinity`: there freed folios are kept in the order in which they were freed,
+ * and never merged.
  *
  * @param node number of the node
  * @param order of the folios, 0 to 10

@@ -1,8 +1,9 @@
 /*
- * The copy loop, in AssemblyScript: one call walks a whole item list and does a memory.copy for each item.
+ * The copy loop, in AssemblyScript: one call walks a whole list and does a memory.copy for each on it.
  *
- * An item is three 32-bit words: to, from, bytes left. The third word is the item's progress, so that after a worker's
- * death or an abort the caller reads in shared memory what was copied: it falls to 0 once the last byte is in place.
+ * The list is of descriptors: three 32-bit words each, to, from, bytes left. The third is the descriptor's progress, so
+ * that after a worker's death or an abort the caller reads in shared memory what was copied: it falls to 0 once the last
+ * byte is in place.
  */
 
 /**
@@ -10,8 +11,8 @@
  * (`rep movsb`) ends at a size that depends on the CPU: on the reference machine 24 GB/s up to 512 KiB, 20 beyond.
  */
 const PIECE: u32 = 256 << 10;
-const ITEM: usize = 12;
-/** How far ahead of the item at hand the list is fetched, in bytes: 32 items. */
+const DESCRIPTOR: usize = 12;
+/** How far ahead of the one at hand the list is fetched, in bytes: 32 descriptors. */
 const AHEAD: usize = 384;
 const PAGE_SHIFT: u32 = 12;
 /** PoisonMap.BITS_OFFSET */
@@ -26,16 +27,16 @@ function isPoisoned(poison: usize, from: u32, bytes: u32): bool {
 }
 
 /**
- * Copies the `count` items from `list` on, until the word at `stop` is not 0. An item whose source has a poisoned frame
- * is left as it is. Returns how many items have bytes left.
+ * Copies the `count` descriptors from `list` on, until the word at `stop` is not 0. One whose source has a poisoned frame
+ * is left as it is. Returns how many have bytes left.
  */
 export function walk(list: usize, count: u32, stop: usize, poison: usize): u32 {
-  const end = list + <usize>count * ITEM;
+  const end = list + <usize>count * DESCRIPTOR;
   const mayBePoisoned = atomic.load<u32>(poison) != 0;
   let left: u32 = 0;
-  for (; list < end; list += ITEM) {
-    // Pairs with the caller's store: seen at the next item at the latest, which is all an abort needs.
-    if (atomic.load<u32>(stop)) return left + <u32>((end - list) / ITEM);
+  for (; list < end; list += DESCRIPTOR) {
+    // Pairs with the caller's store: seen at the next descriptor at the latest, which is all an abort needs.
+    if (atomic.load<u32>(stop)) return left + <u32>((end - list) / DESCRIPTOR);
     let to = load<u32>(list);
     let from = load<u32>(list, 4);
     let bytes = load<u32>(list, 8);
