@@ -46,6 +46,13 @@ module.exports = {
       to: { path: '^src/experiments/', pathNot: '^src/experiments/index\\.ts$' },
     },
     {
+      name: 'benchmarks-know-the-faces-alone',
+      comment: 'They measure what users have.',
+      severity: 'error',
+      from: { path: '^bench/' },
+      to: { path: '^src/', pathNot: '^src/(index|experiments/index)\\.ts$' },
+    },
+    {
       name: 'one-experiment-a-folder',
       comment: 'What two experiments share is in shared/.',
       severity: 'error',

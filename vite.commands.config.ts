@@ -22,7 +22,7 @@ export default defineConfig({
         'experiments/program': 'src/experiments/pmbench/program.ts',
       },
       external: ['mtcopy', 'mtcopy/experiments'],
-      output: { entryFileNames: '[name].js', chunkFileNames: 'experiments/shared/[name].js' },
+      output: { entryFileNames: '[name].js', chunkFileNames: 'experiments/chunks/[name].js' },
     },
   },
   ssr: { noExternal: true },

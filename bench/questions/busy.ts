@@ -36,9 +36,9 @@ const engines = { inline, helps, alwaysHelps, waits };
 
 const rows: string[][] = [];
 const misses: string[] = [];
-for (const [size, order] of BATCHES) {
+for (const [size, frames] of BATCHES) {
   for (const total of [8 * MiB, 64 * MiB, 512 * MiB]) {
-    const batch = allocBatch(memory, total, parseSize(size), order);
+    const batch = allocBatch(memory, total, parseSize(size), frames);
     // A slice of the scheduler is longer than a small copy: several a turn, or luck decides.
     const calls = Math.max(1, Math.floor((128 * MiB) / total));
     const timed = (engine: CopyEngine) => async () => {
@@ -58,7 +58,7 @@ for (const [size, order] of BATCHES) {
     if (helping.median < TARGET) misses.push(`${formatSize(total)} of ${size}`);
     rows.push([
       formatSize(total),
-      `${size} ${order}`,
+      `${size} ${frames}`,
       showSpeed(total, times.inline),
       showRatio(helping),
       showRatio(ratio(times.inline, times.always)),

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
-import { CopyEngine, MiB, PhysicalMemory, parseSize } from 'mtcopy';
+import { CopyEngine, FRAMES, MiB, PhysicalMemory, parseSize } from 'mtcopy';
 import { median } from 'simple-statistics';
 import { allocBatch } from '../support/batches.js';
 import { inTurns, ratio, showRatio } from '../support/in-turns.js';
@@ -49,13 +49,13 @@ for (const caller of ['waits', 'helps'] as const) {
   for (const threads of [1, 2]) {
     await using engine = await CopyEngine.create({ memory, threads, caller });
     for (const size of ['4K', '64K', '2M']) {
-      for (const order of ['sequential', 'shuffled'] as const) {
+      for (const frames of FRAMES) {
         const folioBytes = parseSize(size);
-        const items = allocBatch(memory, TOTAL, folioBytes, order);
+        const items = allocBatch(memory, TOTAL, folioBytes, frames);
         await verifyEach(memory, items, { engine: () => engine.copyBatch(items) });
         const times = await inTurns(
           {
-            c: () => c.run(threads, folioBytes, order === 'shuffled'),
+            c: () => c.run(threads, folioBytes, frames === 'shuffled'),
             engine: async () => (await engine.copyBatch(items)).wallNs,
           },
           rounds,
@@ -64,7 +64,7 @@ for (const caller of ['waits', 'helps'] as const) {
         const speed = (ns: readonly number[]) => (TOTAL / median([...ns])).toFixed(1);
         rows.push([
           size,
-          order,
+          frames,
           threads,
           caller,
           speed(times.c),
@@ -77,7 +77,7 @@ for (const caller of ['waits', 'helps'] as const) {
 }
 c.end();
 printTable(
-  ['folios', 'order', 'threads', 'caller', 'C GB/s', 'engine GB/s', 'engine / C'],
+  ['folios', 'frames', 'threads', 'caller', 'C GB/s', 'engine GB/s', 'engine / C'],
   rows,
   `${rounds} rounds in turns; GB/s are medians, engine / C the median of ratios (quartiles).`,
 );

@@ -10,7 +10,7 @@ import {
   orderOf,
   PAGE_SIZE,
 } from 'mtcopy';
-import { ageNode } from 'mtcopy/experiments';
+import { ageNodes } from 'mtcopy/experiments';
 import { type Contestant, inTurns, ratio, showRatio } from '../support/in-turns.js';
 import { printTable, showSpread } from '../support/table.js';
 
@@ -29,7 +29,7 @@ const COPIES_NOTHING: Migrator = { name: 'nothing', copyFolio: () => 0, copyFoli
 /** A machine whose free frames come out in ascending order or, as after a long run, in any. */
 async function boot(order: number, frames: Frames, threads = 1): Promise<Machine> {
   const machine = await Machine.boot({ nodes: [NODE, NODE], cpus: 0, threads, pcpHigh: Number.POSITIVE_INFINITY });
-  if (frames === 'shuffled') for (const { id } of machine.memory.nodes) ageNode(machine.memory, id, order, id + 1);
+  if (frames === 'shuffled') ageNodes(machine.memory, order);
   return machine;
 }
 

@@ -1,4 +1,4 @@
-import { type CopyItems, type CopyPlan, MiB, PAGE_SIZE, PhysicalMemory, planCopy } from 'mtcopy';
+import { type CopyItems, type CopyPlan, FRAMES, MiB, PAGE_SIZE, PhysicalMemory, planCopy } from 'mtcopy';
 import { allocBatch } from '../support/batches.js';
 import { contest } from '../support/contest.js';
 import { printTable, showSpread } from '../support/table.js';
@@ -16,11 +16,11 @@ function check({ bytes }: CopyItems, { descriptors }: CopyPlan): void {
 export async function plan(): Promise<void> {
   const memory = PhysicalMemory.create({ nodes: [512 * MiB, 512 * MiB] });
   const tasks: Record<string, () => CopyPlan> = {};
-  for (const order of ['sequential', 'shuffled'] as const) {
-    const batch = allocBatch(memory, ITEMS * PAGE_SIZE, PAGE_SIZE, order);
+  for (const frames of FRAMES) {
+    const batch = allocBatch(memory, ITEMS * PAGE_SIZE, PAGE_SIZE, frames);
     for (const threads of [1, 2, 64]) {
       check(batch, planCopy(batch, threads));
-      tasks[`${order} ${threads}`] = () => planCopy(batch, threads);
+      tasks[`${frames} ${threads}`] = () => planCopy(batch, threads);
     }
     batch.free();
   }
@@ -33,7 +33,7 @@ export async function plan(): Promise<void> {
     ),
   ]);
   printTable(
-    ['order', 'threads', 'ms'],
+    ['frames', 'threads', 'ms'],
     rows,
     `planCopy of ${ITEMS} pages: medians (quartiles) of 31 rounds in turns; target under ${TARGET_MS} ms.`,
   );

@@ -15,12 +15,12 @@ export async function threads(): Promise<void> {
   await using four = await CopyEngine.create({ memory, threads: 4 });
   await using eight = await CopyEngine.create({ memory, threads: 8 });
   const rows: string[][] = [];
-  for (const [size, order] of [
+  for (const [size, frames] of [
     ['2M', 'sequential'],
     ['4K', 'sequential'],
     ['4K', 'shuffled'],
   ] as const) {
-    const batch = allocBatch(memory, TOTAL, parseSize(size), order);
+    const batch = allocBatch(memory, TOTAL, parseSize(size), frames);
     const tasks = {
       1: () => one.copyBatch(batch),
       2: () => two.copyBatch(batch),
@@ -30,12 +30,12 @@ export async function threads(): Promise<void> {
     await verifyEach(memory, batch, tasks);
     const times = await contest(tasks, { rounds: 15 });
     for (const [count, own] of Object.entries(times)) {
-      rows.push([size, order, count, showSpeed(TOTAL, own), showRatio(ratio(times[1], own))]);
+      rows.push([size, frames, count, showSpeed(TOTAL, own), showRatio(ratio(times[1], own))]);
     }
     batch.free();
   }
   printTable(
-    ['folios', 'order', 'threads', 'GB/s', 'over 1 thread'],
+    ['folios', 'frames', 'threads', 'GB/s', 'over 1 thread'],
     rows,
     `${TOTAL / MiB} MiB, the caller one of the threads. Throughput, and how many times that of one thread: medians (quartiles) of 15 rounds in turns.`,
   );

@@ -17,7 +17,7 @@ export {
 } from './pmbench/measure.js';
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
-export { ageNode } from './shared/age-node.js';
+export { ageNode, ageNodes } from './shared/age-node.js';
 export { collectGarbage } from './shared/collect-garbage.js';
 export { fillFromFile, fillWithPattern, scrub } from './shared/fill.js';
 export { allocFolioBatch, type FolioBatch } from './shared/folios.js';

@@ -1,8 +1,8 @@
 import type { Worker } from 'node:worker_threads';
-import { type Area, Machine } from 'mtcopy';
+import { type Area, FLOWS, Machine } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { errorOf } from '../support/errors.js';
-import { expectAtRest, expectBytes, FLOWS, filled, freePages, nodesOf, started, until } from '../support/machines.js';
+import { expectAtRest, expectBytes, filled, freePages, nodesOf, started, until } from '../support/machines.js';
 import { createTestMigrator } from '../support/migrators.js';
 import { countedIn, program } from '../support/programs.js';
 import { watchWorkers } from '../support/threads.js';

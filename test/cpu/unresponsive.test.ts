@@ -1,10 +1,9 @@
-import { Machine, UnresponsiveCpuError } from 'mtcopy';
+import { FLOWS, Machine, UnresponsiveCpuError } from 'mtcopy';
 import { describe, expect, it, vi } from 'vitest';
 import { errorOf } from '../support/errors.js';
 import {
   expectAtRest,
   expectBytes,
-  FLOWS,
   FLOWS_AND_MIGRATORS,
   filled,
   freePages,

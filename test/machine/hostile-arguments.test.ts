@@ -1,8 +1,8 @@
-import { Machine, type Migrator } from 'mtcopy';
+import { FLOWS, Machine, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { errorOf } from '../support/errors.js';
-import { expectAtRest, FLOWS, freePages } from '../support/machines.js';
+import { expectAtRest, freePages } from '../support/machines.js';
 import { program } from '../support/programs.js';
 
 const SIZES = { nodes: ['16M', '16M'], cpus: 0 } as const;

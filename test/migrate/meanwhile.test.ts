@@ -1,8 +1,8 @@
-import { type Area, Machine, MPOL_MF_MOVE_ALL } from 'mtcopy';
+import { type Area, FLOWS, Machine, MPOL_MF_MOVE_ALL } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { isSame } from '../support/bytes.js';
-import { expectAtRest, expectBytes, FLOWS, filled, freePages, nodesOf, started } from '../support/machines.js';
+import { expectAtRest, expectBytes, filled, freePages, nodesOf, started } from '../support/machines.js';
 import { createTestMigrator } from '../support/migrators.js';
 import { countedIn, program } from '../support/programs.js';
 

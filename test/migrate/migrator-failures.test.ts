@@ -1,10 +1,10 @@
-import { CopyEngine, Machine, type Migrator, MPOL_MF_MOVE_ALL } from 'mtcopy';
+import { CopyEngine, FLOWS, Machine, type Migrator, MPOL_MF_MOVE_ALL } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { createMtcopyMigrator } from '#src/migrators/mtcopy.js';
 import { errorOf } from '../support/errors.js';
-import { expectAtRest, expectBytes, FLOWS, filled, foliosOf, freePages, nodesOf } from '../support/machines.js';
+import { expectAtRest, expectBytes, filled, foliosOf, freePages, nodesOf } from '../support/machines.js';
 import { watchWorkers } from '../support/threads.js';
 
 const SIZES = { nodes: ['16M', '16M'], cpus: 0 } as const;

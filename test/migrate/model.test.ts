@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import { type AddressSpace, type Area, type Folio, Machine, MPOL_MF_MOVE_ALL } from 'mtcopy';
+import { type AddressSpace, type Area, FLOWS, type Folio, Machine, MPOL_MF_MOVE_ALL } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { entryAt, frameAt } from '#src/mm/page-entries.js';
-import { expectAtRest, FLOWS, freePages } from '../support/machines.js';
+import { expectAtRest, freePages } from '../support/machines.js';
 
 const PAGE = 4096;
 

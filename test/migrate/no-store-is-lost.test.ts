@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Area, Machine, type MigrationSettings, parseSize } from 'mtcopy';
+import { type Area, FLOWS, Machine, type MigrationSettings, parseSize } from 'mtcopy';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { emptyFlushBatch, TlbFlusher } from '#src/mm/tlb-flush.js';
 import { fillRandom } from '../support/bytes.js';
-import { expectAtRest, FLOWS, FLOWS_AND_MIGRATORS, freePages, started } from '../support/machines.js';
+import { expectAtRest, FLOWS_AND_MIGRATORS, freePages, started } from '../support/machines.js';
 import { countedIn, program } from '../support/programs.js';
 
 const STRIDE = 4096;

@@ -1,13 +1,12 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Folio, Machine, type MigrateTrace } from 'mtcopy';
+import { FLOWS, type Folio, Machine, type MigrateTrace } from 'mtcopy';
 import { describe, expect, it, vi } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import {
   expectAtRest,
   expectBytes,
-  FLOWS,
   FLOWS_AND_MIGRATORS,
   filled,
   folioOf,

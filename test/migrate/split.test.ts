@@ -3,14 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { Machine, MiB, MPOL_MF_MOVE_ALL } from 'mtcopy';
+import { FLOWS, Machine, MiB, MPOL_MF_MOVE_ALL } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { fillRandom } from '../support/bytes.js';
 import {
   expectAtRest,
   expectBytes,
-  FLOWS,
   FLOWS_AND_MIGRATORS,
   filled,
   folioOf,

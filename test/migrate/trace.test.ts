@@ -1,7 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { Machine, type MachineOptions, type MigrateTrace, type Phases } from 'mtcopy';
+import { FLOWS, Machine, type MachineOptions, type MigrateTrace, type Phases } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { FLOWS, FLOWS_AND_MIGRATORS, folioOf, started } from '../support/machines.js';
+import { FLOWS_AND_MIGRATORS, folioOf, started } from '../support/machines.js';
 import { program } from '../support/programs.js';
 
 const SIZES: MachineOptions = { nodes: ['16M', '16M'], cpus: 0, threads: 2 };

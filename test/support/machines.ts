@@ -1,10 +1,8 @@
-import { type Area, type Flow, type Folio, type Machine, type MigratorName, PAGE_SIZE } from 'mtcopy';
+import { type Area, FLOWS, type Folio, type Machine, MIGRATOR_NAMES, PAGE_SIZE } from 'mtcopy';
 import { expect } from 'vitest';
 import { fillRandom } from './bytes.js';
 
-export const FLOWS: readonly Flow[] = ['serial', 'vanilla', 'batch-move', 'pre-copy'];
-const MIGRATORS: readonly MigratorName[] = ['kernel', 'mtcopy'];
-export const FLOWS_AND_MIGRATORS = FLOWS.flatMap((flow) => MIGRATORS.map((migrator) => ({ flow, migrator })));
+export const FLOWS_AND_MIGRATORS = FLOWS.flatMap((flow) => MIGRATOR_NAMES.map((migrator) => ({ flow, migrator })));
 
 /** Resolves once `isTrue` is, looked at every turn of the event loop. */
 export async function until(isTrue: () => boolean, ms = 10_000): Promise<void> {

@@ -27,7 +27,7 @@ import {
   wholeNumber,
 } from 'mtcopy';
 import { median } from 'simple-statistics';
-import { ageNode } from '../shared/age-node.js';
+import { ageNodes } from '../shared/age-node.js';
 import { checkTotal, count, folioSizes } from '../shared/checks.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
@@ -206,9 +206,7 @@ async function bootFor(sweep: MigrateSweep, folioBytes: number, frames: Frames):
   const bytes = bytesToMove(sweep, folioBytes);
   // Freed folios are handed out again in the order in which they were freed: ascending or shuffled in every run.
   const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, pcpHigh: Number.POSITIVE_INFINITY });
-  if (frames === 'shuffled') {
-    for (const { id } of machine.memory.nodes) ageNode(machine.memory, id, orderOf(folioBytes), id + 1);
-  }
+  if (frames === 'shuffled') ageNodes(machine.memory, orderOf(folioBytes));
   return machine;
 }
 

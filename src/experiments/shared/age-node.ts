@@ -17,6 +17,11 @@ export function ageNode(memory: PhysicalMemory, node: number, order: number, see
   memory.freeFolios(memory.allocFolios(all.length, order, { node, frames: 'shuffled', seed }));
 }
 
+/** Ages every node of a memory, each with a seed of its own; see {@link ageNode}. */
+export function ageNodes(memory: PhysicalMemory, order: number): void {
+  for (const { id } of memory.nodes) ageNode(memory, id, order, id + 1);
+}
+
 /** Allocates every free folio of an order. */
 function takeAll(memory: PhysicalMemory, node: number, order: number): Uint32Array {
   const pfns: number[] = [];

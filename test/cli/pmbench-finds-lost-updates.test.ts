@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { afterEach, expect, it, vi } from 'vitest';
 import { emptyFlushBatch, TlbFlusher } from '#src/mm/tlb-flush.js';
-import { addPmbenchCommand } from '../../../src/cli/pmbench.js';
+import { addPmbenchCommand } from '../../src/cli/pmbench.js';
 
 // Few pages, so that CPUs hold the translations of all of them.
 const ARGS = ['--pages', '1024', '--seconds', '0.4', '--write-ratio', '1', '--json', '--flow'];
