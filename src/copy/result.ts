@@ -2,7 +2,7 @@ import type { ErrnoCode } from '../errno.js';
 
 /** An item that was not copied, or not wholly. What its destination holds is undefined. */
 export interface FailedItem {
-  /** Position in the batch. */
+  /** Position among the items of the call. */
   readonly index: number;
   /**
    * `EHWPOISON`: its source has a poisoned frame. `EAGAIN`: the thread that was copying it ended; try again.
@@ -13,7 +13,7 @@ export interface FailedItem {
 
 /** What a copy did. */
 export interface CopyResult {
-  /** Bytes copied, those of unfinished items too. All of the batch's if `failed` is empty. */
+  /** Bytes copied, those of unfinished items too. All of the call's if `failed` is empty. */
   readonly bytes: number;
   /** Items copied whole. */
   readonly items: number;
