@@ -145,12 +145,12 @@ export class Machine implements AsyncDisposable {
   /** @throws ErrnoError EINVAL for anything but 1 to 64 or `'auto'` */
   set threads(threads: number | 'auto') {
     this.#threads = checkThreads(threads);
-    this.#engine?.then(
-      (engine) => {
+    // One that can't be started, or is closed by now, needs no threads.
+    this.#engine
+      ?.then((engine) => {
         engine.threads = this.#threads;
-      },
-      () => {},
-    );
+      })
+      .catch(() => {});
   }
 
   /** The counters of /proc/vmstat, as they are now. */

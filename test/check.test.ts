@@ -41,6 +41,16 @@ describe('options', () => {
     expect(reads).toBe(1);
   });
 
+  it('may be inherited, as those of a class are, and are checked then, too', () => {
+    class Request {
+      get size() {
+        return 5;
+      }
+    }
+    expect(checkOptions<Options>(new Request(), CHECKS)).toEqual({ size: 5 });
+    expect(() => checkOptions<Options>(Object.create({ size: 99 }), CHECKS)).toThrow(errno('EINVAL'));
+  });
+
   it.each([
     ['a misspelt one', { Size: 1 }, "EINVAL: options: must be size, word, other, got 'Size'"],
     [

@@ -52,12 +52,26 @@ const PARK_MS = 100;
 const UNPARK_MS = 2;
 
 /**
+ * As {@link CopyEngine.copyBatch}, for a migrator whose frames were just allocated: what it asks for isn't checked again. The
+ * way in of code inside alone, for bad items could overwrite anything in the engine's memory.
+ *
+ * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
+ * @param helpsLater whether the caller has something else to do first
+ * @internal
+ */
+export let copyTrusted: (engine: CopyEngine, items: CopyItems, helpsLater: boolean) => Promise<CopyResult>;
+
+/**
  * Copies shared memory with a pool of threads.
  *
  * Between the call and its end the destination and the source are the engine's: nobody else may write to either, nor
  * read the destination. Several calls may be in flight at once, in no order among them.
  */
 export class CopyEngine implements AsyncDisposable {
+  static {
+    copyTrusted = (engine, items, helpsLater) => engine.#copyTrusted(items, helpsLater);
+  }
+
   /** The shared memory that {@link allocate} takes from. */
   readonly memory: PhysicalMemory;
   readonly #helps: boolean;
@@ -218,20 +232,6 @@ export class CopyEngine implements AsyncDisposable {
     return tracedSync('copyBatchSync', () => this.#copySync(items));
   }
 
-  /**
-   * As {@link copyBatch}, for a migrator whose frames were just allocated: what it asks for isn't checked again.
-   *
-   * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
-   * @param helpsLater whether the caller has something else to do first
-   * @internal
-   */
-  async copyTrusted(items: CopyItems, helpsLater: boolean): Promise<CopyResult> {
-    return traced('copyBatch', () => {
-      this.#lifetime.checkOpen();
-      return this.#run(createTrustedCall(this.#rules, items), undefined, helpsLater);
-    });
-  }
-
   /** Ends the threads once the calls in flight are done; new calls get ESHUTDOWN. Views stay valid. May be called again. */
   close(): Promise<void> {
     return this.#lifetime.close(() => this.#end());
@@ -279,6 +279,13 @@ export class CopyEngine implements AsyncDisposable {
     const result = resultOf(call);
     if (isCutShort(call)) throw new CopyAbortError(result, signal?.reason);
     return result;
+  }
+
+  async #copyTrusted(items: CopyItems, helpsLater: boolean): Promise<CopyResult> {
+    return traced('copyBatch', () => {
+      this.#lifetime.checkOpen();
+      return this.#run(createTrustedCall(this.#rules, items), undefined, helpsLater);
+    });
   }
 
   #copySync(items: readonly CopyPair[] | CopyItems): CopyResult {

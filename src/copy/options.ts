@@ -86,7 +86,7 @@ export function completeOptions(options: CreateOptions = {}): EngineOptions {
     minParallelBytes:
       typeof minParallelBytes === 'string' ? sizeOrAuto(minParallelBytes) : (minParallelBytes ?? 'auto'),
     method: method ?? 'auto',
-    memory: takeMemory(memory ?? DEFAULT_MEMORY),
+    memory: takeMemory(memory === undefined ? DEFAULT_MEMORY : memory),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createCopyOne } from '../copy/copy-one.js';
-import type { CopyEngine } from '../copy/engine.js';
+import { type CopyEngine, copyTrusted } from '../copy/engine.js';
 import { ERRNO } from '../errno.js';
 import type { Migrator } from '../migrate/migrator.js';
 import { KiB } from '../units.js';
@@ -21,10 +21,10 @@ export function createMtcopyMigrator(engine: CopyEngine): Migrator {
     copyFolio(to, from, bytes) {
       if (bytes < MTCOPY_MIN_PARALLEL_BYTES) return copyOne(to, from, bytes) ? 0 : ERRNO.EHWPOISON;
       const item = { to: Uint32Array.of(to), from: Uint32Array.of(from), bytes: Uint32Array.of(bytes) };
-      return engine.copyTrusted(item, false).then(({ failed: [failed] }) => (failed ? ERRNO[failed.code] : 0));
+      return copyTrusted(engine, item, false).then(({ failed: [failed] }) => (failed ? ERRNO[failed.code] : 0));
     },
     async copyFolios(items, errnos, overlaps) {
-      const { failed } = await engine.copyTrusted(items, overlaps);
+      const { failed } = await copyTrusted(engine, items, overlaps);
       for (const { index, code } of failed) errnos[index] = ERRNO[code];
     },
   };

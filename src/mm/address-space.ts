@@ -109,8 +109,8 @@ export class AddressSpace {
   mmap(options: MmapOptions): Area {
     this.#checkOpen();
     const asked = checkOptions(options, MMAP_OPTIONS);
-    const { shared = false, file, populate = false, node: nid = 0 } = asked;
-    const order = orderOf(parseSize(asked.folioSize ?? PAGE_SIZE, 'folio size'));
+    const { folioSize: size = PAGE_SIZE, shared = false, file, populate = false, node: nid = 0 } = asked;
+    const order = orderOf(parseSize(size, 'folio size'));
     const folioSize = PAGE_SIZE * 2 ** order;
     wholeNumber(0, this.#manager.memory.nodes.length - 1)('node', nid);
     const given = checkLength(asked.length, folioSize, file !== undefined);

@@ -32,7 +32,7 @@ describe('mtcopy migrate', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
   });
 
-  it('prints one JSON object with every combination', () => {
+  it('prints one JSON object with every combination', { timeout: 120_000 }, () => {
     const { stdout } = migrate(
       ...[
         '--runs',

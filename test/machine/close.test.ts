@@ -26,6 +26,17 @@ describe.each(['kernel', 'mtcopy'])('a process that migrates with %s', (migrator
 });
 
 describe('close', () => {
+  it('lets threads be set afterwards, which changes nothing', async () => {
+    const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, migrator: 'mtcopy', threads: 2 });
+    const closing = machine.close();
+    machine.threads = 4;
+    await closing;
+    machine.threads = 3;
+    // A rejection that nobody handles would fail the run.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(machine.threads).toBe(3);
+  });
+
   it('frees everything, ends all threads, and may be called again', async () => {
     using workers = watchWorkers();
     const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 2, migrator: 'mtcopy', threads: 2 });

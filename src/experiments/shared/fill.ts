@@ -28,9 +28,10 @@ const SMALL_FILE = MiB;
  * @throws ErrnoError ENOENT if there is none; EINVAL for what isn't a file with something in it
  */
 export function inputSize(path: string): number {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats) throw new ErrnoError('ENOENT', `input: there is no ${path}`);
-  if (stats.isFile() && stats.size > 0) return stats.size;
+  const isPath = typeof path === 'string' && path !== '';
+  const stats = isPath ? statSync(path, { throwIfNoEntry: false }) : undefined;
+  if (isPath && !stats) throw new ErrnoError('ENOENT', `input: there is no ${path}`);
+  if (stats?.isFile() && stats.size > 0) return stats.size;
   throw new ErrnoError('EINVAL', `input: must be a file with something in it, got '${path}'`);
 }
 

@@ -21,7 +21,7 @@ export function allocFolioBatch(memory: PhysicalMemory, total: number, folioByte
   const count = total / folioBytes;
   const order = orderOf(folioBytes);
   const sources = memory.allocFolios(count, order, { node: 0, frames, seed: 1 });
-  const targets = memory.allocFolios(count, order, { node: 1, frames, seed: 2 });
+  const targets = allocTargets(memory, count, order, frames, sources);
   return {
     sources,
     targets,
@@ -34,4 +34,20 @@ export function allocFolioBatch(memory: PhysicalMemory, total: number, folioByte
       memory.freeFolios(targets);
     },
   };
+}
+
+/** Allocates the folios of node 1; gives the sources back if there is no room for them. */
+function allocTargets(
+  memory: PhysicalMemory,
+  count: number,
+  order: number,
+  frames: Frames,
+  sources: Uint32Array,
+): Uint32Array {
+  try {
+    return memory.allocFolios(count, order, { node: 1, frames, seed: 2 });
+  } catch (error) {
+    memory.freeFolios(sources);
+    throw error;
+  }
 }
