@@ -22,59 +22,40 @@ export function folioRemoveRmap({ memory }: MemoryManager, pfn: Pfn, entries: nu
 }
 
 /**
- * What {@link rmapWalk} does with the part of an area that has pages of a folio: pages `first` up to `end`, of which the
- * folio's first is, or would be, at `start`. Returns a number of entries.
- */
-type RmapOne<Arg> = (
-  manager: MemoryManager,
-  vma: Vma,
-  first: number,
-  end: number,
-  start: number,
-  pfn: Pfn,
-  arg: Arg,
-) => number;
-
-/** Goes through all areas that may map a folio (rmap_walk), and adds up what `one` answers. */
-function rmapWalk<Arg>(manager: MemoryManager, pfn: Pfn, one: RmapOne<Arg>, arg: Arg): number {
-  const { page } = manager.memory;
-  const mapping = manager.mappings.get(page.mapping[pfn]);
-  if (!mapping) return 0;
-  const pages = 1 << page.order[pfn];
-  let entries = 0;
-  for (const vma of mapping.vmas) {
-    const start = vpnOf(vma, mapping, page.index[pfn]);
-    const first = Math.max(start, vma.start);
-    const end = Math.min(start + pages, vma.end);
-    if (first < end) entries += one(manager, vma, first, end, start, pfn, arg);
-  }
-  return entries;
-}
-
-/**
  * Replaces every page-table entry that maps a folio by a migration entry (try_to_migrate), and drops their references. The
  * caller holds the folio locked, and a reference. CPUs may go on using the old translations until what is added to
  * `flush` was flushed; whoever meets a migration entry waits for {@link removeMigrationPtes}.
  */
 export function tryToMigrate(manager: MemoryManager, pfn: Pfn, flush: FlushBatch): void {
   const { page } = manager.memory;
-  const entries = rmapWalk(manager, pfn, tryToMigrateOne, flush);
+  const mapping = manager.mappings.get(page.mapping[pfn]);
+  if (!mapping) return;
+  const pages = 1 << page.order[pfn];
+  let entries = 0;
+  for (const vma of mapping.vmas) {
+    const start = vpnOf(vma, mapping, page.index[pfn]);
+    const first = Math.max(start, vma.start);
+    const end = Math.min(start + pages, vma.end);
+    if (first < end) entries += tryToMigrateOne(manager, vma, first, end, pfn, pfn + first - start, flush);
+  }
   if (entries === 0) return;
   page.mapcount[pfn] = page.mapcount[pfn] - entries;
   Atomics.sub(page.refcount, pfn, entries);
 }
 
-/** The part of {@link tryToMigrate} that is in one area. */
+/**
+ * The part of {@link tryToMigrate} that is in one area: pages `first` to `end`, which frames from `frame` on back. Returns
+ * the entries replaced.
+ */
 function tryToMigrateOne(
   manager: MemoryManager,
   { table }: Vma,
   first: number,
   end: number,
-  start: number,
   pfn: Pfn,
+  frame: number,
   flush: FlushBatch,
 ): number {
-  const frame = pfn + first - start;
   const { pmds, ptes } = table;
   let entries = 0;
   let seen = 0;
@@ -118,24 +99,29 @@ export function exchangeForMigration(entries: Int32Array, index: number, frame: 
  * areas were unmapped meanwhile
  */
 export function removeMigrationPtes(manager: MemoryManager, from: Pfn, to: Pfn): number {
-  const { mapcount } = manager.memory.page;
-  const entries = rmapWalk(manager, to, removeMigrationPte, from);
-  if (entries > 0) mapcount[to] = mapcount[to] + entries;
+  const { page } = manager.memory;
+  const mapping = manager.mappings.get(page.mapping[to]);
+  if (!mapping) return 0;
+  const pages = 1 << page.order[to];
+  let entries = 0;
+  for (const vma of mapping.vmas) {
+    const start = vpnOf(vma, mapping, page.index[to]);
+    const first = Math.max(start, vma.start);
+    const end = Math.min(start + pages, vma.end);
+    if (first < end) entries += removeMigrationPte(manager, vma, first, end, from + first - start, to + first - start);
+  }
+  if (entries > 0) page.mapcount[to] = page.mapcount[to] + entries;
   return entries;
 }
 
-/** The part of {@link removeMigrationPtes} that is in one area. */
 function removeMigrationPte(
   manager: MemoryManager,
   { table }: Vma,
   first: number,
   end: number,
-  start: number,
-  newPfn: Pfn,
-  oldPfn: Pfn,
+  from: number,
+  to: number,
 ): number {
-  const from = oldPfn + first - start;
-  const to = newPfn + first - start;
   const { pmds, ptes } = table;
   const pmdIndex = first >> HPAGE_PMD_ORDER;
   const pmd = pmds[pmdIndex];
@@ -176,60 +162,41 @@ export function isMappedShared(manager: MemoryManager, pfn: Pfn): boolean {
   const { page } = manager.memory;
   const mapping = manager.mappings.get(page.mapping[pfn]);
   if (!mapping || mapping.vmas.length < 2) return false;
-  const mappers: Mappers = { first: undefined, areSeveral: false };
-  rmapWalk(manager, pfn, noteMapper, mappers);
-  return mappers.areSeveral;
-}
-
-/** The address spaces that map a folio, as far as is known. */
-interface Mappers {
-  first: PageTable | undefined;
-  areSeveral: boolean;
-}
-
-function noteMapper(
-  _manager: MemoryManager,
-  { table }: Vma,
-  first: number,
-  end: number,
-  start: number,
-  pfn: Pfn,
-  mappers: Mappers,
-): number {
-  if (mappers.areSeveral || table === mappers.first) return 0;
-  const entries = countEntries(table, first, end, pfn + first - start);
-  if (entries > 0) {
-    mappers.areSeveral = mappers.first !== undefined;
-    mappers.first ??= table;
+  let mapper: PageTable | undefined;
+  for (const vma of mapping.vmas) {
+    const start = vpnOf(vma, mapping, page.index[pfn]);
+    if (vma.table === mapper || countEntries(manager, vma, start, pfn) === 0) continue;
+    if (mapper) return true;
+    mapper = vma.table;
   }
-  return entries;
+  return false;
 }
 
 /** Page-table entries by which one address space maps the folio. */
 export function entriesOf(manager: MemoryManager, table: PageTable, pfn: Pfn): number {
-  return rmapWalk(manager, pfn, entriesOfOne, table);
+  const { page } = manager.memory;
+  const mapping = manager.mappings.get(page.mapping[pfn]);
+  let entries = 0;
+  for (const vma of mapping?.vmas ?? []) {
+    if (mapping && vma.table === table)
+      entries += countEntries(manager, vma, vpnOf(vma, mapping, page.index[pfn]), pfn);
+  }
+  return entries;
 }
 
-function entriesOfOne(
-  _manager: MemoryManager,
-  vma: Vma,
-  first: number,
-  end: number,
-  start: number,
-  pfn: Pfn,
-  table: PageTable,
-): number {
-  return vma.table === table ? countEntries(table, first, end, pfn + first - start) : 0;
-}
-
-/** Entries that map pages `first` up to `end` to frames from `frame` on. */
-function countEntries({ pmds, ptes }: PageTable, first: number, end: number, frame: number): number {
+/** Entries of `vma` that map a page of the folio, whose first page is or would be at `start`. */
+function countEntries(manager: MemoryManager, { table, start: low, end: high }: Vma, start: number, pfn: Pfn): number {
+  const pages = 1 << manager.memory.page.order[pfn];
+  const { pmds, ptes } = table;
+  const first = Math.max(start, low);
+  const end = Math.min(start + pages, high);
+  if (first >= end) return 0;
   const pmd = pmds[first >> HPAGE_PMD_ORDER];
-  if (pmd & PRESENT) return frameOf(pmd) === frame ? 1 : 0;
+  if (pmd & PRESENT) return frameOf(pmd) === pfn + first - start ? 1 : 0;
   let entries = 0;
   for (let vpn = first; vpn < end; vpn++) {
     const entry = ptes[vpn];
-    if (entry & PRESENT && frameOf(entry) === frame + vpn - first) entries++;
+    if (entry & PRESENT && frameOf(entry) === pfn + vpn - start) entries++;
   }
   return entries;
 }
