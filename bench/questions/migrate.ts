@@ -12,6 +12,7 @@ import {
 } from 'mtcopy';
 import { ageNodes } from 'mtcopy/experiments';
 import { type Contestant, inTurns, ratio, showRatio } from '../support/in-turns.js';
+import { runAsked } from '../support/run-asked.js';
 import { printTable, showSpread } from '../support/table.js';
 
 /*
@@ -128,8 +129,9 @@ async function threadsAgainstCaller(): Promise<void> {
   );
 }
 
-const SECTIONS = { rates, raw: againstRawCopy, threads: threadsAgainstCaller };
-for (const [name, run] of Object.entries(SECTIONS)) {
-  if (process.argv.length > 2 && !process.argv.includes(name)) continue;
-  await run();
-}
+const SECTIONS: Readonly<Record<string, () => Promise<void>>> = {
+  rates,
+  raw: againstRawCopy,
+  threads: threadsAgainstCaller,
+};
+await runAsked('section', SECTIONS);

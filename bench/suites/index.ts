@@ -1,3 +1,4 @@
+import { runAsked } from '../support/run-asked.js';
 import { dispatch } from './dispatch.js';
 import { distributions } from './distributions.js';
 import { plan } from './plan.js';
@@ -18,14 +19,4 @@ const suites: Readonly<Record<string, () => Promise<void>>> = {
   plan,
 };
 
-const asked = process.argv.slice(2);
-const unknown = asked.filter((name) => !(name in suites));
-if (unknown.length > 0) {
-  console.error(`No suite ${unknown.join(', ')}; there are ${Object.keys(suites).join(', ')}`);
-  process.exit(2);
-}
-for (const [name, run] of Object.entries(suites)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
-  console.log(`\n${name}`);
-  await run();
-}
+await runAsked('suite', suites);

@@ -94,7 +94,7 @@ export class Crew {
       while (Atomics.load(this.#ring.words, workerState(index)) !== ATTACHED) {
         const member = this.#members[index];
         if (!member) {
-          const message = `threads: ${this.#target} workers cannot be started; see the cause, or ask for fewer`;
+          const message = `threads: ${this.#target} beside the caller's cannot be started; see the cause, or ask for fewer`;
           throw new ErrnoError('EAGAIN', message, { cause: this.#startError });
         }
         await member.started;

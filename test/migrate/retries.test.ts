@@ -266,8 +266,8 @@ describe('migratePages itself', () => {
         const area = bench.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
         const folios = foliosOf(area);
         folios[4]?.startWriteback();
-        setImmediate(() => folios[4]?.endWriteback());
         const { stats, failed, failedErrno } = await bench.migrate(folios, { flow, mode });
+        folios[4]?.endWriteback();
         expect([failed, failedErrno]).toEqual([[folios[4]?.pfn], [ERRNO.EBUSY]]);
         expect(stats).toMatchObject({ succeeded: 7, failed: 1, retries: 0 });
         expectAtRest(area);
