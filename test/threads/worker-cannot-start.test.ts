@@ -191,6 +191,24 @@ it('a program whose CPU has no thread does not run later, on the thread of anoth
   expect(await run(code)).toEqual({ status: 0, seen: ['ok', lost, 7, 0, 1, 'ok', 7, 7] });
 });
 
+it('a program that found no thread before costs none its thread when one of two dies while it starts', async () => {
+  const preload = fileURLToPath(new URL('../support/programs/late-start.cjs', import.meta.url));
+  const code = `
+    const preloads = [undefined, '/no/such.cjs', ${JSON.stringify(preload)}];
+    changeWorkers(() => ({ execArgv: ['--require', preloads.shift() ?? failToStart()] }));
+    const machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });
+    const mm = machine.createAddressSpace();
+    const run = async (cpu) => {
+      const end = await outcome(machine.cpus.run(mm, program, { cpu, args: [] }));
+      return end.cause ?? end;
+    };
+    const seen = [await run(0), ...(await Promise.all([run(0), run(1)])).sort()];
+    await machine.close();
+    console.log(JSON.stringify(seen));`;
+  const seen = ['ERR_WORKER_INIT_FAILED', 'MODULE_NOT_FOUND', 'ok'];
+  expect(await run(code)).toEqual({ status: 0, seen });
+});
+
 it('a program whose machine is closed before its thread has started fails with ESHUTDOWN', async () => {
   const preload = fileURLToPath(new URL('../support/programs/slow-start.cjs', import.meta.url));
   const code = `
