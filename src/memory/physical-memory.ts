@@ -1,4 +1,4 @@
-import { anything, type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
+import { anything, type Check, type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import { seededRandom, shuffle } from '../random.js';
 import {
@@ -102,6 +102,8 @@ export class PhysicalMemory {
   readonly #allocators: readonly BuddyAllocator[];
   readonly #pcp: readonly PcpLists[];
   readonly #reserved: BuddyAllocator;
+  /** Made once: every allocation that names a node is checked. */
+  readonly #checkNode: Check;
 
   /**
    * Boots a physical memory. There is nothing to close: it is given back once nothing refers to it or to a view on it.
@@ -134,6 +136,7 @@ export class PhysicalMemory {
     // The reserved frames, and those between two nodes; each node then claims its own.
     this.page.nid.fill(RESERVED_NID);
     this.#reserved = new BuddyAllocator(this.page, this.#poison, BLOCK_PAGES, pagesOf(RESERVED_BYTES));
+    this.#checkNode = wholeNumber(0, sizes.length - 1);
     this.#allocators = sizes.map((size, id) => {
       const start = pagesOf(starts[id]);
       this.page.nid.fill(id, start, start + pagesOf(size));
@@ -368,7 +371,7 @@ export class PhysicalMemory {
   }
 
   #nodeId(node: number | undefined): NodeId {
-    if (node !== undefined) wholeNumber(0, this.#allocators.length - 1)('node', node);
+    if (node !== undefined) this.#checkNode('node', node);
     return (node ?? 0) as NodeId;
   }
 
