@@ -8,17 +8,11 @@ export function settle(migration: Migration, src: Pfn, dst: Pfn, errno: number):
   if (errno === 0) {
     remapFolio(migration, src, dst);
     migration.moved[migration.movedCount++] = src;
+  } else if (errno === ERRNO.EAGAIN) {
+    addUnmapped(migration, src, dst);
   } else {
-    keepOrUndo(migration, src, dst, errno);
-  }
-}
-
-function keepOrUndo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
-  if (errno !== ERRNO.EAGAIN) {
     undo(migration, src, dst, errno);
-    return;
   }
-  addUnmapped(migration, src, dst);
 }
 
 function undo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {

@@ -86,9 +86,17 @@ export function createBatches(rules: BatchRules, items: unknown): Batch[] {
  * A batch of items in the engine's memory that nobody need check, for a migrator whose frames were just allocated: they lie
  * in the nodes, none overlaps another, and the arrays stay as they are until the call's end.
  */
-export function trustedBatch({ to, from, bytes }: CopyItems): Batch {
-  const seen = survey({ to, from, bytes });
-  return { to, from, bytes, index: undefined, buffers: undefined, seen, isBorrowed: false, tally: createTally() };
+export function trustedBatch(items: CopyItems): Batch {
+  return createBatch(items, survey(items));
+}
+
+/** What a batch may have beside its items. */
+type BatchExtras = Partial<Pick<Batch, 'index' | 'buffers' | 'isBorrowed'>>;
+
+/** A batch of which nothing is copied yet. Its arrays are its own unless it is said to have borrowed them. */
+function createBatch({ to, from, bytes }: CopyItems, seen: Survey, extras: BatchExtras = {}): Batch {
+  const { index, buffers, isBorrowed = false } = extras;
+  return { to, from, bytes, index, buffers, seen, isBorrowed, tally: createTally() };
 }
 
 function isCopyItems(items: unknown): items is CopyItems {
@@ -108,7 +116,7 @@ function checkItems(memory: EngineMemory, given: CopyItems): Batch {
   if (seen.toLow < low || seen.toHigh > high) throw fault('to', to, bytes, memory);
   if (seen.fromLow < low || seen.fromHigh > high) throw fault('from', from, bytes, memory);
   checkOverlapInMemory(items, seen);
-  return { to, from, bytes, index: undefined, buffers: undefined, seen, isBorrowed: !isShared, tally: createTally() };
+  return createBatch(items, seen, { isBorrowed: !isShared });
 }
 
 function fault(side: string, addresses: Uint32Array, bytes: Uint32Array, memory: EngineMemory): ErrnoError {
@@ -175,7 +183,7 @@ function batchInMemory(pairs: readonly CopyPair[]): Batch {
   }
   const seen = survey(items);
   checkOverlapInMemory(items, seen);
-  return { ...items, index: undefined, buffers: undefined, seen, isBorrowed: false, tally: createTally() };
+  return createBatch(items, seen);
 }
 
 /** A pair between two buffers, or a part of one that is short enough for 32-bit offsets. */
@@ -267,7 +275,7 @@ function finishForeign({ buffers, items }: ForeignBatch): Batch {
     bytes: Uint32Array.from(items, ({ bytes }) => bytes),
   };
   const index = Uint32Array.from(items, ({ index }) => index);
-  return { ...columns, index, buffers, seen: survey(columns), isBorrowed: false, tally: createTally() };
+  return createBatch(columns, survey(columns), { index, buffers });
 }
 
 /** Gives the batch arrays of its own. To be called before the event loop turns while items are still to be planned. */
@@ -286,7 +294,7 @@ export function selectItems(batch: Batch, positions: readonly number[]): Batch {
   const select = (array: Uint32Array) => Uint32Array.from(positions, (i) => array[i]);
   const items = { to: select(batch.to), from: select(batch.from), bytes: select(batch.bytes) };
   const index = Uint32Array.from(positions, (i) => indexOf(batch, i));
-  return { ...items, index, buffers: batch.buffers, seen: survey(items), isBorrowed: false, tally: createTally() };
+  return createBatch(items, survey(items), { index, buffers: batch.buffers });
 }
 
 /** Position in the call of a batch's item. */
