@@ -200,8 +200,8 @@ export class Cpu {
    * @internal
    */
   end(): void {
-    this.#hasEnded = true;
     this.#leave();
+    this.#hasEnded = true;
     flushAll(this.#tlb);
   }
 
@@ -282,6 +282,8 @@ export class Cpu {
 
   /** Looks at everything that the bell may have announced. */
   #answerInterrupts(): void {
+    // From then on they are for the next program on this CPU, which has a TLB of its own.
+    if (this.#hasEnded) return;
     const words = this.#words;
     const base = this.#base;
     // First the bell, then the rest: what comes later rings it again.

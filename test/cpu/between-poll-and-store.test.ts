@@ -1,8 +1,45 @@
 import { type AddressSpace, type Area, Machine } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { BELL, cpuWords, createCpuArea } from '#src/cpu/cpu-area.js';
+import { type Hold, holdThreads } from '../support/holds.js';
 import { program, sharedWord, untilCounted } from '../support/programs.js';
+import { watchWorkers } from '../support/threads.js';
 
+const CPUS = 2;
 const byteAt = async (mm: AddressSpace, address: number) => (await mm.read(address, 1))[0];
+
+/** A machine with an area of one page in an address space of its own, and the means to hold the CPUs' threads. */
+async function boot() {
+  const holds = holdThreads();
+  const workers = watchWorkers();
+  const machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: CPUS, pcpHigh: 0 });
+  const mm = machine.createAddressSpace();
+  const area = mm.mmap({ length: '4K', populate: true });
+  /** Runs a program on CPU 0 that stores 1 and then 2, and holds it between the poll and the second store. */
+  async function holdInStore(): Promise<{ hold: Hold; run: Promise<unknown> }> {
+    const [ready, flag] = [sharedWord(), sharedWord()];
+    const run = machine.cpus.run(mm, program('store-twice'), { cpu: 0, args: { address: area.address, ready, flag } });
+    await untilCounted(ready, 1);
+    const thread = Array.from(workers.alive).at(-1)?.threadId as number;
+    const array = createCpuArea(CPUS);
+    const hold = holds.at({ operation: 'load', array, index: cpuWords(0) + BELL, thread, when: 'after' });
+    Atomics.store(flag, 0, 1);
+    Atomics.notify(flag, 0);
+    await hold.held();
+    return { hold, run };
+  }
+  return {
+    machine,
+    mm,
+    area,
+    holdInStore,
+    async [Symbol.asyncDispose]() {
+      holds[Symbol.dispose]();
+      workers[Symbol.dispose]();
+      await machine.close();
+    },
+  };
+}
 
 /** Expects all of an area that somebody has since mapped to be as it was. */
 async function expectUntouched({ mm, address, length }: Area): Promise<void> {
@@ -25,5 +62,26 @@ describe('a value whose conversion answers interrupts', () => {
     await running;
     await expectUntouched(other);
     expect(await byteAt(mm, area.address)).toBe(7);
+  });
+});
+
+describe('a program that goes on polling after its end', () => {
+  it('answers no interrupt of the next one on its CPU', async () => {
+    await using held = await boot();
+    const { machine, mm, area } = held;
+    const [polls, over] = [sharedWord(), sharedWord()];
+    await machine.cpus.run(mm, program('polls-on'), { cpu: 0, args: { polls, over } });
+    // On the same thread: its event loop turns, while CPU 0 has another thread.
+    const late = machine.cpus.run(mm, program('starts-late'), { cpu: 1 });
+    await untilCounted(polls, 1);
+    const { hold, run } = await held.holdInStore();
+    const moving = machine.movePages(mm, area.pages(), { node: 1 });
+    // It has been asked by now, and polled since.
+    await untilCounted(polls, Atomics.load(polls, 0) + 20);
+    hold.go();
+    await Promise.all([moving, run]);
+    Atomics.store(over, 0, 1);
+    await late;
+    expect(await byteAt(mm, area.address)).toBe(2);
   });
 });
