@@ -1,7 +1,9 @@
-import { type AddressSpace, type Area, Machine } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { type AddressSpace, type Area, Machine, UnresponsiveCpuError } from 'mtcopy';
+import { describe, expect, it, vi } from 'vitest';
 import { BELL, cpuWords, createCpuArea } from '#src/cpu/cpu-area.js';
+import { errorOf } from '../support/errors.js';
 import { type Hold, holdThreads } from '../support/holds.js';
+import { until } from '../support/machines.js';
 import { program, sharedWord, untilCounted } from '../support/programs.js';
 import { watchWorkers } from '../support/threads.js';
 
@@ -9,10 +11,10 @@ const CPUS = 2;
 const byteAt = async (mm: AddressSpace, address: number) => (await mm.read(address, 1))[0];
 
 /** A machine with an area of one page in an address space of its own, and the means to hold the CPUs' threads. */
-async function boot() {
+async function boot(options: { ipiTimeoutMs?: number } = {}) {
   const holds = holdThreads();
   const workers = watchWorkers();
-  const machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: CPUS, pcpHigh: 0 });
+  const machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: CPUS, pcpHigh: 0, ...options });
   const mm = machine.createAddressSpace();
   const area = mm.mmap({ length: '4K', populate: true });
   /** Runs a program on CPU 0 that stores 1 and then 2, and holds it between the poll and the second store. */
@@ -82,6 +84,38 @@ describe('a program that goes on polling after its end', () => {
     await Promise.all([moving, run]);
     Atomics.store(over, 0, 1);
     await late;
+    expect(await byteAt(mm, area.address)).toBe(2);
+  });
+});
+
+describe('a fork that a CPU of the parent does not answer', () => {
+  it('has no page copied that this CPU may still store to', async () => {
+    await using held = await boot({ ipiTimeoutMs: 50 });
+    const { machine, mm, area } = held;
+    const { address } = area;
+    const { hold, run } = await held.holdInStore();
+    expect(await errorOf(() => mm.fork(area, machine.createAddressSpace()))).toBeInstanceOf(UnresponsiveCpuError);
+    const fault = vi.spyOn(mm, 'fault');
+    const other = machine.cpus.run(mm, program('access'), { cpu: 1, args: [['store8', address + 1, 5]] });
+    await until(() => fault.mock.calls.length > 0);
+    hold.go();
+    const [, outcome] = await Promise.allSettled([run, other]);
+    expect(await mm.read(address, 2)).toEqual(Uint8Array.of(2, 5));
+    expect(outcome).toEqual({ status: 'fulfilled', value: [undefined] });
+  });
+
+  it('fails stores on the thread of the owner, but those alone that would have to wait for that', async () => {
+    await using held = await boot({ ipiTimeoutMs: 50 });
+    const { machine, mm, area } = held;
+    const { hold, run } = await held.holdInStore();
+    const silent = { code: 'ETIMEDOUT', cpus: [0] };
+    expect(await errorOf(() => mm.fork(area, machine.createAddressSpace()))).toMatchObject(silent);
+    expect(await errorOf(() => mm.write(area.address, Uint8Array.of(6)))).toMatchObject(silent);
+    const fresh = mm.mmap({ length: '4K' });
+    await mm.write(fresh.address, Uint8Array.of(3));
+    hold.go();
+    await run;
+    await until(() => Atomics.load(mm.table.cpuMask, 0) === 0);
     expect(await byteAt(mm, area.address)).toBe(2);
   });
 });
