@@ -323,6 +323,17 @@ export class PhysicalMemory {
     return RESERVED_BYTES;
   }
 
+  /** Whether all `bytes` from `address` on are in nodes, none of them between two. @internal */
+  holds(address: number, bytes: number): boolean {
+    const end = address + bytes;
+    for (let at = address; at < end; ) {
+      const node = this.nodes.find(({ startPfn, endPfn }) => at >= startPfn * PAGE_SIZE && at < endPfn * PAGE_SIZE);
+      if (!node) return false;
+      at = node.endPfn * PAGE_SIZE;
+    }
+    return true;
+  }
+
   /** Poisoned frames. */
   get poisonedFrames(): number {
     return this.#poison.count;
