@@ -1,0 +1,37 @@
+import { MiB } from 'mtcopy';
+import { expect, it } from 'vitest';
+import { INDEX } from '../support/paths.js';
+import { runScript } from '../support/process.js';
+
+const COPIES = 240;
+
+/** Bytes that copies between fresh buffers of 8 MiB take at most, with a collection every fifth. */
+async function peak(open: string, copy: string): Promise<number> {
+  const code = `
+    import { CopyEngine } from ${JSON.stringify(INDEX)};
+    ${open}
+    const fresh = () => new Uint8Array(new SharedArrayBuffer(8 * ${MiB}));
+    const first = process.memoryUsage.rss();
+    let most = 0;
+    for (let i = 1; i <= ${COPIES}; i++) {
+      const [to, from] = [fresh(), fresh()];
+      from[i] = i;
+      await ${copy};
+      if (to[i] !== i % 256) throw new Error('not copied');
+      if (i % 5 === 0) gc();
+      most = Math.max(most, process.memoryUsage.rss() - first);
+    }
+    console.log(most);
+    await globalThis.engine?.close();`;
+  const { status, output, errors } = await runScript(code, ['--expose-gc']);
+  expect({ status, errors }).toEqual({ status: 0, errors: '' });
+  return Number(output);
+}
+
+it.each(['auto', 'helps', 'waits'])(`buffers of the user don't stay alive in workers, caller %s`, async (caller) => {
+  const open = `globalThis.engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: '${caller}' });`;
+  const alone = await peak('', 'to.set(from)');
+  const most = await peak(open, 'engine.copy(to, from)');
+  console.info(`${COPIES} copies: ${Math.round(most / MiB)} MiB, with a loop of set ${Math.round(alone / MiB)} MiB`);
+  expect(most - alone).toBeLessThan(64 * MiB);
+});

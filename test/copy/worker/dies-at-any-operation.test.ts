@@ -1,0 +1,61 @@
+import { CopyEngine, KiB, MiB } from 'mtcopy';
+import { describe, expect, it } from 'vitest';
+import { openRing } from '#src/copy/worker/job-ring.js';
+import { expectCopied, fillRandom, pairsOf } from '../../support/bytes.js';
+import { holdThreads } from '../../support/holds.js';
+
+/** Where the ring of the first engine on a memory is. */
+const RING = 4 * MiB;
+const OPERATIONS = ['compareExchange', 'sub', 'store', 'notify', 'add', 'load'] as const;
+/** Some items of a few units; their last item is longer than one. */
+const SIZES = [...new Array(40).fill(4096), 700 * KiB, 100 * KiB, 5, 3 * MiB];
+const BATCH = SIZES.reduce((sum, size) => sum + size + 1, 0);
+/** The operations of a kind that a worker is ended at, one a call; of loads, which are many, every fifth. */
+const MOST = 16;
+/** Calls in a row that come to no such operation, after which there is taken to be none. */
+const GIVE_UP = 3;
+
+/** Resolves to what comes first: the thread is held, or the call is over. */
+async function raceHeld(hold: { readonly isHeld: boolean }, copying: Promise<unknown>): Promise<boolean> {
+  let isOver = false;
+  const over = copying.finally(() => {
+    isOver = true;
+  });
+  over.catch(() => {});
+  while (!isOver && !hold.isHeld) await new Promise((resolve) => setTimeout(resolve, 1));
+  return hold.isHeld;
+}
+
+describe.each(['dynamic', 'static'] as const)('a worker that dies, %s,', (schedule) => {
+  it.each(OPERATIONS)('at any Atomics.%s of a copy leaves nothing undone', async (operation) => {
+    using holds = holdThreads();
+    // A caller that waits: all is the workers' to do.
+    const options = { schedule, caller: 'waits', threads: 2, memory: '32M', minParallelBytes: 0 } as const;
+    await using engine = await CopyEngine.create(options);
+    const ring = openRing(engine.memory.buffer, RING);
+    const [to, from] = [engine.allocate(BATCH), engine.allocate(BATCH)];
+    fillRandom(from, 1);
+    const pairs = pairsOf(to, from, SIZES, 1);
+    let died = 0;
+    let missed = 0;
+    for (let i = 0; i < MOST && missed < GIVE_UP; i++) {
+      // Both are there again, one to die and one to go on.
+      while ((await engine.copyBatch(pairs)).threads < 2);
+      to.fill(0);
+      using hold = holds.at({ operation, array: ring.words, nth: 1 + i * (operation === 'load' ? 5 : 1) });
+      const copying = engine.copyBatch(pairs);
+      if (await raceHeld(hold, copying)) {
+        await hold.end();
+        died++;
+        missed = 0;
+      } else {
+        hold.go();
+        missed++;
+      }
+      expect(await copying).toMatchObject({ failed: [], items: pairs.length });
+      expectCopied(pairs);
+    }
+    console.info(`${schedule}: died at ${died} of its Atomics.${operation}`);
+    expect(died).toBeGreaterThan(0);
+  });
+});
