@@ -2,15 +2,20 @@ import type { BatchRules } from './batch/batch.js';
 import { isShared } from './batch/line.js';
 import type { CopyOne } from './copy-one.js';
 
-/** Copies one pair on the calling thread, at once. False, and nothing is copied, if it must go the long way. */
-export type CopyNow = (to: ArrayBufferView, from: ArrayBufferView, bytes: number) => boolean;
+/**
+ * Copies one pair of fewer bytes than `limit` on the calling thread, at once.
+ *
+ * @returns how many; -1, and nothing is copied, if it must go the long way
+ */
+export type CopyNow = (to: ArrayBufferView, from: ArrayBufferView, limit: number) => number;
+
+type SharedView = ArrayBufferView<SharedArrayBuffer>;
 
 /** The short way of one small pair, whose checks and bytes together cost less than planning it. */
 export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne): CopyNow {
-  return (to, from, bytes) => {
+  const copyPair = (to: SharedView, from: SharedView, bytes: number) => {
     const { buffer: toBuffer, byteOffset: target } = to;
     const { buffer: fromBuffer, byteOffset: source } = from;
-    if (!isShared(toBuffer) || !isShared(fromBuffer)) return false;
     const writesOwn = memory.is(toBuffer);
     const readsOwn = memory.is(fromBuffer);
     const reaches = (isOwn: boolean, address: number) => !isOwn || memory.holds(address, bytes);
@@ -22,6 +27,16 @@ export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne):
     bytesOf(to).set(bytesOf(from));
     return true;
   };
+  return (to, from, limit) => {
+    // First: a DataView whose buffer is gone has no length.
+    if (!isSharedView(to) || !isSharedView(from)) return -1;
+    const bytes = to.byteLength;
+    return bytes === from.byteLength && bytes < limit && copyPair(to, from, bytes) ? bytes : -1;
+  };
+}
+
+function isSharedView(view: unknown): view is SharedView {
+  return ArrayBuffer.isView(view) && isShared(view.buffer);
 }
 
 function overlap(a: number, b: number, bytes: number): boolean {

@@ -277,11 +277,10 @@ export class CopyEngine implements AsyncDisposable {
 
   /** The short way of one small item; `undefined` if it must go the long way. */
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, blocks: boolean): CopyResult | undefined {
-    if (this.#lifetime.isClosed || !ArrayBuffer.isView(to) || !ArrayBuffer.isView(from)) return undefined;
+    if (this.#lifetime.isClosed) return undefined;
     const started = performance.now();
-    const bytes = to.byteLength;
-    if (bytes !== from.byteLength || bytes >= this.#minRangeBytes(blocks)) return undefined;
-    if (!this.#copyNow(to, from, bytes)) return undefined;
+    const bytes = this.#copyNow(to, from, this.#minRangeBytes(blocks));
+    if (bytes < 0) return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }
