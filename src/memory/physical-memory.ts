@@ -381,6 +381,7 @@ export class PhysicalMemory {
 
   /** Gives what the node's lists of freed folios keep back to its buddy allocator. */
   #drain(node: NodeId): void {
+    if (this.#pcp[node].pages === 0) return;
     const allocator = this.#allocators[node];
     this.#pcp[node].drain((pfn, pages) => allocator.freeRange(pfn, pages));
   }
