@@ -258,13 +258,16 @@ export class Cpus {
   }
 }
 
-/** Handles a fault, however long another CPU takes to let it. Returns 0 for the CPU to walk again, or an errno. */
+/** Handles a fault, and waits for other CPUs as long as it takes. Returns 0 for the CPU to walk again, or an errno. */
 async function faultOf(mm: AddressSpace, vpn: Vpn, isStore: boolean): Promise<number> {
-  try {
-    return await mm.fault(vpn, isStore);
-  } catch (error) {
-    if (!(error instanceof UnresponsiveCpuError)) return ERRNO.EIO;
-    await error.answered;
-    return 0;
+  for (let flushTimeoutMs: number | undefined; ; flushTimeoutMs = Number.POSITIVE_INFINITY) {
+    try {
+      return await mm.fault(vpn, isStore, flushTimeoutMs);
+    } catch (error) {
+      if (!(error instanceof UnresponsiveCpuError)) return ERRNO.EIO;
+      // Others reach the page meanwhile, which they wouldn't during a flush. The next one has no limit: a CPU that is late
+      // every time would let no store through.
+      await error.answered;
+    }
   }
 }
