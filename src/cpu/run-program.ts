@@ -28,8 +28,14 @@ export interface CpuTask {
 const { memory, poisonAddress, words } = (workerData as ThreadData<CpuWorkerSetup>).setup;
 const poison = new PoisonMap(memory.buffer, poisonAddress);
 
-/** What a program returned, or the error with an errno that it threw: an Error loses its code on its way between threads. */
-export type CpuOutcome = { readonly value: unknown } | { readonly code: ErrnoCode; readonly message: string };
+/**
+ * What a program returned or threw; an ErrnoError in parts, for an Error loses its code on its way between threads. Whatever a
+ * task is rejected with is of the thread's own making.
+ */
+export type CpuOutcome =
+  | { readonly value: unknown }
+  | { readonly code: ErrnoCode; readonly message: string }
+  | { readonly thrown: unknown };
 
 /** Runs a program as CPU `cpu`. */
 export default async function run(task: CpuTask): Promise<CpuOutcome> {
@@ -49,8 +55,7 @@ async function runProgram({ cpu, table, program, args }: CpuTask): Promise<CpuOu
     const context = { number: cpu, physical: memory.buffer, poison, words, table: openPageTable(table) };
     return { value: execute(main, new Cpu(context), args) };
   } catch (error) {
-    if (error instanceof ErrnoError) return { code: error.code, message: error.message };
-    throw error;
+    return error instanceof ErrnoError ? { code: error.code, message: error.message } : { thrown: error };
   }
 }
 

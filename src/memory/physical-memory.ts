@@ -39,6 +39,7 @@ const checkCount = wholeNumber(0, Number.POSITIVE_INFINITY);
 const checkPages = wholeNumber(1, Number.POSITIVE_INFINITY);
 const checkOrder = wholeNumber(0, MAX_PAGE_ORDER);
 const checkFrames = oneOf(FRAMES);
+const checkSeed = wholeNumber(0, Number.POSITIVE_INFINITY);
 
 /** Options of {@link PhysicalMemory.create}. */
 export interface PhysicalMemoryOptions {
@@ -57,7 +58,7 @@ export interface FrameOptions {
   node?: number;
   /** How the list's frames lie. Default: `'sequential'`. */
   frames?: Frames;
-  /** Seed of the shuffling. Default: 1. */
+  /** Seed of the shuffling, a whole number. Default: 1. */
   seed?: number;
 }
 
@@ -102,6 +103,8 @@ export class PhysicalMemory {
   readonly #allocators: readonly BuddyAllocator[];
   readonly #pcp: readonly PcpLists[];
   readonly #reserved: BuddyAllocator;
+  /** Physical addresses of the nodes' memory: one span, unless a node's size leaves frames before the next that are nobody's. */
+  readonly #spans: readonly Span[];
   /** Made once: every allocation that names a node is checked. */
   readonly #checkNode: Check;
 
@@ -142,6 +145,7 @@ export class PhysicalMemory {
       this.page.nid.fill(id, start, start + pagesOf(size));
       return new BuddyAllocator(this.page, this.#poison, start, start + pagesOf(size));
     });
+    this.#spans = spansOf(starts, sizes);
     this.#pcp = sizes.map(() => new PcpLists(pcpHigh));
     const freePages = (id: number) => this.#freePages(id);
     this.nodes = this.#allocators.map((allocator, id) => ({
@@ -204,12 +208,14 @@ export class PhysicalMemory {
    * Allocates `count` folios at once, or none (alloc_pages_bulk). Each has one reference that the caller owns.
    *
    * @returns the folios' PFNs, in the order that `frames` asks for
-   * @throws ErrnoError as {@link allocFolio}; EINVAL for a count that isn't a whole number, or another order of `frames`
+   * @throws ErrnoError as {@link allocFolio}; EINVAL for a count or a seed that isn't a whole number, 0 or more, or for another
+   * order of `frames`
    */
   allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
     checkCount('count', count);
-    const { frames = 'sequential' } = options;
+    const { frames = 'sequential', seed = 1 } = options;
     checkFrames('frames', frames);
+    checkSeed('seed', seed);
     const node = this.#nodeId(options.node);
     checkOrder('order', order);
     const size = order as Order;
@@ -230,7 +236,7 @@ export class PhysicalMemory {
       }
     }
     pfns.sort();
-    return frames === 'shuffled' ? shuffle(pfns, seededRandom(options.seed ?? 1)) : pfns;
+    return frames === 'shuffled' ? shuffle(pfns, seededRandom(seed)) : pfns;
   }
 
   /**
@@ -323,15 +329,15 @@ export class PhysicalMemory {
     return RESERVED_BYTES;
   }
 
-  /** Whether all `bytes` from `address` on are in nodes, none of them between two. @internal */
+  /**
+   * Whether the `bytes` from physical address `address` are nodes' memory, all of them: nothing that is reserved, or between
+   * two nodes, or beyond the last.
+   *
+   * @internal
+   */
   holds(address: number, bytes: number): boolean {
-    const end = address + bytes;
-    for (let at = address; at < end; ) {
-      const node = this.nodes.find(({ startPfn, endPfn }) => at >= startPfn * PAGE_SIZE && at < endPfn * PAGE_SIZE);
-      if (!node) return false;
-      at = node.endPfn * PAGE_SIZE;
-    }
-    return true;
+    for (const { start, end } of this.#spans) if (address >= start && address + bytes <= end) return true;
+    return false;
   }
 
   /** Poisoned frames. */
@@ -451,6 +457,23 @@ export class PhysicalMemory {
 
 function notAllocated(pfn: number): ErrnoError {
   return new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated folio: already freed?`);
+}
+
+/** Physical addresses from `start` up to, not including, `end`. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where nodes lie, of which those that touch are one. */
+function spansOf(starts: readonly number[], sizes: readonly number[]): Span[] {
+  const spans: { start: number; end: number }[] = [];
+  for (const [i, start] of starts.entries()) {
+    const last = spans.at(-1);
+    if (last?.end === start) last.end += sizes[i];
+    else spans.push({ start, end: start + sizes[i] });
+  }
+  return spans;
 }
 
 function checkNodeSize(size: number | string): number {

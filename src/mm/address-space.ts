@@ -224,7 +224,7 @@ export class AddressSpace {
   /**
    * Stores `bytes` from `address` on. What comes before a page that fails is stored.
    *
-   * @throws as {@link read}; UnresponsiveCpuError if a page must be copied first and a CPU doesn't answer
+   * @throws as {@link read}; UnresponsiveCpuError if a page must be copied first and a CPU doesn't answer: it isn't, then
    */
   async write(address: number, bytes: Uint8Array): Promise<void> {
     if (!(bytes instanceof Uint8Array)) throw invalid('bytes', 'must be a Uint8Array', bytes);
@@ -270,11 +270,11 @@ export class AddressSpace {
   }
 
   /** Handles a page fault of a CPU; see {@link handleMmFault}. @throws UnresponsiveCpuError @internal */
-  async fault(vpn: Vpn, isStore: boolean): Promise<number> {
+  async fault(vpn: Vpn, isStore: boolean, flushTimeoutMs?: number): Promise<number> {
     // A copy that is made while another CPU may still store by its old translation could miss that store.
     while (isStore && this.#isProtected(vpn)) for (const fork of this.#forks) await fork;
     const vma = this.findVma(vpn);
-    return vma ? handleMmFault(this.#manager, vma, vpn, isStore) : ERRNO.EFAULT;
+    return vma ? handleMmFault(this.#manager, vma, vpn, isStore, flushTimeoutMs) : ERRNO.EFAULT;
   }
 
   /** Whether a fork may be what keeps CPUs from storing to a page. */

@@ -99,8 +99,8 @@ export class Cpus {
    * @throws ErrnoError EINVAL for a CPU or an option that doesn't exist, a relative path, a module without such a function,
    * an async one, or a result that can't be sent to another thread; ENOENT if there is no such module; EBUSY if the CPU
    * runs another program, or all do, or there are none; ESRCH if the address space is closed, or another machine's;
-   * ESHUTDOWN if the machine is closed, also before the program has begun; EAGAIN if the thread can't be started, and EIO
-   * if it ended in the middle, with its error as the cause. DataCloneError for `args` that can't be sent. Or whatever the
+   * ESHUTDOWN if the machine is closed, also before the program has begun, or before its result has arrived; EAGAIN if the
+   * thread can't be started, and EIO if it ended in the middle, with its error as the cause. DataCloneError for `args` that can't be sent. Or whatever the
    * program throws.
    */
   async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
@@ -124,17 +124,23 @@ export class Cpus {
     Atomics.store(this.#words, base + RUNNING, SENT);
     this.#startFaultHandler();
     try {
-      const outcome = (await this.#pool?.run({ cpu, table: mm.table.buffer, program, args })) as CpuOutcome;
-      if ('value' in outcome) return outcome.value;
-      throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
-    } catch (error) {
-      // The pool rejects when it tells a thread to end: until it has it may still access memory.
-      if (this.#pool?.isClosed) await this.#pool.close();
-      throw this.#explain(mm, cpu, error);
+      return resultOf(await this.#outcomeOf(mm, { cpu, table: mm.table.buffer, program, args }));
     } finally {
       this.#running[cpu] = undefined;
       // The fault handler may have nobody left to wait for.
       this.#ringFaultBell();
+    }
+  }
+
+  async #outcomeOf(mm: AddressSpace, task: CpuTask): Promise<CpuOutcome> {
+    try {
+      const outcome = await this.#pool?.run(task);
+      if (outcome) return outcome;
+      throw new Error('the thread has ended with nothing thrown');
+    } catch (error) {
+      // The pool rejects when it tells a thread to end: until it has it may still access memory.
+      if (this.#pool?.isClosed) await this.#pool.close();
+      throw this.#explain(mm, task.cpu, error);
     }
   }
 
@@ -194,13 +200,16 @@ export class Cpus {
   #explain(mm: AddressSpace, cpu: number, error: unknown): unknown {
     // Acquire: what the program did comes before its end.
     const hasEnded = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === ENDED;
-    if (hasEnded && error instanceof Error) return error;
-    if (hasEnded) return invalid('program', 'must return, or throw, what can be sent to another thread', error);
-    // Thrown before the program was sent.
-    return error instanceof DOMException ? error : this.#lost(mm, cpu, error);
+    const isDomException = error instanceof DOMException;
+    // A DataCloneError, of the attempt to send the program or to send its result; on its way from there it may lose its class.
+    if (isDomException && !hasEnded) return error;
+    if (hasEnded && (isDomException || !(error instanceof Error))) {
+      return invalid('program', 'must return, or throw, what can be sent to another thread', error);
+    }
+    return this.#lost(mm, cpu, error);
   }
 
-  /** Puts a CPU in order whose thread didn't start, or ended in the middle of a program: nobody must wait for it. */
+  /** Puts a CPU in order whose thread didn't start, or ended before the program's outcome arrived: nobody must wait for it. */
   #lost({ table }: AddressSpace, cpu: number, cause: unknown): ErrnoError {
     const words = this.#words;
     // A flush that waits for this CPU sees that it runs nothing any more.
@@ -208,13 +217,17 @@ export class Cpus {
     // The thread is gone, so these words are nobody else's until the next program is sent.
     if (Atomics.exchange(words, cpuWords(cpu) + WAITING_VPN, 0) !== 0) Atomics.sub(words, WAITERS, 1);
     Atomics.store(words, cpuWords(cpu) + FAULT_STATE, NO_FAULT);
-    if (Atomics.load(words, cpuWords(cpu) + RUNNING) === BEGUN) {
+    const running = Atomics.load(words, cpuWords(cpu) + RUNNING);
+    if (running === BEGUN) {
       return new ErrnoError('EIO', `CPU ${cpu}: its thread ended in the middle of the program`, { cause });
     }
     if (this.#pool?.isClosed) {
-      return new ErrnoError('ESHUTDOWN', `CPU ${cpu}: the machine was closed before the program began`, { cause });
+      const what = running === SENT ? 'the program began' : "the program's result had arrived";
+      return new ErrnoError('ESHUTDOWN', `CPU ${cpu}: the machine was closed before ${what}`, { cause });
     }
-    return new ErrnoError('EAGAIN', `CPU ${cpu}: its thread cannot be started; see the cause`, { cause });
+    return running === SENT
+      ? new ErrnoError('EAGAIN', `CPU ${cpu}: its thread cannot be started; see the cause`, { cause })
+      : new ErrnoError('EIO', `CPU ${cpu}: its thread ended before the program's result had arrived`, { cause });
   }
 
   #startFaultHandler(): void {
@@ -258,13 +271,23 @@ export class Cpus {
   }
 }
 
-/** Handles a fault, however long another CPU takes to let it. Returns 0 for the CPU to walk again, or an errno. */
+/** What a program returned. @throws what it threw */
+function resultOf(outcome: CpuOutcome): unknown {
+  if ('value' in outcome) return outcome.value;
+  if ('code' in outcome) throw new ErrnoError(outcome.code, outcome.message.replace(/^\w+: /, ''));
+  throw outcome.thrown instanceof Error ? outcome.thrown : invalid('program', 'must throw an Error', outcome.thrown);
+}
+
+/** Handles a fault, and waits for other CPUs as long as it takes. Returns 0 for the CPU to walk again, or an errno. */
 async function faultOf(mm: AddressSpace, vpn: Vpn, isStore: boolean): Promise<number> {
-  try {
-    return await mm.fault(vpn, isStore);
-  } catch (error) {
-    if (!(error instanceof UnresponsiveCpuError)) return ERRNO.EIO;
-    await error.answered;
-    return 0;
+  for (let flushTimeoutMs: number | undefined; ; flushTimeoutMs = Number.POSITIVE_INFINITY) {
+    try {
+      return await mm.fault(vpn, isStore, flushTimeoutMs);
+    } catch (error) {
+      if (!(error instanceof UnresponsiveCpuError)) return ERRNO.EIO;
+      // Others reach the page meanwhile, which they wouldn't during a flush. The next one has no limit: a CPU that is late
+      // every time would let no store through.
+      await error.answered;
+    }
   }
 }

@@ -16,13 +16,21 @@ import { addToFlush, createFlushBatch, onceAnswered } from './tlb-flush.js';
  * Makes page `vpn` of an area accessible (handle_mm_fault): maps what isn't, and gives a store its own copy of a page that
  * others read. The CPU then walks again; at a migration entry it will wait by itself.
  *
+ * @param flushTimeoutMs if not the machine's
  * @returns 0, or the errno that the access fails with: ENOMEM, EIO for a file that can't be read, or EHWPOISON for a page
  * that can't be copied
+ * @throws UnresponsiveCpuError if a page must be copied and a CPU doesn't answer: all is as it was
  */
-export async function handleMmFault(manager: MemoryManager, vma: Vma, vpn: Vpn, isStore: boolean): Promise<number> {
+export async function handleMmFault(
+  manager: MemoryManager,
+  vma: Vma,
+  vpn: Vpn,
+  isStore: boolean,
+  flushTimeoutMs?: number,
+): Promise<number> {
   const entry = entryAt(vma.table, vpn);
   if (entry & MIGRATION) return 0;
-  if (entry & PRESENT) return isStore && !(entry & WRITE) ? doWpPage(manager, vma, vpn) : 0;
+  if (entry & PRESENT) return isStore && !(entry & WRITE) ? doWpPage(manager, vma, vpn, flushTimeoutMs) : 0;
   try {
     const mapped = vma.cached ? mapCached(manager, vma, vpn) : mapAnonymous(manager, vma, vpn);
     // A locked folio is about to arrive elsewhere: the CPU tries again after a turn.
@@ -37,7 +45,7 @@ export async function handleMmFault(manager: MemoryManager, vma: Vma, vpn: Vpn, 
  * Handles a store to a page that is mapped for loads alone: the page itself if nobody else has it, or a copy of it
  * (do_wp_page).
  */
-async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<number> {
+async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn, flushTimeoutMs?: number): Promise<number> {
   const { table, anon } = vma;
   const { page } = manager.memory;
   const entry = entryAt(table, vpn);
@@ -49,7 +57,7 @@ async function doWpPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<num
     makeWritable(vma, vpn);
     return 0;
   }
-  return copyPage(manager, vma, vpn);
+  return copyPage(manager, vma, vpn, flushTimeoutMs);
 }
 
 function makeWritable({ table: { pmds, ptes } }: Vma, vpn: Vpn): void {
@@ -64,7 +72,7 @@ function makeWritable({ table: { pmds, ptes } }: Vma, vpn: Vpn): void {
  * no CPU has the old translation any more the page has a migration entry: one that still loaded the old bytes would miss what
  * another has stored to the new.
  */
-async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<number> {
+async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn, flushTimeoutMs?: number): Promise<number> {
   const { memory, tlb } = manager;
   const { page } = memory;
   const { table } = vma;
@@ -86,35 +94,48 @@ async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn): Promise<num
   const entry = exchangeForMigration(table.ptes, vpn, source);
   const flush = createFlushBatch();
   addToFlush(flush, table, vpn, 1);
-  const drop = () => folioRemoveRmap(manager, folio, 1);
   try {
-    await tlb.flush(flush);
+    await tlb.flush(flush, flushTimeoutMs);
   } catch (error) {
-    mapCopy(manager, vma, vpn, copy, entry, folio);
-    onceAnswered(error, drop);
+    putPageBack(manager, vma, vpn, entry, folio, error);
+    memory.putFolio(copy);
     throw error;
   }
-  mapCopy(manager, vma, vpn, copy, entry, folio);
-  drop();
+  mapCopy(manager, vma, vpn, copy, entry);
+  restoreAndUnlock(manager, folio);
+  folioRemoveRmap(manager, folio, 1);
   return 0;
 }
 
-/**
- * Maps the copy of a page instead of its migration entry, or frees it, if the page was unmapped meanwhile; and unlocks the
- * folio that it is a copy of a page of.
- */
-function mapCopy(manager: MemoryManager, vma: Vma, vpn: Vpn, copy: Pfn, entry: number, folio: Pfn): void {
+/** Maps the copy of a page instead of its migration entry, or frees it, if the page was unmapped meanwhile. */
+function mapCopy(manager: MemoryManager, vma: Vma, vpn: Vpn, copy: Pfn, entry: number): void {
   const { ptes } = vma.table;
-  const { page } = manager.memory;
-  if (ptes[vpn] === toMigrationEntry(entry)) {
-    adoptAnonymous(manager, vma, copy, vpn, 1);
-    // Release: the copied bytes come before the entry.
-    Atomics.store(ptes, vpn, makeEntry(copy, (flagsOf(entry) & ~DIRTY) | WRITE));
-    wakeWaiters(manager, vpn, vpn + 1);
-  } else {
+  if (ptes[vpn] !== toMigrationEntry(entry)) {
     manager.memory.putFolio(copy);
+    return;
   }
-  // A fork meanwhile has copied the migration entry.
+  adoptAnonymous(manager, vma, copy, vpn, 1);
+  // Release: the copied bytes come before the entry.
+  Atomics.store(ptes, vpn, makeEntry(copy, (flagsOf(entry) & ~DIRTY) | WRITE));
+  wakeWaiters(manager, vpn, vpn + 1);
+}
+
+/**
+ * Maps the page where it was, after a flush that failed with `error`: a CPU that goes on loading by the old translation
+ * misses nothing, as long as nobody has a copy to store to.
+ */
+function putPageBack(manager: MemoryManager, vma: Vma, vpn: Vpn, entry: number, folio: Pfn, error: unknown): void {
+  const isMapped = vma.table.ptes[vpn] === toMigrationEntry(entry);
+  restoreAndUnlock(manager, folio);
+  const drop = () => folioRemoveRmap(manager, folio, 1);
+  // The entry is counted once more by now, unless the page was unmapped meanwhile: that CPU may load from it still.
+  if (isMapped) drop();
+  else onceAnswered(error, drop);
+}
+
+/** Maps a folio wherever a migration entry of it is left, as in what was forked meanwhile, and unlocks it. */
+function restoreAndUnlock(manager: MemoryManager, folio: Pfn): void {
+  const { page } = manager.memory;
   Atomics.add(page.refcount, folio, removeMigrationPtes(manager, folio, folio));
   clearAndWake(page, folio, PG.locked);
 }

@@ -109,10 +109,11 @@ export class TlbFlusher {
    * Flushes what was collected, and empties the batch (try_to_unmap_flush). Once it is done no CPU will access a frame by
    * an entry that was changed before. Blocks for 2 ms at most.
    *
+   * @param timeoutMs when to give CPUs up that don't answer; `Infinity` for never
    * @returns nothing if it is done; a promise if CPUs are slow to answer, which rejects with an UnresponsiveCpuError if
    * they don't
    */
-  flush(batch: FlushBatch): Promise<void> | undefined {
+  flush(batch: FlushBatch, timeoutMs = this.#timeoutMs): Promise<void> | undefined {
     if (batch.count === 0) return undefined;
     if (!this.#isAnyRunning(batch)) {
       emptyFlushBatch(batch);
@@ -127,7 +128,7 @@ export class TlbFlusher {
     const missing = () => targets.filter((cpu) => !this.#hasAnswered(cpu) && this.#isRunning(cpu, tables));
     this.#underWay++;
     if (this.#waitBlocking(missing, started)) return this.#finish(started);
-    return this.#waitPatiently(missing, started);
+    return this.#waitPatiently(missing, started, timeoutMs);
   }
 
   /** Whether a CPU runs one of the address spaces: only such a one may hold their translations. */
@@ -190,13 +191,13 @@ export class TlbFlusher {
     }
   }
 
-  async #waitPatiently(missing: () => number[], started: number): Promise<void> {
+  async #waitPatiently(missing: () => number[], started: number, timeoutMs: number): Promise<void> {
     for (;;) {
       // First the count, then the CPUs' own words, as above.
       const pending = Atomics.load(this.#words, PENDING);
       const left = missing();
       if (left.length === 0) break;
-      if (performance.now() - started > this.#timeoutMs) throw this.#giveUp(left, missing);
+      if (performance.now() - started > timeoutMs) throw this.#giveUp(left, missing);
       const answer = Atomics.waitAsync(this.#words, PENDING, pending, POLL_MS);
       // A timer as well: a wait alone doesn't keep the process alive.
       await Promise.race([answer.value, sleep(POLL_MS)]);

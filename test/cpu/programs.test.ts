@@ -54,6 +54,22 @@ describe('a program', () => {
     expect(await machine.cpus.run(mm, program('access'), { args: [] })).toEqual([]);
   });
 
+  it.each([
+    ['that returns what cannot be sent', '() => () => 1', 'EINVAL'],
+    ['that throws what cannot be sent', '() => { throw () => 1 }', 'EINVAL'],
+    ['that throws no error', '() => { throw 5 }', 'EINVAL'],
+    ['that throws nothing', '() => { throw undefined }', 'EINVAL'],
+    ['whose thread ends as its result is sent', '() => ({ get value() { process.exit(3) } })', 'EIO'],
+    ['whose result throws as it is sent', "() => ({ get value() { throw new TypeError('no') } })", 'EIO'],
+    ['whose result throws nothing as it is sent', '() => ({ get value() { throw null } })', 'EIO'],
+  ])('%s fails with a code', async (_, text, code) => {
+    await using machine = await Machine.boot({ nodes: ['16M'] });
+    const mm = machine.createAddressSpace();
+    const url = `data:text/javascript,${encodeURIComponent(`export default ${text}`)}`;
+    expect(await errorOf(() => machine.cpus.run(mm, url))).toEqual(errno(code));
+    expect(await machine.cpus.run(mm, program('access'), { args: [] })).toEqual([]);
+  });
+
   it('ends when it is asked to, the one or all', async () => {
     await using machine = await Machine.boot({ nodes: ['16M'], cpus: 3 });
     const mm = machine.createAddressSpace();

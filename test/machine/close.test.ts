@@ -108,6 +108,19 @@ describe('close', () => {
     expect([workers.alive.size, machine.cpus.busy, freePages(machine)]).toEqual([0, [], free]);
   });
 
+  it('fails programs whose result is on its way with ESHUTDOWN', async () => {
+    using workers = watchWorkers();
+    const machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });
+    const mm = machine.createAddressSpace();
+    const ready = sharedWord();
+    const outcome = errorOf(() => machine.cpus.run(mm, program('returns-slowly'), { cpu: 1, args: { ready } }));
+    await untilCounted(ready, 1);
+    await machine.close();
+    expect(await outcome).toEqual(errno('ESHUTDOWN'));
+    expect((await outcome).message).toContain('CPU 1');
+    expect([workers.alive.size, machine.cpus.busy]).toEqual([0, []]);
+  });
+
   it('makes every later call ESHUTDOWN, or ESRCH where it is about an address space alone', async () => {
     const machine = await Machine.boot({ nodes: ['16M', '16M'] });
     const mm = machine.createAddressSpace();

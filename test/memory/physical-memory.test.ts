@@ -98,6 +98,16 @@ describe('frames', () => {
     expect(() => boot('4M').allocFolios(1, 0, { frames: 'shuffle' as never })).toThrow(code('EINVAL'));
   });
 
+  it.each(['7', 0.5, -1, Number.NaN, Number.POSITIVE_INFINITY, 7n, Symbol('seed'), null])(
+    'are not shuffled by the seed %s',
+    (seed) => {
+      const memory = boot('4M');
+      for (const frames of ['shuffled', 'sequential'] as const)
+        expect(() => memory.allocFolios(4, 0, { frames, seed: seed as never })).toThrow(code('EINVAL'));
+      expect(memory.nodes[0]?.freePages).toBe(1024);
+    },
+  );
+
   it('are allocated all or none', () => {
     const memory = boot('5M');
     const before = Array.from({ length: 11 }, (_, order) => memory.nodes[0]?.freeBlocks(order));
@@ -150,6 +160,43 @@ describe('frames', () => {
   it.each([-1, 1.5, Number.NaN])('refuse a count of %d', (count) => {
     expect(() => boot('4M').allocFolios(count, 0)).toThrow(code('EINVAL'));
     expect(() => boot('4M').allocContig(count)).toThrow(code('EINVAL'));
+  });
+});
+
+describe('a range of bytes', () => {
+  it.each([
+    ['one node', ['5M']],
+    ['nodes that touch', ['4M', '8M', '4M']],
+    ['nodes with gaps between them', ['5M', 8192, '4M', '4M', '4K', '4K']],
+  ])('is held if every frame under it is a node’s: %s', (_, nodes) => {
+    const memory = boot(...nodes);
+    const { nid } = memory.page;
+    const isNodes = (first: number, end: number) =>
+      first >= 0 && end <= nid.length && nid.subarray(first, end).every((node) => node !== RESERVED_NID);
+    // Borders of nodes, and frames beside them.
+    const borders = memory.nodes.flatMap(({ startPfn, endPfn }) => [startPfn, endPfn]);
+    const frames = Array.from(
+      new Set([0, ...borders, ...borders.map((pfn) => pfn - 1), ...borders.map((pfn) => pfn + 1)]),
+    );
+    const wrong = [];
+    for (const first of frames) {
+      for (const end of frames.filter((pfn) => pfn > first)) {
+        const [address, bytes] = [first * 4096, (end - first) * 4096];
+        if (memory.holds(address, bytes) !== isNodes(first, end)) wrong.push([first, end]);
+        if (memory.holds(address + 1, bytes - 1) !== isNodes(first, end))
+          wrong.push([first, end, 'from its second byte']);
+        if (memory.holds(address, bytes + 1) !== isNodes(first, end + 1)) wrong.push([first, end, 'and a byte more']);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('is not held if its place is no number', () => {
+    const memory = boot('4M');
+    expect(memory.holds(memory.startAddress, 0)).toBe(true);
+    expect(memory.holds(Number.NaN, 4096)).toBe(false);
+    expect(memory.holds(memory.startAddress, Number.NaN)).toBe(false);
+    expect(memory.holds(memory.startAddress, Number.POSITIVE_INFINITY)).toBe(false);
   });
 });
 
