@@ -1,11 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { CopyEngine, FRAMES, MiB, PhysicalMemory, parseSize } from 'mtcopy';
 import { median } from 'simple-statistics';
 import { allocBatch } from '../support/batches.js';
 import { inTurns, ratio, showRatio } from '../support/in-turns.js';
+import { startMemcpy } from '../support/memcpy-limit.js';
 import { printTable } from '../support/table.js';
 import { verifyEach } from '../support/verify.js';
 
@@ -18,31 +16,7 @@ const TOTAL = 512 * MiB;
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
 const rounds = Number(values.rounds);
 
-/** Builds the C program and starts it. */
-function startC(): {
-  run: (threads: number, folioBytes: number, shuffled: boolean) => Promise<number>;
-  end: () => void;
-} {
-  const program = 'build/memcpy-limit';
-  mkdirSync('build', { recursive: true });
-  try {
-    execFileSync('cc', ['-O2', '-o', program, 'bench/support/memcpy-limit.c', '-lpthread'], { stdio: 'inherit' });
-  } catch {
-    console.error('bench:limit needs a C compiler, as the command cc.');
-    process.exit(1);
-  }
-  const child = spawn(program, [String(TOTAL)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  return {
-    async run(threads, folioBytes, shuffled) {
-      child.stdin.write(`${threads} ${folioBytes} ${shuffled ? 'rand' : 'seq'}\n`);
-      return Number((await lines.next()).value);
-    },
-    end: () => child.stdin.end(),
-  };
-}
-
-const c = startC();
+const c = startMemcpy(TOTAL);
 const memory = PhysicalMemory.create({ nodes: [TOTAL, TOTAL] });
 const rows: (string | number)[][] = [];
 for (const caller of ['waits', 'helps'] as const) {
@@ -55,7 +29,7 @@ for (const caller of ['waits', 'helps'] as const) {
         await verifyEach(memory, items, { engine: () => engine.copyBatch(items) });
         const times = await inTurns(
           {
-            c: () => c.run(threads, folioBytes, frames === 'shuffled'),
+            c: () => c.copy(threads, folioBytes, frames === 'shuffled'),
             engine: async () => (await engine.copyBatch(items)).wallNs,
           },
           rounds,
