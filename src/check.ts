@@ -76,22 +76,26 @@ export function listOf(check: Check): Check {
   };
 }
 
-/** The most threads that a copy can have, as in the published driver. */
+/** The most worker threads that a copy can have, as in the published driver. */
 export const MAX_THREADS = 64;
 
-/** A number of threads, or `'auto'`. */
+/** A number of worker threads, or `'auto'`. */
 export function threadCount(name: string, value: unknown): void {
   if (value === 'auto') return;
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_THREADS) return;
   throw invalid(name, `must be a whole number from 1 to ${MAX_THREADS}, or 'auto'`, value);
 }
 
+/** The most worker threads that an engine has by itself: the published throughput hardly gains beyond. */
+const MAX_AUTO_THREADS = 8;
+
 /**
- * The number of threads that a caller asked for; `'auto'` is as many as the host can run at once, up to 64.
+ * The number of worker threads that a caller asked for; `'auto'` is one less than the host can run at once, 1 to 8.
  *
  * @throws ErrnoError EINVAL for anything but a whole number from 1 to 64 or `'auto'`.
  */
 export function checkThreads(threads: unknown): number {
   threadCount('threads', threads);
-  return threads === 'auto' ? Math.min(availableParallelism(), MAX_THREADS) : (threads as number);
+  if (threads !== 'auto') return threads as number;
+  return Math.min(Math.max(availableParallelism() - 1, 1), MAX_AUTO_THREADS);
 }

@@ -18,7 +18,7 @@ export {
 export { COPY_METHODS, type CopyMethod, type CopyPair } from './copy/batch/batch.js';
 export type { CopyItems } from './copy/batch/items.js';
 export { type CopyPlan, planCopy } from './copy/batch/plan.js';
-export { CopyEngine, type CopyOptions } from './copy/engine.js';
+export { type AllocateOptions, CopyEngine, type CopyOptions, type CopySyncOptions } from './copy/engine.js';
 export { CALLER_MODES, type CallerMode, type CreateOptions, SCHEDULES, type Schedule } from './copy/options.js';
 export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.js';
 export type { CopyTrace } from './copy/trace.js';

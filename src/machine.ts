@@ -1,6 +1,7 @@
 import { createHistogram } from 'node:perf_hooks';
-import { above0, anything, type Checks, checkOptions, checkThreads, threadCount, wholeNumber } from './check.js';
+import { above0, anything, type Checks, checkOptions, checkThreads, oneOf, threadCount, wholeNumber } from './check.js';
 import { CopyEngine } from './copy/engine.js';
+import { CALLER_MODES, type CallerMode } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import { ErrnoError, show } from './errno.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
@@ -35,8 +36,13 @@ export interface MachineOptions extends MigrationSettings {
   nodes?: readonly (number | string)[];
   /** CPUs to run programs on, 0 to 64: each is a thread while it runs one. Default: 1. */
   cpus?: number;
-  /** Threads of the migrator `'mtcopy'`, 1 to 64, or `'auto'` for as many as the host can run at once. Default: `'auto'`. */
+  /**
+   * Worker threads of the migrator `'mtcopy'`, 1 to 64, the calling thread not counted; or `'auto'`, see
+   * {@link CreateOptions.threads}. Default: 4, as in the published driver.
+   */
   threads?: number | 'auto';
+  /** Whether the calling thread takes part in what `'mtcopy'` copies; see {@link CreateOptions.caller}. Default: `'auto'`. */
+  caller?: CallerMode;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
   ipiTimeoutMs?: number;
   /**
@@ -60,6 +66,8 @@ export interface Latencies {
 }
 
 const DEFAULT_NODES = ['1G', '1G'];
+/** As in the published driver's sysfs. */
+const DEFAULT_THREADS = 4;
 const IPI_TIMEOUT_MS = 5000;
 /** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
 const PCP_HIGH_FRACTION = 8;
@@ -69,6 +77,7 @@ const OPTIONS: Checks<MachineOptions> = {
   nodes: anything,
   cpus: wholeNumber(0, MAX_CPUS),
   threads: threadCount,
+  caller: oneOf(CALLER_MODES),
   ipiTimeoutMs: above0,
   pcpHigh: anything,
   ...MIGRATION_SETTINGS,
@@ -94,6 +103,7 @@ export class Machine implements AsyncDisposable {
   /** Those that are open, and some that were closed lately. */
   readonly #spaces = new Set<AddressSpace>();
   readonly #flushes = createHistogram();
+  readonly #caller: CallerMode;
   #threads: number;
   #engine: Promise<CopyEngine> | undefined;
   #mtcopy: Promise<Migrator> | undefined;
@@ -116,10 +126,11 @@ export class Machine implements AsyncDisposable {
   }
 
   private constructor(options: MachineOptions) {
-    const { nodes = DEFAULT_NODES, cpus = 1, threads = 'auto', pcpHigh = defaultPcpHigh(nodes) } = options;
+    const { nodes = DEFAULT_NODES, cpus = 1, threads = DEFAULT_THREADS, pcpHigh = defaultPcpHigh(nodes) } = options;
     this.memory = PhysicalMemory.create({ nodes, pcpHigh });
     this.#settings = settingsOf(options);
     this.#threads = checkThreads(threads);
+    this.#caller = options.caller ?? 'auto';
     this.#kernel = createKernelMigrator(this.memory);
     const words = createCpuArea(cpus);
     const vmstat = createVmstat();
@@ -137,7 +148,7 @@ export class Machine implements AsyncDisposable {
     };
   }
 
-  /** Threads of the migrator `'mtcopy'`, 1 to 64. May be set at any time, for later migrations. */
+  /** Worker threads of the migrator `'mtcopy'`, 1 to 64. May be set at any time, for later migrations. */
   get threads(): number {
     return this.#threads;
   }
@@ -266,6 +277,7 @@ export class Machine implements AsyncDisposable {
     this.#engine ??= CopyEngine.create({
       memory: this.memory,
       threads: this.#threads,
+      caller: this.#caller,
       minParallelBytes: MTCOPY_MIN_PARALLEL_BYTES,
     }).catch((error) => {
       // The next call may have more luck.

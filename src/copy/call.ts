@@ -1,128 +1,106 @@
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { Steps } from '../steps.js';
 import {
   type Batch,
   type BatchRules,
-  type CopyPair,
-  createBatches,
+  createBatch,
+  type Given,
   indexOf,
   selectItems,
   trustedBatch,
 } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { leaveFrom } from './batch/tally.js';
-import type { Dispatcher } from './dispatcher.js';
 import type { CopyResult, FailedItem } from './result.js';
 
-/** What all calls of an engine are checked against. */
-export interface CallRules extends BatchRules {
-  readonly memory: PhysicalMemory;
-}
+/** Items of a step. */
+const STEP_ITEMS = 4096;
 
 /** One call of the API, from its checked arguments to its result. */
 export interface Call {
   readonly memory: PhysicalMemory;
-  /** Items of the call. */
-  readonly items: number;
-  /** Bytes of those that can be copied. */
-  readonly bytes: number;
-  readonly batches: readonly Batch[];
-  /** Positions in the call of the items whose source was poisoned from the start. */
-  readonly poisoned: readonly number[];
+  readonly batch: Batch;
   /** When the call began, by performance.now(). */
   readonly started: number;
 }
 
-/** Checks what a call is to copy; throws what {@link createBatches} does. */
-export function createCall(rules: CallRules, items: readonly CopyPair[] | CopyItems): Call {
-  const started = performance.now();
-  const batches = createBatches(rules, items);
-  const count = 'to' in items ? items.to.length : items.length;
-  return openCall(rules.memory, batches, count, started);
+/** Checks what a call is to copy; throws what {@link createBatch} does. */
+export function* openCall(memory: PhysicalMemory, rules: BatchRules, given: Given, started: number): Steps<Call> {
+  return { memory, started, batch: yield* createBatch(rules, given) };
 }
 
 /** A call whose items nobody need check: {@link trustedBatch} says what that asks of its maker. */
-export function createTrustedCall({ memory }: CallRules, items: CopyItems): Call {
-  const started = performance.now();
-  return openCall(memory, [trustedBatch(items)], items.to.length, started);
-}
-
-/** Sets poisoned items apart, so that neighbours can be merged. */
-function openCall(memory: PhysicalMemory, all: readonly Batch[], items: number, started: number): Call {
-  const poisoned: number[] = [];
-  const batches = memory.poisonedFrames === 0 ? all : all.map((batch) => withoutPoisoned(memory, batch, poisoned));
-  const bytes = batches.reduce((sum, { seen }) => sum + seen.total, 0);
-  return { memory, items, bytes, batches, poisoned, started };
-}
-
-function withoutPoisoned(memory: PhysicalMemory, batch: Batch, poisoned: number[]): Batch {
-  const healthy: number[] = [];
-  for (let i = 0; i < batch.bytes.length; i++) {
-    if (isPoisoned(memory, batch, i)) poisoned.push(indexOf(batch, i));
-    else healthy.push(i);
-  }
-  return selectItems(batch, healthy);
+export function openTrustedCall(memory: PhysicalMemory, items: CopyItems): Call {
+  return { memory, started: performance.now(), batch: trustedBatch(items) };
 }
 
 /** Has the call copy nothing, for it was aborted before it began. */
-export function refuseCall({ batches }: Call): void {
-  for (const batch of batches) {
-    batch.tally.stopped = true;
-    leaveFrom(0, batch, batch.tally);
-  }
+export function refuseCall({ batch }: Call): void {
+  batch.tally.stopped = true;
+  leaveFrom(0, batch, batch.tally);
 }
 
 /** Whether an abort left something undone. */
-export function isCutShort({ batches }: Call): boolean {
-  return batches.some(({ tally }) => tally.stopped && tally.left.size > 0);
-}
-
-/** Ends the call between two items. */
-export function stopCall(call: Call, dispatcher: Dispatcher): void {
-  for (const { tally } of call.batches) dispatcher.stop(tally);
+export function isCutShort({ batch: { tally } }: Call): boolean {
+  return tally.stopped && tally.left.size > 0;
 }
 
 /**
- * Copies what was left only because a frame of a neighbour that it was merged with got poisoned in mid-copy: that fails
- * the neighbour alone.
+ * The next batch to copy for a call: its items without those whose source is poisoned, and then again what was left only
+ * because a frame of a neighbour that it was merged with got poisoned meanwhile, which is to fail the neighbour alone.
+ *
+ * @param copied the one before
+ * @returns `undefined` if that was all
  */
-export function recopyHealthy({ memory, batches }: Call, dispatcher: Dispatcher): void {
-  for (const batch of batches) {
-    const { left, lostWorker, stopped } = batch.tally;
-    if (lostWorker || stopped) continue;
-    const healthy = Array.from(left.keys()).filter((position) => !isPoisoned(memory, batch, position));
-    if (healthy.length === 0) continue;
-    const again = selectItems(batch, healthy);
-    dispatcher.copyInline(again);
-    for (const [i, position] of healthy.entries()) if (!again.tally.left.has(i)) left.delete(position);
+export function* nextBatch(call: Call, copied?: Batch): Steps<Batch | undefined> {
+  const { memory, batch } = call;
+  const { tally, bytes } = batch;
+  if (!copied && memory.poisonedFrames === 0) return batch;
+  if (copied && copied !== batch) addPart(call, copied);
+  if (tally.stopped) return undefined;
+  const positions = copied ? tally.left.keys() : bytes.keys();
+  const healthy: number[] = [];
+  let looks = 0;
+  for (const position of positions) {
+    if (++looks % STEP_ITEMS === 0) yield;
+    if (isPoisoned(memory, batch, position)) tally.left.set(position, tally.left.get(position) ?? bytes[position]);
+    else healthy.push(position);
   }
+  for (const position of healthy) tally.left.delete(position);
+  if (healthy.length === bytes.length && !copied) return batch;
+  return healthy.length > 0 ? yield* selectItems(batch, healthy) : undefined;
+}
+
+/** Adds what became of a part of the call's items. */
+function addPart({ batch }: Call, part: Batch): void {
+  const { tally } = part;
+  for (const participant of tally.participants) batch.tally.participants.add(participant);
+  batch.tally.workerNs += tally.workerNs;
+  batch.tally.stopped ||= tally.stopped;
+  for (const [position, missing] of tally.left) batch.tally.left.set(indexOf(part, position), missing);
 }
 
 /** What the call did. */
-export function resultOf(call: Call): CopyResult {
-  const codes = new Map<number, FailedItem['code']>(call.poisoned.map((index) => [index, 'EHWPOISON']));
-  const participants = new Set<number>();
-  let bytes = call.bytes;
-  let workerNs = 0;
-  for (const batch of call.batches) {
-    const { tally } = batch;
-    for (const participant of tally.participants) participants.add(participant);
-    workerNs += tally.workerNs;
-    for (const [position, missing] of tally.left) {
-      bytes -= missing;
-      const code = isPoisoned(call.memory, batch, position) ? 'EHWPOISON' : tally.stopped ? 'ECANCELED' : 'EAGAIN';
-      codes.set(indexOf(batch, position), code);
-    }
+export function resultOf({ memory, batch, started }: Call): CopyResult {
+  const { tally, seen } = batch;
+  const failed: FailedItem[] = [];
+  let bytes = seen.total;
+  for (const [index, missing] of tally.left) {
+    bytes -= missing;
+    // Nothing else leaves an item: what a worker that ended has left is copied by others.
+    failed.push({ index, code: isPoisoned(memory, batch, index) ? 'EHWPOISON' : 'ECANCELED' });
   }
   return {
     bytes,
-    items: call.items - codes.size,
-    failed: Array.from(codes, ([index, code]) => ({ index, code })).sort((a, b) => a.index - b.index),
-    threads: participants.size,
-    wallNs: Math.round((performance.now() - call.started) * 1e6),
-    workerNs: Math.round(workerNs),
+    items: batch.bytes.length - failed.length,
+    failed: failed.sort((a, b) => a.index - b.index),
+    threads: tally.participants.size,
+    wallNs: Math.round((performance.now() - started) * 1e6),
+    workerNs: Math.round(tally.workerNs),
   };
 }
 
-function isPoisoned(memory: PhysicalMemory, { buffers, from, bytes }: Batch, position: number): boolean {
-  return (buffers?.fromEngine ?? true) && memory.isPoisoned(from[position], bytes[position]);
+function isPoisoned(memory: PhysicalMemory, { from, bytes }: Batch, position: number): boolean {
+  // Beyond the engine's memory other buffers begin, which have no poisoned frames.
+  return from[position] < memory.bytes.length && memory.isPoisoned(from[position], bytes[position]);
 }

@@ -2,11 +2,18 @@ import { existsSync } from 'node:fs';
 import { MAX_THREADS } from '../check.js';
 import { ErrnoError } from '../errno.js';
 import { ThreadPool } from '../threads/pool.js';
-import { ATTACHED, DETACHED, type JobRing, LEAVING, ringDoorbell, workerState, workerTid } from './worker/job-ring.js';
+import {
+  ATTACHED,
+  countAttached,
+  DETACHED,
+  type JobRing,
+  LEAVING,
+  ringDoorbell,
+  workerState,
+  workerTid,
+} from './worker/job-ring.js';
 import type { WorkerSetup } from './worker/serve.js';
 
-/** An idle thread that no longer serves is kept this long, in milliseconds, in case it is wanted again. */
-const IDLE_THREAD_MS = 10_000;
 /** Heap limits of a worker, which keeps next to nothing on its heap. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 };
 /** Starts of one worker in a row that may fail before the crew gives it up. */
@@ -16,8 +23,10 @@ interface CrewOptions {
   readonly ring: JobRing;
   readonly setup: WorkerSetup;
   readonly niceIncrement: number;
-  /** Called after a worker's thread ended without being asked to. */
-  readonly onLost: (index: number) => void;
+  /** Called once a worker takes jobs. */
+  readonly onAttached: () => void;
+  /** Called once a worker takes none any more; with its number if its thread has ended without being asked to. */
+  readonly onDetached: (lost?: number) => void;
 }
 
 /** A worker from its start to the end of its task. */
@@ -37,7 +46,8 @@ interface Member {
 export class Crew {
   readonly #pool: ThreadPool<number, void>;
   readonly #ring: JobRing;
-  readonly #onLost: (index: number) => void;
+  readonly #onAttached: () => void;
+  readonly #onDetached: (lost?: number) => void;
   /** The workers whose task is in flight, by their number. */
   readonly #members: (Member | undefined)[] = [];
   #target = 0;
@@ -46,40 +56,41 @@ export class Crew {
   /** Why the last of them failed. */
   #startError: unknown;
 
-  constructor({ ring, setup, niceIncrement, onLost }: CrewOptions) {
+  constructor({ ring, setup, niceIncrement, onAttached, onDetached }: CrewOptions) {
     this.#ring = ring;
-    this.#onLost = onLost;
+    this.#onAttached = onAttached;
+    this.#onDetached = onDetached;
     this.#pool = new ThreadPool({
       url: new URL('./worker/serve.js', import.meta.url),
       setup,
       maxThreads: MAX_THREADS,
-      idleTimeout: IDLE_THREAD_MS,
+      // A thread lives as long as the engine: to start one takes some 50 ms.
+      idleTimeout: Number.POSITIVE_INFINITY,
       niceIncrement,
       resourceLimits: RESOURCE_LIMITS,
     });
   }
 
-  /** Workers that take jobs now. */
-  get attached(): number {
-    let count = 0;
-    for (let index = 0; index < this.#target; index++) {
-      if (Atomics.load(this.#ring.words, workerState(index)) === ATTACHED) count++;
-    }
-    return count;
+  /** Workers that there should be. */
+  get target(): number {
+    return this.#target;
   }
 
-  /** Sets how many workers there should be, 0 to 64. Those too many leave after what is published. */
+  /** Workers that take jobs now. */
+  get attached(): number {
+    return countAttached(this.#ring, this.#target);
+  }
+
+  /** Sets how many workers there should be, 0 to 64. Those too many leave after what is published; waits for none. */
   resize(target: number): void {
     this.#target = target;
     this.#failedStarts = new Array(MAX_THREADS).fill(0);
     const { words } = this.#ring;
     for (let index = 0; index < MAX_THREADS; index++) {
-      // Against the worker, which detaches with an exchange of its own: one of the two finds the other's change. The doorbell
-      // below comes after it, and has the worker look.
+      // Against the worker's own store: one that has ended already stays as it is. The doorbell below comes after it, and
+      // has the worker look. It leaves then, also if it is wanted again by that time: another task takes its number.
       if (index >= target) Atomics.compareExchange(words, workerState(index), ATTACHED, LEAVING);
       else if (!this.#members[index]) this.#start(index);
-      // One that was told to leave and hasn't yet stays; one that has is started anew when its task is over.
-      else Atomics.compareExchange(words, workerState(index), LEAVING, ATTACHED);
     }
     ringDoorbell(this.#ring, MAX_THREADS);
   }
@@ -106,7 +117,7 @@ export class Crew {
   }
 
   /**
-   * Reports workers whose threads are gone to `onLost` without the event loop: for a caller that blocks. Only Linux
+   * Reports workers whose threads are gone without the event loop: for a caller that blocks. Only Linux
    * tells; elsewhere none are found.
    */
   reportDead(): void {
@@ -117,7 +128,7 @@ export class Crew {
       if (existsSync(`/proc/self/task/${tid}`)) continue;
       // Before its units are offered again: whoever counts the workers from here on leaves this one out.
       Atomics.store(words, workerState(index), DETACHED);
-      this.#onLost(index);
+      this.#onDetached(index);
     }
   }
 
@@ -149,9 +160,15 @@ export class Crew {
     member.served = true;
     this.#failedStarts[index] = 0;
     if (index >= this.#target) this.resize(this.#target);
+    else this.#onAttached();
   }
 
   #onTaskOver(index: number): void {
+    this.#startAgain(index);
+    this.#onDetached();
+  }
+
+  #startAgain(index: number): void {
     this.#members[index] = undefined;
     if (index < this.#target && !this.#pool.isClosed) this.#start(index);
   }
@@ -165,10 +182,10 @@ export class Crew {
     this.#members[index] = undefined;
     if (this.#pool.isClosed) return;
     // Before its number is given to another thread: lost units are known by it.
-    this.#onLost(index);
+    this.#onDetached(index);
     if (!member.served) this.#startError = error;
     const failed = member.served ? 0 : (this.#failedStarts[index] ?? 0) + 1;
     this.#failedStarts[index] = failed;
-    if (failed < MAX_FAILED_STARTS) this.#onTaskOver(index);
+    if (failed < MAX_FAILED_STARTS) this.#startAgain(index);
   }
 }

@@ -1,36 +1,38 @@
-import { setImmediate } from 'node:timers/promises';
 import type { BroadcastChannel } from 'node:worker_threads';
 import { MAX_THREADS } from '../check.js';
-import { type Batch, ownItems } from './batch/batch.js';
-import { type Cutter, createCutter } from './batch/cut-jobs.js';
+import { type Steps, takeAll } from '../steps.js';
+import { MiB } from '../units.js';
+import type { Batch } from './batch/batch.js';
+import { type Cutter, createCutter, type JobTarget } from './batch/cut-jobs.js';
 import { planStatic } from './batch/plan.js';
 import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
 import type { Crew } from './crew.js';
+import { inTurns } from './turns.js';
 import {
   CALLER,
   COUNT,
-  closeLostUnits,
   DONE,
   isAbandoned,
   isDone,
   type JobRing,
   LEFT,
+  MESSAGES,
   METHOD,
   METHOD_FOREIGN,
   METHOD_MEMORY_COPY,
   METHOD_TYPED_ARRAY,
   publishJob,
+  reofferUnits,
   ringDoorbell,
-  SLOT_DESCRIPTORS,
   type Slot,
   STOP,
 } from './worker/job-ring.js';
-import { type ForeignViews, openBuffers } from './worker/methods.js';
-import { copyUnit, type Participant } from './worker/participate.js';
+import { type CopyOnLine, openLine } from './worker/line-views.js';
+import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './worker/participate.js';
 import type { ForeignMessage } from './worker/serve.js';
 
-/** How long a caller that helps keeps the event loop waiting, in milliseconds. */
-const HELP_SLICE_MS = 0.5;
+/** Bytes that the calling thread copies between two looks at the clock. */
+const STEP_BYTES = MiB;
 /** How long a caller that helped looks for the others' last units before it sleeps, in milliseconds. */
 const SPIN_MS = 0.05;
 /** How long a blocked caller waits before it looks whether its workers are alive, in milliseconds. */
@@ -45,8 +47,8 @@ interface DispatcherOptions {
   readonly caller: Participant;
   /** The channel that foreign buffers go out over. */
   readonly outbox: BroadcastChannel;
-  /** Whether the calling thread copies too. */
-  readonly helps: boolean;
+  /** All bytes of the engine's memory. */
+  readonly bytes: Uint8Array;
   /** Whether the engine's memory is copied with typed arrays. */
   readonly typedArrays: boolean;
 }
@@ -55,14 +57,20 @@ interface DispatcherOptions {
 interface Job {
   readonly slot: Slot;
   readonly batch: Batch;
-  /** Whether the calling thread takes its share after a turn of the event loop; to a call that blocks it is nothing. */
-  readonly helpsLater: boolean;
+  /** Whether the calling thread takes part, while there are others. */
+  readonly helps: boolean;
+  /** What was sent to the workers, of a job in foreign buffers. */
+  readonly message: ForeignMessage | undefined;
   /** The first place of the batch that is not in this job. */
   readonly next: number;
   /** The item at each place; `undefined` where they are the same. */
   readonly itemAt: Uint32Array | undefined;
-  /** Whether a worker owned a unit of it when it died: then the count never reaches 0. */
-  lostUnits: boolean;
+  /** What the calling thread is copying of it. */
+  readonly held: Held;
+  /** Whether the calling thread has taken a list of it, if it is static. */
+  hasList: boolean;
+  /** Whether a worker died that may have owned a unit of it: then the count means nothing. */
+  lostWorker: boolean;
   /** Whether the outcome is in the tally, and the slot free again. */
   collected: boolean;
 }
@@ -73,94 +81,95 @@ export class Dispatcher {
   readonly #crew: Crew;
   readonly #caller: Participant;
   readonly #outbox: BroadcastChannel;
-  readonly #helps: boolean;
+  readonly #bytes: Uint8Array;
   /** The method for items in the engine's memory. */
   readonly #ownMethod: number;
   readonly #free: Slot[];
+  /** Calls that wait for a slot, the oldest first. */
   readonly #waiting: (() => void)[] = [];
   readonly #jobs = new Set<Job>();
-  /** The buffers of the foreign job in each slot, for this thread's own share. */
-  readonly #buffers: (ForeignViews | undefined)[] = [];
+  /** The line of the foreign job in each slot, for this thread's own share. */
+  readonly #lines: (CopyOnLine | undefined)[] = [];
+  /** Foreign buffers that workers know already. */
+  readonly #sent = new WeakSet<SharedArrayBuffer>();
   #sequence = 0;
 
-  constructor({ crew, caller, outbox, helps, typedArrays }: DispatcherOptions) {
+  constructor({ crew, caller, outbox, bytes, typedArrays }: DispatcherOptions) {
     this.#ring = caller.ring;
     this.#crew = crew;
     this.#caller = caller;
     this.#outbox = outbox;
-    this.#helps = helps;
+    this.#bytes = bytes;
     this.#ownMethod = typedArrays ? METHOD_TYPED_ARRAY : METHOD_MEMORY_COPY;
     this.#free = this.#ring.slots.slice().reverse();
   }
 
-  /** The buffers of the foreign job in a slot, for a caller that helps. */
-  buffersOf(slot: Slot): ForeignViews | undefined {
-    return this.#buffers[slot.number];
+  /** The line of the foreign job in a slot, for the calling thread. */
+  lineOf(slot: Slot): CopyOnLine | undefined {
+    return this.#lines[slot.number];
   }
 
-  /** Copies one item on this thread, at once. Returns false, and has copied nothing, if its source is poisoned. */
-  copyItem(to: number, from: number, bytes: number): boolean {
-    const { words, own } = this.#ring;
-    words[own.base + METHOD] = this.#ownMethod;
-    own.descriptors[0] = to;
-    own.descriptors[1] = from;
-    own.descriptors[2] = bytes;
-    return this.#caller.copyRange(own, 0, 1) === 0;
-  }
-
-  /** Copies a batch on this thread alone, at once. */
-  copyInline(batch: Batch): void {
-    const { words, own } = this.#ring;
+  /** Copies a batch on this thread alone: as much of it in a step as a slot has room for. */
+  *copyInline(batch: Batch): Steps<void> {
     const count = batch.bytes.length;
-    words[own.base + METHOD] = this.#methodOf(batch);
-    this.#buffers[own.number] = batch.buffers && openBuffers(batch.buffers);
-    for (let first = 0; first < count; first += SLOT_DESCRIPTORS) {
-      const planned = planStatic(own, own.lists, batch, first, Math.min(first + SLOT_DESCRIPTORS, count), 1);
-      if (this.#caller.copyRange(own, 0, planned) > 0) collectLeft(own, planned, batch, batch.tally);
-    }
-    this.#buffers[own.number] = undefined;
+    const { length: room } = targetOf(this.#ring.own, batch).source;
     batch.tally.participants.add(CALLER);
+    for (let first = 0; first < count; first += room) {
+      if (batch.tally.stopped) return leaveFrom(first, batch, batch.tally);
+      this.#copyOwn(batch, first, Math.min(first + room, count));
+      yield;
+    }
   }
 
-  /** Copies a batch without blocking, but for the caller's own share where it helps. */
-  async copy(batch: Batch, helpsLater: boolean): Promise<void> {
+  /** Copies a batch without blocking, but for half a millisecond between two turns of the event loop. */
+  async copy(batch: Batch, helps: boolean): Promise<void> {
     const finished: Promise<void>[] = [];
     const cutter = createCutter(batch, this.#caller.isStatic);
     let next = 0;
-    while (next < batch.bytes.length && !batch.tally.stopped) {
-      const slot = this.#free.pop();
-      if (!slot) {
-        ownItems(batch);
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
-        continue;
+    try {
+      while (next < batch.bytes.length && !batch.tally.stopped) {
+        const job = await inTurns(this.#publishNext(batch, cutter, next, helps));
+        if (job) {
+          finished.push(this.#finish(job));
+          next = job.next;
+        } else {
+          await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        }
       }
-      const job = this.#publish(slot, batch, cutter, next, helpsLater);
-      finished.push(this.#finish(job));
-      next = job.next;
+      // A call that was stopped while it waited passes on the slot that it was woken for.
+      this.#wakeNext();
+    } catch (error) {
+      // What is published already must not be copied on once the call is over.
+      this.stop(batch.tally);
+      await Promise.all(finished);
+      throw error;
     }
-    // Until here the user's program had no turn, unless this waited for a slot.
-    ownItems(batch);
-    // A call that was stopped while it waited passes on the slot that it was woken for.
-    if (this.#free.length > 0) this.#waiting.shift()?.();
     await Promise.all(finished);
     leaveFrom(next, batch, batch.tally, cutter.itemAt);
   }
 
   /** Copies a batch and blocks until it is done. */
-  copySync(batch: Batch): void {
+  copySync(batch: Batch, helps: boolean): void {
     const mine: Job[] = [];
     const cutter = createCutter(batch, this.#caller.isStatic);
-    for (let next = 0; next < batch.bytes.length; ) {
-      const slot = this.#free.pop();
-      if (!slot) {
-        // The oldest of all: a slot of this call if it has one in flight, or of another call's.
-        const [oldest] = this.#jobs;
-        this.#finishSync(oldest);
-        continue;
+    // Nothing is heard of workers while this thread blocks: with none to count on it takes part to the end.
+    const takesPart = helps || this.#crew.attached === 0;
+    try {
+      for (let next = 0; next < batch.bytes.length; ) {
+        const job = takeAll(this.#publishNext(batch, cutter, next, takesPart));
+        if (job) {
+          mine.push(job);
+          next = job.next;
+        } else {
+          // The oldest of all: of this call if it has one in flight, or of another's.
+          const [oldest] = this.#jobs;
+          this.#finishSync(oldest);
+        }
       }
-      const job = this.#publish(slot, batch, cutter, next, false);
-      mine.push(job);
-      next = job.next;
+    } catch (error) {
+      this.stop(batch.tally);
+      for (const job of mine) this.#finishSync(job);
+      throw error;
     }
     for (const job of mine) this.#finishSync(job);
   }
@@ -174,56 +183,96 @@ export class Dispatcher {
     }
   }
 
+  /** A worker takes jobs from now on: it also gets the buffers of those that were published before it came. */
+  onAttached(): void {
+    let isAny = false;
+    for (const { message, collected } of this.#jobs) {
+      if (!message || collected) continue;
+      this.#send(message);
+      isAny = true;
+    }
+    if (isAny) ringDoorbell(this.#ring, MAX_THREADS);
+  }
+
   /**
-   * Takes up the jobs that a worker which is gone may have left: what it was copying is lost, and what it never claimed
-   * the caller copies, for a static list has nobody else.
+   * A worker takes no jobs any more. What it was copying when its thread ended, and what it never claimed, the caller
+   * copies; so it does if no worker is left.
    */
-  onLostWorker(index: number): void {
+  onDetached(lost?: number): void {
     for (const job of this.#jobs) {
-      if (closeLostUnits(this.#ring, job.slot, index) > 0) {
-        job.lostUnits = true;
-        job.batch.tally.lostWorker = true;
-      }
-      void this.#help(job);
-      // Wakes the job's own waiter, who from now on must look at the owner words.
+      if (lost !== undefined && reofferUnits(this.#ring, job.slot, lost)) job.lostWorker = true;
+      // Wakes the job's own waiter, who looks who is there.
       Atomics.notify(this.#ring.words, job.slot.base + DONE);
     }
   }
 
-  #publish(slot: Slot, batch: Batch, cutter: Cutter, first: number, helpsLater: boolean): Job {
-    const { buffers } = batch;
-    // Counted here, for workers may have come or gone while the call waited: a static job must have no list that nobody
-    // takes.
-    const threads = Math.max(1, this.#crew.attached + (this.#helps ? 1 : 0));
+  /** Publishes the next job of a batch; `undefined` if no slot is free. */
+  *#publishNext(batch: Batch, cutter: Cutter, first: number, helps: boolean): Steps<Job | undefined> {
+    yield* cutter.prepare(first);
+    // From here on in one step: while a slot is taken and has no job, a call that blocks could wait for it for ever.
+    const slot = this.#free.pop();
+    if (!slot) return undefined;
+    try {
+      return this.#publish(slot, batch, cutter, first, helps);
+    } catch (error) {
+      this.#release(slot);
+      throw error;
+    }
+  }
+
+  #publish(slot: Slot, batch: Batch, cutter: Cutter, first: number, helps: boolean): Job {
+    // Threads that are still to come are counted, for they join.
+    const participants = this.#crew.target + (helps ? 1 : 0);
+    const { next, itemAt, ...plan } = cutter.cut(targetOf(slot, batch), first, participants);
     // A 32-bit word in shared memory, so it wraps as that does.
     this.#sequence = (this.#sequence + 1) | 0;
     const sequence = this.#sequence;
-    const plan = cutter.cut(slot, first, threads);
-    const { next, itemAt } = plan;
-    const job = { slot, batch, helpsLater, next, itemAt, lostUnits: false, collected: false };
+    const message = this.#messageOf(slot, batch, sequence, plan.count);
+    this.#lines[slot.number] = this.#openLine(batch);
+    // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
+    if (message) this.#send(message);
+    const held = { unit: -1, next: 0, end: 0 };
+    const job = {
+      slot,
+      batch,
+      helps,
+      message,
+      next,
+      itemAt,
+      held,
+      hasList: false,
+      lostWorker: false,
+      collected: false,
+    };
     this.#jobs.add(job);
-    this.#buffers[slot.number] = buffers && openBuffers(buffers);
-    if (buffers) {
-      const message: ForeignMessage = { slot: slot.number, sequence, ...buffers };
-      // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
-      this.#outbox.postMessage(message);
-    }
-    publishJob(this.#ring, slot, { ...plan, method: this.#methodOf(batch), sequence });
+    publishJob(this.#ring, slot, { ...plan, method: this.#methodOf(batch), helps, sequence });
     // A static job has a list for each; foreign buffers must not stay in anybody's inbox.
-    const wakeAll = this.#caller.isStatic || buffers !== undefined;
-    ringDoorbell(this.#ring, wakeAll ? MAX_THREADS : Math.min(plan.units, threads));
+    const wakesAll = this.#caller.isStatic || message !== undefined;
+    ringDoorbell(this.#ring, wakesAll ? MAX_THREADS : Math.min(plan.units, participants));
     return job;
+  }
+
+  /** Copies items `first` up to `end` by the slot that no worker looks at. */
+  #copyOwn(batch: Batch, first: number, end: number): void {
+    const { words, own } = this.#ring;
+    const target = targetOf(own, batch);
+    words[own.base + METHOD] = this.#methodOf(batch);
+    words[own.base + LEFT] = 0;
+    this.#lines[own.number] = this.#openLine(batch);
+    const planned = planStatic(target, target.lists, batch, first, end, 1);
+    for (let next = 0; next < planned; ) next = this.#caller.copyRange(own, next, planned, NO_LIMIT);
+    if (words[own.base + LEFT] > 0) collectLeft(target, planned, batch, batch.tally);
+    this.#lines[own.number] = undefined;
   }
 
   async #finish(job: Job): Promise<void> {
     const { words } = this.#ring;
-    if (job.helpsLater) await setImmediate();
-    if (this.#helps || this.#crew.attached === 0) {
-      await this.#help(job);
-      this.#spin(job);
-    }
-    while (!this.#isOver(job)) {
-      const wait = Atomics.waitAsync(words, job.slot.base + DONE, 0, job.lostUnits ? LOST_POLL_MS : undefined);
+    const { base } = job.slot;
+    for (;;) {
+      if (this.#mayCopy(job)) await inTurns(this.#share(job));
+      if (this.#isOver(job)) break;
+      // Whoever finishes the last unit, and whoever finds a worker gone, notifies after what makes the look above differ.
+      const wait = Atomics.waitAsync(words, base + DONE, 0, job.lostWorker ? LOST_POLL_MS : undefined);
       if (wait.async) await wait.value;
     }
     this.#collect(job);
@@ -231,36 +280,43 @@ export class Dispatcher {
 
   #finishSync(job: Job): void {
     const { words } = this.#ring;
-    if (this.#helps || this.#crew.attached === 0) {
-      while (copyUnit(this.#caller, job.slot));
-      this.#spin(job);
-    }
+    takeAll(this.#share(job));
     while (!this.#isOver(job)) {
-      const wait = Atomics.wait(words, job.slot.base + DONE, 0, job.lostUnits ? LOST_POLL_MS : LIVENESS_MS);
-      if (wait !== 'timed-out') continue;
-      this.#crew.reportDead();
-      while (copyUnit(this.#caller, job.slot));
+      const wait = Atomics.wait(words, job.slot.base + DONE, 0, job.lostWorker ? LOST_POLL_MS : LIVENESS_MS);
+      if (wait === 'timed-out') this.#lookAfterWorkers();
+      takeAll(this.#share(job));
     }
     this.#collect(job);
   }
 
-  /** Copies units of the job on this thread until none is left to claim, with a turn of the event loop now and then. */
-  async #help(job: Job): Promise<void> {
-    for (let until = performance.now() + HELP_SLICE_MS; copyUnit(this.#caller, job.slot); ) {
-      if (performance.now() < until) continue;
-      await setImmediate();
-      if (job.collected) return;
-      until = performance.now() + HELP_SLICE_MS;
-    }
+  /** Does what the event loop would, for a thread that blocks: hears of workers that have ended, or that came meanwhile. */
+  #lookAfterWorkers(): void {
+    this.#crew.reportDead();
+    this.onAttached();
   }
 
-  /** Waits without sleeping for the units that others still copy: each takes less than a sleep and a wake-up. */
-  #spin(job: Job): void {
+  /** Copies on this thread what it may of a job; and if it did, looks for a moment for what others still copy. */
+  *#share(job: Job): Steps<void> {
+    let took = false;
+    while (!job.collected && this.#mayCopy(job) && copyUnit(this.#caller, job.slot, job.held, STEP_BYTES)) {
+      job.hasList = took = true;
+      yield;
+    }
+    if (!took) return;
+    // Each takes less than a sleep and a wake-up.
     for (const until = performance.now() + SPIN_MS; !this.#isOver(job) && performance.now() < until; );
   }
 
+  /** Whether this thread is to go on copying a job: a unit that it holds, its share, or what nobody else will take. */
+  #mayCopy(job: Job): boolean {
+    if (job.held.unit >= 0 || job.lostWorker || this.#crew.attached === 0) return true;
+    if (!this.#caller.isStatic) return job.helps;
+    return (job.helps && !job.hasList) || hasSpareList(this.#ring, job.slot);
+  }
+
   #isOver(job: Job): boolean {
-    return isDone(this.#ring, job.slot) || job.collected || (job.lostUnits && isAbandoned(this.#ring, job.slot));
+    if (job.collected) return true;
+    return job.lostWorker ? isAbandoned(this.#ring, job.slot) : isDone(this.#ring, job.slot);
   }
 
   /** Adds the job's outcome to the tally of its call, and frees the slot. Whoever sees first that it is over does it. */
@@ -270,7 +326,6 @@ export class Dispatcher {
     const { slot, batch } = job;
     const { tally } = batch;
     this.#jobs.delete(job);
-    this.#buffers[slot.number] = undefined;
     for (let index = 0; index < slot.cpuNs.length; index++) {
       const ns = slot.cpuNs[index];
       if (ns === 0) continue;
@@ -278,14 +333,50 @@ export class Dispatcher {
       if (index !== CALLER) tally.workerNs += ns;
     }
     const { words } = this.#ring;
-    if (job.lostUnits || words[slot.base + LEFT] > 0) {
-      collectLeft(slot, words[slot.base + COUNT], batch, tally, job.itemAt);
+    if (job.lostWorker || words[slot.base + LEFT] > 0) {
+      collectLeft(targetOf(slot, batch), words[slot.base + COUNT], batch, tally, job.itemAt);
     }
-    this.#free.push(slot);
-    this.#waiting.shift()?.();
+    this.#release(slot);
   }
 
-  #methodOf({ buffers }: Batch): number {
-    return buffers ? METHOD_FOREIGN : this.#ownMethod;
+  #release(slot: Slot): void {
+    this.#lines[slot.number] = undefined;
+    this.#free.push(slot);
+    this.#wakeNext();
   }
+
+  /** Wakes the call that has waited longest for a slot, if there is one; it may find that another was faster. */
+  #wakeNext(): void {
+    if (this.#free.length > 0) this.#waiting.shift()?.();
+  }
+
+  #methodOf({ foreign }: Batch): number {
+    return foreign.length > 0 ? METHOD_FOREIGN : this.#ownMethod;
+  }
+
+  #openLine({ foreign }: Batch): CopyOnLine | undefined {
+    return foreign.length > 0 ? openLine(this.#bytes, foreign) : undefined;
+  }
+
+  #messageOf(slot: Slot, { foreign }: Batch, sequence: number, descriptors: number): ForeignMessage | undefined {
+    if (foreign.length === 0) return undefined;
+    let freshBytes = 0;
+    for (const { buffer } of foreign) {
+      if (this.#sent.has(buffer)) continue;
+      this.#sent.add(buffer);
+      freshBytes += buffer.byteLength;
+    }
+    return { slot: slot.number, sequence, foreign, freshBytes, descriptors };
+  }
+
+  #send(message: ForeignMessage): void {
+    this.#outbox.postMessage(message);
+    // Release: whoever sees the count finds the message.
+    Atomics.add(this.#ring.words, MESSAGES, 1);
+  }
+}
+
+/** Where a batch's jobs are written in a slot. */
+function targetOf({ narrow, wide }: Slot, { foreign }: Batch): JobTarget {
+  return foreign.length > 0 ? wide : narrow;
 }

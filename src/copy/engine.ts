@@ -1,65 +1,72 @@
 import { randomUUID } from 'node:crypto';
 import { BroadcastChannel } from 'node:worker_threads';
-import { anything, type Checks, checkOptions, checkThreads, wholeNumber } from '../check.js';
-import { invalid } from '../errno.js';
+import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber } from '../check.js';
+import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { takeAll } from '../steps.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import { AbortRelay } from './abort-relay.js';
-import { type CopyPair, checkPair, ownItems } from './batch/batch.js';
+import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
-import {
-  type Call,
-  type CallRules,
-  createCall,
-  createTrustedCall,
-  isCutShort,
-  recopyHealthy,
-  refuseCall,
-  resultOf,
-  stopCall,
-} from './call.js';
+import { isShared } from './batch/line.js';
+import { type Call, isCutShort, nextBatch, openCall, openTrustedCall, refuseCall, resultOf } from './call.js';
+import { type CopyNow, createCopyNow } from './copy-now.js';
+import { createCopyOne } from './copy-one.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
-import { fixedChoice, type InlineChoice, measuredChoice } from './inline-choice.js';
-import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
+import { createEngineMemory } from './engine-memory.js';
+import { CALLER_MODES, type CallerMode, type CreateOptions, completeOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
+import { minParallelBytes, RANGE } from './threshold.js';
 import { traced, tracedSync } from './trace.js';
+import { hasTurn, inTurns } from './turns.js';
 import type { CpuClock } from './worker/cpu-clock.js';
-import { CALLER, DETACHED, type JobRing, openRing, RING_PAGES, workerState } from './worker/job-ring.js';
+import { CALLER, openRing, PROBE, RING_PAGES } from './worker/job-ring.js';
 import { compileWalker, createCopyRange } from './worker/methods.js';
 
+/** Options of one copy that blocks. */
+export interface CopySyncOptions {
+  /** Whether the calling thread takes part in this call; see {@link CreateOptions.caller}. Default: the engine's. */
+  caller?: CallerMode | undefined;
+}
+
 /** Options of one asynchronous copy. */
-export interface CopyOptions {
+export interface CopyOptions extends CopySyncOptions {
   /**
    * Ends the copy between items, and in a large one between pieces of 256 KiB: the call then rejects with a
    * {@link CopyAbortError}. A call that is copied at once can't be aborted once it runs.
    */
   signal?: AbortSignal | undefined;
-  /**
-   * Whether a caller that helps lets the event loop turn first, so that what the program does after the call comes before
-   * its own share of the copying, while other threads copy already. Default: false.
-   */
-  helpLater?: boolean | undefined;
 }
 
-const COPY_OPTIONS: Checks<CopyOptions> = { signal: checkSignal, helpLater: anything };
+/** Options of {@link CopyEngine.allocate}. */
+export interface AllocateOptions {
+  /** The node of the engine's memory to allocate on. Default: 0. */
+  node?: number | undefined;
+  /**
+   * Whether to touch every page now, so that the operating system makes it: blocks for some 0.4 s a GiB, which the first
+   * copy into it would take longer otherwise. Default: false.
+   */
+  populate?: boolean | undefined;
+}
+
+const SYNC_OPTIONS: Checks<CopySyncOptions> = { caller: oneOf(CALLER_MODES) };
+const COPY_OPTIONS: Checks<CopyOptions> = { ...SYNC_OPTIONS, signal: checkSignal };
+const ALLOCATE_OPTIONS: Checks<AllocateOptions> = { node: anything, populate: yesOrNo };
 const checkBytes = wholeNumber(0, Number.POSITIVE_INFINITY);
 /** Idle time, in milliseconds, after which the workers leave, so that they keep no process from ending. */
 const PARK_MS = 100;
-/** The most that a synchronous call waits for workers that had left, in milliseconds. */
-const UNPARK_MS = 2;
 
 /**
  * As {@link CopyEngine.copyBatch}, for a migrator whose frames were just allocated: what it asks for isn't checked again. The
  * way in of code inside alone, for bad items could overwrite anything in the engine's memory.
  *
  * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
- * @param helpsLater whether the caller has something else to do first
  * @internal
  */
-export let copyTrusted: (engine: CopyEngine, items: CopyItems, helpsLater: boolean) => Promise<CopyResult>;
+export let copyTrusted: (engine: CopyEngine, items: CopyItems) => Promise<CopyResult>;
 
 /**
  * Copies shared memory with a pool of threads.
@@ -69,15 +76,15 @@ export let copyTrusted: (engine: CopyEngine, items: CopyItems, helpsLater: boole
  */
 export class CopyEngine implements AsyncDisposable {
   static {
-    copyTrusted = (engine, items, helpsLater) => engine.#copyTrusted(items, helpsLater);
+    copyTrusted = (engine, items) => engine.#copyTrusted(items);
   }
 
   /** The shared memory that {@link allocate} takes from. */
   readonly memory: PhysicalMemory;
-  readonly #helps: boolean;
-  readonly #rules: CallRules;
-  readonly #choice: InlineChoice;
-  readonly #ring: JobRing;
+  readonly #caller: CallerMode;
+  readonly #minParallelBytes: number | 'auto';
+  readonly #rules: BatchRules;
+  readonly #copyNow: CopyNow;
   readonly #ringPfn: Pfn;
   readonly #crew: Crew;
   readonly #dispatcher: Dispatcher;
@@ -97,7 +104,7 @@ export class CopyEngine implements AsyncDisposable {
    */
   static async create(options?: CreateOptions): Promise<CopyEngine> {
     await prepareThreads();
-    const engine = new CopyEngine(completeOptions(options));
+    const engine = CopyEngine.#open(completeOptions(options));
     try {
       await engine.#lifetime.during(() => engine.#crew.ready());
     } catch (error) {
@@ -107,17 +114,29 @@ export class CopyEngine implements AsyncDisposable {
     return engine;
   }
 
-  private constructor({ memory, threads, schedule, caller, niceIncrement, minParallelBytes, method }: EngineOptions) {
+  static #open(options: EngineOptions): CopyEngine {
+    const ringPfn = options.memory.allocReserved(RING_PAGES);
+    try {
+      return new CopyEngine(options, ringPfn);
+    } catch (error) {
+      options.memory.freeContig(ringPfn);
+      throw error;
+    }
+  }
+
+  private constructor(options: EngineOptions, ringPfn: Pfn) {
+    const { memory, threads, schedule, caller, niceIncrement, method } = options;
     const isStatic = schedule === 'static';
+    const ringAddress = ringPfn * PAGE_SIZE;
+    memory.bytes.fill(0, ringAddress, ringAddress + RING_PAGES * PAGE_SIZE);
+    const ring = openRing(memory.buffer, ringAddress);
     this.memory = memory;
     this.#threads = threads;
-    this.#helps = caller === 'helps';
-    this.#rules = { memory, method };
-    this.#choice = minParallelBytes === 'auto' ? measuredChoice() : fixedChoice(minParallelBytes);
-    this.#ringPfn = memory.allocReserved(RING_PAGES);
-    const ringAddress = this.#ringPfn * PAGE_SIZE;
-    memory.bytes.fill(0, ringAddress, ringAddress + RING_PAGES * PAGE_SIZE);
-    this.#ring = openRing(memory.buffer, ringAddress);
+    this.#caller = caller;
+    this.#minParallelBytes = options.minParallelBytes;
+    this.#ringPfn = ringPfn;
+    this.#rules = { memory: createEngineMemory(memory, ringAddress + PROBE * 4), method };
+    this.#copyNow = createCopyNow(this.#rules, createCopyOne(memory));
     const setup = {
       memory: memory.wasm,
       module: compileWalker(),
@@ -127,34 +146,35 @@ export class CopyEngine implements AsyncDisposable {
       // Unique in the process: engines of other threads hear every channel of the same name.
       channel: `mtcopy-${randomUUID()}`,
     };
-    this.#outbox = new BroadcastChannel(setup.channel);
-    this.#outbox.unref();
     const copyRange = createCopyRange({
       ...setup,
-      words: this.#ring.words,
+      words: ring.words,
       isPoisoned: (address, bytes) => memory.isPoisoned(address, bytes),
-      foreign: (slot) => this.#dispatcher.buffersOf(slot),
+      lineOf: (slot) => this.#dispatcher.lineOf(slot),
     });
     this.#crew = new Crew({
-      ring: this.#ring,
+      ring,
       setup,
       niceIncrement,
-      onLost: (index) => this.#dispatcher.onLostWorker(index),
+      onAttached: () => this.#dispatcher.onAttached(),
+      onDetached: (lost) => this.#dispatcher.onDetached(lost),
     });
+    this.#outbox = new BroadcastChannel(setup.channel);
+    this.#outbox.unref();
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
-      caller: { index: CALLER, ring: this.#ring, isStatic, copyRange, clock: createWallClock() },
+      caller: { index: CALLER, ring, isStatic, copyRange, clock: createWallClock() },
       outbox: this.#outbox,
-      helps: this.#helps,
+      bytes: memory.bytes,
       typedArrays: method === 'typed-array',
     });
     // Last: an engine that couldn't be made leaves no timer behind.
     this.#parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();
     this.#lifetime = new Lifetime('the engine is closed: create another', () => this.#parkTimer.refresh());
-    this.#crew.resize(this.#workers);
+    this.#crew.resize(threads);
   }
 
-  /** Threads that copy a batch, 1 to 64; a caller that helps is one of them. May be set at any time, for later calls. */
+  /** Worker threads, 1 to 64, not counting the calling one. May be set at any time, for later calls. */
   get threads(): number {
     return this.#threads;
   }
@@ -163,7 +183,7 @@ export class CopyEngine implements AsyncDisposable {
   set threads(threads: number | 'auto') {
     this.#lifetime.checkOpen();
     this.#threads = checkThreads(threads);
-    this.#crew.resize(this.#workers);
+    this.#crew.resize(this.#threads);
     this.#parkTimer.refresh();
   }
 
@@ -172,24 +192,29 @@ export class CopyEngine implements AsyncDisposable {
    * unless they were used before. The caller owns it until {@link free}.
    *
    * @param bytes 0 or more; pages are not shared between allocations
-   * @throws ErrnoError EINVAL for anything but a whole number; ENOMEM if so much in a row isn't free; ESHUTDOWN if the
-   * engine is closed.
+   * @throws ErrnoError EINVAL for anything but a whole number, or a wrong option; ENOMEM if so much in a row isn't free;
+   * ESHUTDOWN if the engine is closed.
    */
-  allocate(bytes: number): Uint8Array<SharedArrayBuffer> {
+  allocate(bytes: number, options: AllocateOptions = {}): Uint8Array<SharedArrayBuffer> {
     this.#lifetime.checkOpen();
     checkBytes('bytes', bytes);
-    const pfn = this.memory.allocContig(Math.max(1, pagesOf(bytes)));
+    const { node, populate } = checkOptions(options, ALLOCATE_OPTIONS);
+    const pfn = this.memory.allocContig(Math.max(1, pagesOf(bytes)), node === undefined ? {} : { node });
     this.#allocations.set(pfn, bytes);
-    return new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
+    const view = new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
+    // A store has the page made, a load would not; this one leaves the byte as it is.
+    if (populate) for (let at = 0; at < bytes; at += PAGE_SIZE) Atomics.or(view, at, 0);
+    return view;
   }
 
   /**
-   * Gives back what {@link allocate} returned. No copy of it may be in flight, and no view on it may be used any more.
+   * Gives back what {@link allocate} returned, or a view on the same bytes that has come back from another thread. No copy of
+   * it may be in flight, and no view on it may be used any more.
    *
    * @throws ErrnoError EINVAL for any other view, or one that was freed before.
    */
   free(view: Uint8Array): void {
-    const isOurs = ArrayBuffer.isView(view) && view.buffer === this.memory.buffer;
+    const isOurs = ArrayBuffer.isView(view) && isShared(view.buffer) && this.#rules.memory.is(view.buffer);
     const pfn = isOurs ? view.byteOffset / PAGE_SIZE : -1;
     if (pfn < 0 || this.#allocations.get(pfn) !== view.byteLength) {
       throw invalid('view', 'must be what allocate() returned, and not yet freed', view);
@@ -199,21 +224,27 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   /**
-   * Copies `from` to `to`: views of the same length on shared memory that don't overlap.
+   * Copies `from` to `to`: views of the same length on shared memory that don't overlap. Of other shared memory than the
+   * engine's only the same SharedArrayBuffer object is known to be the same memory.
    *
-   * @returns what was copied; look at `failed`
-   * @throws ErrnoError EINVAL for anything else; EFAULT for memory outside the nodes; ESHUTDOWN if the engine is closed.
-   * CopyAbortError if `signal` stopped it.
+   * @returns what was copied: all of it
+   * @throws ErrnoError EINVAL for anything else; EFAULT for memory outside the nodes; EHWPOISON if a frame of `from` is
+   * poisoned; ESHUTDOWN if the engine is closed. CopyAbortError if `signal` stopped it.
    */
   async copy(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): Promise<CopyResult> {
-    return traced('copy', async () => this.#copyAtOnce(to, from, options) ?? this.#copy([{ to, from }], options));
+    return traced('copy', async () => {
+      const atOnce = options === undefined && hasTurn() ? this.#copyAtOnce(to, from, false) : undefined;
+      return atOnce ?? this.#checkWhole(await this.#copy([{ to, from }], options), from);
+    });
   }
 
   /**
    * Copies every item of a batch, in any order: no two may overlap.
    *
-   * @param items pairs of views, or addresses in {@link memory} as a struct of arrays
-   * @returns and throws as {@link copy}
+   * @param items pairs of views, or addresses in {@link memory} as a struct of arrays. The list and the arrays may be changed
+   * once the call has returned; pairs stay as they are until its end, for a long list is read between turns of the event loop
+   * @returns what was copied; look at `failed`
+   * @throws as {@link copy}, but for EHWPOISON: such items are among `failed`
    */
   async copyBatch(items: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
     return traced('copyBatch', () => this.#copy(items, options));
@@ -223,13 +254,16 @@ export class CopyEngine implements AsyncDisposable {
    * As {@link copy}, but blocks the calling thread until it is done. A worker that dies meanwhile is noticed on Linux
    * alone: elsewhere the call waits for it.
    */
-  copySync(to: ArrayBufferView, from: ArrayBufferView): CopyResult {
-    return tracedSync('copySync', () => this.#copyAtOnce(to, from) ?? this.#copySync([{ to, from }]));
+  copySync(to: ArrayBufferView, from: ArrayBufferView, options?: CopySyncOptions): CopyResult {
+    return tracedSync('copySync', () => {
+      const atOnce = options === undefined ? this.#copyAtOnce(to, from, true) : undefined;
+      return atOnce ?? this.#checkWhole(this.#copySync([{ to, from }], options), from);
+    });
   }
 
   /** As {@link copyBatch}, but blocks the calling thread until it is done. */
-  copyBatchSync(items: readonly CopyPair[] | CopyItems): CopyResult {
-    return tracedSync('copyBatchSync', () => this.#copySync(items));
+  copyBatchSync(items: readonly CopyPair[] | CopyItems, options?: CopySyncOptions): CopyResult {
+    return tracedSync('copyBatchSync', () => this.#copySync(items, options));
   }
 
   /** Ends the threads once the calls in flight are done; new calls get ESHUTDOWN. Views stay valid. May be called again. */
@@ -241,117 +275,107 @@ export class CopyEngine implements AsyncDisposable {
     return this.close();
   }
 
-  /** Worker threads that {@link threads} comes to. */
-  get #workers(): number {
-    return this.#helps ? this.#threads - 1 : this.#threads;
-  }
-
-  /** The short way of one small item in the engine's memory; `undefined` if it must go the long way. */
-  #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, options?: CopyOptions): CopyResult | undefined {
-    const bytes = to?.byteLength;
-    if (this.#lifetime.isClosed || options !== undefined || !(bytes >= 0)) return undefined;
-    if (!this.#choice.isInline(bytes)) return undefined;
+  /** The short way of one small item; `undefined` if it must go the long way. */
+  #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, blocks: boolean): CopyResult | undefined {
+    if (this.#lifetime.isClosed || !ArrayBuffer.isView(to) || !ArrayBuffer.isView(from)) return undefined;
     const started = performance.now();
-    if (!checkPair(this.#rules, { to, from }, 0)) return undefined;
-    const overlap = to.byteOffset < from.byteOffset + bytes && from.byteOffset < to.byteOffset + bytes;
-    if (overlap || !this.#dispatcher.copyItem(to.byteOffset, from.byteOffset, bytes)) return undefined;
+    const bytes = to.byteLength;
+    if (bytes !== from.byteLength || bytes >= this.#minRangeBytes(blocks)) return undefined;
+    if (!this.#copyNow(to, from, bytes)) return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
-    this.#choice.record(bytes, true, this.#lifetime.inFlight === 0 ? wallNs : undefined);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }
 
   async #copy(items: readonly CopyPair[] | CopyItems, options: CopyOptions = {}): Promise<CopyResult> {
     this.#lifetime.checkOpen();
-    const { signal, helpLater } = checkOptions(options, COPY_OPTIONS);
-    const call = createCall(this.#rules, items);
-    if (signal?.aborted) {
-      refuseCall(call);
-      throw new CopyAbortError(resultOf(call), signal.reason);
-    }
-    return this.#run(call, signal, helpLater === true);
+    const started = performance.now();
+    const { signal, caller } = checkOptions(options, COPY_OPTIONS);
+    const given = takeItems(items, false);
+    return this.#lifetime.during(async () => {
+      const call = await inTurns(openCall(this.memory, this.#rules, given, started));
+      return this.#run(call, caller, signal);
+    });
   }
 
-  async #run(call: Call, signal: AbortSignal | undefined, helpsLater: boolean): Promise<CopyResult> {
-    const isInline = this.#isInline(call);
-    if (isInline) this.#copyInline(call);
-    else await this.#lifetime.during(() => this.#copyParallel(call, signal, helpsLater));
-    this.#record(call, isInline);
+  async #copyTrusted(items: CopyItems): Promise<CopyResult> {
+    return traced('copyBatch', () => {
+      this.#lifetime.checkOpen();
+      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), undefined, undefined));
+    });
+  }
+
+  async #run(call: Call, caller: CallerMode | undefined, signal: AbortSignal | undefined): Promise<CopyResult> {
+    if (signal?.aborted) refuseCall(call);
+    else await this.#copyCall(call, this.#helps(caller, false), signal);
     const result = resultOf(call);
     if (isCutShort(call)) throw new CopyAbortError(result, signal?.reason);
     return result;
   }
 
-  async #copyTrusted(items: CopyItems, helpsLater: boolean): Promise<CopyResult> {
-    return traced('copyBatch', () => {
-      this.#lifetime.checkOpen();
-      return this.#run(createTrustedCall(this.#rules, items), undefined, helpsLater);
+  async #copyCall(call: Call, helps: boolean, signal: AbortSignal | undefined): Promise<void> {
+    let batch: Batch | undefined;
+    const unsubscribe = this.#aborts.subscribe(signal, () => {
+      call.batch.tally.stopped = true;
+      if (batch) this.#dispatcher.stop(batch.tally);
     });
-  }
-
-  #copySync(items: readonly CopyPair[] | CopyItems): CopyResult {
-    this.#lifetime.checkOpen();
-    const call = createCall(this.#rules, items);
-    const isInline = this.#isInline(call) || this.#unparkSync() === 0;
-    if (isInline) {
-      this.#copyInline(call);
-    } else {
-      for (const batch of call.batches) this.#dispatcher.copySync(batch);
-      recopyHealthy(call, this.#dispatcher);
-      this.#parkTimer.refresh();
-    }
-    this.#record(call, isInline);
-    return resultOf(call);
-  }
-
-  #copyInline(call: Call): void {
-    for (const batch of call.batches) this.#dispatcher.copyInline(batch);
-    recopyHealthy(call, this.#dispatcher);
-  }
-
-  async #copyParallel(call: Call, signal: AbortSignal | undefined, helpsLater: boolean): Promise<void> {
-    const unsubscribe = this.#aborts.subscribe(signal, () => stopCall(call, this.#dispatcher));
     try {
-      if (this.#crew.attached < this.#workers) {
-        this.#crew.resize(this.#workers);
-        for (const batch of call.batches) ownItems(batch);
-        // Where threads can't be started this one copies.
-        await this.#crew.ready().catch(() => {});
+      for (;;) {
+        batch = await inTurns(nextBatch(call, batch));
+        if (!batch) return;
+        if (this.#isSmall(batch, false)) await inTurns(this.#dispatcher.copyInline(batch));
+        else await this.#dispatcher.copy(batch, helps);
       }
-      await Promise.all(call.batches.map((batch) => this.#dispatcher.copy(batch, helpsLater)));
     } finally {
       unsubscribe();
     }
-    recopyHealthy(call, this.#dispatcher);
   }
 
-  /** Whether a call is copied at once. Otherwise, where no worker serves, this thread copies it between turns. */
-  #isInline(call: Call): boolean {
-    return call.bytes === 0 || this.#choice.isInline(call.bytes);
+  #copySync(items: readonly CopyPair[] | CopyItems, options: CopySyncOptions = {}): CopyResult {
+    this.#lifetime.checkOpen();
+    const started = performance.now();
+    const { caller } = checkOptions(options, SYNC_OPTIONS);
+    const call = takeAll(openCall(this.memory, this.#rules, takeItems(items, true), started));
+    for (let batch = takeAll(nextBatch(call)); batch; batch = takeAll(nextBatch(call, batch))) {
+      if (this.#isSmall(batch, true)) takeAll(this.#dispatcher.copyInline(batch));
+      else this.#dispatcher.copySync(batch, this.#helps(caller, true));
+    }
+    this.#parkTimer.refresh();
+    return resultOf(call);
   }
 
-  /** Lets the choice learn from a call that had the engine to itself. */
-  #record(call: Call, wasInline: boolean): void {
-    const isAlone = this.#lifetime.inFlight === 0 && !call.batches.some(({ tally }) => tally.stopped);
-    this.#choice.record(call.bytes, wasInline, isAlone ? (performance.now() - call.started) * 1e6 : undefined);
+  /** Whether a batch is copied by the calling thread alone. Otherwise calls the workers back, and waits for none. */
+  #isSmall({ seen }: Batch, blocks: boolean): boolean {
+    if (seen.total === 0) return true;
+    const least = this.#minParallelBytes === 'auto' ? minParallelBytes(seen, blocks) : this.#minParallelBytes;
+    if (seen.total < least) return true;
+    if (this.#crew.attached < this.#threads) this.#crew.resize(this.#threads);
+    return false;
+  }
+
+  #minRangeBytes(blocks: boolean): number {
+    return this.#minParallelBytes === 'auto' ? minParallelBytes(RANGE, blocks) : this.#minParallelBytes;
+  }
+
+  #helps(asked: CallerMode | undefined, blocks: boolean): boolean {
+    const caller = asked ?? this.#caller;
+    return caller === 'auto' ? blocks : caller === 'helps';
+  }
+
+  /** @throws ErrnoError EHWPOISON if the one item of a call was not copied */
+  #checkWhole(result: CopyResult, { byteOffset, byteLength }: ArrayBufferView): CopyResult {
+    if (result.failed.length === 0) return result;
+    let pfn = Math.floor(byteOffset / PAGE_SIZE);
+    const last = Math.floor((byteOffset + byteLength - 1) / PAGE_SIZE);
+    while (pfn < last && !this.memory.isPoisoned(pfn * PAGE_SIZE, 1)) pfn++;
+    throw new ErrnoError(
+      'EHWPOISON',
+      `from: frame ${pfn} has a memory error; what else could be copied was, ${result.bytes} of ${byteLength} bytes`,
+    );
   }
 
   /** Lets the workers leave while there is nothing to do: their tasks would keep the process from ending. */
   #park(): void {
     if (this.#lifetime.inFlight === 0) this.#crew.resize(0);
-  }
-
-  /** Calls the workers back, and waits for a moment, without the event loop. Returns how many serve. */
-  #unparkSync(): number {
-    if (this.#crew.attached < this.#workers) {
-      this.#crew.resize(this.#workers);
-      // They may come too late for this call, and must leave again all the same.
-      this.#parkTimer.refresh();
-      const until = performance.now() + UNPARK_MS;
-      for (let index = 0; index < this.#workers; index++) {
-        Atomics.wait(this.#ring.words, workerState(index), DETACHED, Math.max(0, until - performance.now()));
-      }
-    }
-    return this.#crew.attached;
   }
 
   async #end(): Promise<void> {
@@ -360,6 +384,10 @@ export class CopyEngine implements AsyncDisposable {
     this.#outbox.close();
     this.memory.freeContig(this.#ringPfn);
   }
+}
+
+function yesOrNo(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw invalid(name, 'must be true or false', value);
 }
 
 function checkSignal(name: string, signal: unknown): void {

@@ -7,15 +7,15 @@ import { COPY_METHODS, type CopyMethod } from './batch/batch.js';
 export const SCHEDULES = ['static', 'dynamic'] as const;
 /** How threads share a batch: a list each that is fixed beforehand, or the next items from a shared cursor. */
 export type Schedule = (typeof SCHEDULES)[number];
-export const CALLER_MODES = ['waits', 'helps'] as const;
+export const CALLER_MODES = ['auto', 'waits', 'helps'] as const;
 /** Whether the calling thread copies too. */
 export type CallerMode = (typeof CALLER_MODES)[number];
 
 /** Options of `CopyEngine.create`. */
 export interface CreateOptions {
   /**
-   * Threads that copy a batch: 1 to 64, or `'auto'` for as many as the host can run at once. A caller that helps is
-   * one of them. Default: `'auto'`.
+   * Worker threads, 1 to 64; the calling thread is never counted. `'auto'`: one less than the host can run at once, 1 at
+   * least and 8 at most: a core is left to the event loop, more than 8 hardly gain, and each costs 8 MiB. Default: `'auto'`.
    */
   threads?: number | 'auto';
   /** Bytes of shared memory to allocate from (or a string such as `'2G'`), or a memory to use. Default: 1 GiB. */
@@ -23,14 +23,14 @@ export interface CreateOptions {
   /**
    * `'dynamic'`: threads claim the next items as they finish, so one that loses its core holds nobody up. `'static'`:
    * every thread has its own list from the start, as in the published driver; a large batch is planned 16,384 items at a
-   * time. A caller that helps takes what nobody has begun. Default: `'dynamic'`.
+   * time. The list of a thread that isn't there others take. Default: `'dynamic'`.
    */
   schedule?: Schedule;
   /**
-   * `'helps'`: the calling thread takes items too, for half a millisecond between turns of the event loop (a
-   * whole list at a time with `'static'`), so that a busy host is hardly worse than copying alone. `'waits'`: worker
-   * threads copy all but small calls and the event loop is free meanwhile, as in the published driver; waking them costs
-   * more, which pays from about 32 MiB on. Default: `'helps'`.
+   * `'waits'`: worker threads copy all but small calls, and the calling thread is free meanwhile, or sleeps if the call
+   * blocks. `'helps'`: the calling thread takes items too, in an asynchronous call for half a millisecond between turns of
+   * the event loop. `'auto'`: asynchronous calls wait, blocking ones help. While no worker thread is there, for they leave
+   * after 0.1 s without a call and take some 0.1 ms to come back, the calling thread copies in any case. Default: `'auto'`.
    */
   caller?: CallerMode;
   /**
@@ -39,8 +39,9 @@ export interface CreateOptions {
    */
   niceIncrement?: number;
   /**
-   * A batch of fewer bytes is copied by the calling thread, at once; `Infinity` for all. `'auto'`: always under 2 MiB,
-   * never over 32 MiB, and in between whichever way calls of that size were faster lately. Default: `'auto'`.
+   * A call of fewer bytes is copied by the calling thread, at once; `Infinity` for all. `'auto'`: 1 MiB of an asynchronous
+   * call, which bounds a turn of the event loop; of a blocking one 32 MiB, or 8 MiB if its items are smaller than 64 KiB in
+   * the mean, neighbours counted as one. Default: `'auto'`.
    */
   minParallelBytes?: number | string;
   /**
@@ -81,7 +82,7 @@ export function completeOptions(options: CreateOptions = {}): EngineOptions {
   return {
     threads: checkThreads(threads ?? 'auto'),
     schedule: schedule ?? 'dynamic',
-    caller: caller ?? 'helps',
+    caller: caller ?? 'auto',
     niceIncrement: niceIncrement ?? 0,
     minParallelBytes:
       typeof minParallelBytes === 'string' ? sizeOrAuto(minParallelBytes) : (minParallelBytes ?? 'auto'),

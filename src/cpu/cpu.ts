@@ -129,20 +129,24 @@ export class Cpu {
 
   /** Stores the lowest byte of `value`. @throws as {@link load8}. */
   store8(address: number, value: number): void {
+    // Here and below before the translation: a conversion may run code that polls, and answers for that translation too.
+    const number = +value;
     const frame = this.#translate(address, 1, true);
-    this.#bytes[frame * PAGE_SIZE + (address & OFFSET)] = value;
+    this.#bytes[frame * PAGE_SIZE + (address & OFFSET)] = number;
   }
 
   /** Stores the lowest 2 bytes of `value`. @throws as {@link load16} and {@link store8}. */
   store16(address: number, value: number): void {
+    const number = +value;
     const frame = this.#translate(address, 2, true);
-    this.#halves[frame * (PAGE_SIZE / 2) + ((address & OFFSET) >> 1)] = value;
+    this.#halves[frame * (PAGE_SIZE / 2) + ((address & OFFSET) >> 1)] = number;
   }
 
   /** Stores the lowest 4 bytes of `value`. @throws as {@link load32} and {@link store8}. */
   store32(address: number, value: number): void {
+    const number = +value;
     const frame = this.#translate(address, 4, true);
-    this.#ints[frame * (PAGE_SIZE / 4) + ((address & OFFSET) >> 2)] = value;
+    this.#ints[frame * (PAGE_SIZE / 4) + ((address & OFFSET) >> 2)] = number;
   }
 
   /**
@@ -178,9 +182,10 @@ export class Cpu {
    */
   idle(ms: number): void {
     this.#checkRuns();
+    // Before it leaves: a conversion may run code that accesses memory.
+    const until = performance.now() + +ms;
     this.#leave();
-    const until = performance.now() + ms;
-    for (let left = ms; left > 0 && !this.stopRequested; left = until - performance.now()) {
+    for (let left = until - performance.now(); left > 0 && !this.stopRequested; left = until - performance.now()) {
       // First the bell, then the word that it announces: a stop in between has rung it, and the wait returns at once.
       const bell = Atomics.load(this.#words, this.#base + BELL);
       if (!this.stopRequested) Atomics.wait(this.#words, this.#base + BELL, bell, left);
@@ -195,8 +200,8 @@ export class Cpu {
    * @internal
    */
   end(): void {
-    this.#hasEnded = true;
     this.#leave();
+    this.#hasEnded = true;
     flushAll(this.#tlb);
   }
 
@@ -277,6 +282,8 @@ export class Cpu {
 
   /** Looks at everything that the bell may have announced. */
   #answerInterrupts(): void {
+    // From then on they are for the next program on this CPU, which has a TLB of its own.
+    if (this.#hasEnded) return;
     const words = this.#words;
     const base = this.#base;
     // First the bell, then the rest: what comes later rings it again.

@@ -1,4 +1,5 @@
 import { MAX_PAGE_ORDER, type Order, type Pfn } from '../units.js';
+import { FreeRuns } from './free-runs.js';
 import { NO_PAGE, type PageMetadata, PG } from './page-metadata.js';
 import type { PoisonMap } from './poison-map.js';
 
@@ -14,6 +15,7 @@ export class BuddyAllocator {
   readonly #page: PageMetadata;
   readonly #poison: PoisonMap;
   readonly #head = new Int32Array(MAX_PAGE_ORDER + 1).fill(NO_PAGE);
+  readonly #runs: FreeRuns;
   #freePages = 0;
 
   /** An allocator of the frames from `start` up to, not including, `end`, all of them free. */
@@ -22,6 +24,7 @@ export class BuddyAllocator {
     this.#poison = poison;
     this.start = start;
     this.end = end;
+    this.#runs = new FreeRuns(page, start, end);
     // From the top down, so that the lowest block is first on its list and fresh allocations ascend.
     const block = 1 << MAX_PAGE_ORDER;
     const wholeBlocksEnd = end - (end % block);
@@ -55,7 +58,7 @@ export class BuddyAllocator {
 
   /** Takes the first `pages` frames in a row off the free lists; `undefined` if no run is that long. */
   takeContig(pages: number): Pfn | undefined {
-    const first = this.#findRun(pages);
+    const first = this.#runs.find(pages);
     if (first === undefined) return undefined;
     let pfn: number = first;
     while (pfn < first + pages) {
@@ -63,6 +66,7 @@ export class BuddyAllocator {
       this.#unlink(pfn, order);
       pfn += 1 << order;
     }
+    this.#runs.take(first, pages);
     this.freeRange(first + pages, pfn - first - pages);
     return first;
   }
@@ -116,28 +120,6 @@ export class BuddyAllocator {
     return (Atomics.load(this.#page.flags, pfn) & PG.buddy) !== 0 && this.#page.order[pfn] === order;
   }
 
-  #findRun(pages: number): Pfn | undefined {
-    let first = this.start;
-    let pfn = this.start;
-    while (pfn < this.end) {
-      const flags = Atomics.load(this.#page.flags, pfn);
-      if (flags & PG.buddy) {
-        pfn += 1 << this.#page.order[pfn];
-        if (pfn - first >= pages) return first as Pfn;
-        continue;
-      }
-      pfn += this.#allocatedPages(pfn, flags);
-      first = pfn;
-    }
-    return undefined;
-  }
-
-  #allocatedPages(pfn: number, flags: number): number {
-    if (flags & PG.contig) return this.#page.next[pfn];
-    if (flags & PG.head) return 1 << this.#page.order[pfn];
-    return 1; // a poisoned frame, which belongs to nobody
-  }
-
   #link(pfn: number, order: number): void {
     const { flags, next, prev } = this.#page;
     const first = this.#head[order];
@@ -148,6 +130,7 @@ export class BuddyAllocator {
     this.#page.order[pfn] = order;
     Atomics.or(flags, pfn, PG.buddy);
     this.#freePages += 1 << order;
+    this.#runs.change(pfn);
   }
 
   #unlink(pfn: number, order: number): void {
@@ -159,5 +142,6 @@ export class BuddyAllocator {
     else this.#head[order] = after;
     Atomics.and(flags, pfn, ~PG.buddy);
     this.#freePages -= 1 << order;
+    this.#runs.change(pfn);
   }
 }

@@ -323,6 +323,17 @@ export class PhysicalMemory {
     return RESERVED_BYTES;
   }
 
+  /** Whether all `bytes` from `address` on are in nodes, none of them between two. @internal */
+  holds(address: number, bytes: number): boolean {
+    const end = address + bytes;
+    for (let at = address; at < end; ) {
+      const node = this.nodes.find(({ startPfn, endPfn }) => at >= startPfn * PAGE_SIZE && at < endPfn * PAGE_SIZE);
+      if (!node) return false;
+      at = node.endPfn * PAGE_SIZE;
+    }
+    return true;
+  }
+
   /** Poisoned frames. */
   get poisonedFrames(): number {
     return this.#poison.count;
@@ -381,6 +392,7 @@ export class PhysicalMemory {
 
   /** Gives what the node's lists of freed folios keep back to its buddy allocator. */
   #drain(node: NodeId): void {
+    if (this.#pcp[node].pages === 0) return;
     const allocator = this.#allocators[node];
     this.#pcp[node].drain((pfn, pages) => allocator.freeRange(pfn, pages));
   }

@@ -38,7 +38,7 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
     bytes: items.bytes.subarray(0, count),
   };
   try {
-    const slow = migrator.copyFolios(batch, errnos, migration.batchesInFlight > 1);
+    const slow = migrator.copyFolios(batch, errnos);
     if (slow) await slow;
   } catch (error) {
     errnos.fill(giveUp(migration, error), 0, count);

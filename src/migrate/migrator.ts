@@ -21,7 +21,6 @@ export interface Migrator {
    *
    * @param items physical addresses and sizes in bytes; not to be kept
    * @param errnos where the outcome of each is to be put, 0 to 255; all 0 before, which says that it was copied
-   * @param overlaps whether the calling thread has other batches to work on meanwhile
    */
-  copyFolios(items: CopyItems, errnos: Uint8Array, overlaps: boolean): void | Promise<void>;
+  copyFolios(items: CopyItems, errnos: Uint8Array): void | Promise<void>;
 }

@@ -21,10 +21,10 @@ export function createMtcopyMigrator(engine: CopyEngine): Migrator {
     copyFolio(to, from, bytes) {
       if (bytes < MTCOPY_MIN_PARALLEL_BYTES) return copyOne(to, from, bytes) ? 0 : ERRNO.EHWPOISON;
       const item = { to: Uint32Array.of(to), from: Uint32Array.of(from), bytes: Uint32Array.of(bytes) };
-      return copyTrusted(engine, item, false).then(({ failed: [failed] }) => (failed ? ERRNO[failed.code] : 0));
+      return copyTrusted(engine, item).then(({ failed: [failed] }) => (failed ? ERRNO[failed.code] : 0));
     },
-    async copyFolios(items, errnos, overlaps) {
-      const { failed } = await copyTrusted(engine, items, overlaps);
+    async copyFolios(items, errnos) {
+      const { failed } = await copyTrusted(engine, items);
       for (const { index, code } of failed) errnos[index] = ERRNO[code];
     },
   };

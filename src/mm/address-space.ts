@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { anything, type Checks, checkOptions, wholeNumber } from '../check.js';
 import { createPageTable, type PageTable, PTRS_PER_PTE, VPN_LIMIT } from '../cpu/page-table.js';
-import { PRESENT } from '../cpu/pte.js';
+import { PRESENT, WRITE } from '../cpu/pte.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { Folio } from '../memory/folio.js';
 import { compoundHead } from '../memory/page-metadata.js';
@@ -15,6 +14,7 @@ import { FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
 import type { Vma } from './mapping.js';
 import { createSharedCache, mappableSize, openFileCache, releaseCache } from './page-cache.js';
 import { entryAt, frameAt, isPmdMapped } from './page-entries.js';
+import { onceAnswered } from './tlb-flush.js';
 import { zapRange } from './zap.js';
 
 /** Options of {@link AddressSpace.mmap}. */
@@ -73,8 +73,8 @@ export class AddressSpace {
   readonly #manager: MemoryManager;
   /** By their first page. */
   readonly #vmas: Vma[] = [];
-  /** Forks under way that have CPUs' right to store taken away. */
-  #forks = 0;
+  /** Forks that have taken CPUs' right to store away, until no CPU can store by an old translation any more. */
+  readonly #forks = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -164,7 +164,9 @@ export class AddressSpace {
    *
    * @returns the area in `child`
    * @throws ErrnoError EINVAL for an area of another address space, or one that isn't mapped any more; EEXIST if `child` has
-   * something at these addresses; ESRCH if one of them is closed. UnresponsiveCpuError if a CPU doesn't answer.
+   * something at these addresses; ESRCH if one of them is closed. UnresponsiveCpuError if a CPU doesn't answer: the child has
+   * the area all the same, and what that CPU stores to it until it answers. Stores of others to this side's private pages
+   * wait for that, or fail likewise.
    */
   async fork(area: Area, child: AddressSpace): Promise<Area> {
     this.#checkOpen();
@@ -190,12 +192,16 @@ export class AddressSpace {
         pgoff: vma.pgoff + Math.max(0, first - vma.start),
       });
     }
-    this.#forks++;
+    const fork = copyPageRange(this.#manager, this.table, child.#overlapping(first, end));
+    this.#forks.add(fork);
+    const forget = () => this.#forks.delete(fork);
     try {
-      await copyPageRange(this.#manager, this.table, child.#overlapping(first, end));
-    } finally {
-      this.#forks--;
+      await fork;
+    } catch (error) {
+      onceAnswered(error, forget);
+      throw error;
     }
+    forget();
     return new Area(child, area.address, area.length, area.folioSize);
   }
 
@@ -263,12 +269,17 @@ export class AddressSpace {
     return vma && vma.start <= vpn ? vma : undefined;
   }
 
-  /** Handles a page fault of a CPU; see {@link handleMmFault}. @internal */
+  /** Handles a page fault of a CPU; see {@link handleMmFault}. @throws UnresponsiveCpuError @internal */
   async fault(vpn: Vpn, isStore: boolean): Promise<number> {
     // A copy that is made while another CPU may still store by its old translation could miss that store.
-    while (isStore && this.#forks > 0) await sleep(1);
+    while (isStore && this.#isProtected(vpn)) for (const fork of this.#forks) await fork;
     const vma = this.findVma(vpn);
     return vma ? handleMmFault(this.#manager, vma, vpn, isStore) : ERRNO.EFAULT;
+  }
+
+  /** Whether a fork may be what keeps CPUs from storing to a page. */
+  #isProtected(vpn: Vpn): boolean {
+    return this.#forks.size > 0 && (entryAt(this.table, vpn) & (PRESENT | WRITE)) === PRESENT;
   }
 
   #checkOpen(): void {

@@ -30,6 +30,7 @@ import { Lifetime } from '../threads/lifetime.js';
 import { ThreadPool } from '../threads/pool.js';
 import type { Vpn } from '../units.js';
 import { AddressSpace } from './address-space.js';
+import { UnresponsiveCpuError } from './tlb-flush.js';
 
 /** An idle thread is kept this long, in milliseconds, for the next program. */
 const IDLE_THREAD_MS = 1000;
@@ -241,9 +242,7 @@ export class Cpus {
     // is handled once; the CPU waits for NO_FAULT.
     if (Atomics.compareExchange(words, base + FAULT_STATE, FAULT_RAISED, FAULT_TAKEN) !== FAULT_RAISED) return;
     const running = this.#running[cpu] as { mm: AddressSpace };
-    const errno = await running.mm
-      .fault(words[base + FAULT_VPN] as Vpn, words[base + FAULT_IS_STORE] === 1)
-      .catch(() => ERRNO.EIO);
+    const errno = await faultOf(running.mm, words[base + FAULT_VPN] as Vpn, words[base + FAULT_IS_STORE] === 1);
     // Another program may run there by now, if this one's thread ended.
     if (this.#running[cpu] !== running) return;
     words[base + FAULT_RESULT] = errno;
@@ -256,5 +255,16 @@ export class Cpus {
     // After whatever the handler is to see: it reads the bell first.
     Atomics.add(this.#words, FAULT_BELL, 1);
     Atomics.notify(this.#words, FAULT_BELL);
+  }
+}
+
+/** Handles a fault, however long another CPU takes to let it. Returns 0 for the CPU to walk again, or an errno. */
+async function faultOf(mm: AddressSpace, vpn: Vpn, isStore: boolean): Promise<number> {
+  try {
+    return await mm.fault(vpn, isStore);
+  } catch (error) {
+    if (!(error instanceof UnresponsiveCpuError)) return ERRNO.EIO;
+    await error.answered;
+    return 0;
   }
 }

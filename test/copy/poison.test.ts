@@ -54,8 +54,14 @@ describe.each(cases)('$schedule, $caller, $method, parallel from $minParallelByt
     fillRandom(from, 2);
     // A folio that every thread has a chunk of.
     engine.memory.poison(pfnOf(from, MiB - 1));
-    for (const run of [() => engine.copy(to, from), () => engine.copySync(to, from)]) {
+    const pair = { to, from };
+    for (const run of [() => engine.copyBatch([pair]), () => engine.copyBatchSync([pair])]) {
       expect(await run()).toMatchObject({ bytes: 0, items: 0, failed: [failure(0)] });
+    }
+    // A call of one item fails with it: bytes that are not there are no result.
+    for (const run of [() => engine.copy(to, from), () => engine.copySync(to, from)]) {
+      const message = expect.stringMatching(`frame ${pfnOf(from, MiB - 1)} has a memory error.* 0 of ${MiB} bytes`);
+      expect(await errorOf(run)).toMatchObject({ name: 'ErrnoError', code: 'EHWPOISON', message });
     }
     // The byte before the bad frame.
     const length = MiB - PAGE_SIZE;

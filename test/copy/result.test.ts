@@ -32,7 +32,8 @@ describe('the result', () => {
       const result = call % 2 ? engine.copyBatchSync(pairs) : await engine.copyBatch(pairs);
       expect(result).toMatchObject({ bytes: 24 * MiB, items: 24, failed: [] });
       expect(result.threads).toBeGreaterThanOrEqual(1);
-      expect(result.threads).toBeLessThanOrEqual(3);
+      // A caller that helps is one more than the workers.
+      expect(result.threads).toBeLessThanOrEqual(manner.caller === 'helps' ? 4 : 3);
       expect(Number.isInteger(result.wallNs) && result.wallNs > 0).toBe(true);
       expect(Number.isInteger(result.workerNs)).toBe(true);
       if (manner.caller === 'waits') expect(result.workerNs).toBeGreaterThan(0);
@@ -40,11 +41,13 @@ describe('the result', () => {
       workerNs += result.workerNs;
     }
     expect(workerNs).toBeGreaterThan(0);
-    // Lists that are fixed beforehand have an owner each, where the caller takes none of them.
-    if (manner.schedule === 'static' && manner.caller === 'waits') {
-      const counts = [];
-      for (let i = 0; i < 5; i++) counts.push((await engine.copyBatch(pairs)).threads);
-      expect(Math.max(...counts)).toBe(3);
+    // Lists that are fixed beforehand have an owner each.
+    if (manner.schedule === 'static') {
+      const lists = manner.caller === 'helps' ? 4 : 3;
+      for (let took = 0; took < lists; ) {
+        took = (await engine.copyBatch(pairs)).threads;
+        expect(took).toBeLessThanOrEqual(lists);
+      }
     }
   });
 
@@ -52,13 +55,18 @@ describe('the result', () => {
     const options = { schedule: 'static', caller: 'waits', memory: '16M', minParallelBytes: 0 } as const;
     await using engine = await CopyEngine.create({ ...options, threads: 1 });
     const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
+    let before = 1;
     for (const threads of [1, 4, 2, 3]) {
       engine.threads = threads;
       expect(engine.threads).toBe(threads);
-      // A thread that comes late from one job may take two lists of the next, so not every copy has them all.
-      const counts = [];
-      for (let i = 0; i < 5; i++) counts.push((await engine.copy(to, from)).threads);
-      expect(Math.max(...counts)).toBe(threads);
+      // Those that are new join when they have started, and who comes late from one job may find no list of the next left: at
+      // last there is a copy that all of them had a part in, and before none that more had.
+      let took = 0;
+      while (took < threads) {
+        took = (await engine.copy(to, from)).threads;
+        expect(took).toBeLessThanOrEqual(Math.max(threads, before));
+      }
+      before = threads;
     }
     engine.threads = 'auto';
     expect(engine.threads).toBeGreaterThanOrEqual(1);

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BuddyAllocator } from '#src/memory/buddy-allocator.js';
 import { createPageMetadata, PG } from '#src/memory/page-metadata.js';
+import { PhysicalMemory } from '#src/memory/physical-memory.js';
 import { PoisonMap } from '#src/memory/poison-map.js';
+import { seededRandom } from '#src/random.js';
 import type { Order, Pfn } from '#src/units.js';
 
 const START = 1024;
@@ -19,17 +21,16 @@ class Model {
   readonly live: Block[] = [];
   readonly end: number;
   readonly #page;
+  readonly #poison;
   readonly #free: Uint8Array;
+  readonly #poisoned = new Set<number>();
 
   constructor(pages: number) {
     this.end = START + pages;
     this.#page = createPageMetadata(this.end);
-    const poison = new PoisonMap(
-      new SharedArrayBuffer(PoisonMap.BITS_OFFSET + Math.ceil(this.end / 32) * 4),
-      0,
-      this.end,
-    );
-    this.allocator = new BuddyAllocator(this.#page, poison, START, this.end);
+    const bits = new SharedArrayBuffer(PoisonMap.BITS_OFFSET + Math.ceil(this.end / 32) * 4);
+    this.#poison = new PoisonMap(bits, 0, this.end);
+    this.allocator = new BuddyAllocator(this.#page, this.#poison, START, this.end);
     this.#free = new Uint8Array(this.end).fill(1, START);
   }
 
@@ -57,6 +58,25 @@ class Model {
     this.#page.flags[block.first] = 0;
     this.allocator.freeRange(block.first, block.pages);
     this.#free.fill(1, block.first, block.first + block.pages);
+    for (const pfn of this.#poisoned) this.#free[pfn] = 0;
+  }
+
+  poison(choice: number): void {
+    const pfn = (START + (choice % (this.end - START))) as Pfn;
+    if (!this.#poison.set(pfn)) return;
+    expect(this.allocator.takeFrame(pfn)).toBe(this.#free[pfn] === 1);
+    this.#free[pfn] = 0;
+    this.#poisoned.add(pfn);
+  }
+
+  /** Once nothing is allocated. */
+  unpoison(): void {
+    for (const pfn of this.#poisoned) {
+      this.#poison.clear(pfn);
+      this.allocator.freeRange(pfn, 1);
+      this.#free[pfn] = 1;
+    }
+    this.#poisoned.clear();
   }
 
   check(): void {
@@ -108,11 +128,13 @@ class Model {
 /** Whole 4 MiB blocks, and sizes that are not multiples of it. */
 const nodePages = fc.oneof(fc.constantFrom(1024, 2048, 3072), fc.integer({ min: 1, max: 3500 }));
 const orders = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 10 })).map((order) => order as Order);
+const contigs = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 2500 }));
 const operations = fc.array(
   fc.oneof(
-    fc.record({ take: orders }),
-    fc.record({ contig: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 2500 })) }),
-    fc.record({ free: fc.nat() }),
+    { arbitrary: fc.record({ take: orders }), weight: 6 },
+    { arbitrary: fc.record({ contig: contigs }), weight: 6 },
+    { arbitrary: fc.record({ free: fc.nat() }), weight: 6 },
+    { arbitrary: fc.record({ poison: fc.nat() }), weight: 1 },
   ),
   { maxLength: 120, size: 'max' },
 );
@@ -127,10 +149,13 @@ describe('buddy allocator', () => {
         for (const operation of list) {
           if ('take' in operation) model.take(operation.take);
           else if ('contig' in operation) model.takeContig(operation.contig);
+          else if ('poison' in operation) model.poison(operation.poison);
           else model.free(operation.free);
           model.check();
         }
         while (model.live.length > 0) model.free(choices.next().value ?? 0);
+        model.check();
+        model.unpoison();
         model.check();
         expect(model.allocator.freePages).toBe(pages);
         expect(ORDERS.map((order) => model.allocator.freeBlocks(order))).toEqual(boot);
@@ -159,5 +184,59 @@ describe('buddy allocator', () => {
     expect(model.allocator.freePages).toBe(512);
     expect(model.allocator.freeBlocks(0 as Order)).toBe(512);
     expect(model.allocator.take(1 as Order)).toBeUndefined();
+  });
+});
+
+/** How often `run` reads shared memory by Atomics: every look at a frame is such a read. */
+function looks(run: () => void): number {
+  const { load } = Atomics;
+  let count = 0;
+  Atomics.load = ((array: Int32Array, index: number) => {
+    count++;
+    return load(array, index);
+  }) as typeof load;
+  try {
+    run();
+  } finally {
+    Atomics.load = load;
+  }
+  return count;
+}
+
+describe('ranges in a row', () => {
+  /** What a search may look at: the frames of the 4 MiB where it ends, and of those that were changed since the last. */
+  const BLOCK = 1024;
+  /** Splitting and merging blocks looks at some more. */
+  const REST = 64;
+
+  it('are found without a look at what was allocated before', () => {
+    const memory = PhysicalMemory.create({ nodes: ['128M'] });
+    const most = Math.max(...Array.from({ length: 9000 }, () => looks(() => memory.allocContig(3))));
+    expect(most).toBeLessThan(BLOCK + REST);
+  });
+
+  it('are found past the holes that many small ones leave', () => {
+    const memory = PhysicalMemory.create({ nodes: ['128M'] });
+    const live = Array.from({ length: 9000 }, () => memory.allocContig(3));
+    const random = seededRandom(1);
+    const round = () => {
+      memory.freeContig(live.splice(Math.floor(random() * live.length), 1)[0]);
+      memory.allocContig(2);
+      memory.allocContig(5);
+    };
+    const most = Math.max(...Array.from({ length: 800 }, () => looks(round)));
+    // Twice the 4 MiB where one was freed, and those in which the second search ends.
+    expect(most).toBeLessThan(3 * BLOCK + REST);
+  });
+
+  it('that fill many blocks cost a look or two at each', () => {
+    const memory = PhysicalMemory.create({ nodes: ['512M'] });
+    memory.allocContig(1);
+    const round = () => {
+      const ranges = [120 * BLOCK, 1000].map((pages) => memory.allocContig(pages));
+      for (const pfn of ranges) memory.freeContig(pfn);
+    };
+    const most = Math.max(...Array.from({ length: 100 }, () => looks(round)));
+    expect(most).toBeLessThan(4 * 120 + 3 * BLOCK + REST);
   });
 });

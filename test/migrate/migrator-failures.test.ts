@@ -125,11 +125,10 @@ describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, is
 
 describe('a thread of mtcopy that is killed in the middle of a migration', () => {
   it.each(FLOWS)(
-    '%s: loses nothing, and nothing stays isolated',
+    '%s: loses nothing, not even the try: the calling thread copies what it left',
     async (flow) => {
       using workers = watchWorkers();
       await using machine = await Machine.boot({ nodes: ['64M', '64M'], cpus: 0, flow });
-      // An engine in which a killed thread's work is lost more often than not: nobody takes its share over.
       await using engine = await CopyEngine.create({
         memory: machine.memory,
         threads: 2,
@@ -138,27 +137,13 @@ describe('a thread of mtcopy that is killed in the middle of a migration', () =>
         method: 'typed-array',
         minParallelBytes: 0,
       });
-      const mtcopy = createMtcopyMigrator(engine);
-      let lost = 0;
-      const migrator: Migrator = {
-        name: 'mtcopy',
-        async copyFolio(...args) {
-          const errno = await mtcopy.copyFolio(...args);
-          if (errno === ERRNO.EAGAIN) lost++;
-          return errno;
-        },
-        async copyFolios(items, errnos, overlaps) {
-          await mtcopy.copyFolios(items, errnos, overlaps);
-          lost += errnos.subarray(0, items.to.length).filter((errno) => errno === ERRNO.EAGAIN).length;
-        },
-      };
+      const migrator = createMtcopyMigrator(engine);
       const mm = machine.createAddressSpace();
       const area = mm.mmap({ length: '24M', folioSize: '2M', populate: true });
       const bytes = await filled(area);
       let killed = 0;
-      const sum = { succeeded: 0, failed: 0, retries: 0 };
-      let round = 0;
-      for (; round < 40 || (round < 300 && lost === 0 && flow !== 'serial'); round++) {
+      const rounds = 40;
+      for (let round = 0; round < rounds; round++) {
         const node = (round + 1) % 2;
         const moving = machine.movePages(mm, area.folios(), { node, batchUnit: 'folios', migrator });
         // At once, or a little into the copy.
@@ -168,21 +153,15 @@ describe('a thread of mtcopy that is killed in the middle of a migration', () =>
         const ends = victims.map((victim) => victim.terminate());
         const { status, stats } = await moving;
         await Promise.all(ends);
-        for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += stats[name];
-        const nodes = Array.from((await machine.movePages(mm, area.folios())).status);
-        expect(Array.from(status, (is) => (is < 0 ? 1 - node : is))).toEqual(nodes);
-        expect(stats.succeeded + stats.failed).toBeLessThanOrEqual(area.length / 4096);
+        expect(new Set(status)).toEqual(new Set([node]));
+        expect(stats).toMatchObject({ succeeded: area.length / 4096, failed: 0, retries: 0 });
         expectAtRest(area);
         if (round % 8 === 7) await expectBytes(area, bytes);
       }
-      // With folio by folio a thread is seldom hit in the middle of one.
-      if (flow !== 'serial') expect(lost).toBeGreaterThan(0);
       await expectBytes(area, bytes);
       await mm.close();
       expect(freePages(machine)).toEqual([16384, 16384]);
-      console.info(
-        `${flow}: ${killed} threads killed during ${round} migrations, ${lost} copies lost: ${sum.succeeded} pages moved, ${sum.failed} did not, ${sum.retries} retries`,
-      );
+      console.info(`${flow}: ${killed} threads killed during ${rounds} migrations`);
     },
     120_000,
   );

@@ -171,7 +171,7 @@ it('an engine whose threads die when no more can be started copies without them,
     await engine.close();
     console.log(JSON.stringify(seen));`;
   const alone = [0, 0, 0];
-  expect(await run(code)).toEqual({ status: 0, seen: [alone, alone, alone, [0, 0, 4]] });
+  expect(await run(code)).toEqual({ status: 0, seen: [alone, alone, alone, [0, 0, 5]] });
 });
 
 it('a program whose CPU has no thread does not run later, on the thread of another', async () => {

@@ -1,12 +1,13 @@
+import type { Steps } from '../../steps.js';
 import { KiB, MiB } from '../../units.js';
 import type { Batch } from './batch.js';
 import { type PlanTarget, planDynamic, planStatic } from './plan.js';
 import { gainsFromOrder, HEAD_ITEMS, orderBySource } from './source-order.js';
 
-/** Bounds of a dynamic unit, in bytes, and how many of them a thread gets if the batch is large enough. */
+/** Bounds of a dynamic unit, in bytes, and how many of them a participant gets if the batch is large enough. */
 const MIN_UNIT_BYTES = 64 * KiB;
 const MAX_UNIT_BYTES = MiB;
-const UNITS_A_THREAD = 16;
+const UNITS_A_PARTICIPANT = 16;
 
 /** Where a job is written. */
 export interface JobTarget extends PlanTarget {
@@ -28,23 +29,27 @@ export interface JobPlan {
 
 /** Cuts a batch into jobs, as large as their targets have room for. */
 export interface Cutter {
-  /** Writes the job that begins at place `first`, for `threads` threads. */
-  cut(target: JobTarget, first: number, threads: number): JobPlan;
+  /** What must be done before the job that begins at place `first` can be cut. */
+  prepare(first: number): Steps<void>;
+  /** Writes that job, for so many participants. */
+  cut(target: JobTarget, first: number, participants: number): JobPlan;
   /** The item at each place of the jobs to come; `undefined` where they are the same. */
   readonly itemAt: Uint32Array | undefined;
 }
 
 /** The cutter of a batch, for a static schedule or a dynamic one. */
 export function createCutter(batch: Batch, isStatic: boolean): Cutter {
-  if (isStatic) return { cut: (target, first, threads) => cutLists(batch, target, first, threads), itemAt: undefined };
-  const isOrdered = gainsFromOrder(batch);
+  const isOrdered = !isStatic && gainsFromOrder(batch);
   let itemAt: Uint32Array | undefined;
   return {
-    cut(target, first, threads) {
+    *prepare(first) {
+      if (isOrdered && first > 0) itemAt ??= yield* orderBySource(batch);
+    },
+    cut(target, first, participants) {
+      if (isStatic) return cutLists(batch, target, first, participants);
       // The first job is copied as it is: it hides what the order of the others costs.
-      if (isOrdered && first === 0) return cutClaims(batch, target, 0, HEAD_ITEMS, threads);
-      if (isOrdered) itemAt ??= orderBySource(batch);
-      return cutClaims(batch, target, first, batch.bytes.length, threads, itemAt);
+      const end = isOrdered && first === 0 ? HEAD_ITEMS : batch.bytes.length;
+      return cutClaims(batch, target, first, end, participants, itemAt);
     },
     get itemAt() {
       return itemAt;
@@ -52,24 +57,26 @@ export function createCutter(batch: Batch, isStatic: boolean): Cutter {
   };
 }
 
-/** A list a thread. */
-function cutLists(batch: Batch, target: JobTarget, first: number, threads: number): JobPlan {
+/** A list a participant. */
+function cutLists(batch: Batch, target: JobTarget, first: number, participants: number): JobPlan {
   const next = Math.min(first + target.source.length, batch.bytes.length);
-  const count = planStatic(target, target.lists, batch, first, next, threads);
-  return { units: threads, perUnit: 0, count, next, itemAt: undefined };
+  const count = planStatic(target, target.lists, batch, first, next, participants);
+  return { units: participants, perUnit: 0, count, next, itemAt: undefined };
 }
 
-/** Units for threads to claim. */
+/** Units to claim. */
 function cutClaims(
   batch: Batch,
   target: JobTarget,
   first: number,
   end: number,
-  threads: number,
+  participants: number,
   itemAt?: Uint32Array,
 ): JobPlan {
-  const share = batch.seen.total / (threads * UNITS_A_THREAD);
-  const unitBytes = Math.min(Math.max(share, MIN_UNIT_BYTES), MAX_UNIT_BYTES);
+  const share = batch.seen.total / (participants * UNITS_A_PARTICIPANT);
+  // One item may be all there is, and its pieces must have room.
+  const least = Math.max(MIN_UNIT_BYTES, (2 * batch.seen.total) / target.source.length);
+  const unitBytes = Math.max(Math.min(share, MAX_UNIT_BYTES), least);
   const piece = Math.ceil(unitBytes / MIN_UNIT_BYTES) * MIN_UNIT_BYTES;
   const { used, next, bytes } = planDynamic(target, batch, first, end, piece, itemAt);
   const perUnit = Math.max(1, Math.floor((piece * used) / Math.max(bytes, 1)));

@@ -13,6 +13,13 @@ export interface CopyItems {
   readonly bytes: Uint32Array;
 }
 
+/** {@link CopyItems} on a line of addresses that may be longer than 32 bits can tell. */
+export interface Ranges {
+  readonly to: Uint32Array | Float64Array;
+  readonly from: Uint32Array | Float64Array;
+  readonly bytes: Uint32Array | Float64Array;
+}
+
 /** Room for `count` items. */
 export function createCopyItems(count: number): CopyItems {
   return { to: new Uint32Array(count), from: new Uint32Array(count), bytes: new Uint32Array(count) };

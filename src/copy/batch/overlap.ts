@@ -1,74 +1,25 @@
 import { ErrnoError } from '../../errno.js';
-import { PAGE_SHIFT } from '../../units.js';
-import type { CopyItems } from './items.js';
+import type { Steps } from '../../steps.js';
+import { PAGE_SIZE } from '../../units.js';
+import type { Ranges } from './items.js';
+import { sortByStart } from './sort-ranges.js';
+import type { Survey } from './survey.js';
 
-/** Ranges that a batch writes (`to`) and reads (`from`): entry `i` of each is item `i`'s. Addresses may be any numbers. */
-export interface Ranges {
-  readonly to: ArrayLike<number>;
-  readonly from: ArrayLike<number>;
-  readonly bytes: ArrayLike<number>;
-}
-
-/** What one pass over a batch tells of it. Items of 0 bytes count for nothing. */
-export interface Survey {
-  /** Bytes of all items. */
-  readonly total: number;
-  /** Lowest byte written; Infinity if there is none. */
-  readonly toLow: number;
-  /** One past the highest byte written. */
-  readonly toHigh: number;
-  /** Lowest byte read; Infinity if there is none. */
-  readonly fromLow: number;
-  /** One past the highest byte read. */
-  readonly fromHigh: number;
-  /** Whether every destination is beyond those before it. */
-  readonly ascending: boolean;
-  /** Whether every source is beyond those before it. */
-  readonly readsAscend: boolean;
-}
-
-/** Looks at a batch once. */
-export function survey({ to, from, bytes }: Ranges): Survey {
-  let total = 0;
-  let toLow = Number.POSITIVE_INFINITY;
-  let toHigh = 0;
-  let fromLow = Number.POSITIVE_INFINITY;
-  let fromHigh = 0;
-  let ascending = true;
-  let readsAscend = true;
-  for (let i = 0; i < bytes.length; i++) {
-    const length = bytes[i];
-    if (length === 0) continue;
-    const target = to[i];
-    const source = from[i];
-    total += length;
-    if (target < toHigh) ascending = false;
-    if (source < fromHigh) readsAscend = false;
-    if (target + length > toHigh) toHigh = target + length;
-    if (target < toLow) toLow = target;
-    if (source + length > fromHigh) fromHigh = source + length;
-    if (source < fromLow) fromLow = source;
-  }
-  return { total, toLow, toHigh, fromLow, fromHigh, ascending, readsAscend };
-}
+/** Items of a step. */
+const STEP_ITEMS = 8192;
+/** Pages between the lowest and the highest byte written, up to which a bit for each is worth its memory: 64 GiB. */
+const MAX_PAGES = 2 ** 24;
 
 /**
  * Checks that no two items write the same byte and none writes a byte that one reads: items are copied in any order, at
- * the same time.
+ * the same time. A batch of whole pages in any order costs one or two passes, any other is sorted.
  *
  * @throws ErrnoError EINVAL, naming two items that overlap.
  */
-export function checkOverlap(items: Ranges, seen: Survey): void {
-  if (!(areApart(seen) && seen.ascending)) checkExactly(items);
-}
-
-/** As {@link checkOverlap}, for 32-bit addresses: a batch of whole pages in any order costs one or two passes. */
-export function checkOverlapInMemory(items: CopyItems, seen: Survey): void {
+export function* checkOverlap(items: Ranges, seen: Survey): Steps<void> {
   const apart = areApart(seen);
   if (apart && seen.ascending) return;
-  const written = writtenPages(items, seen);
-  if (written && (apart || readsNone(items, seen, written))) return;
-  checkExactly(items);
+  if (!(yield* sharesNoPage(items, seen, !apart))) yield* checkExactly(items, seen);
 }
 
 /** Whether all reads are on one side of all writes. */
@@ -76,59 +27,102 @@ function areApart({ toLow, toHigh, fromLow, fromHigh }: Survey): boolean {
   return toHigh <= fromLow || fromHigh <= toLow;
 }
 
-/** A bit for every page that is written, from the lowest on; `undefined` if two items share one. */
-function writtenPages({ to, bytes }: CopyItems, { toLow, toHigh }: Survey): Uint32Array | undefined {
-  const base = toLow >>> PAGE_SHIFT;
-  const written = new Uint32Array(((((toHigh - 1) >>> PAGE_SHIFT) - base) >>> 5) + 1);
-  for (let i = 0; i < bytes.length; i++) {
+/** Whether no two items write to the same page, and if asked for, none reads from one that is written. */
+function* sharesNoPage(items: Ranges, { toLow, toHigh }: Survey, looksAtReads: boolean): Steps<boolean> {
+  const base = pageOf(toLow);
+  const pages = pageOf(toHigh - 1) - base + 1;
+  if (pages > MAX_PAGES) return false;
+  const written = new Uint32Array((pages >>> 5) + 1);
+  const count = items.bytes.length;
+  for (let first = 0; first < count; first += STEP_ITEMS) {
+    if (!markWritten(written, base, items, first, Math.min(first + STEP_ITEMS, count))) return false;
+    yield;
+  }
+  for (let first = 0; looksAtReads && first < count; first += STEP_ITEMS) {
+    if (!readsNone(written, base, pages, items, first, Math.min(first + STEP_ITEMS, count))) return false;
+    yield;
+  }
+  return true;
+}
+
+function pageOf(address: number): number {
+  return Math.floor(address / PAGE_SIZE);
+}
+
+/** Sets the bits of the pages that items `first` up to `end` write; false if one was set before. */
+function markWritten(written: Uint32Array, base: number, { to, bytes }: Ranges, first: number, end: number): boolean {
+  for (let i = first; i < end; i++) {
     const length = bytes[i];
     if (length === 0) continue;
     const target = to[i];
-    const last = ((target + length - 1) >>> PAGE_SHIFT) - base;
-    for (let page = (target >>> PAGE_SHIFT) - base; page <= last; page++) {
-      const word = page >>> 5;
-      const bit = 1 << (page & 31);
-      if (written[word] & bit) return undefined;
-      written[word] = written[word] | bit;
-    }
-  }
-  return written;
-}
-
-/** Whether no page that is read is among the written ones. */
-function readsNone({ from, bytes }: CopyItems, { toLow, toHigh }: Survey, written: Uint32Array): boolean {
-  const base = toLow >>> PAGE_SHIFT;
-  const end = (toHigh - 1) >>> PAGE_SHIFT;
-  for (let i = 0; i < bytes.length; i++) {
-    const length = bytes[i];
-    if (length === 0) continue;
-    const source = from[i];
-    const last = Math.min((source + length - 1) >>> PAGE_SHIFT, end) - base;
-    for (let page = Math.max(source >>> PAGE_SHIFT, base) - base; page <= last; page++) {
-      if ((written[page >>> 5] >>> (page & 31)) & 1) return false;
+    const last = pageOf(target + length - 1) - base;
+    for (let page = pageOf(target) - base; page <= last; page = (page | 31) + 1) {
+      const bits = bitsOf(page, last);
+      if (written[page >>> 5] & bits) return false;
+      written[page >>> 5] = written[page >>> 5] | bits;
     }
   }
   return true;
 }
 
-/** The exact check, for any ranges: sweeps over them by their start. */
-function checkExactly({ to, from, bytes }: Ranges): void {
-  const count = bytes.length;
-  // Range r is item r's destination below `count`, and item r - count's source from there on.
-  const start = (range: number) => (range < count ? to[range] : from[range - count]);
-  const end = (range: number) => start(range) + bytes[range % count];
-  const byStart = Uint32Array.from({ length: 2 * count }, (_, range) => range)
-    .filter((range) => bytes[range % count] > 0)
-    .sort((a, b) => start(a) - start(b));
-  let lastTo = -1;
-  let lastFrom = -1;
-  for (const range of byStart) {
-    const isTo = range < count;
-    if (lastTo >= 0 && start(range) < end(lastTo)) throw overlapError(lastTo, range, count);
-    if (isTo && lastFrom >= 0 && start(range) < end(lastFrom)) throw overlapError(lastFrom, range, count);
-    if (isTo && (lastTo < 0 || end(range) > end(lastTo))) lastTo = range;
-    if (!isTo && (lastFrom < 0 || end(range) > end(lastFrom))) lastFrom = range;
+/** Whether none of the `pages` from `base` on that items `first` up to `end` read is written. */
+function readsNone(
+  written: Uint32Array,
+  base: number,
+  pages: number,
+  { from, bytes }: Ranges,
+  first: number,
+  end: number,
+): boolean {
+  for (let i = first; i < end; i++) {
+    const length = bytes[i];
+    if (length === 0) continue;
+    const source = from[i];
+    const last = Math.min(pageOf(source + length - 1) - base, pages - 1);
+    for (let page = Math.max(pageOf(source) - base, 0); page <= last; page = (page | 31) + 1) {
+      if (written[page >>> 5] & bitsOf(page, last)) return false;
+    }
   }
+  return true;
+}
+
+/** The bits of the pages from `page` up to `last` that have theirs in the same word. */
+function bitsOf(page: number, last: number): number {
+  const count = Math.min(last - page, 31 - (page & 31)) + 1;
+  return (-1 >>> (32 - count)) << (page & 31);
+}
+
+/** The exact check, for any ranges: sweeps over them by their start. */
+function* checkExactly(items: Ranges, seen: Survey): Steps<void> {
+  const order = yield* sortByStart(items, seen);
+  const count = items.bytes.length;
+  const latest = { to: -1, from: -1 };
+  for (let first = 0; first < order.length; first += STEP_ITEMS) {
+    sweep(items, order.subarray(first, first + STEP_ITEMS), latest, count);
+    yield;
+  }
+}
+
+/** The ranges, of those swept over, that reach farthest; -1 before the first. */
+interface Latest {
+  to: number;
+  from: number;
+}
+
+/** Throws if one of the ranges overlaps another or one of the latest. */
+function sweep({ to, from, bytes }: Ranges, ranges: Uint32Array, latest: Latest, count: number): void {
+  const start = (range: number) => (range < count ? to[range] : from[range - count]);
+  const end = (range: number) => (range < 0 ? 0 : start(range) + bytes[range % count]);
+  let { to: lastTo, from: lastFrom } = latest;
+  for (const range of ranges) {
+    const isTo = range < count;
+    if (start(range) < end(lastTo)) throw overlapError(lastTo, range, count);
+    if (isTo && start(range) < end(lastFrom)) throw overlapError(lastFrom, range, count);
+    if (isTo && end(range) > end(lastTo)) lastTo = range;
+    if (!isTo && end(range) > end(lastFrom)) lastFrom = range;
+  }
+  latest.to = lastTo;
+  latest.from = lastFrom;
 }
 
 function overlapError(a: number, b: number, count: number): ErrnoError {

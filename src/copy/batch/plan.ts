@@ -1,22 +1,26 @@
-import { checkThreads } from '../../check.js';
+import { MAX_THREADS, wholeNumber } from '../../check.js';
 import { CACHE_LINE } from '../../units.js';
-import { type CopyItems, checkLengths } from './items.js';
+import { type CopyItems, checkLengths, type Ranges } from './items.js';
 
-/** 32-bit words of a descriptor: to, from, bytes. */
+/** Words of a descriptor: to, from, bytes. */
 export const DESCRIPTOR_WORDS = 3;
+/** The most lists of a plan: one for each worker thread, and one for the caller. */
+export const MAX_LISTS = MAX_THREADS + 1;
 /** The longest that merging makes a descriptor: what its word can hold. */
 const MAX_DESCRIPTOR_BYTES = 2 ** 32 - 1;
+const checkLists = wholeNumber(1, MAX_LISTS);
 
 /** Where a planner writes: descriptors, and for each the position of the (first) item it came from. */
 export interface PlanTarget {
   /** Triples of to, from and bytes. */
-  readonly descriptors: Uint32Array;
+  readonly descriptors: Uint32Array | Float64Array;
   /** For each descriptor the position of its item, the first of them where neighbours were merged. */
   readonly source: Uint32Array;
 }
 
 /** One item list a thread. */
 export interface CopyPlan extends PlanTarget {
+  readonly descriptors: Uint32Array;
   /** How the batch was cut: every folio into a chunk a thread, or a run of whole folios a thread. */
   readonly distribution: 'chunks' | 'folios';
   /** Thread `t` copies descriptors `lists[t]` up to, not including, `lists[t + 1]`. */
@@ -33,22 +37,22 @@ export interface CopyPlan extends PlanTarget {
  * A pure function: it looks at addresses and lengths alone, and the items stay as they are.
  *
  * @param items the batch; an item of 0 bytes gets no descriptor
- * @param threads 1 to 64, or `'auto'` for as many as the host can run at once
- * @throws ErrnoError EINVAL for another thread count, or arrays of different lengths
+ * @param lists threads that copy, 1 to 65: 64 workers and a caller that helps
+ * @throws ErrnoError EINVAL for another number of lists, or arrays of different lengths
  */
-export function planCopy(items: CopyItems, threads: number | 'auto'): CopyPlan {
-  const threadCount = checkThreads(threads);
+export function planCopy(items: CopyItems, lists: number): CopyPlan {
+  checkLists('lists', lists);
   checkLengths(items);
   const count = items.to.length;
-  const capacity = staticCapacity(count, threadCount);
+  const capacity = staticCapacity(count, lists);
   const target = { descriptors: new Uint32Array(capacity * DESCRIPTOR_WORDS), source: new Uint32Array(capacity) };
-  const lists = new Uint32Array(threadCount + 1);
-  const used = planStatic(target, lists, items, 0, count, threadCount);
+  const borders = new Uint32Array(lists + 1);
+  const used = planStatic(target, borders, items, 0, count, lists);
   return {
-    distribution: count < threadCount ? 'chunks' : 'folios',
+    distribution: count < lists ? 'chunks' : 'folios',
     descriptors: target.descriptors.subarray(0, used * DESCRIPTOR_WORDS),
     source: target.source.subarray(0, used),
-    lists,
+    lists: borders,
   };
 }
 
@@ -65,7 +69,7 @@ function staticCapacity(count: number, threads: number): number {
 export function planStatic(
   target: PlanTarget,
   lists: { [index: number]: number },
-  items: CopyItems,
+  items: Ranges,
   first: number,
   end: number,
   threads: number,
@@ -94,7 +98,7 @@ function runStart(count: number, thread: number, threads: number): number {
 function writeChunks(
   target: PlanTarget,
   list: number,
-  items: CopyItems,
+  items: Ranges,
   first: number,
   end: number,
   chunk: number,
@@ -121,7 +125,7 @@ function chunkBorder(to: number, bytes: number, chunk: number, chunks: number): 
 }
 
 /** Writes items `first` up to `end`, whole, as a list; returns where the next begins. */
-function writeFolios(target: PlanTarget, list: number, items: CopyItems, first: number, end: number): number {
+function writeFolios(target: PlanTarget, list: number, items: Ranges, first: number, end: number): number {
   const { to, from, bytes } = items;
   let used = list;
   for (let i = first; i < end; i++) {
@@ -174,7 +178,7 @@ export interface DynamicPlan {
  */
 export function planDynamic(
   target: PlanTarget,
-  items: CopyItems,
+  items: Ranges,
   first: number,
   end: number,
   pieceBytes: number,

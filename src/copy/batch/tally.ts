@@ -1,4 +1,4 @@
-import type { CopyItems } from './items.js';
+import type { Ranges } from './items.js';
 import { DESCRIPTOR_WORDS, type PlanTarget } from './plan.js';
 
 /** What the jobs of one batch did together. */
@@ -9,18 +9,16 @@ export interface Tally {
   readonly participants: Set<number>;
   /** Bytes not copied of each item that was not copied whole, by its position in the batch. */
   readonly left: Map<number, number>;
-  /** Whether a worker died in it. */
-  lostWorker: boolean;
   /** Whether the call was told to stop. */
   stopped: boolean;
 }
 
 export function createTally(): Tally {
-  return { workerNs: 0, participants: new Set(), left: new Map(), lostWorker: false, stopped: false };
+  return { workerNs: 0, participants: new Set(), left: new Map(), stopped: false };
 }
 
 /** Notes that the items at places from `first` on were not begun. */
-export function leaveFrom(first: number, { bytes }: CopyItems, { left }: Tally, itemAt?: Uint32Array): void {
+export function leaveFrom(first: number, { bytes }: Ranges, { left }: Tally, itemAt?: Uint32Array): void {
   for (let place = first; place < bytes.length; place++) {
     const item = itemAt ? itemAt[place] : place;
     left.set(item, bytes[item]);
@@ -31,7 +29,7 @@ export function leaveFrom(first: number, { bytes }: CopyItems, { left }: Tally, 
 export function collectLeft(
   { descriptors, source }: PlanTarget,
   count: number,
-  items: CopyItems,
+  items: Ranges,
   { left }: Tally,
   itemAt?: Uint32Array,
 ): void {
@@ -46,7 +44,7 @@ export function collectLeft(
 /** Adds what the items from place `first` on, which were merged into one descriptor, have from `to` up to `end`. */
 function noteLeft(
   left: Map<number, number>,
-  items: CopyItems,
+  items: Ranges,
   first: number,
   to: number,
   end: number,

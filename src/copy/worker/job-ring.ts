@@ -1,7 +1,7 @@
 import { MAX_THREADS } from '../../check.js';
 import { PAGE_SIZE } from '../../units.js';
 import type { JobTarget } from '../batch/cut-jobs.js';
-import { DESCRIPTOR_WORDS } from '../batch/plan.js';
+import { DESCRIPTOR_WORDS, MAX_LISTS } from '../batch/plan.js';
 
 /*
  * The protocol between the caller and its workers: a few words of the shared memory.
@@ -14,7 +14,12 @@ import { DESCRIPTOR_WORDS } from '../batch/plan.js';
  * compare-exchange on that word, so a unit has one owner however late a thread comes to the slot. The cursor is only a
  * hint where to try next. That is why a slot may be used again as soon as its job is done, although a slow thread may
  * still be looking at it: if its claim succeeds then, it owns a unit of the new job, whose fields and descriptors were
- * written before the owner words were freed; and nothing can be claimed twice.
+ * written before the owner words were freed; and nothing can be claimed twice. The units of a thread that has died go
+ * back to FREE, and are copied again from where their descriptors say that it had come.
+ *
+ * A worker's state goes DETACHED -> ATTACHED (the worker) -> LEAVING (the caller) -> DETACHED (the worker), and never back a
+ * step: a worker that reads LEAVING looks at every slot once more, and so finds each job that was published while it
+ * counted as there.
  *
  * Wake-ups: workers sleep on the doorbell, which changes with every event they must look at; they read it before they
  * look, so an event in between makes the wait return at once. The caller sleeps on a slot's `done` word, which goes from
@@ -46,11 +51,15 @@ export const LEAVING = 2;
 export const METHOD_MEMORY_COPY = 0;
 /** Typed arrays over the engine's own memory. */
 export const METHOD_TYPED_ARRAY = 1;
-/** Typed arrays over the user's buffers, which came over the BroadcastChannel. */
+/** Typed arrays over the user's buffers, which came over the BroadcastChannel, and the engine's memory. */
 export const METHOD_FOREIGN = 2;
 
 // Header, in words from the start of the area.
 export const DOORBELL = 0;
+/** Messages with foreign buffers that were sent. */
+export const MESSAGES = 1;
+/** A word that nobody else uses: what the caller writes there it finds in every view on this memory. */
+export const PROBE = 2;
 const WORKERS = LINE;
 const HEADER_WORDS = WORKERS + MAX_THREADS * LINE;
 
@@ -66,6 +75,7 @@ export const PER_UNIT = UNITS + 1;
 export const COUNT = UNITS + 2;
 export const METHOD = UNITS + 3;
 export const SEQUENCE = UNITS + 4;
+export const HELPS = UNITS + 5;
 const LISTS = 6 * LINE;
 const CPU_NS = LISTS + 3 * LINE;
 const OWNERS = CPU_NS + 5 * LINE;
@@ -76,7 +86,7 @@ const SLOT_WORDS = DESCRIPTORS + SLOT_DESCRIPTORS * DESCRIPTOR_WORDS;
 export const RING_PAGES = Math.ceil(((HEADER_WORDS + (SLOTS + 1) * SLOT_WORDS) * 4) / PAGE_SIZE);
 
 /** One slot of the ring, as views on the shared memory. Made once a thread: hot loops index them. */
-export interface Slot extends JobTarget {
+export interface Slot {
   /** Index of the slot in {@link JobRing.slots}. */
   readonly number: number;
   /** Index of the slot's first word in {@link JobRing.words}. */
@@ -85,10 +95,16 @@ export interface Slot extends JobTarget {
   readonly descriptorsAddress: number;
   /** Physical address of the stop word. */
   readonly stopAddress: number;
+  /** Physical address of the word that counts what is left for good. */
+  readonly leftAddress: number;
   /** CPU nanoseconds that each participant has spent on the job. */
   readonly cpuNs: Float64Array;
   /** Index in {@link JobRing.words} of unit 0's owner word. */
   readonly owners: number;
+  /** Where a job in the engine's memory is written: 32-bit words. */
+  readonly narrow: JobTarget & { readonly descriptors: Uint32Array };
+  /** Where one that reaches beyond it is written, in the same place: 64-bit words, for half as many descriptors. */
+  readonly wide: JobTarget & { readonly descriptors: Float64Array };
 }
 
 /** The shared area of one engine, seen from one thread. */
@@ -105,16 +121,23 @@ export function openRing(buffer: SharedArrayBuffer, address: number): JobRing {
   const slots = Array.from({ length: SLOTS + 1 }, (_, i): Slot => {
     const base = HEADER_WORDS + i * SLOT_WORDS;
     const at = (word: number) => address + (base + word) * 4;
+    const lists = new Int32Array(buffer, at(LISTS), MAX_LISTS + 1);
+    const source = new Uint32Array(SLOT_DESCRIPTORS);
+    const words = SLOT_DESCRIPTORS * DESCRIPTOR_WORDS;
     return {
       number: i,
       base,
       descriptorsAddress: at(DESCRIPTORS),
       stopAddress: at(STOP),
-      lists: new Int32Array(buffer, at(LISTS), MAX_THREADS + 1),
+      leftAddress: at(LEFT),
       cpuNs: new Float64Array(buffer, at(CPU_NS), PARTICIPANTS),
       owners: base + OWNERS,
-      descriptors: new Uint32Array(buffer, at(DESCRIPTORS), SLOT_DESCRIPTORS * DESCRIPTOR_WORDS),
-      source: new Uint32Array(SLOT_DESCRIPTORS),
+      narrow: { lists, source, descriptors: new Uint32Array(buffer, at(DESCRIPTORS), words) },
+      wide: {
+        lists,
+        source: source.subarray(0, SLOT_DESCRIPTORS / 2),
+        descriptors: new Float64Array(buffer, at(DESCRIPTORS), words / 2),
+      },
     };
   });
   const own = slots.pop() as Slot;
@@ -142,6 +165,8 @@ export interface JobFields {
   /** Descriptors in all. */
   readonly count: number;
   readonly method: number;
+  /** Whether the calling thread takes part. */
+  readonly helps: boolean;
   /** Number of the job, which differs from that of every other job in flight. */
   readonly sequence: number;
 }
@@ -153,6 +178,7 @@ export function publishJob({ words }: JobRing, slot: Slot, job: JobFields): void
   words[base + PER_UNIT] = job.perUnit;
   words[base + COUNT] = job.count;
   words[base + METHOD] = job.method;
+  words[base + HELPS] = job.helps ? 1 : 0;
   words[base + STOP] = 0;
   words[base + LEFT] = 0;
   slot.cpuNs.fill(0);
@@ -183,19 +209,31 @@ export function isDone({ words }: JobRing, slot: Slot): boolean {
   return Atomics.load(words, slot.base + DONE) === 1;
 }
 
-/**
- * Takes back the units that worker `index` owned when its thread ended, and offers those again that nobody owns. Returns
- * how many were lost.
- */
-export function closeLostUnits({ words }: JobRing, slot: Slot, index: number): number {
-  let lost = 0;
-  // The thread may have drawn a ticket and ended before it claimed the unit: all units are offered again.
-  Atomics.store(words, slot.base + CURSOR, 0);
-  for (let unit = 0; unit < words[slot.base + UNITS]; unit++) {
-    // The thread is gone, so nobody else changes a word that says it owns the unit.
-    if (Atomics.compareExchange(words, slot.owners + unit, index + 1, CLOSED) === index + 1) lost++;
+/** Workers from 0 up to `count` that take jobs now. */
+export function countAttached({ words }: JobRing, count: number): number {
+  let attached = 0;
+  for (let index = 0; index < count; index++) {
+    // Against the worker's own store: once it is seen, the worker will see all that is published from here on.
+    if (Atomics.load(words, workerState(index)) === ATTACHED) attached++;
   }
-  return lost;
+  return attached;
+}
+
+/**
+ * Offers the units that worker `index` owned when its thread ended to the others. Returns whether there are any that nobody
+ * owns.
+ */
+export function reofferUnits({ words }: JobRing, slot: Slot, index: number): boolean {
+  let offered = false;
+  for (let unit = 0; unit < words[slot.base + UNITS]; unit++) {
+    // The thread is gone, so nobody else changes a word that says it owns the unit. Release: its descriptors were last
+    // written by that thread, whose end the caller has seen.
+    const owner = Atomics.compareExchange(words, slot.owners + unit, index + 1, FREE);
+    if (owner === index + 1 || owner === FREE) offered = true;
+  }
+  // After the units: the thread may also have drawn a ticket and ended before its claim, so all are offered again.
+  Atomics.store(words, slot.base + CURSOR, 0);
+  return offered;
 }
 
 /** Whether no unit is free or owned: what {@link isDone} says of a job that lost a worker, which never counts to 0. */

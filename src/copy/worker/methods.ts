@@ -1,31 +1,15 @@
 import { Buffer } from 'node:buffer';
 import { KiB } from '../../units.js';
 import { Instance, Module, type SharedWasmMemory, type WasmModule } from '../../wasm.js';
-import type { ForeignBuffers } from '../batch/batch.js';
 import { DESCRIPTOR_WORDS } from '../batch/plan.js';
-import { METHOD, METHOD_FOREIGN, METHOD_MEMORY_COPY, type Slot, STOP } from './job-ring.js';
+import { LEFT, METHOD, METHOD_FOREIGN, METHOD_MEMORY_COPY, type Slot, STOP } from './job-ring.js';
+import { type CopyOnLine, openLine } from './line-views.js';
 import type { CopyRange } from './participate.js';
 import { WALKER_BASE64 } from './walker-wasm.js';
 
 /** Bytes copied between two looks at the stop word. */
 const PIECE = 256 * KiB;
-
-/** {@link ForeignBuffers} as one thread sees them. Views can't be sent: those of 4 GiB arrive empty on Node.js 20. */
-export interface ForeignViews {
-  readonly to: Uint8Array;
-  readonly from: Uint8Array;
-  readonly fromEngine: boolean;
-}
-
-/** The longest view that every supported Node.js can make. */
-const MAX_VIEW_BYTES = 2 ** 32;
-
-export function openBuffers({ to, toStart, from, fromStart, fromEngine }: ForeignBuffers): ForeignViews {
-  const view = (buffer: SharedArrayBuffer, start: number) =>
-    new Uint8Array(buffer, start, Math.min(buffer.byteLength - start, MAX_VIEW_BYTES));
-  const toView = view(to, toStart);
-  return { to: toView, from: to === from && toStart === fromStart ? toView : view(from, fromStart), fromEngine };
-}
+const DESCRIPTOR_BYTES = DESCRIPTOR_WORDS * 4;
 
 /** What a thread needs to copy. */
 export interface MethodContext {
@@ -38,8 +22,8 @@ export interface MethodContext {
   readonly isPoisoned: (address: number, bytes: number) => boolean;
   /** The words of the ring. */
   readonly words: Int32Array;
-  /** The buffers of the foreign job in a slot; without them its items are left. */
-  readonly foreign: (slot: Slot) => ForeignViews | undefined;
+  /** The line that the foreign job in a slot is on; without it its items are left. */
+  readonly lineOf: (slot: Slot) => CopyOnLine | undefined;
 }
 
 let walker: WasmModule | undefined;
@@ -50,58 +34,74 @@ export function compileWalker(): WasmModule {
   return walker;
 }
 
+/** The walker's own function, which AssemblyScript has compiled. */
+type Walk = (list: number, end: number, stop: number, poison: number, left: number, limit: number) => number;
+
 /** The function that copies a range of a job's descriptors with the method that the job names. */
 export function createCopyRange(context: MethodContext): CopyRange {
-  const { memory, poisonAddress, isPoisoned, words, foreign } = context;
+  const { memory, poisonAddress, isPoisoned, words, lineOf } = context;
   const { exports } = new Instance(context.module, { env: { memory } });
-  const walk = exports.walk as (list: number, count: number, stop: number, poison: number) => number;
-  const bytes = new Uint8Array(memory.buffer);
-  const healthy = () => false;
-  return (slot, first, end) => {
+  const walk = exports.walk as Walk;
+  const engine = openLine(new Uint8Array(memory.buffer), []);
+  // Other buffers have no poisoned frames.
+  const isPoisonedOnLine = (address: number, bytes: number) =>
+    address < memory.buffer.byteLength && isPoisoned(address, bytes);
+  return (slot, first, end, limit) => {
+    const { narrow, wide, descriptorsAddress: list, stopAddress, leftAddress } = slot;
     const method = words[slot.base + METHOD];
     if (method === METHOD_MEMORY_COPY) {
-      const list = slot.descriptorsAddress + first * DESCRIPTOR_WORDS * 4;
-      return walk(list, end - first, slot.stopAddress, poisonAddress);
+      const from = list + first * DESCRIPTOR_BYTES;
+      const next = walk(from, list + end * DESCRIPTOR_BYTES, stopAddress, poisonAddress, leftAddress, limit);
+      return ((next >>> 0) - list) / DESCRIPTOR_BYTES;
     }
-    if (method !== METHOD_FOREIGN) return walkTypedArrays(words, slot, first, end, bytes, bytes, isPoisoned);
-    const buffers = foreign(slot);
-    if (!buffers) return end - first;
-    const { to, from, fromEngine } = buffers;
-    return walkTypedArrays(words, slot, first, end, to, from, fromEngine ? isPoisoned : healthy);
+    if (method !== METHOD_FOREIGN) {
+      return walkTypedArrays(words, slot, narrow.descriptors, first, end, limit, engine, isPoisoned);
+    }
+    const line = lineOf(slot);
+    if (line) return walkTypedArrays(words, slot, wide.descriptors, first, end, limit, line, isPoisonedOnLine);
+    leave(words, slot);
+    return end;
   };
 }
 
-/** What the WebAssembly walker does, over typed arrays. Returns how many descriptors have bytes left. */
+/** Notes that something of the job is left for good. Before the unit's last count, after which the caller looks at it. */
+function leave(words: Int32Array, slot: Slot): void {
+  Atomics.add(words, slot.base + LEFT, 1);
+}
+
+/** What the WebAssembly walker does, over typed arrays. */
 function walkTypedArrays(
   words: Int32Array,
   slot: Slot,
+  descriptors: Uint32Array | Float64Array,
   first: number,
   end: number,
-  to: Uint8Array,
-  from: Uint8Array,
+  limit: number,
+  copy: CopyOnLine,
   isPoisoned: (address: number, bytes: number) => boolean,
 ): number {
-  const { descriptors } = slot;
-  let left = 0;
+  let copied = 0;
   for (let i = first; i < end; i++) {
     const word = i * DESCRIPTOR_WORDS;
-    if (isPoisoned(descriptors[word + 1], descriptors[word + 2])) {
-      left++;
+    const to = descriptors[word];
+    const from = descriptors[word + 1];
+    if (isPoisoned(from, descriptors[word + 2])) {
+      leave(words, slot);
       continue;
     }
-    // Pairs with the caller's store: seen at the next piece at the latest, which is all an abort needs.
-    while (descriptors[word + 2] > 0 && Atomics.load(words, slot.base + STOP) === 0) {
-      const target = descriptors[word];
-      const source = descriptors[word + 1];
-      const length = Math.min(descriptors[word + 2], PIECE);
-      // copyWithin needs no view of the source; between two buffers there is no way without one a piece.
-      if (to === from) to.copyWithin(target, source, source + length);
-      else to.set(from.subarray(source, source + length), target);
-      descriptors[word] = target + length;
-      descriptors[word + 1] = source + length;
-      descriptors[word + 2] = descriptors[word + 2] - length;
+    while (descriptors[word + 2] > 0) {
+      if (copied > limit) return i;
+      // Pairs with the caller's store: seen at the next piece at the latest, which is all an abort needs.
+      if (Atomics.load(words, slot.base + STOP) !== 0) {
+        leave(words, slot);
+        return end;
+      }
+      const left = descriptors[word + 2];
+      const bytes = Math.min(left, PIECE);
+      copy(to + left - bytes, from + left - bytes, bytes);
+      descriptors[word + 2] = left - bytes;
+      copied += bytes;
     }
-    if (descriptors[word + 2] > 0) left++;
   }
-  return left;
+  return end;
 }

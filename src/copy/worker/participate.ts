@@ -3,18 +3,24 @@ import {
   CLOSED,
   COUNT,
   CURSOR,
+  countAttached,
   DONE,
   FREE,
+  HELPS,
   type JobRing,
-  LEFT,
   PENDING,
   PER_UNIT,
   type Slot,
   UNITS,
 } from './job-ring.js';
 
-/** Copies descriptors `first` up to `end` of the job in `slot`; returns how many have bytes left. */
-export type CopyRange = (slot: Slot, first: number, end: number) => number;
+/**
+ * Copies descriptors `first` up to `end` of the job in `slot`, and stops once more than `limit` bytes are copied. Notes in the
+ * slot that something was left, be it that a frame is poisoned or that the job was stopped.
+ *
+ * @returns the descriptor to go on with; `end` if that was all
+ */
+export type CopyRange = (slot: Slot, first: number, end: number, limit: number) => number;
 
 /** A thread that copies: the same code in a worker and in a caller that helps. */
 export interface Participant {
@@ -27,37 +33,58 @@ export interface Participant {
   readonly clock: CpuClock;
 }
 
+/** The unit that a thread is copying: descriptors from `next` up to `end`. */
+export interface Held {
+  /** Its number; -1 for none. */
+  unit: number;
+  next: number;
+  end: number;
+}
+
+export const NO_LIMIT = 2 ** 32 - 1;
+
 /**
- * Claims one unit of the slot's job for `participant` and copies it.
+ * Copies the unit that is held, or claims the next one of the slot's job, until it is done or `limit` bytes are.
  *
- * @returns false if there was none to claim
+ * @returns false if nothing was held and none was left to claim
  */
-export function copyUnit(participant: Participant, slot: Slot): boolean {
-  const { index, ring, isStatic, copyRange, clock } = participant;
-  const { words } = ring;
-  const { base } = slot;
-  const unit = claimUnit(words, slot, index + 1);
-  if (unit < 0) return false;
+export function copyUnit(participant: Participant, slot: Slot, held: Held, limit: number): boolean {
+  const { index, ring, copyRange, clock } = participant;
+  if (held.unit < 0 && !claimUnit(participant, slot, held)) return false;
   clock.start();
-  const first = isStatic ? slot.lists[unit] : unit * words[base + PER_UNIT];
-  const end = isStatic ? slot.lists[unit + 1] : Math.min(first + words[base + PER_UNIT], words[base + COUNT]);
-  const left = copyRange(slot, first, end);
-  // Before the count below, after which the caller looks at it.
-  if (left > 0) Atomics.add(words, base + LEFT, left);
+  held.next = copyRange(slot, held.next, held.end, limit);
   // At least 1: above 0 means that the thread took part.
   slot.cpuNs[index] = slot.cpuNs[index] + Math.max(clock.stop(), 1);
-  finishUnit(words, slot, unit, index + 1);
+  if (held.next < held.end) return true;
+  finishUnit(ring.words, slot, held.unit, index + 1);
+  held.unit = -1;
   return true;
 }
 
-/** Claims the next unit of the slot's job; -1 if there is none. */
-function claimUnit(words: Int32Array, slot: Slot, owner: number): number {
+/**
+ * Whether a static job has a list that nobody counts on: it has more than there are threads, for some are still to start or
+ * have ended.
+ */
+export function hasSpareList(ring: JobRing, { base }: Slot): boolean {
+  const lists = ring.words[base + UNITS];
+  return lists > countAttached(ring, lists) + ring.words[base + HELPS];
+}
+
+/** Claims the next unit of the slot's job; false if there is none. */
+function claimUnit({ index, ring: { words }, isStatic }: Participant, slot: Slot, held: Held): boolean {
+  const { base, owners } = slot;
   for (;;) {
     // Orders nothing: a ticket only says where to try. The claim decides.
-    const unit = Atomics.add(words, slot.base + CURSOR, 1);
-    if (unit >= Atomics.load(words, slot.base + UNITS)) return -1;
+    const unit = Atomics.add(words, base + CURSOR, 1);
+    if (unit >= Atomics.load(words, base + UNITS)) return false;
     // Acquire: pairs with the caller's FREE; the job's fields and descriptors are seen after it.
-    if (Atomics.compareExchange(words, slot.owners + unit, FREE, owner) === FREE) return unit;
+    if (Atomics.compareExchange(words, owners + unit, FREE, index + 1) !== FREE) continue;
+    const { lists } = slot.narrow;
+    const perUnit = words[base + PER_UNIT];
+    held.unit = unit;
+    held.next = isStatic ? lists[unit] : unit * perUnit;
+    held.end = isStatic ? lists[unit + 1] : Math.min(held.next + perUnit, words[base + COUNT]);
+    return true;
   }
 }
 

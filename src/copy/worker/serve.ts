@@ -3,8 +3,9 @@ import { BroadcastChannel, type MessagePort, receiveMessageOnPort, workerData } 
 import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
 import type { SharedWasmMemory, WasmModule } from '../../wasm.js';
-import type { ForeignBuffers } from '../batch/batch.js';
+import type { PlacedBuffer } from '../batch/line.js';
 import { createCpuClock } from './cpu-clock.js';
+import { createForgetter } from './forget-buffers.js';
 import { createHaltPoll } from './halt-poll.js';
 import {
   ANNOUNCED,
@@ -12,6 +13,7 @@ import {
   DETACHED,
   DOORBELL,
   LEAVING,
+  MESSAGES,
   METHOD,
   METHOD_FOREIGN,
   openRing,
@@ -21,8 +23,9 @@ import {
   workerState,
   workerTid,
 } from './job-ring.js';
-import { createCopyRange, type ForeignViews, openBuffers } from './methods.js';
-import { copyUnit, type Participant } from './participate.js';
+import { type CopyOnLine, openLine } from './line-views.js';
+import { createCopyRange } from './methods.js';
+import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './participate.js';
 
 /** What every worker of an engine gets once, with its workerData. */
 export interface WorkerSetup {
@@ -37,36 +40,50 @@ export interface WorkerSetup {
 }
 
 /** A message on that channel: the buffers of job `sequence` in slot `slot`. */
-export interface ForeignMessage extends ForeignBuffers {
+export interface ForeignMessage {
   readonly slot: number;
   readonly sequence: number;
+  readonly foreign: readonly PlacedBuffer[];
+  /** Bytes of those that were never sent before. */
+  readonly freshBytes: number;
+  /** Descriptors of the job. */
+  readonly descriptors: number;
 }
+
+/** Pieces of 256 KiB that a descriptor, of 1 MiB at most, is copied in. */
+const VIEWS_A_DESCRIPTOR = 4;
 
 /** A message, with the buffers as this thread sees them. */
 interface Received {
   readonly sequence: number;
-  readonly views: ForeignViews;
+  readonly line: CopyOnLine;
 }
 
 const { memory, module, ringAddress, isStatic, poisonAddress, channel } = (workerData as ThreadData<WorkerSetup>).setup;
 const ring = openRing(memory.buffer, ringAddress);
 const { words } = ring;
 const poison = new PoisonMap(memory.buffer, poisonAddress);
-const inbox = new BroadcastChannel(channel);
+const bytes = new Uint8Array(memory.buffer);
 /** The newest message for each slot; dropped with the job, so that a user's buffer can be collected. */
 const received: (Received | undefined)[] = new Array(SLOTS).fill(undefined);
+const forgetter = createForgetter();
 const clock = createCpuClock();
 const sleepUnless = createHaltPoll(words);
 const copyRange = createCopyRange({
   memory,
   module,
   poisonAddress,
-  isPoisoned: (address, bytes) => poison.touches(address, bytes),
+  isPoisoned: (address, length) => poison.touches(address, length),
   words,
-  foreign: buffersOf,
+  lineOf,
 });
 /** Sequence of the last job that this worker is through with, for each slot. */
 const seen = new Int32Array(SLOTS).fill(-1);
+const held: Held = { unit: -1, next: 0, end: 0 };
+/** Open while this worker serves: what it doesn't read would stay alive. */
+let inbox: BroadcastChannel;
+/** Messages that were sent when this worker last looked. */
+let messages = -1;
 
 /**
  * The long-lived task of worker `index`: copies what is published, sleeps in between, and returns once it is told to
@@ -74,6 +91,7 @@ const seen = new Int32Array(SLOTS).fill(-1);
  */
 export default function serve(index: number): void {
   const participant: Participant = { index, ring, isStatic, copyRange, clock };
+  inbox = new BroadcastChannel(channel);
   words[workerTid(index)] = threadId();
   // Tells the caller that this worker takes jobs from now on, after the thread id it may need.
   Atomics.store(words, workerState(index), ATTACHED);
@@ -81,13 +99,20 @@ export default function serve(index: number): void {
   for (;;) {
     // First the doorbell, then all that it announces: what comes later changes it, and the wait below doesn't sleep.
     const bell = Atomics.load(words, DOORBELL);
+    // Before the slots: what was published while this worker counted as there is found below.
     const leaving = Atomics.load(words, workerState(index)) === LEAVING;
     clock.wake();
     for (const slot of ring.slots) visit(participant, slot);
-    // The caller may have changed its mind: then the exchange fails, and the worker stays.
-    if (leaving && Atomics.compareExchange(words, workerState(index), LEAVING, DETACHED) === LEAVING) return;
+    if (leaving) break;
+    // Those of jobs that others were through with before this thread woke up.
+    receiveBuffers();
+    forgetter.tidyUp();
     sleepUnless(DOORBELL, bell);
   }
+  inbox.close();
+  forgetter.forgetAll();
+  // Last: from here on the number is another task's.
+  Atomics.store(words, workerState(index), DETACHED);
 }
 
 /** Copies what the job in a slot has for this worker: one list of a static job, all it can claim of a dynamic one. */
@@ -100,29 +125,39 @@ function visit(participant: Participant, slot: Slot): void {
     // This worker attached after the job was published: it leaves the job to those that have its buffers.
     if (received[number]?.sequence !== sequence) return;
   }
-  if (isStatic) copyUnit(participant, slot);
-  else while (copyUnit(participant, slot));
+  while (copyUnit(participant, slot, held, NO_LIMIT)) {
+    if (isStatic && held.unit < 0 && !hasSpareList(ring, slot)) break;
+  }
   seen[number] = sequence;
   if (received[number]?.sequence === sequence) received[number] = undefined;
 }
 
 function receiveBuffers(): void {
+  // Acquire: pairs with the caller's count, which comes after the message.
+  const count = Atomics.load(words, MESSAGES);
+  if (count === messages) return;
+  messages = count;
   // Its types leave the BroadcastChannel out, which its documentation names.
   const port = inbox as unknown as MessagePort;
-  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-    const message = next.message as ForeignMessage;
-    received[message.slot] = { sequence: message.sequence, views: openBuffers(message) };
-  }
+  for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) take(next.message);
+}
+
+function take({ slot, sequence, foreign, freshBytes, descriptors }: ForeignMessage): void {
+  const { base } = ring.slots[slot];
+  forgetter.note(freshBytes, VIEWS_A_DESCRIPTOR * descriptors);
+  // The slot may hold a later job by now. Sequences wrap, as the word does.
+  const isOver = ((sequence - Atomics.load(words, base + ANNOUNCED)) | 0) < 0 || seen[slot] === sequence;
+  if (!isOver) received[slot] = { sequence, line: openLine(bytes, foreign) };
 }
 
 /**
- * The buffers of the job whose unit this worker has just claimed. They were sent before it was published, so they are
+ * The line of the job whose unit this worker has just claimed. Its buffers were sent before it was published, so they are
  * there, unless this thread attached between the two and came to the unit by an old ticket.
  */
-function buffersOf(slot: Slot): ForeignViews | undefined {
+function lineOf(slot: Slot): CopyOnLine | undefined {
   if (received[slot.number]?.sequence !== words[slot.base + SEQUENCE]) receiveBuffers();
   const message = received[slot.number];
-  return message?.sequence === words[slot.base + SEQUENCE] ? message.views : undefined;
+  return message?.sequence === words[slot.base + SEQUENCE] ? message.line : undefined;
 }
 
 /** The operating system's number of this thread, or 0 where the platform doesn't tell. */

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { ErrnoError } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { createCopyItems } from '#src/copy/batch/items.js';
-import { checkOverlap, checkOverlapInMemory, type Ranges, survey } from '#src/copy/batch/overlap.js';
+import { createCopyItems, type Ranges } from '#src/copy/batch/items.js';
+import { checkOverlap } from '#src/copy/batch/overlap.js';
+import { survey } from '#src/copy/batch/survey.js';
 import { seededRandom, shuffle } from '#src/random.js';
+import { takeAll } from '#src/steps.js';
 
 type Item = readonly [to: number, from: number, bytes: number];
 
@@ -73,7 +75,7 @@ function inMemory(items: readonly Item[]): void {
     columns.from[i] = from;
     columns.bytes[i] = bytes;
   }
-  checkOverlapInMemory(columns, survey(columns));
+  takeAll(checkOverlap(columns, survey(columns)));
 }
 
 function anywhere(items: readonly Item[]): void {
@@ -82,7 +84,7 @@ function anywhere(items: readonly Item[]): void {
     from: Float64Array.from(items, ([, from]) => from),
     bytes: Float64Array.from(items, ([, , bytes]) => bytes),
   };
-  checkOverlap(ranges, survey(ranges));
+  takeAll(checkOverlap(ranges, survey(ranges)));
 }
 
 function thrownBy(check: () => void): unknown {
@@ -95,9 +97,9 @@ function thrownBy(check: () => void): unknown {
 }
 
 describe.each([
-  { name: 'checkOverlapInMemory', check: inMemory, base: 0 },
-  { name: 'checkOverlapInMemory at the end of 4 GiB', check: inMemory, base: 2 ** 32 - 2 ** 21 },
-  { name: 'checkOverlap', check: anywhere, base: 0 },
+  { name: 'checkOverlap of 32 bits', check: inMemory, base: 0 },
+  { name: 'checkOverlap at the end of 4 GiB', check: inMemory, base: 2 ** 32 - 2 ** 21 },
+  { name: 'checkOverlap on a line', check: anywhere, base: 0 },
   { name: 'checkOverlap beyond 32 bits', check: anywhere, base: 2 ** 40 + 1 },
 ])('$name', ({ check, base }) => {
   it('finds what comparing every two ranges finds', () => {

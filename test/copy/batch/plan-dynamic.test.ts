@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import type { CopyItems } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { type PlanTarget, planDynamic } from '#src/copy/batch/plan.js';
+import { planDynamic } from '#src/copy/batch/plan.js';
 import { batches, byteMap, descriptorsOf, rangesOf, sourcesAreRight } from '../../support/batches.js';
 
-function room(capacity: number): PlanTarget {
+function room(capacity: number): { descriptors: Uint32Array; source: Uint32Array } {
   return { descriptors: new Uint32Array(capacity * 3), source: new Uint32Array(capacity) };
 }
 

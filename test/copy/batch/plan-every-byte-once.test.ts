@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import fc from 'fast-check';
 import { type CopyItems, planCopy } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
@@ -139,15 +138,15 @@ describe('planCopy', () => {
     expect(byteMap(descriptorsOf(planCopy(items, 1).descriptors))).toBe(byteMap(rangesOf(items)));
   });
 
-  it.each([0, 65, 1.5, Number.NaN, -1, '2'])('refuses %j threads', (threads) => {
-    const plan = () => planCopy(oneItem(0, 4096, 4096), threads as number);
-    expect(plan).toThrow(expect.objectContaining({ code: 'EINVAL', message: expect.stringContaining('threads') }));
+  it.each([0, 66, 1.5, Number.NaN, -1, '2', 'auto'])('refuses %j lists', (lists) => {
+    const plan = () => planCopy(oneItem(0, 4096, 4096), lists as number);
+    expect(plan).toThrow(expect.objectContaining({ code: 'EINVAL', message: expect.stringContaining('lists') }));
   });
 
-  it('takes as many threads as the machine has', () => {
+  it('makes a list for each of 64 workers and a caller', () => {
     const items = oneItem(0x10000, 0x50000, 65536);
-    const plan = planCopy(items, 'auto');
-    expect(plan.lists).toHaveLength(Math.min(availableParallelism(), 64) + 1);
+    const plan = planCopy(items, 65);
+    expect(plan.lists).toHaveLength(66);
     expect(byteMap(descriptorsOf(plan.descriptors))).toBe(byteMap(rangesOf(items)));
   });
 

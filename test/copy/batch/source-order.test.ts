@@ -2,18 +2,18 @@ import fc from 'fast-check';
 import { CopyEngine, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import type { Batch } from '#src/copy/batch/batch.js';
-import { survey } from '#src/copy/batch/overlap.js';
 import { gainsFromOrder, HEAD_ITEMS, orderBySource } from '#src/copy/batch/source-order.js';
+import { survey } from '#src/copy/batch/survey.js';
 import { createTally } from '#src/copy/batch/tally.js';
+import { takeAll } from '#src/steps.js';
 
 function batchOf(from: Uint32Array, bytes = new Uint32Array(from.length).fill(PAGE_SIZE)): Batch {
   const items = { to: from.map((address) => address + 2 ** 30), from, bytes };
   return {
     ...items,
     index: undefined,
-    buffers: undefined,
+    foreign: [],
     seen: survey(items),
-    isBorrowed: true,
     tally: createTally(),
   };
 }
@@ -28,7 +28,7 @@ describe('the order of sources', () => {
       fc.property(sources, (addresses) => {
         const bytes = Uint32Array.from(addresses, (_, i) => (i % 7 === 0 ? 0 : PAGE_SIZE));
         const batch = batchOf(Uint32Array.from(addresses), bytes);
-        const order = orderBySource(batch);
+        const order = takeAll(orderBySource(batch));
         expect(Array.from(order.subarray(0, HEAD_ITEMS))).toEqual(Array.from({ length: HEAD_ITEMS }, (_, i) => i));
         expect(Array.from(order).sort((a, b) => a - b)).toEqual(addresses.map((_, i) => i));
         const pagesRead = Array.from(order.subarray(HEAD_ITEMS))

@@ -117,8 +117,8 @@ describe('sweepMigrations', () => {
     await sweepMigrations({ ...SWEEP, folioBytes, total: 64 * MiB, migrators: ['mtcopy'], runs: 1 }, () => {
       most = Math.max(most, process.memoryUsage.rss() - resident);
     });
-    // Each machine has 128 MiB in use; four of them would have 512.
+    // Each machine has 128 MiB in use, and some for its threads; four of them would have 512.
     expect(most).toBeGreaterThan(100 * MiB);
-    expect(most).toBeLessThan(300 * MiB);
+    expect(most).toBeLessThan(400 * MiB);
   });
 });

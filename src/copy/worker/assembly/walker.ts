@@ -1,9 +1,9 @@
 /*
  * The copy loop, in AssemblyScript: one call walks a whole list and does a memory.copy for each on it.
  *
- * The list is of descriptors: three 32-bit words each, to, from, bytes left. The third is the descriptor's progress, so
- * that after a worker's death or an abort the caller reads in shared memory what was copied: it falls to 0 once the last
- * byte is in place.
+ * The list is of descriptors: three 32-bit words each, to, from, bytes left. The third is the descriptor's progress, and the
+ * only word that changes: a long one is copied from its end, so that what is left are always the first bytes of both sides.
+ * After a worker's death or an abort the caller reads in shared memory what was copied, or has it gone on with.
  */
 
 /**
@@ -27,42 +27,40 @@ function isPoisoned(poison: usize, from: u32, bytes: u32): bool {
 }
 
 /**
- * Copies the `count` descriptors from `list` on, until the word at `stop` is not 0. One whose source has a poisoned frame
- * is left as it is. Returns how many have bytes left.
+ * Copies the descriptors from `list` up to `end`, until the word at `stop` is not 0 or more than `limit` bytes are copied.
+ * One whose source has a poisoned frame is left as it is. Adds to the word at `left` for what it leaves for good.
+ *
+ * @returns the descriptor to go on with; `end` if that was all
  */
-export function walk(list: usize, count: u32, stop: usize, poison: usize): u32 {
-  const end = list + <usize>count * DESCRIPTOR;
+export function walk(list: usize, end: usize, stop: usize, poison: usize, left: usize, limit: u32): usize {
   const mayBePoisoned = atomic.load<u32>(poison) != 0;
-  let left: u32 = 0;
+  let copied: u64 = 0;
   for (; list < end; list += DESCRIPTOR) {
+    if (copied > <u64>limit) return list;
     // Pairs with the caller's store: seen at the next descriptor at the latest, which is all an abort needs.
-    if (atomic.load<u32>(stop)) return left + <u32>((end - list) / DESCRIPTOR);
-    let to = load<u32>(list);
-    let from = load<u32>(list, 4);
+    if (atomic.load<u32>(stop)) break;
+    const to = load<u32>(list);
+    const from = load<u32>(list, 4);
     let bytes = load<u32>(list, 8);
     // The caller's core wrote the list: fetches it ahead. Atomic, or the optimizer would leave it out.
     atomic.load<u32>(list, AHEAD);
-    if (mayBePoisoned && isPoisoned(poison, from, bytes)) {
-      left++;
+    if (mayBePoisoned && bytes != 0 && isPoisoned(poison, from, bytes)) {
+      atomic.add<u32>(left, 1);
       continue;
     }
+    copied += bytes;
     while (bytes > PIECE && !atomic.load<u32>(stop)) {
-      memory.copy(to, from, PIECE);
-      to += PIECE;
-      from += PIECE;
       bytes -= PIECE;
-      store<u32>(list, to);
-      store<u32>(list, from, 4);
+      memory.copy(to + bytes, from + bytes, PIECE);
       store<u32>(list, bytes, 8);
+      if (copied - bytes > <u64>limit) return list;
     }
-    if (bytes > PIECE) {
-      left++;
-      continue;
-    }
+    if (bytes > PIECE) break;
     memory.copy(to, from, bytes);
     store<u32>(list, 0, 8);
   }
-  return left;
+  if (list < end) atomic.add<u32>(left, 1);
+  return end;
 }
 
 /** Copies one item. Returns false, and has copied nothing, if its source has a poisoned frame. */

@@ -1,0 +1,20 @@
+import { KiB, MiB } from '../units.js';
+import type { Survey } from './batch/survey.js';
+
+/** An asynchronous call of fewer bytes is copied at once: it bounds a turn of the event loop. */
+const ASYNC_BYTES = MiB;
+/** A blocking call of fewer bytes gains nothing from other threads: waking them, after a rest too, costs what they save. */
+const RANGE_BYTES = 32 * MiB;
+/** The same of one whose items stay small, which one thread copies more slowly. */
+const SCATTERED_BYTES = 8 * MiB;
+/** What remains small after merging: bytes of an item in the mean. */
+const SMALL_ITEM_BYTES = 64 * KiB;
+
+/** What one item is: of any size, the only thing that counts here is that it isn't scattered. */
+export const RANGE: Pick<Survey, 'total' | 'runs'> = { total: 1, runs: 0 };
+
+/** Bytes under which a call is copied by its own thread alone, at once. */
+export function minParallelBytes({ total, runs }: Pick<Survey, 'total' | 'runs'>, blocks: boolean): number {
+  if (!blocks) return ASYNC_BYTES;
+  return total < SMALL_ITEM_BYTES * runs ? SCATTERED_BYTES : RANGE_BYTES;
+}
