@@ -132,7 +132,7 @@ async function latency(): Promise<void> {
       name === 'idle' ? '' : milliseconds(above(turns[name])),
       ...copying(turns[name], turns.c),
     ]),
-    `A server in this process, a client in another that sends ${PACED.rate} requests a second, and 256 MiB copied over and over: medians (quartiles) of ${ROUNDS} rounds of ${PACED.ms / 1000} s in turns.`,
+    `A server in this process, a client in another that sends ${PACED.rate} requests a second, and 256 MiB copied over and over: medians (quartiles) of ${ROUNDS} rounds of ${PACED.ms / 1000} s in turns. Client and C are among the other processes.`,
   );
   const p99 = median(above(turns.default));
   report(`p99 above idle's, target at most ${P99_TARGET} ms`, p99, p99 <= P99_TARGET);
@@ -152,7 +152,7 @@ async function saturated(): Promise<void> {
       milliseconds(turns[name].map(({ p99 }) => p99)),
       ...copying(turns[name], turns.c),
     ]),
-    `As before, but the client has ${SATURATED.connections} connections and sends the next request on each at once: medians (quartiles) of ${ROUNDS} rounds of ${SATURATED.ms / 1000} s in turns.`,
+    `As before, but the client has ${SATURATED.connections} connections and sends the next request on each at once: medians (quartiles) of ${ROUNDS} rounds of ${SATURATED.ms / 1000} s in turns. Client and C are among the other processes.`,
   );
   const { median: figure } = ratio(rates(turns.default), rates(turns.c));
   report(`requests over those beside C, target ${TARGET}`, figure, figure >= TARGET);
