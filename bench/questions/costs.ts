@@ -38,10 +38,10 @@ async function heapBytes(run: () => unknown): Promise<number> {
 }
 
 /** Milliseconds until an engine of 4 threads is there. */
-function startUp(caller: 'helps' | 'waits'): Promise<number[]> {
+function startUp(): Promise<number[]> {
   return repeat(async () => {
     const started = performance.now();
-    await using _engine = await CopyEngine.create({ threads: 4, caller });
+    await using _engine = await CopyEngine.create({ threads: 4 });
     return performance.now() - started;
   });
 }
@@ -49,7 +49,7 @@ function startUp(caller: 'helps' | 'waits'): Promise<number[]> {
 const memory = PhysicalMemory.create({ nodes: [512 * MiB, 512 * MiB] });
 const batch = allocBatch(memory, ITEMS * PAGE_SIZE, PAGE_SIZE, 'shuffled');
 
-/** MiB of resident memory a worker: the same engine without workers and with them, each after a copy. */
+/** MiB of resident memory a worker: the same engine with one and with many more, each after a copy. */
 async function memoryAWorker(): Promise<number> {
   await using engine = await CopyEngine.create({ memory, threads: 1, schedule: 'static' });
   const afterCopy = async () => {
@@ -57,13 +57,13 @@ async function memoryAWorker(): Promise<number> {
     collectGarbage();
     return process.memoryUsage().rss;
   };
-  const without = await afterCopy();
+  const withOne = await afterCopy();
   engine.threads = WORKERS + 1;
-  return ((await afterCopy()) - without) / WORKERS / MiB;
+  return ((await afterCopy()) - withOne) / WORKERS / MiB;
 }
 
 const worker = await memoryAWorker();
-const [helps, waits] = [await startUp('helps'), await startUp('waits')];
+const starting = await startUp();
 const planning = await repeat(() => milliseconds(() => planCopy(batch, 2)));
 const planHeap = await repeat(() => heapBytes(() => planCopy(batch, 2)), WARM_UP);
 await using inline = await CopyEngine.create({ memory, minParallelBytes: Number.POSITIVE_INFINITY });
@@ -80,14 +80,13 @@ const verdict = (figure: number, limit: number) => (figure < limit ? 'met' : 'MI
 printTable(
   ['cost', 'unit', 'measured', 'target', ''],
   [
-    ['create, 4 threads, caller helps', 'ms', showSpread(helps), '< 250', verdict(median(helps), 250)],
-    ['create, 4 threads, caller waits', 'ms', showSpread(waits), '< 250', verdict(median(waits), 250)],
+    ['create, 4 threads', 'ms', showSpread(starting), '< 250', verdict(median(starting), 250)],
     [`memory a worker, of ${WORKERS}`, 'MiB', worker.toFixed(1), '< 20', verdict(worker, 20)],
     [`planCopy of ${ITEMS} items`, 'ms', showSpread(planning, 2), '< 5', verdict(median(planning), 5)],
     ['heap: planCopy', 'bytes an item', perItem(planHeap), '0', verdict(median(planHeap) / ITEMS, 0.5)],
     ['heap: copyBatch, inline', 'bytes an item', perItem(copyHeap), '0', verdict(median(copyHeap) / ITEMS, 0.5)],
     [
-      'heap: copyBatch, 2 threads',
+      'heap: copyBatch, default options',
       'bytes an item',
       perItem(parallelHeap),
       '0',

@@ -10,7 +10,7 @@ import {
   orderOf,
   PAGE_SIZE,
 } from 'mtcopy';
-import { ageNodes } from 'mtcopy/experiments';
+import { ageNodes, collectGarbage, type SweepCaller, threadsText } from 'mtcopy/experiments';
 import { type Contestant, inTurns, ratio, showRatio } from '../support/in-turns.js';
 import { runAsked } from '../support/run-asked.js';
 import { printTable, showSpread } from '../support/table.js';
@@ -27,9 +27,21 @@ const NODE = 640 * 2 ** 20;
 /** Moves no byte: what is left is the work on metadata. */
 const COPIES_NOTHING: Migrator = { name: 'nothing', copyFolio: () => 0, copyFolios() {} };
 
+/** Worker threads, and whether the caller is one more. */
+interface Threads {
+  readonly threads: number;
+  readonly caller: SweepCaller;
+}
+/** One worker beside the caller, one alone, and two. */
+const THREADS: readonly Threads[] = [
+  { threads: 1, caller: 'helps' },
+  { threads: 1, caller: 'waits' },
+  { threads: 2, caller: 'waits' },
+];
+
 /** A machine whose free frames come out in ascending order or, as after a long run, in any. */
-async function boot(order: number, frames: Frames, threads = 1): Promise<Machine> {
-  const machine = await Machine.boot({ nodes: [NODE, NODE], cpus: 0, threads, pcpHigh: Number.POSITIVE_INFINITY });
+async function boot(order: number, frames: Frames, threads: Threads | undefined): Promise<Machine> {
+  const machine = await Machine.boot({ nodes: [NODE, NODE], cpus: 0, ...threads, pcpHigh: Number.POSITIVE_INFINITY });
   if (frames === 'shuffled') ageNodes(machine.memory, order);
   return machine;
 }
@@ -56,7 +68,7 @@ function pageRates(times: readonly number[]): string {
 
 /** Pages a second of 4 KiB folios, with the copy and without. */
 async function rates(): Promise<void> {
-  await using machine = await boot(0, 'sequential');
+  await using machine = await boot(0, 'sequential', undefined);
   const area = machine.createAddressSpace().mmap({ length: LENGTH, populate: true });
   const addresses = area.folios();
   const contestants: Record<string, Contestant> = {};
@@ -75,14 +87,16 @@ async function rates(): Promise<void> {
 /** Migration of 2 MiB folios against the engine's copy of the same frames. */
 async function againstRawCopy(): Promise<void> {
   const rows = [];
-  for (const [migrator, threads] of [
-    ['kernel', 1],
-    ['mtcopy', 2],
-  ] as const) {
+  for (const threads of [undefined, ...THREADS]) {
+    const migrator = threads ? 'mtcopy' : 'kernel';
     const order = orderOf(2 * 2 ** 20);
     await using machine = await boot(order, 'sequential', threads);
     const { memory } = machine;
-    await using engine = await CopyEngine.create({ memory, threads });
+    // The kernel's migrator copies on the calling thread.
+    await using engine = await CopyEngine.create({
+      memory,
+      ...(threads ?? { minParallelBytes: Number.POSITIVE_INFINITY }),
+    });
     const area = machine.createAddressSpace().mmap({ length: LENGTH, folioSize: '2M', populate: true });
     const addresses = area.folios();
     const from = Uint32Array.from(addresses, (address) => (area.mm.folioAt(address)?.pfn ?? 0) * PAGE_SIZE);
@@ -92,23 +106,28 @@ async function againstRawCopy(): Promise<void> {
     for (const flow of FLOWS) contestants[flow] = mover(machine, area, addresses, { flow, migrator });
     const times = await inTurns(contestants, ROUNDS);
     rows.push([
-      `${migrator}, ${threads}`,
+      threads ? `${migrator}×${threadsText(threads)}` : migrator,
       ...FLOWS.map((flow) => showRatio(ratio(times.raw ?? [], times[flow] ?? []))),
     ]);
   }
   printTable(
-    ['migrator, threads', ...FLOWS],
+    ['migrator', ...FLOWS],
     rows,
     `Speed of migrating ${formatSize(LENGTH)} in 2 MiB folios, of which the engine copies as much with as many threads at 1: medians (quartiles) of ${ROUNDS} rounds in turns.`,
   );
 }
 
-/** Two threads against the caller alone. */
+/** Threads against the caller alone. */
 async function threadsAgainstCaller(): Promise<void> {
   const rows = [];
-  for (const frames of ['sequential', 'shuffled'] as const) {
-    for (const folioSize of [4096, 65536, 2 ** 21]) {
-      await using machine = await boot(orderOf(folioSize), frames, 2);
+  const layouts = (['sequential', 'shuffled'] as const).flatMap((frames) =>
+    [4096, 65536, 2 ** 21].map((folioSize) => ({ frames, folioSize })),
+  );
+  for (const { frames, folioSize } of layouts) {
+    for (const threads of THREADS) {
+      // Of machines that are closed: V8 would keep it.
+      collectGarbage();
+      await using machine = await boot(orderOf(folioSize), frames, threads);
       const area = machine.createAddressSpace().mmap({ length: LENGTH, folioSize, populate: true });
       const addresses = area.folios();
       const cells = [];
@@ -119,13 +138,13 @@ async function threadsAgainstCaller(): Promise<void> {
         const times = await inTurns({ kernel, one, two }, ROUNDS);
         cells.push(showRatio(ratio(times.kernel, times.one)), showRatio(ratio(times.kernel, times.two)));
       }
-      rows.push([formatSize(folioSize), frames, ...cells]);
+      rows.push([formatSize(folioSize), frames, threadsText(threads), ...cells]);
     }
   }
   printTable(
-    ['folios', 'frames', 'batch-move', '2 in flight', 'pre-copy', '2 in flight'],
+    ['folios', 'frames', 'threads', 'batch-move', '2 in flight', 'pre-copy', '2 in flight'],
     rows,
-    `How many times faster mtcopy with 2 threads migrates than kernel: medians (quartiles) of ${ROUNDS} rounds in turns.`,
+    `How many times faster mtcopy migrates than kernel (threads: workers, and +1 where the caller helps): medians (quartiles) of ${ROUNDS} rounds in turns.`,
   );
 }
 

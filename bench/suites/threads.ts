@@ -10,10 +10,10 @@ const TOTAL = 256 * MiB;
 /** What more threads bring. */
 export async function threads(): Promise<void> {
   const memory = PhysicalMemory.create({ nodes: [TOTAL, TOTAL] });
-  await using one = await CopyEngine.create({ memory, threads: 1 });
-  await using two = await CopyEngine.create({ memory, threads: 2 });
-  await using four = await CopyEngine.create({ memory, threads: 4 });
-  await using eight = await CopyEngine.create({ memory, threads: 8 });
+  await using one = await CopyEngine.create({ memory, threads: 1, caller: 'waits' });
+  await using two = await CopyEngine.create({ memory, threads: 2, caller: 'waits' });
+  await using four = await CopyEngine.create({ memory, threads: 4, caller: 'waits' });
+  await using eight = await CopyEngine.create({ memory, threads: 8, caller: 'waits' });
   const rows: string[][] = [];
   for (const [size, frames] of [
     ['2M', 'sequential'],
@@ -37,6 +37,6 @@ export async function threads(): Promise<void> {
   printTable(
     ['folios', 'frames', 'threads', 'GB/s', 'over 1 thread'],
     rows,
-    `${TOTAL / MiB} MiB, the caller one of the threads. Throughput, and how many times that of one thread: medians (quartiles) of 15 rounds in turns.`,
+    `${TOTAL / MiB} MiB, the caller waits. Throughput, and how many times that of one thread: medians (quartiles) of 15 rounds in turns.`,
   );
 }

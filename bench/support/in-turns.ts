@@ -1,28 +1,28 @@
 import { median, quantile } from 'simple-statistics';
 
-/** One thing to measure: copies once and says how many nanoseconds it took. */
-export type Contestant = () => Promise<number> | number;
+/** One thing to measure: runs once and says what that took, as a rule in nanoseconds. */
+export type Contestant<Figure = number> = () => Promise<Figure> | Figure;
 
 /**
  * Runs every contestant once a round, in turns: the machine's bandwidth can double from one second to the next, and only
  * runs side by side compare. Every other round runs backwards, for who comes after whom matters too. The first round
  * warms up and is not counted.
  *
- * @returns nanoseconds a round, by contestant
+ * @returns what each round took, by contestant
  */
-export async function inTurns<Name extends string>(
-  contestants: Record<Name, Contestant>,
+export async function inTurns<Name extends string, Figure = number>(
+  contestants: Record<Name, Contestant<Figure>>,
   rounds: number,
-): Promise<Record<Name, number[]>> {
+): Promise<Record<Name, Figure[]>> {
   const names = Object.keys(contestants) as Name[];
-  const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  const figures = Object.fromEntries(names.map((name) => [name, [] as Figure[]])) as Record<Name, Figure[]>;
   for (let round = 0; round <= rounds; round++) {
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
-      const ns = await contestants[name]();
-      if (round > 0) times[name].push(ns);
+      const figure = await contestants[name]();
+      if (round > 0) figures[name].push(figure);
     }
   }
-  return times;
+  return figures;
 }
 
 export interface Ratio {

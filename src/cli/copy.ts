@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { CALLER_MODES, COPY_METHODS, FRAMES, SCHEDULES } from 'mtcopy';
-import { type CopySweep, copyTable, sweepCopies } from 'mtcopy/experiments';
+import { COPY_METHODS, FRAMES, SCHEDULES } from 'mtcopy';
+import { type CopySweep, copyTable, SWEEP_CALLERS, sweepCopies } from 'mtcopy/experiments';
 import { count, folioSizes, size, threadCounts, words } from './arguments.js';
 import { addJsonOption, present } from './present.js';
 
@@ -24,10 +24,10 @@ export function addCopyCommand(program: Command): void {
     .description('copy folios from node 0 to node 1 and show how fast that was; lists measure every combination')
     .option('--folio-size <sizes>', 'bytes of a folio, 4K to 4M (default: 2M)', folioSizes)
     .option('--total <size>', 'bytes to copy in a run (default: 512M)', size)
-    .option('--threads <counts>', 'threads that copy, 1 to 64 or auto (default: 1,2,4)', threadCounts)
+    .option('--threads <counts>', 'worker threads, 1 to 64 or auto (default: 1,2,4)', threadCounts)
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--schedule <schedules>', 'static or dynamic (default)', words(...SCHEDULES))
-    .option('--caller <modes>', 'waits, or helps (default) and is one of the threads', words(...CALLER_MODES))
+    .option('--caller <modes>', 'waits (default), or helps: one thread more', words(...SWEEP_CALLERS))
     .option('--method <methods>', 'auto (default), memory.copy, typed-array', words(...COPY_METHODS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', 'fill the source with this file, repeated as needed (default: a pattern)')
@@ -41,7 +41,7 @@ const DEFAULTS: CopyArguments = {
   threads: [1, 2, 4],
   frames: ['sequential'],
   schedule: ['dynamic'],
-  caller: ['helps'],
+  caller: ['waits'],
   method: ['auto'],
   runs: 7,
 };

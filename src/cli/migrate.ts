@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { FLOWS, FRAMES, formatSize, MIGRATOR_NAMES } from 'mtcopy';
-import { type MigrateSweep, migrateTable, sweepMigrations } from 'mtcopy/experiments';
-import { count, counts, folioSizes, size, threadCounts, words } from './arguments.js';
+import { type MigrateSweep, migrateTable, SWEEP_CALLERS, sweepMigrations } from 'mtcopy/experiments';
+import { count, counts, folioSizes, size, threadCounts, word, words } from './arguments.js';
 import { addJsonOption, present } from './present.js';
 
 interface MigrateArguments {
@@ -11,6 +11,7 @@ interface MigrateArguments {
   total?: number;
   migrator: MigrateSweep['migrators'];
   threads: MigrateSweep['threads'];
+  caller?: MigrateSweep['caller'];
   inFlight: MigrateSweep['inFlight'];
   flow: MigrateSweep['flows'];
   frames: MigrateSweep['frames'];
@@ -31,7 +32,8 @@ export function addMigrateCommand(program: Command): void {
     )
     .option('--migrator <migrators>', 'what copies: kernel, mtcopy (default: both)', words(...MIGRATOR_NAMES))
     .option('--in-flight <counts>', 'batches that mtcopy has under way at once, 1 to 4 (default: 1)', counts)
-    .option('--threads <counts>', 'threads of mtcopy alone, 1 to 64 or auto (default: 1,2)', threadCounts)
+    .option('--threads <counts>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: 1,2)', threadCounts)
+    .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
     .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)

@@ -18,10 +18,12 @@ export {
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
+export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
 export { collectGarbage } from './shared/collect-garbage.js';
 export { fillFromFile, fillWithPattern, scrub } from './shared/fill.js';
 export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
+export { threadsText } from './shared/labels.js';
 export type { OnProgress } from './shared/progress.js';
 export type { Speeds } from './shared/statistics.js';
 export { findDifference, hashFolios } from './shared/verify.js';

@@ -9,8 +9,17 @@ describe('mtcopy copy', () => {
     const { status, stdout, stderr } = mtcopy('copy', '--total', '8M', '--runs', '2', '--threads', '1,2');
     expect(status).toBe(0);
     expect(stderr).toBe('');
-    expect(stdout).toContain('8M, folios of 2M, sequential, method auto, dynamic schedule, caller helps');
+    expect(stdout.split('\n')[0]).toBe('8M, folios of 2M, sequential, method auto, dynamic schedule');
     expect(stdout.split('\n').filter((line) => line.startsWith('│'))).toHaveLength(3);
+  });
+
+  it('shows workers alone, for the caller waits unless told otherwise, and +1 where it helps', () => {
+    const threadsOf = (...args: string[]) => {
+      const { stdout } = mtcopy('copy', '--total', '2M', '--runs', '1', '--threads', '1,2', ...args);
+      return Array.from(stdout.matchAll(/^│ +(\d+(?:\+1)?) │/gm), ([, threads]) => threads);
+    };
+    expect(threadsOf()).toEqual(['1', '2']);
+    expect(threadsOf('--caller', 'waits,helps')).toEqual(['1', '2', '1+1', '2+1']);
   });
 
   it('prints one JSON object with every combination', () => {
@@ -72,6 +81,7 @@ describe('mtcopy copy', () => {
     [['cpy'], 'Did you mean copy?'],
     [['copy', '--threads', '65'], "threads: must be a whole number from 1 to 64, or 'auto', got 65"],
     [['copy', '--threads', '1,many'], "got 'many'"],
+    [['copy', '--caller', 'auto'], "'auto' is none of waits, helps"],
     [['copy', '--folio-size', '3K'], 'power of two'],
     [['copy', '--runs', '0'], 'whole number, 1 or more'],
     [['copy', '--frames', 'random'], "'random' is none of sequential, shuffled"],

@@ -32,6 +32,14 @@ describe('mtcopy migrate', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
   });
 
+  it('shows a caller that helps as one thread more', () => {
+    const helps = ['--total', '4M', '--runs', '1', '--folio-size', '2M', '--flow', 'pre-copy', '--caller', 'helps'];
+    const { stdout } = migrate(...helps);
+    const migrators = Array.from(stdout.matchAll(/(?:kernel|mtcopy×\S+)/g), ([migrator]) => migrator);
+    expect(new Set(migrators)).toEqual(new Set(['kernel', 'mtcopy×1+1', 'mtcopy×2+1']));
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
+  });
+
   it('prints one JSON object with every combination', { timeout: 120_000 }, () => {
     const { stdout } = migrate(
       ...[
@@ -73,6 +81,7 @@ describe('mtcopy migrate', () => {
         migrator: expect.stringMatching(/^(kernel|mtcopy)$/),
         flow: expect.stringMatching(/^(serial|vanilla|batch-move|pre-copy)$/),
         threads: number,
+        ...(result.migrator === 'mtcopy' && { caller: 'waits' }),
         batchesInFlight: number,
         folioBytes: number,
         folios: 8,
@@ -131,6 +140,7 @@ describe('mtcopy migrate', () => {
   it.each([
     [['--thread', '2'], 'Did you mean --threads?'],
     [['--threads', '0'], "threads: must be a whole number from 1 to 64, or 'auto', got 0"],
+    [['--caller', 'waits,helps'], 'must be one of waits, helps, not a list'],
     [['--folio-size', '3K'], 'power of two'],
     [['--folio-size', '8M'], 'power of two from 4K to 4M'],
     [['--runs', '0'], 'whole number, 1 or more'],

@@ -93,7 +93,7 @@ describe('mtcopy pmbench', () => {
       expect(result).toMatchObject({
         pattern,
         migrator,
-        threads: migrator === 'kernel' ? 1 : 2,
+        ...(migrator === 'kernel' ? { threads: 1 } : { threads: 2, caller: 'waits' }),
         cpus: 1,
         writeRatio: 1,
         lostUpdates: 0,
@@ -117,8 +117,13 @@ describe('mtcopy pmbench', () => {
       ...['--pages', '1024', '--seconds', '0.5', '--cpus', '1', '--migrator', 'mtcopy', '--threads', '2'],
       ...['--flow', 'serial,vanilla,batch-move,pre-copy'],
     );
-    expect(stdout).toContain('1 CPU on 1024 pages in folios of 4K, uniform, 50% stores, migrator mtcopy×2');
+    expect(stdout).toContain('1 CPU on 1024 pages in folios of 4K, uniform, 50% stores, migrator mtcopy×2\n');
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
+  });
+
+  it('shows a caller that helps as one thread more', () => {
+    const { stdout } = pmbench(...SHORT, '--cpus', '1', '--migrator', 'mtcopy', '--threads', '1', '--caller', 'helps');
+    expect(stdout).toContain('migrator mtcopy×1+1\n');
   });
 
   it('compares nothing if one of the two flows is left out', () => {
@@ -140,6 +145,7 @@ describe('mtcopy pmbench', () => {
     [['--migrator', 'dcbm'], "'dcbm' is none of kernel, mtcopy"],
     [['--migrator', 'kernel,mtcopy'], 'must be one of kernel, mtcopy, not a list'],
     [['--threads', '0'], 'threads: must be a whole number from 1 to 64'],
+    [['--caller', 'auto'], "'auto' is none of waits, helps"],
     [['--seconds', '0'], 'seconds: must be a number above 0, got 0'],
     [['--seconds', ''], 'must be a number'],
     [['--cpu', '2'], 'Did you mean --cpus?'],

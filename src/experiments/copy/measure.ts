@@ -1,7 +1,5 @@
 import {
   anything,
-  CALLER_MODES,
-  type CallerMode,
   type Checks,
   COPY_METHODS,
   CopyEngine,
@@ -18,6 +16,7 @@ import {
   type Schedule,
   wholeNumber,
 } from 'mtcopy';
+import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { checkTotal, count, folioSizes } from '../shared/checks.js';
 import { combine } from '../shared/combine.js';
 import { fillFromFile, fillWithPattern, scrub } from '../shared/fill.js';
@@ -32,10 +31,11 @@ export interface CopySweep {
   readonly folioBytes: readonly number[];
   /** Bytes copied in a run: a multiple of each folio size. */
   readonly total: number;
+  /** Worker threads, 1 to 64; a caller that helps is one more. */
   readonly threads: readonly number[];
   readonly frames: readonly Frames[];
   readonly schedules: readonly Schedule[];
-  readonly callers: readonly CallerMode[];
+  readonly callers: readonly SweepCaller[];
   readonly methods: readonly CopyMethod[];
   /** Measured runs of each combination, above 0; one more before them warms up. */
   readonly runs: number;
@@ -49,7 +49,7 @@ const SWEEP: Checks<CopySweep> = {
   threads: listOf(wholeNumber(1, MAX_THREADS)),
   frames: listOf(oneOf(FRAMES)),
   schedules: listOf(oneOf(SCHEDULES)),
-  callers: listOf(oneOf(CALLER_MODES)),
+  callers: listOf(oneOf(SWEEP_CALLERS)),
   methods: listOf(oneOf(COPY_METHODS)),
   runs: count,
   input: anything,
@@ -58,13 +58,14 @@ const REQUIRED = ['folioBytes', 'total', 'threads', 'frames', 'schedules', 'call
 
 /** One combination and what it measured. */
 export interface CopyMeasurement {
+  /** Worker threads; a caller that helped is one more. */
   readonly threads: number;
   readonly folioBytes: number;
   readonly folios: number;
   readonly frames: Frames;
   readonly method: CopyMethod;
   readonly schedule: Schedule;
-  readonly caller: CallerMode;
+  readonly caller: SweepCaller;
   /** 10^9 bytes copied a second. */
   readonly gbps: Speeds;
   /** Wall time of each run, in the order they were made. */
@@ -76,7 +77,7 @@ export interface CopyMeasurement {
 /** A combination of schedule, caller and method, with its engine. */
 interface Setting {
   readonly schedule: Schedule;
-  readonly caller: CallerMode;
+  readonly caller: SweepCaller;
   readonly method: CopyMethod;
   readonly engine: CopyEngine;
 }

@@ -28,6 +28,7 @@ import {
 } from 'mtcopy';
 import { median } from 'simple-statistics';
 import { ageNodes } from '../shared/age-node.js';
+import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { checkTotal, count, folioSizes } from '../shared/checks.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
@@ -45,8 +46,10 @@ export interface MigrateSweep {
   /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. */
   readonly total?: number | undefined;
   readonly migrators: readonly MigratorName[];
-  /** Threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
+  /** Worker threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
   readonly threads: readonly number[];
+  /** Whether the calling thread copies beside them. Default: `'waits'`. */
+  readonly caller?: SweepCaller | undefined;
   /** Batches that `'mtcopy'` has under way at once, 1 to 4; `'kernel'` has 1. */
   readonly inFlight: readonly number[];
   readonly flows: readonly Flow[];
@@ -65,6 +68,7 @@ const SWEEP: Checks<MigrateSweep> = {
   total: count,
   migrators: listOf(oneOf(MIGRATOR_NAMES)),
   threads: listOf(wholeNumber(1, MAX_THREADS)),
+  caller: oneOf(SWEEP_CALLERS),
   inFlight: listOf(count),
   flows: listOf(oneOf(FLOWS)),
   frames: listOf(oneOf(FRAMES)),
@@ -73,12 +77,17 @@ const SWEEP: Checks<MigrateSweep> = {
 };
 const REQUIRED = ['folioBytes', 'count', 'migrators', 'threads', 'inFlight', 'flows', 'frames', 'runs'] as const;
 
+/** {@link MigrateSweep}, complete. */
+type Sweep = MigrateSweep & { readonly caller: SweepCaller };
+
 /** One combination and what it measured. */
 export interface MigrateMeasurement {
   readonly migrator: MigratorName;
   readonly flow: Flow;
-  /** Threads that copied; 1 for `'kernel'`. */
+  /** Worker threads; 1 for `'kernel'`, which copies on the calling thread. */
   readonly threads: number;
+  /** Whether the calling thread copied beside them; not there for `'kernel'`. */
+  readonly caller?: SweepCaller;
   /** Batches under way at once. With more than 1 the phases overlap in time. */
   readonly batchesInFlight: number;
   readonly folioBytes: number;
@@ -147,7 +156,8 @@ export async function sweepMigrations(
   asked: MigrateSweep,
   onProgress: OnProgress = ignoreProgress,
 ): Promise<MigrateMeasurement[]> {
-  const sweep = checkOptions(asked, SWEEP, REQUIRED);
+  const checked = checkOptions(asked, SWEEP, REQUIRED);
+  const sweep = { ...checked, caller: checked.caller ?? 'waits' };
   const layouts = combine(sweep.folioBytes, sweep.frames);
   const sizes = sweep.folioBytes.map((folioBytes) => bytesToMove(sweep, folioBytes));
   // Now, and not once the smaller ones are measured.
@@ -166,7 +176,7 @@ export async function sweepMigrations(
 
 /** All measurements of one folio size and one way in which frames lie, on a machine of their own. */
 async function measure(
-  sweep: MigrateSweep,
+  sweep: Sweep,
   settings: readonly Setting[],
   folioBytes: number,
   frames: Frames,
@@ -176,7 +186,7 @@ async function measure(
   try {
     const layout = layOut(machine, sweep, folioBytes);
     const measured = await sweepLayout(sweep, settings, layout, onRun);
-    return settings.map((setting, i) => summarize(setting, layout, frames, measured[i]));
+    return settings.map((setting, i) => summarize(setting, sweep.caller, layout, frames, measured[i]));
   } finally {
     await machine.close();
   }
@@ -202,10 +212,11 @@ function warmUpRounds(bytes: number): number {
 }
 
 /** Boots a machine whose nodes have just the room that is needed. */
-async function bootFor(sweep: MigrateSweep, folioBytes: number, frames: Frames): Promise<Machine> {
+async function bootFor(sweep: Sweep, folioBytes: number, frames: Frames): Promise<Machine> {
   const bytes = bytesToMove(sweep, folioBytes);
   // Freed folios are handed out again in the order in which they were freed: ascending or shuffled in every run.
-  const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, pcpHigh: Number.POSITIVE_INFINITY });
+  const nodes = [bytes, bytes];
+  const machine = await Machine.boot({ nodes, cpus: 0, caller: sweep.caller, pcpHigh: Number.POSITIVE_INFINITY });
   if (frames === 'shuffled') ageNodes(machine.memory, orderOf(folioBytes));
   return machine;
 }
@@ -288,12 +299,19 @@ function verify({ machine, mm, addresses, order, folioBytes, hash, node }: Layou
   }
 }
 
-function summarize(setting: Setting, layout: Layout, frames: Frames, runs: readonly Run[]): MigrateMeasurement {
+function summarize(
+  setting: Setting,
+  caller: SweepCaller,
+  layout: Layout,
+  frames: Frames,
+  runs: readonly Run[],
+): MigrateMeasurement {
   const { folioBytes, addresses } = layout;
   const bytes = addresses.length * folioBytes;
   const samplesNs = runs.map(({ ns }) => ns);
   return {
     ...setting,
+    ...(setting.migrator === 'kernel' ? {} : { caller }),
     folioBytes,
     folios: addresses.length,
     frames,

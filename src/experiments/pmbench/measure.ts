@@ -24,6 +24,7 @@ import {
   type Vmstat,
   wholeNumber,
 } from 'mtcopy';
+import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { count, folioBytes } from '../shared/checks.js';
 import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { sumCounts } from '../shared/statistics.js';
@@ -36,8 +37,10 @@ export interface PmbenchComparison extends PmbenchLoad {
   readonly cpus: number;
   readonly flows: readonly Flow[];
   readonly migrator: MigratorName;
-  /** Threads of the migrator `'mtcopy'`, 1 to 64. */
+  /** Worker threads of the migrator `'mtcopy'`, 1 to 64. */
   readonly threads: number | 'auto';
+  /** Whether the calling thread copies beside them. Default: `'waits'`. */
+  readonly caller?: SweepCaller | undefined;
   /** Seconds that each flow is measured for, above 0. */
   readonly seconds: number;
 }
@@ -51,16 +54,19 @@ const COMPARISON: Checks<PmbenchComparison> = {
   flows: listOf(oneOf(FLOWS)),
   migrator: oneOf(MIGRATOR_NAMES),
   threads: threadCount,
+  caller: oneOf(SWEEP_CALLERS),
   seconds: above0,
 };
-const REQUIRED = Object.keys(COMPARISON) as (keyof PmbenchComparison)[];
+const REQUIRED = (Object.keys(COMPARISON) as (keyof PmbenchComparison)[]).filter((name) => name !== 'caller');
 
 /** One flow and what it measured. */
 export interface PmbenchMeasurement {
   readonly flow: Flow;
   readonly migrator: MigratorName;
-  /** Threads that copied; 1 for `'kernel'`. */
+  /** Worker threads; 1 for `'kernel'`, which copies on the calling thread. */
   readonly threads: number;
+  /** Whether the calling thread copied beside them; not there for `'kernel'`. */
+  readonly caller?: SweepCaller;
   readonly cpus: number;
   readonly pages: number;
   readonly folioBytes: number;
@@ -135,9 +141,9 @@ export async function comparePmbenchFlows(
     const problem = `must be whole folios of ${formatSize(comparison.folioBytes)}, a multiple of ${perFolio}`;
     throw new ErrnoError('EINVAL', `pages: ${problem}, got ${comparison.pages}`);
   }
-  const { cpus, flows, migrator, threads, pages, seconds } = comparison;
+  const { cpus, flows, migrator, threads, caller = 'waits', pages, seconds } = comparison;
   const nodeBytes = pages * PAGE_SIZE + SPARE_BYTES;
-  const settings = { nodes: [nodeBytes, nodeBytes], cpus, migrator, threads };
+  const settings = { nodes: [nodeBytes, nodeBytes], cpus, migrator, threads, caller };
   const machines: Machine[] = [];
   try {
     for (const _ of flows) machines.push(await Machine.boot(settings));
@@ -166,7 +172,7 @@ export function compareBatching(results: readonly PmbenchMeasurement[]): FlowCom
 
 /** What the runs of one flow on its machine come to together. */
 function summarize(
-  { cpus, pages, folioBytes, pattern, writeRatio, migrator }: PmbenchComparison,
+  { cpus, pages, folioBytes, pattern, writeRatio, migrator, caller = 'waits' }: PmbenchComparison,
   flow: Flow,
   { tlbFlushNs, threads, cpus: { migrationWaits } }: Machine,
   runs: readonly PmbenchRun[],
@@ -177,7 +183,7 @@ function summarize(
   return {
     flow,
     migrator,
-    threads: migrator === 'kernel' ? 1 : threads,
+    ...(migrator === 'kernel' ? { threads: 1 } : { threads, caller }),
     cpus,
     pages,
     folioBytes,

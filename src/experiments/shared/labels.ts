@@ -1,4 +1,5 @@
 import type { MigratorName, Phases } from 'mtcopy';
+import type { SweepCaller } from './callers.js';
 
 /** The phases of a migration in their order, and what a column of each is called. */
 export const PHASES: readonly { readonly head: string; readonly name: keyof Phases }[] = [
@@ -10,7 +11,12 @@ export const PHASES: readonly { readonly head: string; readonly name: keyof Phas
   { head: 'put\nback', name: 'putBack' },
 ];
 
-/** What copied, with the number of its threads: `kernel` has none of its own. */
-export function migratorText({ migrator, threads }: { migrator: MigratorName; threads: number }): string {
-  return migrator === 'kernel' ? migrator : `${migrator}×${threads}`;
+/** Threads that copied: `2` workers, or `2+1` where the caller helped them. */
+export function threadsText({ threads, caller }: { threads: number; caller?: SweepCaller }): string {
+  return caller === 'helps' ? `${threads}+1` : String(threads);
+}
+
+/** What copied, with its threads: `kernel` has none of its own. */
+export function migratorText(row: { migrator: MigratorName; threads: number; caller?: SweepCaller }): string {
+  return row.migrator === 'kernel' ? row.migrator : `${row.migrator}×${threadsText(row)}`;
 }
