@@ -98,7 +98,7 @@ describe('frames', () => {
     expect(() => boot('4M').allocFolios(1, 0, { frames: 'shuffle' as never })).toThrow(code('EINVAL'));
   });
 
-  it.each(['7', 0.5, -1, Number.NaN, Number.POSITIVE_INFINITY, 7n, Symbol('seed'), null])(
+  it.each(['7', 0.5, 2 ** 32, Number.NaN, Number.POSITIVE_INFINITY, 7n, Symbol('seed'), null])(
     'are not shuffled by the seed %s',
     (seed) => {
       const memory = boot('4M');
