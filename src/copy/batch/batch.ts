@@ -94,20 +94,25 @@ function* batchOfItems(memory: EngineMemory, items: CopyItems): Steps<Batch> {
   return finishBatch(items, seen, []);
 }
 
-/** Throws EFAULT if an item reaches beyond the nodes. */
-function* checkAddresses(memory: EngineMemory, items: CopyItems, seen: Survey): Steps<void> {
-  const { toLow, toHigh, fromLow, fromHigh, total } = seen;
-  if (total === 0) return;
+/** Throws EFAULT if an item reaches beyond the nodes; what is beyond the engine's memory is another buffer's. */
+function* checkAddresses(
+  memory: EngineMemory,
+  items: Ranges,
+  { toLow, toHigh, fromLow, fromHigh }: Survey,
+): Steps<void> {
+  if (toHigh === 0) return;
   if (memory.holds(toLow, toHigh - toLow) && memory.holds(fromLow, fromHigh - fromLow)) return;
+  const end = memory.buffer.byteLength;
   for (let i = 0; i < items.bytes.length; i++) {
     if (i % STEP_ITEMS === 0) yield;
-    checkRange(memory, items.to[i], items.bytes[i], 'to', i);
-    checkRange(memory, items.from[i], items.bytes[i], 'from', i);
+    if (items.bytes[i] === 0) continue;
+    if (items.to[i] < end) checkRange(memory, items.to[i], items.bytes[i], 'to', i);
+    if (items.from[i] < end) checkRange(memory, items.from[i], items.bytes[i], 'from', i);
   }
 }
 
 function checkRange(memory: EngineMemory, address: number, bytes: number, side: string, item: number): void {
-  if (bytes === 0 || memory.holds(address, bytes)) return;
+  if (memory.holds(address, bytes)) return;
   throw new ErrnoError(
     'EFAULT',
     `${side} of item ${item}: ${bytes} bytes from ${address} are not inside the nodes' memory, ${memory.describe()}`,
@@ -121,31 +126,50 @@ function* batchOfPairs(rules: BatchRules, pairs: readonly unknown[]): Steps<Batc
   const seen = createSurvey();
   for (let first = 0; first < count; first += STEP_PAIRS) {
     const end = Math.min(first + STEP_PAIRS, count);
-    for (let i = first; i < end; i++) takePair(rules, line, pairs[i], items, i);
+    takePairs(rules, line, pairs, items, first, end);
     surveyItems(seen, items, first, end);
     yield;
   }
+  yield* checkAddresses(rules.memory, items, seen);
   yield* checkOverlap(items, seen);
   return finishBatch(items, seen, line.foreign);
 }
 
-/** Reads a pair, once, and checks it. */
-function takePair(rules: BatchRules, line: Line, pair: unknown, items: Ranges, i: number): void {
-  const { to, from } = (pair ?? {}) as Partial<CopyPair>;
-  if (!ArrayBuffer.isView(to)) throw noView(to, 'to', i);
-  if (!ArrayBuffer.isView(from)) throw noView(from, 'from', i);
-  const toBase = baseOf(rules, line, to, 'to', i);
-  const fromBase = baseOf(rules, line, from, 'from', i);
-  const { byteLength: bytes, byteOffset: target } = to;
-  const { byteLength: fromBytes, byteOffset: source } = from;
-  if (bytes !== fromBytes) {
-    throw invalid(`item ${i}`, 'to and from must have the same length', `${bytes} and ${fromBytes} bytes`);
+/** Reads pairs `first` up to `end`, each part once, and checks them. */
+function takePairs(
+  rules: BatchRules,
+  line: Line,
+  pairs: readonly unknown[],
+  items: Ranges,
+  first: number,
+  end: number,
+): void {
+  // Mostly one buffer on each side: a look at the map costs as much as all else.
+  let toBuffer: ArrayBufferLike | undefined;
+  let fromBuffer: ArrayBufferLike | undefined;
+  let toBase = 0;
+  let fromBase = 0;
+  for (let i = first; i < end; i++) {
+    const { to, from } = (pairs[i] ?? {}) as Partial<CopyPair>;
+    if (!ArrayBuffer.isView(to)) throw noView(to, 'to', i);
+    if (!ArrayBuffer.isView(from)) throw noView(from, 'from', i);
+    const writes = to.buffer;
+    const reads = from.buffer;
+    if (writes !== toBuffer) toBase = baseOf(rules, line, writes, to, 'to', i);
+    if (reads !== fromBuffer) fromBase = baseOf(rules, line, reads, from, 'from', i);
+    toBuffer = writes;
+    fromBuffer = reads;
+    const bytes = to.byteLength;
+    const fromBytes = from.byteLength;
+    if (bytes !== fromBytes) throw unequal(i, bytes, fromBytes);
+    items.to[i] = toBase + to.byteOffset;
+    items.from[i] = fromBase + from.byteOffset;
+    items.bytes[i] = bytes;
   }
-  if (toBase === 0) checkRange(rules.memory, target, bytes, 'to', i);
-  if (fromBase === 0) checkRange(rules.memory, source, bytes, 'from', i);
-  items.to[i] = toBase + target;
-  items.from[i] = fromBase + source;
-  items.bytes[i] = bytes;
+}
+
+function unequal(item: number, to: number, from: number): ErrnoError {
+  return invalid(`item ${item}`, 'to and from must have the same length', `${to} and ${from} bytes`);
 }
 
 function noView(value: unknown, side: string, item: number): ErrnoError {
@@ -153,8 +177,15 @@ function noView(value: unknown, side: string, item: number): ErrnoError {
 }
 
 /** Where the buffer of a view is on the line; throws EINVAL for one that can't be copied. */
-function baseOf({ method }: BatchRules, line: Line, view: ArrayBufferView, side: string, item: number): number {
-  const base = line.baseOf(view.buffer);
+function baseOf(
+  { method }: BatchRules,
+  line: Line,
+  buffer: ArrayBufferLike,
+  view: ArrayBufferView,
+  side: string,
+  item: number,
+): number {
+  const base = line.baseOf(buffer);
   if (base < 0) {
     throw new ErrnoError(
       'EINVAL',

@@ -83,9 +83,7 @@ function walkTypedArrays(
   let copied = 0;
   for (let i = first; i < end; i++) {
     const word = i * DESCRIPTOR_WORDS;
-    const to = descriptors[word];
-    const from = descriptors[word + 1];
-    if (isPoisoned(from, descriptors[word + 2])) {
+    if (isPoisoned(descriptors[word + 1], descriptors[word + 2])) {
       leave(words, slot);
       continue;
     }
@@ -96,9 +94,14 @@ function walkTypedArrays(
         leave(words, slot);
         return end;
       }
+      const to = descriptors[word];
+      const from = descriptors[word + 1];
       const left = descriptors[word + 2];
       const bytes = Math.min(left, PIECE);
-      copy(to + left - bytes, from + left - bytes, bytes);
+      copy(to, from, bytes);
+      // Together, as in the walker: no call comes between them.
+      descriptors[word] = to + bytes;
+      descriptors[word + 1] = from + bytes;
       descriptors[word + 2] = left - bytes;
       copied += bytes;
     }

@@ -1,9 +1,9 @@
 /*
  * The copy loop, in AssemblyScript: one call walks a whole list and does a memory.copy for each on it.
  *
- * The list is of descriptors: three 32-bit words each, to, from, bytes left. The third is the descriptor's progress, and the
- * only word that changes: a long one is copied from its end, so that what is left are always the first bytes of both sides.
- * After a worker's death or an abort the caller reads in shared memory what was copied, or has it gone on with.
+ * The list is of descriptors: three 32-bit words each, to, from, bytes left. They are the descriptor's progress: after a
+ * worker's death or an abort the caller reads in shared memory what was copied, or has it gone on with. The three change
+ * together: V8 ends a thread at the next call or turn of a loop, never between two stores.
  */
 
 /**
@@ -39,8 +39,8 @@ export function walk(list: usize, end: usize, stop: usize, poison: usize, left: 
     if (copied > <u64>limit) return list;
     // Pairs with the caller's store: seen at the next descriptor at the latest, which is all an abort needs.
     if (atomic.load<u32>(stop)) break;
-    const to = load<u32>(list);
-    const from = load<u32>(list, 4);
+    let to = load<u32>(list);
+    let from = load<u32>(list, 4);
     let bytes = load<u32>(list, 8);
     // The caller's core wrote the list: fetches it ahead. Atomic, or the optimizer would leave it out.
     atomic.load<u32>(list, AHEAD);
@@ -50,8 +50,12 @@ export function walk(list: usize, end: usize, stop: usize, poison: usize, left: 
     }
     copied += bytes;
     while (bytes > PIECE && !atomic.load<u32>(stop)) {
+      memory.copy(to, from, PIECE);
+      to += PIECE;
+      from += PIECE;
       bytes -= PIECE;
-      memory.copy(to + bytes, from + bytes, PIECE);
+      store<u32>(list, to);
+      store<u32>(list, from, 4);
       store<u32>(list, bytes, 8);
       if (copied - bytes > <u64>limit) return list;
     }
