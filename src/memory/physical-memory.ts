@@ -39,8 +39,6 @@ const checkCount = wholeNumber(0, Number.POSITIVE_INFINITY);
 const checkPages = wholeNumber(1, Number.POSITIVE_INFINITY);
 const checkOrder = wholeNumber(0, MAX_PAGE_ORDER);
 const checkFrames = oneOf(FRAMES);
-/** What the generator tells apart: 32 bits, signed or not. */
-const checkSeed = wholeNumber(-(2 ** 31), 2 ** 32 - 1);
 
 /** Options of {@link PhysicalMemory.create}. */
 export interface PhysicalMemoryOptions {
@@ -209,14 +207,14 @@ export class PhysicalMemory {
    * Allocates `count` folios at once, or none (alloc_pages_bulk). Each has one reference that the caller owns.
    *
    * @returns the folios' PFNs, in the order that `frames` asks for
-   * @throws ErrnoError as {@link allocFolio}; EINVAL for a count that isn't a whole number, 0 or more, a seed that isn't one of
-   * 32 bits, or another order of `frames`
+   * @throws ErrnoError as {@link allocFolio}; EINVAL for a count that isn't a whole number, 0 or more, a seed that isn't one, or
+   * another order of `frames`
    */
   allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
     checkCount('count', count);
     const { frames = 'sequential', seed = 1 } = options;
     checkFrames('frames', frames);
-    checkSeed('seed', seed);
+    if (!Number.isInteger(seed)) throw invalid('seed', 'must be a whole number', seed);
     const node = this.#nodeId(options.node);
     checkOrder('order', order);
     const size = order as Order;

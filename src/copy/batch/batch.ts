@@ -89,20 +89,20 @@ function* batchOfItems(memory: EngineMemory, items: CopyItems): Steps<Batch> {
     surveyItems(seen, items, first, Math.min(first + STEP_ITEMS, count));
     yield;
   }
-  yield* checkAddresses(memory, items, seen);
+  yield* checkAddresses(memory, items, seen, Number.POSITIVE_INFINITY);
   yield* checkOverlap(items, seen);
   return finishBatch(items, seen, []);
 }
 
-/** Throws EFAULT if an item reaches beyond the nodes; what is beyond the engine's memory is another buffer's. */
+/** Throws EFAULT if an item reaches beyond the nodes; what starts from `end` on is another buffer's. */
 function* checkAddresses(
   memory: EngineMemory,
   items: Ranges,
   { toLow, toHigh, fromLow, fromHigh }: Survey,
+  end: number,
 ): Steps<void> {
   if (toHigh === 0) return;
   if (memory.holds(toLow, toHigh - toLow) && memory.holds(fromLow, fromHigh - fromLow)) return;
-  const end = memory.buffer.byteLength;
   for (let i = 0; i < items.bytes.length; i++) {
     if (i % STEP_ITEMS === 0) yield;
     if (items.bytes[i] === 0) continue;
@@ -130,7 +130,7 @@ function* batchOfPairs(rules: BatchRules, pairs: readonly unknown[]): Steps<Batc
     surveyItems(seen, items, first, end);
     yield;
   }
-  yield* checkAddresses(rules.memory, items, seen);
+  yield* checkAddresses(rules.memory, items, seen, rules.memory.buffer.byteLength);
   yield* checkOverlap(items, seen);
   return finishBatch(items, seen, line.foreign);
 }
