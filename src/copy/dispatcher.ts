@@ -132,7 +132,8 @@ export class Dispatcher {
         if (job) {
           finished.push(this.#finish(job));
           next = job.next;
-        } else {
+        } else if (this.#free.length === 0) {
+          // Looked at anew: one may have come free since that step, when this call was not among those that wait.
           await new Promise<void>((resolve) => this.#waiting.push(resolve));
         }
       }
