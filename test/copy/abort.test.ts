@@ -1,8 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { CopyAbortError, CopyEngine, type CopyPair, type CopyResult, KiB, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { expectCopied, fillRandom, pairsOf } from '../support/bytes.js';
+import { openRing, STOP } from '#src/copy/worker/job-ring.js';
+import { expectCopied, fillRandom, isSame, pairsOf } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
+import { holdThreads } from '../support/holds.js';
 import { MANNERS } from '../support/manners.js';
 import { spin } from '../support/threads.js';
 
@@ -93,6 +95,8 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
       expectCopied(others);
     }
     console.info(`${manner.schedule}, ${manner.caller}: ${rounds} aborts, ${aborted} of them in mid-copy`);
+    // Half of them come in the turn of the call.
+    expect(aborted).toBeGreaterThan(0);
   });
 
   it('of calls that wait for their turn lets those behind them go on', async () => {
@@ -139,17 +143,63 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
   });
 });
 
-it('a timeout ends a copy between foreign buffers', async () => {
-  await using engine = await CopyEngine.create({ threads: 2, memory: '16M' });
-  const [to, from] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(48 * MiB))) as [Uint8Array, Uint8Array];
-  fillRandom(from.subarray(0, MiB), 5);
-  const outcome = await engine.copy(to, from, { signal: AbortSignal.timeout(1) }).catch((error: unknown) => error);
-  if (outcome instanceof CopyAbortError) {
-    expect(outcome.cause).toMatchObject({ name: 'TimeoutError' });
-    expect(outcome.result.failed).toEqual([{ index: 0, code: 'ECANCELED' }]);
-    expect(outcome.result.bytes).toBeLessThan(48 * MiB);
-  } else {
-    expect(outcome).toMatchObject({ bytes: 48 * MiB, failed: [] });
-    expectCopied([{ to, from }]);
-  }
+/** Where the ring of the first engine on a memory is. */
+const RING = 4 * MiB;
+const PIECE = 256 * KiB;
+
+describe('an abort that comes after some pieces', () => {
+  it.each([
+    ['typed arrays over the memory of the engine', 'typed-array', true],
+    ['typed arrays over other memory', 'auto', false],
+  ] as const)('ends the copy before the next: %s', async (_, method, isOwn) => {
+    using holds = holdThreads();
+    const options = { method, caller: 'waits', threads: 1, memory: '128M' } as const;
+    await using engine = await CopyEngine.create(options);
+    const ring = openRing(engine.memory.buffer, RING);
+    const bytes = 40 * MiB;
+    const view = () => (isOwn ? engine.allocate(bytes) : new Uint8Array(new SharedArrayBuffer(bytes)));
+    const [to, from] = [view(), view()];
+    fillRandom(from.subarray(0, 10 * PIECE), 5);
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    // The worker stops at its look before the seventh piece.
+    using look = holds.at({ operation: 'load', array: ring.words, index: ring.slots[0].base + STOP, nth: 7 });
+    const copying = engine.copy(to, from, { signal: controller.signal });
+    await look.held();
+    controller.abort(reason);
+    look.go();
+    const error = await errorOf(() => copying);
+    expect(error).toMatchObject({ name: 'AbortError', cause: reason });
+    expect(error).toMatchObject({ result: { bytes: 6 * PIECE, items: 0, failed: [{ index: 0, code: 'ECANCELED' }] } });
+    expect(isSame(to.subarray(0, 6 * PIECE), from.subarray(0, 6 * PIECE))).toBe(true);
+    expect(to.subarray(6 * PIECE).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('is heard between two units of the walker', async () => {
+    using holds = holdThreads();
+    const options = { caller: 'waits', threads: 1, memory: '128M' } as const;
+    await using engine = await CopyEngine.create(options);
+    const ring = openRing(engine.memory.buffer, RING);
+    const [to, from] = [engine.allocate(40 * MiB), engine.allocate(40 * MiB)];
+    fillRandom(from, 6);
+    const controller = new AbortController();
+    // The worker stops before it claims its fourth unit: three of 1 MiB are copied.
+    using claim = holds.at({ operation: 'compareExchange', array: ring.words, value: 1, nth: 4 });
+    const copying = engine.copy(to, from, { signal: controller.signal });
+    await claim.held();
+    controller.abort();
+    claim.go();
+    expect(await errorOf(() => copying)).toMatchObject({ name: 'AbortError', result: { bytes: 3 * MiB, items: 0 } });
+    expect(isSame(to.subarray(0, 3 * MiB), from.subarray(0, 3 * MiB))).toBe(true);
+    expect(to.subarray(3 * MiB).every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+it('the reason of a timeout is the cause', async () => {
+  await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+  const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
+  const signal = AbortSignal.timeout(1);
+  await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  const error = await errorOf(() => engine.copy(to, from, { signal }));
+  expect(error).toMatchObject({ name: 'AbortError', cause: { name: 'TimeoutError' } });
 });

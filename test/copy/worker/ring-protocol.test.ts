@@ -89,6 +89,8 @@ describe('the ring', () => {
       );
       expect(wrong).toBe(0);
       expect(jobs).toBeGreaterThan(LANES);
+      expect(aborted).toBeGreaterThan(0);
+      expect(blocking).toBeGreaterThan(0);
     },
     STRESS_MS + 30_000,
   );
