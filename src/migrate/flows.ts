@@ -1,14 +1,14 @@
 import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
 import { copyFolio, copyUnmapped } from './copy.js';
-import { errnoOf, type Migration } from './migration.js';
+import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
 import { beforeRetry } from './resched.js';
 import type { Flow } from './settings.js';
-import { putBack, settle } from './settle.js';
+import { abandon, putBack, settle } from './settle.js';
 import { migrateFolioUnmap } from './unmap.js';
-import { afterFailedUnmap, type BatchManner, failAll, leaveRest, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';
+import { afterFailedUnmap, type BatchManner, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';
 
 /** Takes a batch from its first step to its last. */
 type RunFlow = (migration: Migration, folios: Uint32Array, manner: BatchManner) => Promise<void>;
@@ -22,14 +22,19 @@ const RUN_FLOW: Record<Flow, RunFlow> = {
 
 /**
  * Migrates a batch (migrate_pages_batch). What fails is mapped where it was, and among `failed` with its errno; it stays
- * isolated.
+ * isolated. What is thrown in the middle is left as the `error` of the migration.
  *
- * @param folios isolated folios; the array is used up
+ * @param folios isolated folios; each is taken out, and 0 put there, once a step has dealt with it
  */
-export function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+export async function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   migration.stats.batches++;
   migration.batch = migration.begun.batches++;
-  return RUN_FLOW[migration.flow](migration, folios, manner);
+  try {
+    await RUN_FLOW[migration.flow](migration, folios, manner);
+  } catch (error) {
+    migration.error ??= error;
+    abandon(migration, folios);
+  }
 }
 
 /** `serial`: takes each folio through all steps before the next (unmap_and_move), in passes. */
@@ -40,7 +45,7 @@ async function migrateSerially(migration: Migration, folios: Uint32Array, manner
       if (pass > 0) await beforeRetry(migration, manner.mode, pending);
       pending = await serialPass(migration, folios.subarray(0, pending), manner);
     }
-    failAll(migration, folios.subarray(0, pending), ERRNO.EAGAIN);
+    failAll(migration, folios, ERRNO.EAGAIN);
   };
   await traced(migration, 'move', run, folios.length);
 }
@@ -110,7 +115,7 @@ async function moveEachOnce(migration: Migration): Promise<void> {
   const { unmapped } = migration;
   const { src, dst, ready, count } = unmapped;
   const sampler = new PhaseSampler(migration);
-  unmapped.count = 0;
+  let kept = 0;
   for (let i = 0; i < count; i++) {
     let errno = 0;
     const isCopied = ready[i] === 1;
@@ -121,11 +126,12 @@ async function moveEachOnce(migration: Migration): Promise<void> {
       sampler.lap('copy');
     }
     if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-    settle(migration, src[i] as Pfn, dst[i] as Pfn, errno);
+    kept = settle(migration, i, kept, errno);
     if (isCopied) continue;
     sampler.lap('move');
     if (sampler.isLong) await sampler.pause();
   }
+  unmapped.count = kept;
   sampler.finish();
 }
 
@@ -142,11 +148,12 @@ function moveMetadata(migration: Migration): undefined {
 function settleCopied(migration: Migration): undefined {
   const { unmapped } = migration;
   const { src, dst, ready, errno, count } = unmapped;
-  unmapped.count = 0;
+  let kept = 0;
   for (let i = 0; i < count; i++) {
     if (ready[i] === 1 && errno[i] !== 0) folioRestoreMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-    settle(migration, src[i] as Pfn, dst[i] as Pfn, errno[i]);
+    kept = settle(migration, i, kept, errno[i]);
   }
+  unmapped.count = kept;
 }
 
 /** Copies a folio that nobody else holds: whoever does may still write to the old frames. */
@@ -167,6 +174,7 @@ async function serialPass(migration: Migration, folios: Uint32Array, manner: Bat
     const outcome = migrateFolioUnmap(migration, pfn, manner.mode !== 'MIGRATE_ASYNC');
     let errno = typeof outcome === 'number' ? outcome : await outcome;
     sampler.lap('unmap');
+    folios[i] = 0;
     if (errno === 0) {
       const answers = tryToUnmapFlush(migration);
       if (answers) await answers;
@@ -180,7 +188,7 @@ async function serialPass(migration: Migration, folios: Uint32Array, manner: Bat
     }
     if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
     if (migration.isOutOfMemory) {
-      leaveRest(migration, folios, kept, i + 1, folios.length);
+      failAll(migration, folios, ERRNO.ENOMEM);
       return 0;
     }
     if (sampler.isLong) await sampler.pause();
@@ -206,13 +214,13 @@ function moveTheOne(migration: Migration, copied: number, sampler: PhaseSampler)
   if (unmapped.count === 0) return 0;
   const src = unmapped.src[0] as Pfn;
   const dst = unmapped.dst[0] as Pfn;
-  unmapped.count = 0;
   const errno = copied === 0 ? folioMigrateMapping(migration, src, dst) : copied;
   if (errno === ERRNO.EAGAIN) {
     migrateFolioUndo(migration, src, dst);
   } else {
-    settle(migration, src, dst, errno);
+    settle(migration, 0, 0, errno);
   }
+  unmapped.count = 0;
   sampler.lap('move');
   return errno === ERRNO.EAGAIN ? errno : 0;
 }

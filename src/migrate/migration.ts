@@ -29,6 +29,7 @@ export interface MigrateOptions extends MigrateManner {
 
 /** Folios that are unmapped and wait to be moved: a struct of arrays, filled up to `count`. */
 export interface UnmappedFolios {
+  /** 0 in the place of one whose turn is over. */
   readonly src: Uint32Array;
   readonly dst: Uint32Array;
   /** 1 where a step of the flow that goes over the whole batch is done already: the copy, or the move of the metadata. */
@@ -101,17 +102,32 @@ export function createMigration(
 }
 
 /** Adds a folio to those that wait to be moved. */
-export function addUnmapped({ unmapped }: Migration, src: Pfn, dst: Pfn): void {
-  const at = unmapped.count++;
+export function addUnmapped(migration: Migration, src: Pfn, dst: Pfn): void {
+  keepUnmapped(migration, migration.unmapped.count++, src, dst);
+}
+
+/** Puts a folio that waits to be moved at a place of its own among those that do. */
+export function keepUnmapped({ unmapped }: Migration, at: number, src: Pfn, dst: Pfn): void {
   unmapped.src[at] = src;
   unmapped.dst[at] = dst;
   unmapped.ready[at] = 0;
   unmapped.errno[at] = 0;
 }
 
-export function fail(migration: Migration, pfn: number, errno: number): void {
-  migration.failed.push(pfn as Pfn);
-  migration.failedErrno.push(errno);
+/** Folios that could not be migrated, and why. */
+type Failures = Pick<Migration, 'failed' | 'failedErrno'>;
+
+export function fail({ failed, failedErrno }: Failures, pfn: number, errno: number): void {
+  failed.push(pfn as Pfn);
+  failedErrno.push(errno);
+}
+
+/** Fails what is left of a list of folios, from which whoever deals with one takes it: a 0 stands in its place. */
+export function failAll(failures: Failures, folios: Uint32Array, errno: number): void {
+  for (let i = 0; i < folios.length; i++) {
+    if (folios[i] !== 0) fail(failures, folios[i], errno);
+    folios[i] = 0;
+  }
 }
 
 /** The errno of the folios that a call leaves because of `error`. */

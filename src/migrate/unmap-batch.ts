@@ -1,7 +1,7 @@
 import { ERRNO } from '../errno.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import type { MigrateMode } from './migrate-mode.js';
-import { fail, type Migration } from './migration.js';
+import { fail, failAll, type Migration } from './migration.js';
 import { migrateFolioDone } from './move.js';
 import { beforeRetry } from './resched.js';
 import { migrateFoliosUndo } from './settle.js';
@@ -29,13 +29,15 @@ export async function unmapFolios(migration: Migration, folios: Uint32Array, man
       const pfn = folios[i] as Pfn;
       const outcome = migrateFolioUnmap(migration, pfn, waits);
       const errno = typeof outcome === 'number' ? outcome : await outcome;
+      folios[i] = 0;
       if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
       else if (errno !== 0) afterFailedUnmap(migration, pfn, errno, manner);
-      if (migration.isOutOfMemory) return leaveRest(migration, folios, kept, i + 1, pending);
+      // As the kernel, leaves what was kept for another pass and what was not tried.
+      if (migration.isOutOfMemory) return failAll(migration, folios, ERRNO.ENOMEM);
     }
     pending = kept;
   }
-  failAll(migration, folios.subarray(0, pending), ERRNO.EAGAIN);
+  failAll(migration, folios, ERRNO.EAGAIN);
 }
 
 /** Deals with a folio that could not be unmapped, for another reason than EAGAIN. */
@@ -57,12 +59,6 @@ export function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, 
   if (errno === ERRNO.ENOMEM) migration.isOutOfMemory = true;
 }
 
-/** Leaves what was kept for another pass and what was not tried: as the kernel does, once the target has no memory. */
-export function leaveRest(migration: Migration, folios: Uint32Array, kept: number, next: number, end: number): void {
-  failAll(migration, folios.subarray(0, kept), ERRNO.ENOMEM);
-  failAll(migration, folios.subarray(next, end), ERRNO.ENOMEM);
-}
-
 /** Flushes what was unmapped (try_to_unmap_flush); if a CPU doesn't answer, maps it where it was, and ends the call. */
 export function tryToUnmapFlush(migration: Migration): Promise<void> | undefined {
   const answers = migration.manager.tlb.flush(migration.flush);
@@ -76,9 +72,4 @@ async function undoUnanswered(migration: Migration, answers: Promise<void>): Pro
     migration.error = error;
     migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);
   }
-}
-
-/** Fails folios that were tried often enough, or need not be. */
-export function failAll(migration: Migration, folios: Uint32Array, errno: number): void {
-  for (const pfn of folios) fail(migration, pfn, errno);
 }
