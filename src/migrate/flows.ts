@@ -1,6 +1,6 @@
 import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
-import { copyFolio, copyUnmapped } from './copy.js';
+import { copyFolio, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
@@ -58,16 +58,19 @@ async function migrateVanilla(migration: Migration, folios: Uint32Array, manner:
 }
 
 /**
- * `batch-move`: unmaps all, flushes once; then moves all metadata, copies the whole batch, and remaps it
- * (migrate_folios_batch_move).
+ * `batch-move`: unmaps all, flushes once; then moves all metadata, copies the whole batch, and by itself each folio that
+ * this left, and remaps it (migrate_folios_batch_move).
  */
 async function migrateBatchMove(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   await unmapAndFlush(migration, folios, manner);
   const { unmapped } = migration;
-  for (let pass = 0; pass < manner.passes && unmapped.count > 0; pass++) {
+  for (let pass = 0; pass < manner.passes && unmapped.count > 0 && migration.error === undefined; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, unmapped.count);
     await timed(migration, 'move', () => moveMetadata(migration));
-    await timed(migration, 'copy', () => copyUnmapped(migration));
+    await timed(migration, 'copy', async () => {
+      await copyUnmapped(migration);
+      await copyLeft(migration);
+    });
     await timed(migration, 'move', () => settleCopied(migration));
   }
   await putAllBack(migration);

@@ -35,7 +35,7 @@ export interface UnmappedFolios {
   /** 1 where a step of the flow that goes over the whole batch is done already: the copy, or the move of the metadata. */
   readonly ready: Uint8Array;
   /** What the last such step answered: 0, or an errno. */
-  readonly errno: Uint8Array;
+  readonly errno: Uint16Array;
   count: number;
 }
 
@@ -84,7 +84,7 @@ export function createMigration(
       src: new Uint32Array(room),
       dst: new Uint32Array(room),
       ready: new Uint8Array(room),
-      errno: new Uint8Array(room),
+      errno: new Uint16Array(room),
       count: 0,
     },
     moved: new Uint32Array(room),
