@@ -4,9 +4,9 @@ import { copyFolio, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
-import { beforeRetry } from './resched.js';
+import { beforeRetry, inTurns, isLookDue, needResched, resched } from './resched.js';
 import type { Flow } from './settings.js';
-import { abandon, putBack, settle } from './settle.js';
+import { abandon, putBack, putBackTheOne, settle } from './settle.js';
 import { migrateFolioUnmap } from './unmap.js';
 import { afterFailedUnmap, type BatchManner, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';
 
@@ -63,10 +63,10 @@ async function migrateVanilla(migration: Migration, folios: Uint32Array, manner:
  */
 async function migrateBatchMove(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   await unmapAndFlush(migration, folios, manner);
-  const { unmapped } = migration;
+  const { unmapped, slice } = migration;
   for (let pass = 0; pass < manner.passes && unmapped.count > 0 && migration.error === undefined; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, unmapped.count);
-    await timed(migration, 'move', () => moveMetadata(migration));
+    await timed(migration, 'move', () => inTurns(slice, unmapped.count, (next) => moveMetadata(migration, next)));
     await timed(migration, 'copy', async () => {
       await copyUnmapped(migration);
       await copyLeft(migration);
@@ -83,11 +83,9 @@ async function migrateBatchMove(migration: Migration, folios: Uint32Array, manne
 async function migratePreCopy(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   await unmapAndFlush(migration, folios, manner);
   const { unmapped } = migration;
-  await timed(migration, 'copy', () => {
-    for (let i = 0; i < unmapped.count; i++) {
-      unmapped.errno[i] = hasExpectedRefs(migration, unmapped.src[i] as Pfn) ? 0 : ERRNO.EAGAIN;
-    }
-    return copyUnmapped(migration);
+  await timed(migration, 'copy', async () => {
+    await inTurns(migration.slice, unmapped.count, (next) => checkRefs(migration, next));
+    await copyUnmapped(migration);
   });
   for (let i = 0; i < unmapped.count; i++) unmapped.ready[i] = unmapped.errno[i] === 0 ? 1 : 0;
   await traced(migration, 'move', () => moveEach(migration, manner));
@@ -117,6 +115,7 @@ async function moveEach(migration: Migration, { mode, passes }: BatchManner): Pr
 async function moveEachOnce(migration: Migration): Promise<void> {
   const { unmapped } = migration;
   const { src, dst, ready, count } = unmapped;
+  const { order } = migration.manager.memory.page;
   const sampler = new PhaseSampler(migration);
   let kept = 0;
   for (let i = 0; i < count; i++) {
@@ -130,31 +129,47 @@ async function moveEachOnce(migration: Migration): Promise<void> {
     }
     if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
     kept = settle(migration, i, kept, errno);
-    if (isCopied) continue;
-    sampler.lap('move');
-    if (sampler.isLong) await sampler.pause();
+    if (!isCopied) sampler.lap('move');
+    if (needResched(migration.slice, 1 << order[dst[i]])) await sampler.pause();
   }
   unmapped.count = kept;
   sampler.finish();
 }
 
-/** Gives every target what its folio is to its owner; those that answer an errno are not copied. */
-function moveMetadata(migration: Migration): undefined {
+/** Looks from position `next` on who else holds the folios; those that somebody does are not copied. Returns how far it came. */
+function checkRefs(migration: Migration, next: number): number {
+  const { src, errno, count } = migration.unmapped;
+  for (let i = next; i < count; i++) {
+    errno[i] = hasExpectedRefs(migration, src[i] as Pfn) ? 0 : ERRNO.EAGAIN;
+    if (isLookDue(i) && needResched(migration.slice)) return i + 1;
+  }
+  return count;
+}
+
+/**
+ * Gives targets from position `next` on what their folios are to their owners; those that answer an errno are not copied.
+ * Returns how far it came.
+ */
+function moveMetadata(migration: Migration, next: number): number {
   const { src, dst, ready, errno, count } = migration.unmapped;
-  for (let i = 0; i < count; i++) {
+  for (let i = next; i < count; i++) {
     errno[i] = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
     ready[i] = errno[i] === 0 ? 1 : 0;
+    if (isLookDue(i) && needResched(migration.slice)) return i + 1;
   }
+  return count;
 }
 
 /** Maps what was copied where it went; takes the metadata of all else back. */
-function settleCopied(migration: Migration): undefined {
+async function settleCopied(migration: Migration): Promise<void> {
   const { unmapped } = migration;
   const { src, dst, ready, errno, count } = unmapped;
+  const { order } = migration.manager.memory.page;
   let kept = 0;
   for (let i = 0; i < count; i++) {
     if (ready[i] === 1 && errno[i] !== 0) folioRestoreMapping(migration, src[i] as Pfn, dst[i] as Pfn);
     kept = settle(migration, i, kept, errno[i]);
+    if (needResched(migration.slice, 1 << order[dst[i]])) await resched(migration.slice);
   }
   unmapped.count = kept;
 }
@@ -169,10 +184,12 @@ function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise
  * One pass of {@link migrateSerially}. Returns how many folios are to be tried again: they are the first of the list then.
  */
 async function serialPass(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<number> {
+  const { order } = migration.manager.memory.page;
   const sampler = new PhaseSampler(migration);
   let kept = 0;
   for (let i = 0; i < folios.length; i++) {
     const pfn = folios[i] as Pfn;
+    const pages = 1 << order[pfn];
     sampler.start(i, pfn);
     const outcome = migrateFolioUnmap(migration, pfn, manner.mode !== 'MIGRATE_ASYNC');
     let errno = typeof outcome === 'number' ? outcome : await outcome;
@@ -184,7 +201,7 @@ async function serialPass(migration: Migration, folios: Uint32Array, manner: Bat
       sampler.lap('flush');
       const copied = copyTheOne(migration);
       errno = moveTheOne(migration, typeof copied === 'number' ? copied : await copied, sampler);
-      putBack(migration);
+      putBackTheOne(migration);
       sampler.lap('putBack');
     } else if (errno !== ERRNO.EAGAIN) {
       afterFailedUnmap(migration, pfn, errno, manner);
@@ -192,9 +209,10 @@ async function serialPass(migration: Migration, folios: Uint32Array, manner: Bat
     if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
     if (migration.isOutOfMemory) {
       failAll(migration, folios, ERRNO.ENOMEM);
-      return 0;
+      kept = 0;
+      break;
     }
-    if (sampler.isLong) await sampler.pause();
+    if (needResched(migration.slice, pages) || sampler.isLong) await sampler.pause();
   }
   sampler.finish();
   return kept;

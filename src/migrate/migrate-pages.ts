@@ -1,11 +1,12 @@
 import { ERRNO } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { migratePagesBatch } from './flows.js';
-import { createMigration, errnoOf, fail, failAll, type MigrateOptions, type Migration } from './migration.js';
+import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { lap } from './phase-clock.js';
-import { needResched, resched } from './resched.js';
+import { createSlice, isLookDue, needResched, resched } from './resched.js';
 import { addStats, createMigrateStats, type MigrateStats, roundPhases } from './stats.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */
@@ -26,8 +27,8 @@ export interface MigrateResult {
 
 /** What the parts of a call come to together. */
 interface Sum extends MigrateResult {
-  readonly failed: Pfn[];
-  readonly failedErrno: number[];
+  failed: Pfn[];
+  failedErrno: number[];
   /** What is thrown at the end. */
   error: unknown;
 }
@@ -54,8 +55,7 @@ export async function migratePages(
   } catch (error) {
     sum.error ??= error;
   } finally {
-    failAll(sum, folios.subarray(queue.next), sum.error === undefined ? ERRNO.ENOMEM : errnoOf(sum.error));
-    putbackMovablePages(manager, sum);
+    await putbackMovablePages(manager, sum, folios.subarray(queue.next));
   }
   sum.stats.interrupts = manager.interruptsReceived() - interrupts;
   roundPhases(sum.stats);
@@ -93,15 +93,16 @@ async function migrateQueue(migration: Migration, queue: Queue): Promise<void> {
     queue.next = endOfBatch(migration, folios, first);
     await migrateOneBatch(migration, folios.subarray(first, queue.next));
     queue.isOver ||= migration.isOutOfMemory || migration.error !== undefined;
-    if (needResched(migration, performance.now())) await resched(migration);
+    if (needResched(migration.slice)) await resched(migration.slice);
   }
 }
 
 /** Adds what a part of the call did. */
 function join(sum: Sum, { stats, failed, failedErrno, error }: Migration): void {
   addStats(sum.stats, stats);
-  // One by one: as arguments of one call so many would not fit on the stack.
-  for (let i = 0; i < failed.length; i++) fail(sum, failed[i], failedErrno[i]);
+  // As arguments of push() so many would not fit on the stack.
+  sum.failed = sum.failed.concat(failed);
+  sum.failedErrno = sum.failedErrno.concat(failedErrno);
   sum.error ??= error;
 }
 
@@ -149,22 +150,34 @@ async function migratePagesSync(migration: Migration, folios: Uint32Array, split
   }
 }
 
-/** Puts what was not migrated back on the LRU (putback_movable_pages). */
-function putbackMovablePages({ memory }: MemoryManager, sum: Sum): void {
-  const { failed, stats } = sum;
+/** Puts what was not migrated back on the LRU (putback_movable_pages), `untried`, which was in no batch, too. */
+async function putbackMovablePages({ memory }: MemoryManager, sum: Sum, untried: Uint32Array): Promise<void> {
+  const { failed, failedErrno, stats } = sum;
+  const slice = createSlice();
   const started = performance.now();
-  const { order } = memory.page;
-  for (const pfn of failed) {
-    stats.failed += 1 << order[pfn];
-    if (order[pfn] >= HPAGE_PMD_ORDER) stats.thpFailed++;
-    try {
-      folioPutbackLru(memory, pfn);
-    } catch (error) {
-      // A reference too many was dropped by somebody: that keeps no other folio from going back.
-      sum.error ??= error;
-    }
+  const errno = sum.error === undefined ? ERRNO.ENOMEM : errnoOf(sum.error);
+  for (let i = 0; i < untried.length; i++) {
+    failed.push(untried[i] as Pfn);
+    failedErrno.push(errno);
+    if (isLookDue(i) && needResched(slice)) await resched(slice);
   }
-  lap(stats.phasesNs, 'putBack', started);
+  for (let i = 0; i < failed.length; i++) {
+    putbackOne(memory, sum, failed[i]);
+    if (isLookDue(i) && needResched(slice)) await resched(slice);
+  }
+  lap(stats.phasesNs, 'putBack', started + slice.pausedMs);
+}
+
+function putbackOne(memory: PhysicalMemory, sum: Sum, pfn: Pfn): void {
+  const order = memory.page.order[pfn];
+  sum.stats.failed += 1 << order;
+  if (order >= HPAGE_PMD_ORDER) sum.stats.thpFailed++;
+  try {
+    folioPutbackLru(memory, pfn);
+  } catch (error) {
+    // Somebody has dropped a reference too many: that keeps no other folio from going back.
+    sum.error ??= error;
+  }
 }
 
 function count({ vmstat }: MemoryManager, { stats }: Sum): void {

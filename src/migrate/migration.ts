@@ -5,6 +5,7 @@ import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/t
 import type { NodeId, Pfn } from '../units.js';
 import type { MigrateMode, MigrateReason } from './migrate-mode.js';
 import type { Migrator } from './migrator.js';
+import { createSlice, type Slice } from './resched.js';
 import type { BatchUnit, Flow } from './settings.js';
 import { createMigrateStats, type MigrateStats } from './stats.js';
 
@@ -59,8 +60,8 @@ export interface Migration extends MigrateOptions {
   readonly begun: { batches: number };
   /** Number of the batch at hand within the call, from 0. */
   batch: number;
-  /** When the event loop had its last turn, of performance.now(). */
-  turnedAt: number;
+  /** When the event loop had its last turn. */
+  readonly slice: Slice;
   /** Whether the target had no room for a folio: then no other is tried. */
   isOutOfMemory: boolean;
   /** What a migrator has thrown, or the flush that a CPU didn't answer: then the call ends. */
@@ -95,7 +96,7 @@ export function createMigration(
     failedErrno: [],
     begun,
     batch: 0,
-    turnedAt: performance.now(),
+    slice: createSlice(),
     isOutOfMemory: false,
     error: undefined,
   };

@@ -2,6 +2,7 @@ import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
 import { errnoOf, fail, failAll, keepUnmapped, type Migration } from './migration.js';
 import { folioRestoreMapping, migrateFolioDone, migrateFolioUndo, remapFolio } from './move.js';
+import { inTurns, isLookDue, needResched, resched } from './resched.js';
 
 /**
  * Ends the turn of the unmapped folio `at`: maps it where it went, or keeps it for another pass, at `kept` of those that are
@@ -34,26 +35,41 @@ function undo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {
 }
 
 /** Maps everything that is still unmapped where it was (migrate_folios_undo); it has failed with `errno`. */
-export function migrateFoliosUndo(migration: Migration, errno: number): void {
+export async function migrateFoliosUndo(migration: Migration, errno: number): Promise<void> {
+  const { order } = migration.manager.memory.page;
   const { src, dst, count } = migration.unmapped;
   for (let i = 0; i < count; i++) {
     const pfn = src[i] as Pfn;
     src[i] = 0;
     undo(migration, pfn, dst[i] as Pfn, errno);
+    if (needResched(migration.slice, 1 << order[pfn])) await resched(migration.slice);
   }
   migration.unmapped.count = 0;
 }
 
 /** Frees the old frames of what was moved, and maps what was not where it was. */
-export function putBack(migration: Migration): undefined {
-  const { moved } = migration;
-  for (let i = 0; i < migration.movedCount; i++) {
+export async function putBack(migration: Migration): Promise<void> {
+  await inTurns(migration.slice, migration.movedCount, (next) => freeMoved(migration, next));
+  migration.movedCount = 0;
+  await migrateFoliosUndo(migration, ERRNO.EAGAIN);
+}
+
+/** Frees the old frames of the one folio that was moved, if it was. */
+export function putBackTheOne(migration: Migration): void {
+  freeMoved(migration, 0);
+  migration.movedCount = 0;
+}
+
+/** Frees old frames from position `next` on, until the event loop is to have a turn. Returns how far it came. */
+function freeMoved(migration: Migration, next: number): number {
+  const { moved, movedCount, slice } = migration;
+  for (let i = next; i < movedCount; i++) {
     const src = moved[i] as Pfn;
     moved[i] = 0;
     migrateFolioDone(migration, src);
+    if (isLookDue(i) && needResched(slice)) return i + 1;
   }
-  migration.movedCount = 0;
-  migrateFoliosUndo(migration, ERRNO.EAGAIN);
+  return movedCount;
 }
 
 /**

@@ -3,7 +3,7 @@ import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import type { MigrateMode } from './migrate-mode.js';
 import { fail, failAll, type Migration } from './migration.js';
 import { migrateFolioDone } from './move.js';
-import { beforeRetry } from './resched.js';
+import { beforeRetry, needResched, resched } from './resched.js';
 import { migrateFoliosUndo } from './settle.js';
 import { trySplitFolio } from './split.js';
 import { countSucceeded } from './stats.js';
@@ -20,24 +20,34 @@ export interface BatchManner {
 
 /** Unmaps the folios of a batch, in passes. What it couldn't is among `failed`, or split. */
 export async function unmapFolios(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
-  const waits = manner.mode !== 'MIGRATE_ASYNC';
   let pending = folios.length;
   for (let pass = 0; pass < manner.passes && pending > 0; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, pending);
-    let kept = 0;
-    for (let i = 0; i < pending; i++) {
-      const pfn = folios[i] as Pfn;
-      const outcome = migrateFolioUnmap(migration, pfn, waits);
-      const errno = typeof outcome === 'number' ? outcome : await outcome;
-      folios[i] = 0;
-      if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
-      else if (errno !== 0) afterFailedUnmap(migration, pfn, errno, manner);
-      // As the kernel, leaves what was kept for another pass and what was not tried.
-      if (migration.isOutOfMemory) return failAll(migration, folios, ERRNO.ENOMEM);
-    }
-    pending = kept;
+    pending = await unmapPass(migration, folios.subarray(0, pending), manner);
   }
   failAll(migration, folios, ERRNO.EAGAIN);
+}
+
+/** One pass of {@link unmapFolios}. Returns how many folios are to be tried again: they are the first of the list then. */
+async function unmapPass(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<number> {
+  const waits = manner.mode !== 'MIGRATE_ASYNC';
+  const { order } = migration.manager.memory.page;
+  let kept = 0;
+  for (let i = 0; i < folios.length; i++) {
+    const pfn = folios[i] as Pfn;
+    const outcome = migrateFolioUnmap(migration, pfn, waits);
+    const errno = typeof outcome === 'number' ? outcome : await outcome;
+    folios[i] = 0;
+    if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
+    else if (errno !== 0) afterFailedUnmap(migration, pfn, errno, manner);
+    if (migration.isOutOfMemory) {
+      // As the kernel, leaves what was kept for another pass and what was not tried.
+      failAll(migration, folios, ERRNO.ENOMEM);
+      return 0;
+    }
+    if (needResched(migration.slice, 1 << order[pfn])) await resched(migration.slice);
+  }
+  return kept;
 }
 
 /** Deals with a folio that could not be unmapped, for another reason than EAGAIN. */
@@ -70,6 +80,6 @@ async function undoUnanswered(migration: Migration, answers: Promise<void>): Pro
     await answers;
   } catch (error) {
     migration.error = error;
-    migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);
+    await migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);
   }
 }
