@@ -21,7 +21,8 @@ import {
   type MigratePagesResult,
   migratePages,
 } from './syscalls/migrate-pages.js';
-import { MOVE_PAGES_OPTIONS, type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
+import { type MovePagesResult, movePages } from './syscalls/move-pages.js';
+import { MOVE_PAGES_OPTIONS, type MovePagesOptions } from './syscalls/move-pages-request.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';

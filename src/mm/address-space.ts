@@ -252,6 +252,12 @@ export class AddressSpace {
 
   /** The area that has page `vpn`. @internal */
   findVma(vpn: number): Vma | undefined {
+    const vma = this.#vmas[this.firstVmaAfter(vpn)];
+    return vma && vma.start <= vpn ? vma : undefined;
+  }
+
+  /** Position of the first area that ends after page `vpn`; their number if none does. @internal */
+  firstVmaAfter(vpn: number): number {
     let low = 0;
     let high = this.#vmas.length;
     while (low < high) {
@@ -259,8 +265,7 @@ export class AddressSpace {
       if (this.#vmas[middle].end <= vpn) low = middle + 1;
       else high = middle;
     }
-    const vma = this.#vmas[low];
-    return vma && vma.start <= vpn ? vma : undefined;
+    return low;
   }
 
   /** Handles a page fault of a CPU; see {@link handleMmFault}. @internal */
