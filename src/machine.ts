@@ -118,7 +118,8 @@ export class Machine implements AsyncDisposable {
 
   private constructor(options: MachineOptions) {
     const { nodes = DEFAULT_NODES, cpus = 1, threads = 'auto', pcpHigh = defaultPcpHigh(nodes) } = options;
-    this.memory = PhysicalMemory.create({ nodes, pcpHigh });
+    // Without holes, over which its own look at each size would pass.
+    this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
     this.#settings = settingsOf(options);
     this.#threads = checkThreads(threads);
     this.#kernel = createKernelMigrator(this.memory);
@@ -186,7 +187,8 @@ export class Machine implements AsyncDisposable {
 
   /**
    * move_pages(2): moves pages of an address space to nodes, or asks where they are. A page inside a large folio moves the
-   * folio; one that is on its node is left alone. The address space's programs may run meanwhile.
+   * folio; one that is on its node is left alone; one that is listed several times moves to each of its nodes, in the order
+   * of the list. The address space's programs may run meanwhile.
    *
    * @param pages virtual addresses in bytes, multiples of 4 KiB
    * @param options where to, on whose behalf, and settings that replace the machine's for this call
@@ -214,9 +216,8 @@ export class Machine implements AsyncDisposable {
    * same relative position. With CAP_SYS_NICE also those that other address spaces map. Its programs may run meanwhile.
    *
    * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for an option that doesn't
-   * exist, a wrong setting, a node that can't exist, or if none of `to` exists and is allowed by the address space's
-   * cpuset; EPERM for another user's address space, or a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE;
-   * ESRCH if it is closed, or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
+   * exist, a wrong setting, a node that can't exist, or if none of `to` exists; EPERM for another user's address space, or
+   * a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed, or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
    */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     return this.#during(mm, async () => {
@@ -280,6 +281,8 @@ export class Machine implements AsyncDisposable {
 
 function defaultPcpHigh(nodes: MachineOptions['nodes']): number {
   if (!Array.isArray(nodes)) return 0;
-  const smallest = Math.min(...nodes.map((size) => parseSize(size, 'node size')));
+  let smallest = Number.POSITIVE_INFINITY;
+  // Holes too, and a list that would not fit on the stack.
+  for (const size of nodes) smallest = Math.min(smallest, parseSize(size, 'node size'));
   return Math.floor(pagesOf(smallest) / PCP_HIGH_FRACTION);
 }

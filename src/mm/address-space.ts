@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { anything, type Checks, checkOptions, wholeNumber } from '../check.js';
+import { anything, type Checks, checkOptions, wholeNumber, yesOrNo } from '../check.js';
 import { createPageTable, type PageTable, PTRS_PER_PTE, VPN_LIMIT } from '../cpu/page-table.js';
 import { PRESENT } from '../cpu/pte.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
@@ -49,8 +49,8 @@ const MMAP_OPTIONS: Checks<MmapOptions> = {
   length: anything,
   folioSize: anything,
   node: anything,
-  populate: anything,
-  shared: anything,
+  populate: yesOrNo,
+  shared: yesOrNo,
   file: anything,
 };
 /** The first virtual page that is given out: the null page faults. */
@@ -393,9 +393,10 @@ export class Area {
 function checkNodes({ memory }: MemoryManager, nodes: readonly number[] | undefined): readonly number[] {
   const all = memory.nodes.map(({ id }) => id);
   if (nodes === undefined) return all;
-  const isKnown = Array.isArray(nodes) && nodes.length > 0 && nodes.every((node) => all.includes(node as NodeId));
-  if (!isKnown) throw invalid('memsAllowed', `must be nodes from 0 to ${all.length - 1}`, nodes);
-  return [...nodes];
+  // Copied first, which makes holes something that every() looks at.
+  const allowed = Array.isArray(nodes) ? Array.from(nodes) : [];
+  if (allowed.length > 0 && allowed.every((node) => all.includes(node as NodeId))) return allowed;
+  throw invalid('memsAllowed', `must be nodes from 0 to ${all.length - 1}`, nodes);
 }
 
 /** Bytes to map; `undefined` for all of a file. */
