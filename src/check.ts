@@ -36,6 +36,11 @@ export function checkOptions<Options extends object>(
 /** For what somebody else checks, or nobody needs to. */
 export function anything(): void {}
 
+/** Yes or no, which nothing else stands for: `'no'` would be yes. */
+export function yesOrNo(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw invalid(name, 'must be true or false', value);
+}
+
 /** A whole number from `from` to `to`; a `to` of `Infinity` is no limit. */
 export function wholeNumber(from: number, to: number): Check {
   const range = to === Number.POSITIVE_INFINITY ? `, ${from} or more` : ` from ${from} to ${to}`;

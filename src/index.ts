@@ -56,7 +56,8 @@ export type { Vmstat } from './mm/vmstat.js';
 export type { Credentials } from './syscalls/credentials.js';
 export { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './syscalls/flags.js';
 export type { MigratePagesOptions, MigratePagesResult } from './syscalls/migrate-pages.js';
-export type { MovePagesOptions, MovePagesResult } from './syscalls/move-pages.js';
+export type { MovePagesResult } from './syscalls/move-pages.js';
+export type { MovePagesOptions } from './syscalls/move-pages-request.js';
 export {
   formatSize,
   GiB,

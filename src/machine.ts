@@ -22,7 +22,8 @@ import {
   type MigratePagesResult,
   migratePages,
 } from './syscalls/migrate-pages.js';
-import { MOVE_PAGES_OPTIONS, type MovePagesOptions, type MovePagesResult, movePages } from './syscalls/move-pages.js';
+import { type MovePagesResult, movePages } from './syscalls/move-pages.js';
+import { MOVE_PAGES_OPTIONS, type MovePagesOptions } from './syscalls/move-pages-request.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';
@@ -127,7 +128,8 @@ export class Machine implements AsyncDisposable {
 
   private constructor(options: MachineOptions) {
     const { nodes = DEFAULT_NODES, cpus = 1, threads = DEFAULT_THREADS, pcpHigh = defaultPcpHigh(nodes) } = options;
-    this.memory = PhysicalMemory.create({ nodes, pcpHigh });
+    // Without holes, over which its own look at each size would pass.
+    this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
     this.#settings = settingsOf(options);
     this.#threads = checkThreads(threads);
     this.#caller = options.caller ?? 'auto';
@@ -196,7 +198,8 @@ export class Machine implements AsyncDisposable {
 
   /**
    * move_pages(2): moves pages of an address space to nodes, or asks where they are. A page inside a large folio moves the
-   * folio; one that is on its node is left alone. The address space's programs may run meanwhile.
+   * folio; one that is on its node is left alone; one that is listed several times moves to each of its nodes, in the order
+   * of the list. The address space's programs may run meanwhile.
    *
    * @param pages virtual addresses in bytes, multiples of 4 KiB
    * @param options where to, on whose behalf, and settings that replace the machine's for this call
@@ -224,9 +227,8 @@ export class Machine implements AsyncDisposable {
    * same relative position. With CAP_SYS_NICE also those that other address spaces map. Its programs may run meanwhile.
    *
    * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for an option that doesn't
-   * exist, a wrong setting, a node that can't exist, or if none of `to` exists and is allowed by the address space's
-   * cpuset; EPERM for another user's address space, or a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE;
-   * ESRCH if it is closed, or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
+   * exist, a wrong setting, a node that can't exist, or if none of `to` exists; EPERM for another user's address space, or
+   * a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed, or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
    */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     return this.#during(mm, async () => {
@@ -291,6 +293,8 @@ export class Machine implements AsyncDisposable {
 
 function defaultPcpHigh(nodes: MachineOptions['nodes']): number {
   if (!Array.isArray(nodes)) return 0;
-  const smallest = Math.min(...nodes.map((size) => parseSize(size, 'node size')));
+  let smallest = Number.POSITIVE_INFINITY;
+  // Holes too, and a list that would not fit on the stack.
+  for (const size of nodes) smallest = Math.min(smallest, parseSize(size, 'node size'));
   return Math.floor(pagesOf(smallest) / PCP_HIGH_FRACTION);
 }

@@ -10,6 +10,7 @@ import {
   numberFrom,
   oneOf,
   wholeNumber,
+  yesOrNo,
 } from '#src/check.js';
 import { errno } from './support/errors.js';
 
@@ -99,6 +100,17 @@ describe('a check', () => {
     expect(passes(numberFrom(0, Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY)).toBe(true);
     expect([Number.MIN_VALUE, 0, -1, Number.NaN, '1'].map((value) => passes(above0, value))).toEqual([
       ...[true, false, false, false, false],
+    ]);
+  });
+
+  it('of yes or no passes true and false alone', () => {
+    fc.assert(
+      fc.property(anyValue, (value) => {
+        expect(passes(yesOrNo, value)).toBe(typeof value === 'boolean');
+      }),
+    );
+    expect([true, false, 1, 0, 'no', null].map((value) => passes(yesOrNo, value))).toEqual([
+      ...[true, true, false, false, false, false],
     ]);
   });
 

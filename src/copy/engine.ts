@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { BroadcastChannel } from 'node:worker_threads';
-import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber } from '../check.js';
+import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber, yesOrNo } from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { takeAll } from '../steps.js';
@@ -383,10 +383,6 @@ export class CopyEngine implements AsyncDisposable {
     this.#outbox.close();
     this.memory.freeContig(this.#ringPfn);
   }
-}
-
-function yesOrNo(name: string, value: unknown): void {
-  if (typeof value !== 'boolean') throw invalid(name, 'must be true or false', value);
 }
 
 function checkSignal(name: string, signal: unknown): void {

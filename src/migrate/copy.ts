@@ -1,12 +1,16 @@
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PAGE_SIZE, type Pfn } from '../units.js';
-import type { Migration } from './migration.js';
+import { errnoOf, type Migration } from './migration.js';
 
 /** The largest number that is an errno, as the kernel's. */
 const MAX_ERRNO = 4095;
 
-/** Copies the bytes of one folio (folio_mc_copy). Returns 0, or the errno of what went wrong. */
+/**
+ * Copies the bytes of one folio (folio_mc_copy). Returns 0, or the errno of what went wrong; that of the call's error, and
+ * nothing is copied, once there is one.
+ */
 export function copyFolio(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
+  if (migration.error !== undefined) return errnoOf(migration.error);
   const { manager, migrator } = migration;
   const bytes = PAGE_SIZE << manager.memory.page.order[src];
   try {
@@ -45,6 +49,19 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
   }
   for (let i = 0, item = 0; i < unmapped.count; i++) {
     if (unmapped.errno[i] === 0) unmapped.errno[i] = errnos[item++];
+  }
+}
+
+/**
+ * Copies by itself each unmapped folio that is `ready` and that the copy of the batch left, for any reason but a poisoned
+ * frame: whatever has declined the batch, or lost a part of it, may do so with one folio.
+ */
+export async function copyLeft(migration: Migration): Promise<void> {
+  const { src, dst, ready, errno, count } = migration.unmapped;
+  for (let i = 0; i < count; i++) {
+    if (ready[i] === 0 || errno[i] === 0 || errno[i] === ERRNO.EHWPOISON) continue;
+    const outcome = copyFolio(migration, src[i] as Pfn, dst[i] as Pfn);
+    errno[i] = typeof outcome === 'number' ? outcome : await outcome;
   }
 }
 

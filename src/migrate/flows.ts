@@ -1,14 +1,14 @@
 import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
-import { copyFolio, copyUnmapped } from './copy.js';
-import { errnoOf, type Migration } from './migration.js';
+import { copyFolio, copyLeft, copyUnmapped } from './copy.js';
+import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
-import { beforeRetry } from './resched.js';
+import { beforeRetry, inTurns, isLookDue, needResched, resched } from './resched.js';
 import type { Flow } from './settings.js';
-import { putBack, settle } from './settle.js';
+import { abandon, putBack, putBackTheOne, settle } from './settle.js';
 import { migrateFolioUnmap } from './unmap.js';
-import { afterFailedUnmap, type BatchManner, failAll, leaveRest, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';
+import { afterFailedUnmap, type BatchManner, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';
 
 /** Takes a batch from its first step to its last. */
 type RunFlow = (migration: Migration, folios: Uint32Array, manner: BatchManner) => Promise<void>;
@@ -22,14 +22,19 @@ const RUN_FLOW: Record<Flow, RunFlow> = {
 
 /**
  * Migrates a batch (migrate_pages_batch). What fails is mapped where it was, and among `failed` with its errno; it stays
- * isolated.
+ * isolated. What is thrown in the middle is left as the `error` of the migration.
  *
- * @param folios isolated folios; the array is used up
+ * @param folios isolated folios; each is taken out, and 0 put there, once a step has dealt with it
  */
-export function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
+export async function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   migration.stats.batches++;
   migration.batch = migration.begun.batches++;
-  return RUN_FLOW[migration.flow](migration, folios, manner);
+  try {
+    await RUN_FLOW[migration.flow](migration, folios, manner);
+  } catch (error) {
+    migration.error ??= error;
+    abandon(migration, folios);
+  }
 }
 
 /** `serial`: takes each folio through all steps before the next (unmap_and_move), in passes. */
@@ -40,7 +45,7 @@ async function migrateSerially(migration: Migration, folios: Uint32Array, manner
       if (pass > 0) await beforeRetry(migration, manner.mode, pending);
       pending = await serialPass(migration, folios.subarray(0, pending), manner);
     }
-    failAll(migration, folios.subarray(0, pending), ERRNO.EAGAIN);
+    failAll(migration, folios, ERRNO.EAGAIN);
   };
   await traced(migration, 'move', run, folios.length);
 }
@@ -53,16 +58,19 @@ async function migrateVanilla(migration: Migration, folios: Uint32Array, manner:
 }
 
 /**
- * `batch-move`: unmaps all, flushes once; then moves all metadata, copies the whole batch, and remaps it
- * (migrate_folios_batch_move).
+ * `batch-move`: unmaps all, flushes once; then moves all metadata, copies the whole batch, and by itself each folio that
+ * this left, and remaps it (migrate_folios_batch_move).
  */
 async function migrateBatchMove(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   await unmapAndFlush(migration, folios, manner);
-  const { unmapped } = migration;
-  for (let pass = 0; pass < manner.passes && unmapped.count > 0; pass++) {
+  const { unmapped, slice } = migration;
+  for (let pass = 0; pass < manner.passes && unmapped.count > 0 && migration.error === undefined; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, unmapped.count);
-    await timed(migration, 'move', () => moveMetadata(migration));
-    await timed(migration, 'copy', () => copyUnmapped(migration));
+    await timed(migration, 'move', () => inTurns(slice, unmapped.count, (next) => moveMetadata(migration, next)));
+    await timed(migration, 'copy', async () => {
+      await copyUnmapped(migration);
+      await copyLeft(migration);
+    });
     await timed(migration, 'move', () => settleCopied(migration));
   }
   await putAllBack(migration);
@@ -75,11 +83,9 @@ async function migrateBatchMove(migration: Migration, folios: Uint32Array, manne
 async function migratePreCopy(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   await unmapAndFlush(migration, folios, manner);
   const { unmapped } = migration;
-  await timed(migration, 'copy', () => {
-    for (let i = 0; i < unmapped.count; i++) {
-      unmapped.errno[i] = hasExpectedRefs(migration, unmapped.src[i] as Pfn) ? 0 : ERRNO.EAGAIN;
-    }
-    return copyUnmapped(migration);
+  await timed(migration, 'copy', async () => {
+    await inTurns(migration.slice, unmapped.count, (next) => checkRefs(migration, next));
+    await copyUnmapped(migration);
   });
   for (let i = 0; i < unmapped.count; i++) unmapped.ready[i] = unmapped.errno[i] === 0 ? 1 : 0;
   await traced(migration, 'move', () => moveEach(migration, manner));
@@ -109,8 +115,9 @@ async function moveEach(migration: Migration, { mode, passes }: BatchManner): Pr
 async function moveEachOnce(migration: Migration): Promise<void> {
   const { unmapped } = migration;
   const { src, dst, ready, count } = unmapped;
+  const { order } = migration.manager.memory.page;
   const sampler = new PhaseSampler(migration);
-  unmapped.count = 0;
+  let kept = 0;
   for (let i = 0; i < count; i++) {
     let errno = 0;
     const isCopied = ready[i] === 1;
@@ -121,32 +128,50 @@ async function moveEachOnce(migration: Migration): Promise<void> {
       sampler.lap('copy');
     }
     if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-    settle(migration, src[i] as Pfn, dst[i] as Pfn, errno);
-    if (isCopied) continue;
-    sampler.lap('move');
-    if (sampler.isLong) await sampler.pause();
+    kept = settle(migration, i, kept, errno);
+    if (!isCopied) sampler.lap('move');
+    if (needResched(migration.slice, 1 << order[dst[i]])) await sampler.pause();
   }
+  unmapped.count = kept;
   sampler.finish();
 }
 
-/** Gives every target what its folio is to its owner; those that answer an errno are not copied. */
-function moveMetadata(migration: Migration): undefined {
+/** Looks from position `next` on who else holds the folios; those that somebody does are not copied. Returns how far it came. */
+function checkRefs(migration: Migration, next: number): number {
+  const { src, errno, count } = migration.unmapped;
+  for (let i = next; i < count; i++) {
+    errno[i] = hasExpectedRefs(migration, src[i] as Pfn) ? 0 : ERRNO.EAGAIN;
+    if (isLookDue(i) && needResched(migration.slice)) return i + 1;
+  }
+  return count;
+}
+
+/**
+ * Gives targets from position `next` on what their folios are to their owners; those that answer an errno are not copied.
+ * Returns how far it came.
+ */
+function moveMetadata(migration: Migration, next: number): number {
   const { src, dst, ready, errno, count } = migration.unmapped;
-  for (let i = 0; i < count; i++) {
+  for (let i = next; i < count; i++) {
     errno[i] = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
     ready[i] = errno[i] === 0 ? 1 : 0;
+    if (isLookDue(i) && needResched(migration.slice)) return i + 1;
   }
+  return count;
 }
 
 /** Maps what was copied where it went; takes the metadata of all else back. */
-function settleCopied(migration: Migration): undefined {
+async function settleCopied(migration: Migration): Promise<void> {
   const { unmapped } = migration;
   const { src, dst, ready, errno, count } = unmapped;
-  unmapped.count = 0;
+  const { order } = migration.manager.memory.page;
+  let kept = 0;
   for (let i = 0; i < count; i++) {
     if (ready[i] === 1 && errno[i] !== 0) folioRestoreMapping(migration, src[i] as Pfn, dst[i] as Pfn);
-    settle(migration, src[i] as Pfn, dst[i] as Pfn, errno[i]);
+    kept = settle(migration, i, kept, errno[i]);
+    if (needResched(migration.slice, 1 << order[dst[i]])) await resched(migration.slice);
   }
+  unmapped.count = kept;
 }
 
 /** Copies a folio that nobody else holds: whoever does may still write to the old frames. */
@@ -159,31 +184,35 @@ function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise
  * One pass of {@link migrateSerially}. Returns how many folios are to be tried again: they are the first of the list then.
  */
 async function serialPass(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<number> {
+  const { order } = migration.manager.memory.page;
   const sampler = new PhaseSampler(migration);
   let kept = 0;
   for (let i = 0; i < folios.length; i++) {
     const pfn = folios[i] as Pfn;
+    const pages = 1 << order[pfn];
     sampler.start(i, pfn);
     const outcome = migrateFolioUnmap(migration, pfn, manner.mode !== 'MIGRATE_ASYNC');
     let errno = typeof outcome === 'number' ? outcome : await outcome;
     sampler.lap('unmap');
+    folios[i] = 0;
     if (errno === 0) {
       const answers = tryToUnmapFlush(migration);
       if (answers) await answers;
       sampler.lap('flush');
       const copied = copyTheOne(migration);
       errno = moveTheOne(migration, typeof copied === 'number' ? copied : await copied, sampler);
-      putBack(migration);
+      putBackTheOne(migration);
       sampler.lap('putBack');
     } else if (errno !== ERRNO.EAGAIN) {
       afterFailedUnmap(migration, pfn, errno, manner);
     }
     if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
     if (migration.isOutOfMemory) {
-      leaveRest(migration, folios, kept, i + 1, folios.length);
-      return 0;
+      failAll(migration, folios, ERRNO.ENOMEM);
+      kept = 0;
+      break;
     }
-    if (sampler.isLong) await sampler.pause();
+    if (needResched(migration.slice, pages) || sampler.isLong) await sampler.pause();
   }
   sampler.finish();
   return kept;
@@ -206,13 +235,13 @@ function moveTheOne(migration: Migration, copied: number, sampler: PhaseSampler)
   if (unmapped.count === 0) return 0;
   const src = unmapped.src[0] as Pfn;
   const dst = unmapped.dst[0] as Pfn;
-  unmapped.count = 0;
   const errno = copied === 0 ? folioMigrateMapping(migration, src, dst) : copied;
   if (errno === ERRNO.EAGAIN) {
     migrateFolioUndo(migration, src, dst);
   } else {
-    settle(migration, src, dst, errno);
+    settle(migration, 0, 0, errno);
   }
+  unmapped.count = 0;
   sampler.lap('move');
   return errno === ERRNO.EAGAIN ? errno : 0;
 }

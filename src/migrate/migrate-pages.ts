@@ -1,12 +1,13 @@
 import { ERRNO } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { lap } from './phase-clock.js';
-import { needResched, resched } from './resched.js';
-import { addStats, type MigrateStats, roundPhases } from './stats.js';
+import { createSlice, isLookDue, needResched, resched } from './resched.js';
+import { addStats, createMigrateStats, type MigrateStats, roundPhases } from './stats.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */
 const NR_MAX_MIGRATE_PAGES_RETRY = 10;
@@ -24,12 +25,20 @@ export interface MigrateResult {
   readonly failedErrno: readonly number[];
 }
 
+/** What the parts of a call come to together. */
+interface Sum extends MigrateResult {
+  failed: Pfn[];
+  failedErrno: number[];
+  /** What is thrown at the end. */
+  error: unknown;
+}
+
 /**
  * Migrates folios to another node (migrate_pages): in batches, with retries, splitting large folios for which the target
  * has no room. User programs go on meanwhile; no store of theirs is lost.
  *
  * @param folios heads of isolated folios, whose references the call takes over: each was freed or is back on the LRU at its
- * end
+ * end, whatever is thrown. The array is used up.
  * @throws UnresponsiveCpuError if a CPU doesn't answer a TLB flush: what was migrated before stays so, all else is back.
  * Whatever a migrator throws, likewise.
  */
@@ -40,19 +49,32 @@ export async function migratePages(
 ): Promise<MigrateResult> {
   const interrupts = manager.interruptsReceived();
   const queue: Queue = { folios, next: 0, isOver: false };
+  const sum: Sum = { stats: createMigrateStats(), failed: [], failedErrno: [], error: undefined };
+  try {
+    await migrateInLanes(manager, options, queue, sum);
+  } catch (error) {
+    sum.error ??= error;
+  } finally {
+    await putbackMovablePages(manager, sum, folios.subarray(queue.next));
+  }
+  sum.stats.interrupts = manager.interruptsReceived() - interrupts;
+  roundPhases(sum.stats);
+  count(manager, sum);
+  if (sum.error !== undefined) throw sum.error;
+  return sum;
+}
+
+/** Migrates the queue with as many batches in flight as are asked for, and adds up what they did. */
+async function migrateInLanes(manager: MemoryManager, options: MigrateOptions, queue: Queue, sum: Sum): Promise<void> {
   const begun = { batches: 0 };
   const lanes = Array.from({ length: options.batchesInFlight }, () => createMigration(manager, options, begun));
-  const [migration, ...others] = lanes as [Migration, ...Migration[]];
-  await Promise.all(lanes.map((lane) => migrateQueue(lane, queue)));
-  for (const lane of others) join(migration, lane);
-  const errno = migration.error === undefined ? ERRNO.ENOMEM : errnoOf(migration.error);
-  for (const pfn of folios.subarray(queue.next)) fail(migration, pfn, errno);
-  putbackMovablePages(migration);
-  migration.stats.interrupts = manager.interruptsReceived() - interrupts;
-  roundPhases(migration.stats);
-  count(migration);
-  if (migration.error !== undefined) throw migration.error;
-  return migration;
+  // All of them, also if one throws: what another has under way is not yet anybody else's.
+  const outcomes = await Promise.allSettled(lanes.map((lane) => migrateQueue(lane, queue)));
+  for (const [i, lane] of lanes.entries()) {
+    join(sum, lane);
+    const outcome = outcomes[i];
+    if (outcome?.status === 'rejected') sum.error ??= outcome.reason;
+  }
 }
 
 /** The folios of a call, of which those from `next` on belong to no batch yet. */
@@ -69,18 +91,19 @@ async function migrateQueue(migration: Migration, queue: Queue): Promise<void> {
   while (queue.next < folios.length && !queue.isOver) {
     const first = queue.next;
     queue.next = endOfBatch(migration, folios, first);
-    await migrateOneBatch(migration, folios.slice(first, queue.next));
+    await migrateOneBatch(migration, folios.subarray(first, queue.next));
     queue.isOver ||= migration.isOutOfMemory || migration.error !== undefined;
-    if (needResched(migration, performance.now())) await resched(migration);
+    if (needResched(migration.slice)) await resched(migration.slice);
   }
 }
 
-/** Adds what another part of the same call did. */
-function join(migration: Migration, { stats, failed, failedErrno, error }: Migration): void {
-  addStats(migration.stats, stats);
-  migration.failed.push(...failed);
-  migration.failedErrno.push(...failedErrno);
-  migration.error ??= error;
+/** Adds what a part of the call did. */
+function join(sum: Sum, { stats, failed, failedErrno, error }: Migration): void {
+  addStats(sum.stats, stats);
+  // As arguments of push() so many would not fit on the stack.
+  sum.failed = sum.failed.concat(failed);
+  sum.failedErrno = sum.failedErrno.concat(failedErrno);
+  sum.error ??= error;
 }
 
 /** Where the batch ends that starts at `first`: with the folio that reaches the limit. */
@@ -107,7 +130,7 @@ async function migrateOneBatch(migration: Migration, folios: Uint32Array): Promi
     await migratePagesBatch(migration, Uint32Array.from(split.slice(done, done + migration.batchLimit)), manner);
   }
   // Unlike the kernel, which would go on splitting folio after folio, the call ends with the first page without room.
-  for (const pfn of split.slice(done)) fail(migration, pfn, ERRNO.ENOMEM);
+  for (; done < split.length; done++) fail(migration, split[done], ERRNO.ENOMEM);
 }
 
 /** First the whole batch without waiting; then what is left, folio by folio, which may wait (migrate_pages_sync). */
@@ -127,19 +150,37 @@ async function migratePagesSync(migration: Migration, folios: Uint32Array, split
   }
 }
 
-/** Puts what was not migrated back on the LRU (putback_movable_pages). */
-function putbackMovablePages({ manager, failed, stats }: Migration): void {
+/** Puts what was not migrated back on the LRU (putback_movable_pages), `untried`, which was in no batch, too. */
+async function putbackMovablePages({ memory }: MemoryManager, sum: Sum, untried: Uint32Array): Promise<void> {
+  const { failed, failedErrno, stats } = sum;
+  const slice = createSlice();
   const started = performance.now();
-  const { order } = manager.memory.page;
-  for (const pfn of failed) {
-    stats.failed += 1 << order[pfn];
-    if (order[pfn] >= HPAGE_PMD_ORDER) stats.thpFailed++;
-    folioPutbackLru(manager.memory, pfn);
+  const errno = sum.error === undefined ? ERRNO.ENOMEM : errnoOf(sum.error);
+  for (let i = 0; i < untried.length; i++) {
+    failed.push(untried[i] as Pfn);
+    failedErrno.push(errno);
+    if (isLookDue(i) && needResched(slice)) await resched(slice);
   }
-  lap(stats.phasesNs, 'putBack', started);
+  for (let i = 0; i < failed.length; i++) {
+    putbackOne(memory, sum, failed[i]);
+    if (isLookDue(i) && needResched(slice)) await resched(slice);
+  }
+  lap(stats.phasesNs, 'putBack', started + slice.pausedMs);
 }
 
-function count({ manager: { vmstat }, stats }: Migration): void {
+function putbackOne(memory: PhysicalMemory, sum: Sum, pfn: Pfn): void {
+  const order = memory.page.order[pfn];
+  sum.stats.failed += 1 << order;
+  if (order >= HPAGE_PMD_ORDER) sum.stats.thpFailed++;
+  try {
+    folioPutbackLru(memory, pfn);
+  } catch (error) {
+    // Somebody has dropped a reference too many: that keeps no other folio from going back.
+    sum.error ??= error;
+  }
+}
+
+function count({ vmstat }: MemoryManager, { stats }: Sum): void {
   stats.thpFailed += stats.thpSplit;
   vmstat.pgmigrate_success += stats.succeeded;
   vmstat.pgmigrate_fail += stats.failed;

@@ -5,6 +5,7 @@ import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/t
 import type { NodeId, Pfn } from '../units.js';
 import type { MigrateMode, MigrateReason } from './migrate-mode.js';
 import type { Migrator } from './migrator.js';
+import { createSlice, type Slice } from './resched.js';
 import type { BatchUnit, Flow } from './settings.js';
 import { createMigrateStats, type MigrateStats } from './stats.js';
 
@@ -29,12 +30,13 @@ export interface MigrateOptions extends MigrateManner {
 
 /** Folios that are unmapped and wait to be moved: a struct of arrays, filled up to `count`. */
 export interface UnmappedFolios {
+  /** 0 in the place of one whose turn is over. */
   readonly src: Uint32Array;
   readonly dst: Uint32Array;
   /** 1 where a step of the flow that goes over the whole batch is done already: the copy, or the move of the metadata. */
   readonly ready: Uint8Array;
   /** What the last such step answered: 0, or an errno. */
-  readonly errno: Uint8Array;
+  readonly errno: Uint16Array;
   count: number;
 }
 
@@ -58,8 +60,8 @@ export interface Migration extends MigrateOptions {
   readonly begun: { batches: number };
   /** Number of the batch at hand within the call, from 0. */
   batch: number;
-  /** When the event loop had its last turn, of performance.now(). */
-  turnedAt: number;
+  /** When the event loop had its last turn. */
+  readonly slice: Slice;
   /** Whether the target had no room for a folio: then no other is tried. */
   isOutOfMemory: boolean;
   /** What a migrator has thrown, or the flush that a CPU didn't answer: then the call ends. */
@@ -83,7 +85,7 @@ export function createMigration(
       src: new Uint32Array(room),
       dst: new Uint32Array(room),
       ready: new Uint8Array(room),
-      errno: new Uint8Array(room),
+      errno: new Uint16Array(room),
       count: 0,
     },
     moved: new Uint32Array(room),
@@ -94,24 +96,39 @@ export function createMigration(
     failedErrno: [],
     begun,
     batch: 0,
-    turnedAt: performance.now(),
+    slice: createSlice(),
     isOutOfMemory: false,
     error: undefined,
   };
 }
 
 /** Adds a folio to those that wait to be moved. */
-export function addUnmapped({ unmapped }: Migration, src: Pfn, dst: Pfn): void {
-  const at = unmapped.count++;
+export function addUnmapped(migration: Migration, src: Pfn, dst: Pfn): void {
+  keepUnmapped(migration, migration.unmapped.count++, src, dst);
+}
+
+/** Puts a folio that waits to be moved at a place of its own among those that do. */
+export function keepUnmapped({ unmapped }: Migration, at: number, src: Pfn, dst: Pfn): void {
   unmapped.src[at] = src;
   unmapped.dst[at] = dst;
   unmapped.ready[at] = 0;
   unmapped.errno[at] = 0;
 }
 
-export function fail(migration: Migration, pfn: number, errno: number): void {
-  migration.failed.push(pfn as Pfn);
-  migration.failedErrno.push(errno);
+/** Folios that could not be migrated, and why. */
+type Failures = Pick<Migration, 'failed' | 'failedErrno'>;
+
+export function fail({ failed, failedErrno }: Failures, pfn: number, errno: number): void {
+  failed.push(pfn as Pfn);
+  failedErrno.push(errno);
+}
+
+/** Fails what is left of a list of folios, from which whoever deals with one takes it: a 0 stands in its place. */
+export function failAll(failures: Failures, folios: Uint32Array, errno: number): void {
+  for (let i = 0; i < folios.length; i++) {
+    if (folios[i] !== 0) fail(failures, folios[i], errno);
+    folios[i] = 0;
+  }
 }
 
 /** The errno of the folios that a call leaves because of `error`. */

@@ -17,7 +17,8 @@ export interface Migrator {
    */
   copyFolio(to: number, from: number, bytes: number): number | Promise<number>;
   /**
-   * Copies a batch of folios, as {@link copyFolio} each, in any order.
+   * Copies a batch of folios, as {@link copyFolio} each, in any order. Those that it leaves, for any reason but EHWPOISON,
+   * are copied one by one with {@link copyFolio}: EOPNOTSUPP for all of them declines the batch.
    *
    * @param items physical addresses and sizes in bytes; not to be kept
    * @param errnos where the outcome of each is to be put, 0 to 255; all 0 before, which says that it was copied

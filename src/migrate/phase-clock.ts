@@ -53,13 +53,13 @@ export class PhaseSampler {
 
   /** Whether the event loop should have a turn, as far as the last timed folio tells. */
   get isLong(): boolean {
-    return this.#isTimed && this.#before - this.#started > SLICE_MS;
+    return this.#isTimed && this.#before - this.#migration.slice.turnedAt > SLICE_MS;
   }
 
   /** Gives the event loop a turn, which is nobody's time. */
   async pause(): Promise<void> {
     this.finish();
-    await resched(this.#migration);
+    await resched(this.#migration.slice);
     this.#started = performance.now();
   }
 
@@ -97,7 +97,7 @@ export function traced(
   return andThen(run, () => traceEnd(describe(migration, phase, folios)));
 }
 
-/** As {@link traced}, and times the step, all of which is that phase. */
+/** As {@link traced}, and times the step, all of which is that phase, but for the turns that it gives the event loop. */
 export function timed(
   migration: Migration,
   phase: MigrateTrace['phase'],
@@ -105,9 +105,10 @@ export function timed(
   folios = migration.unmapped.count,
 ): Promise<void> | undefined {
   const step = () => {
-    const started = performance.now();
+    const { stats, slice } = migration;
+    const started = performance.now() - slice.pausedMs;
     return andThen(run, () => {
-      lap(migration.stats.phasesNs, phase, started);
+      lap(stats.phasesNs, phase, started + slice.pausedMs);
     });
   };
   return traced(migration, phase, step, folios);

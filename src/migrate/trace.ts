@@ -10,8 +10,8 @@ import type { Phases } from './stats.js';
  */
 export interface MigrateTrace {
   /**
-   * Number of the batch, from 0. It starts anew, as does {@link phasesNs}, with every 8,192 pages of a call of move_pages,
-   * and with every pair of nodes of one of migrate_pages.
+   * Number of the batch, from 0. It starts anew, as does {@link phasesNs}, with every 8,192 pages of a call of move_pages and
+   * every node that they go to, and with every pair of nodes of one of migrate_pages.
    */
   readonly batch: number;
   readonly phase: 'unmap' | 'flush' | 'copy' | 'move' | 'putBack';

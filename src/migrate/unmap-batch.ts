@@ -1,9 +1,9 @@
 import { ERRNO } from '../errno.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import type { MigrateMode } from './migrate-mode.js';
-import { fail, type Migration } from './migration.js';
+import { fail, failAll, type Migration } from './migration.js';
 import { migrateFolioDone } from './move.js';
-import { beforeRetry } from './resched.js';
+import { beforeRetry, needResched, resched } from './resched.js';
 import { migrateFoliosUndo } from './settle.js';
 import { trySplitFolio } from './split.js';
 import { countSucceeded } from './stats.js';
@@ -20,22 +20,34 @@ export interface BatchManner {
 
 /** Unmaps the folios of a batch, in passes. What it couldn't is among `failed`, or split. */
 export async function unmapFolios(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
-  const waits = manner.mode !== 'MIGRATE_ASYNC';
   let pending = folios.length;
   for (let pass = 0; pass < manner.passes && pending > 0; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, pending);
-    let kept = 0;
-    for (let i = 0; i < pending; i++) {
-      const pfn = folios[i] as Pfn;
-      const outcome = migrateFolioUnmap(migration, pfn, waits);
-      const errno = typeof outcome === 'number' ? outcome : await outcome;
-      if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
-      else if (errno !== 0) afterFailedUnmap(migration, pfn, errno, manner);
-      if (migration.isOutOfMemory) return leaveRest(migration, folios, kept, i + 1, pending);
-    }
-    pending = kept;
+    pending = await unmapPass(migration, folios.subarray(0, pending), manner);
   }
-  failAll(migration, folios.subarray(0, pending), ERRNO.EAGAIN);
+  failAll(migration, folios, ERRNO.EAGAIN);
+}
+
+/** One pass of {@link unmapFolios}. Returns how many folios are to be tried again: they are the first of the list then. */
+async function unmapPass(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<number> {
+  const waits = manner.mode !== 'MIGRATE_ASYNC';
+  const { order } = migration.manager.memory.page;
+  let kept = 0;
+  for (let i = 0; i < folios.length; i++) {
+    const pfn = folios[i] as Pfn;
+    const outcome = migrateFolioUnmap(migration, pfn, waits);
+    const errno = typeof outcome === 'number' ? outcome : await outcome;
+    folios[i] = 0;
+    if (errno === ERRNO.EAGAIN) folios[kept++] = pfn;
+    else if (errno !== 0) afterFailedUnmap(migration, pfn, errno, manner);
+    if (migration.isOutOfMemory) {
+      // As the kernel, leaves what was kept for another pass and what was not tried.
+      failAll(migration, folios, ERRNO.ENOMEM);
+      return 0;
+    }
+    if (needResched(migration.slice, 1 << order[pfn])) await resched(migration.slice);
+  }
+  return kept;
 }
 
 /** Deals with a folio that could not be unmapped, for another reason than EAGAIN. */
@@ -57,12 +69,6 @@ export function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, 
   if (errno === ERRNO.ENOMEM) migration.isOutOfMemory = true;
 }
 
-/** Leaves what was kept for another pass and what was not tried: as the kernel does, once the target has no memory. */
-export function leaveRest(migration: Migration, folios: Uint32Array, kept: number, next: number, end: number): void {
-  failAll(migration, folios.subarray(0, kept), ERRNO.ENOMEM);
-  failAll(migration, folios.subarray(next, end), ERRNO.ENOMEM);
-}
-
 /** Flushes what was unmapped (try_to_unmap_flush); if a CPU doesn't answer, maps it where it was, and ends the call. */
 export function tryToUnmapFlush(migration: Migration): Promise<void> | undefined {
   const answers = migration.manager.tlb.flush(migration.flush);
@@ -74,11 +80,6 @@ async function undoUnanswered(migration: Migration, answers: Promise<void>): Pro
     await answers;
   } catch (error) {
     migration.error = error;
-    migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);
+    await migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);
   }
-}
-
-/** Fails folios that were tried often enough, or need not be. */
-export function failAll(migration: Migration, folios: Uint32Array, errno: number): void {
-  for (const pfn of folios) fail(migration, pfn, errno);
 }

@@ -1,4 +1,4 @@
-import { anything, type Checks, checkOptions, wholeNumber } from '../check.js';
+import { anything, type Checks, checkOptions, wholeNumber, yesOrNo } from '../check.js';
 import { createPageTable, type PageTable, PTRS_PER_PTE, VPN_LIMIT } from '../cpu/page-table.js';
 import { PRESENT, WRITE } from '../cpu/pte.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
@@ -49,8 +49,8 @@ const MMAP_OPTIONS: Checks<MmapOptions> = {
   length: anything,
   folioSize: anything,
   node: anything,
-  populate: anything,
-  shared: anything,
+  populate: yesOrNo,
+  shared: yesOrNo,
   file: anything,
 };
 /** The first virtual page that is given out: the null page faults. */
@@ -258,6 +258,12 @@ export class AddressSpace {
 
   /** The area that has page `vpn`. @internal */
   findVma(vpn: number): Vma | undefined {
+    const vma = this.#vmas[this.firstVmaAfter(vpn)];
+    return vma && vma.start <= vpn ? vma : undefined;
+  }
+
+  /** Position of the first area that ends after page `vpn`; their number if none does. @internal */
+  firstVmaAfter(vpn: number): number {
     let low = 0;
     let high = this.#vmas.length;
     while (low < high) {
@@ -265,8 +271,7 @@ export class AddressSpace {
       if (this.#vmas[middle].end <= vpn) low = middle + 1;
       else high = middle;
     }
-    const vma = this.#vmas[low];
-    return vma && vma.start <= vpn ? vma : undefined;
+    return low;
   }
 
   /** Handles a page fault of a CPU; see {@link handleMmFault}. @throws UnresponsiveCpuError @internal */
@@ -399,9 +404,10 @@ export class Area {
 function checkNodes({ memory }: MemoryManager, nodes: readonly number[] | undefined): readonly number[] {
   const all = memory.nodes.map(({ id }) => id);
   if (nodes === undefined) return all;
-  const isKnown = Array.isArray(nodes) && nodes.length > 0 && nodes.every((node) => all.includes(node as NodeId));
-  if (!isKnown) throw invalid('memsAllowed', `must be nodes from 0 to ${all.length - 1}`, nodes);
-  return [...nodes];
+  // Copied first, which makes holes something that every() looks at.
+  const allowed = Array.isArray(nodes) ? Array.from(nodes) : [];
+  if (allowed.length > 0 && allowed.every((node) => all.includes(node as NodeId))) return allowed;
+  throw invalid('memsAllowed', `must be nodes from 0 to ${all.length - 1}`, nodes);
 }
 
 /** Bytes to map; `undefined` for all of a file. */

@@ -9,8 +9,8 @@ import type { CachedMapping, PageCache } from './mapping.js';
 
 /** What is looked at of a file. */
 interface FileStats {
-  readonly dev: number;
-  readonly ino: number;
+  /** Device and inode, which use all of 64 bits on some file systems: as numbers two files could be one. */
+  readonly key: string;
   readonly size: number;
 }
 
@@ -18,13 +18,12 @@ const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
 
 /** Opens a file's page cache, or finds it. The last area that leaves it closes it; see {@link releaseCache}. */
 export function openFileCache(manager: MemoryManager, path: string): CachedMapping {
-  const stats = statOf(path);
-  const key = keyOf(stats);
+  const { key, size } = statOf(path);
   const known = manager.files.get(key);
   if (known) return known;
-  const file = { fd: openSync(path, 'r'), bytes: stats.size, key };
+  const file = { fd: openSync(path, 'r'), bytes: size, key };
   // Room for a last folio of any size, as far as an address space reaches.
-  const pages = Math.ceil(pagesOf(stats.size) / BLOCK_PAGES) * BLOCK_PAGES;
+  const pages = Math.ceil(pagesOf(size) / BLOCK_PAGES) * BLOCK_PAGES;
   const frames = new Uint32Array(Math.min(pages, VPN_LIMIT));
   const mapping = manager.mappings.createCached({ frames, file });
   manager.files.set(key, mapping);
@@ -128,18 +127,14 @@ function fill({ bytes }: PhysicalMemory, { file }: PageCache, pfn: Pfn, first: n
  * none; EINVAL for what isn't a file with something in it
  */
 export function mappableSize(manager: MemoryManager, path: string): number {
-  const stats = statOf(path);
-  return manager.files.get(keyOf(stats))?.cache.file?.bytes ?? stats.size;
-}
-
-function keyOf({ dev, ino }: FileStats): string {
-  return `${dev}:${ino}`;
+  const { key, size } = statOf(path);
+  return manager.files.get(key)?.cache.file?.bytes ?? size;
 }
 
 function statOf(path: string): FileStats {
   if (typeof path !== 'string' || path === '') throw invalid('file', 'must be the path of a file', path);
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
   if (!stats) throw new ErrnoError('ENOENT', `file: there is no ${path}`);
-  if (!stats.isFile() || stats.size === 0) throw invalid('file', 'must be a file with something in it', path);
-  return stats;
+  if (!stats.isFile() || stats.size === 0n) throw invalid('file', 'must be a file with something in it', path);
+  return { key: `${stats.dev}:${stats.ino}`, size: Number(stats.size) };
 }

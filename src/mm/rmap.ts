@@ -157,9 +157,13 @@ function ringWaiters({ cpuWords: words, cpus }: MemoryManager, first: number, en
   }
 }
 
-/** Whether more than one address space maps the folio (folio_maybe_mapped_shared, but sure). */
+/**
+ * Whether others may lose by a folio's move (folio_maybe_mapped_shared, but sure): more than one entry maps one of a single
+ * page, also if they are of one address space, or more than one address space a larger one.
+ */
 export function isMappedShared(manager: MemoryManager, pfn: Pfn): boolean {
   const { page } = manager.memory;
+  if (page.order[pfn] === 0) return page.mapcount[pfn] > 1;
   const mapping = manager.mappings.get(page.mapping[pfn]);
   if (!mapping || mapping.vmas.length < 2) return false;
   let mapper: PageTable | undefined;

@@ -1,4 +1,4 @@
-import { anything, type Checks, wholeNumber } from '../check.js';
+import { type Checks, wholeNumber, yesOrNo } from '../check.js';
 import { ErrnoError } from '../errno.js';
 import type { AddressSpace } from '../mm/address-space.js';
 
@@ -13,7 +13,7 @@ export interface Credentials {
 /** What {@link Credentials} are checked by. */
 export const CREDENTIALS: Checks<Credentials> = {
   uid: wholeNumber(0, Number.POSITIVE_INFINITY),
-  capSysNice: anything,
+  capSysNice: yesOrNo,
 };
 
 /** Whether the caller has CAP_SYS_NICE. */

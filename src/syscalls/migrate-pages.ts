@@ -1,18 +1,19 @@
 import { anything, type Checks, wholeNumber } from '../check.js';
-import { type PageTable, PTRS_PER_PTE } from '../cpu/page-table.js';
-import { MIGRATION, PRESENT } from '../cpu/pte.js';
+import { PTRS_PER_PTE, VPN_LIMIT } from '../cpu/page-table.js';
+import { MIGRATION, PRESENT, TABLE } from '../cpu/pte.js';
 import { ErrnoError, invalid, show } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages as migrateFolios } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
+import { createSlice, needResched, resched, type Slice } from '../migrate/resched.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
-import { folioIsolateLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { entryAt, frameAt, isPmdMapped } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
-import type { NodeId, Pfn } from '../units.js';
+import { HPAGE_PMD_ORDER, type NodeId, type Pfn } from '../units.js';
 import { CREDENTIALS, type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
+import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
 
 /** Options of `Machine.migratePages`. */
 export interface MigratePagesOptions extends Credentials {
@@ -53,19 +54,39 @@ export async function migratePages(
   const asked = checkNodes('to', to);
   const isCapable = hasCapSysNice(credentials);
   checkTarget(mm, credentials);
-  const targets = allowedTargets(mm, asked, isCapable);
+  const targets = allowedTargets(manager, mm, asked, isCapable);
   const stats = createMigrateStats();
   let notMigrated = 0;
   for (const [source, target] of nodePairs(sources, targets)) {
-    const { folios, left } = isolateNode(manager, mm, source, isCapable);
-    notMigrated += left;
-    if (folios.length === 0) continue;
-    const request = { ...manner, target: target as NodeId, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
-    const result = await migrateFolios(manager, Uint32Array.from(folios), request);
-    addStats(stats, result.stats);
-    notMigrated += result.stats.failed;
+    notMigrated += await migrateToNode(manager, mm, source, target as NodeId, isCapable, manner, stats);
   }
   return { notMigrated, stats };
+}
+
+/** Moves all pages of an address space from one node to another (migrate_to_node). Returns how many could not be. */
+async function migrateToNode(
+  manager: MemoryManager,
+  mm: AddressSpace,
+  source: number,
+  target: NodeId,
+  moveAll: boolean,
+  manner: MigrateManner,
+  sum: MigrateStats,
+): Promise<number> {
+  const node = manager.memory.nodes[source];
+  if (!node) return 0;
+  const isolation = createIsolation(node.endPfn - node.startPfn);
+  const queue: QueuePages = { mm, source, target, moveAll, isolation, stuck: new Set(), left: 0 };
+  try {
+    await queuePagesRange(manager, queue, sum);
+    if (isolation.count === 0) return queue.left;
+    const request = { ...manner, target, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
+    const { stats } = await migrateFolios(manager, takeIsolated(isolation, target), request);
+    addStats(sum, stats);
+    return queue.left + stats.failed;
+  } finally {
+    putbackIsolated(isolation, manager.memory);
+  }
 }
 
 /**
@@ -87,49 +108,64 @@ export function nodePairs(from: readonly number[], to: readonly number[]): [numb
   return pairs;
 }
 
-/** What is found of an address space on a node. */
-interface Queue {
-  /** Isolated, to be moved. */
-  readonly folios: Pfn[];
-  /** A folio may be mapped in several places, or in pieces with others between. */
-  readonly seen: Set<Pfn>;
+/** What is found of an address space on a node (struct queue_pages). */
+interface QueuePages {
+  readonly mm: AddressSpace;
+  readonly source: number;
+  readonly target: NodeId;
+  readonly moveAll: boolean;
+  readonly isolation: Isolation;
+  /** Folios that can't be moved: one may be mapped in several places. */
+  readonly stuck: Set<Pfn>;
   /** Pages that can't be moved. */
   left: number;
 }
 
-/** Isolates every folio of an address space that is on `source` (queue_pages_range). */
-function isolateNode(manager: MemoryManager, mm: AddressSpace, source: number, moveAll: boolean): Queue {
-  const queue: Queue = { folios: [], seen: new Set(), left: 0 };
-  for (const { start, end } of mm.vmas) {
-    for (let vpn = start; vpn < end; vpn = isPmdMapped(mm.table, vpn) ? (vpn | (PTRS_PER_PTE - 1)) + 1 : vpn + 1) {
-      queueEntry(manager, mm.table, vpn, source, moveAll, queue);
-    }
+/**
+ * Isolates every folio of an address space that is on a node (queue_pages_range), with turns of the event loop between: each
+ * goes on at the page that the last one came to, with whatever is mapped there then.
+ */
+async function queuePagesRange(manager: MemoryManager, queue: QueuePages, stats: MigrateStats): Promise<void> {
+  const slice = createSlice();
+  const started = performance.now();
+  for (let next = queuePages(manager, queue, 0, slice); next < VPN_LIMIT; ) {
+    await resched(slice);
+    next = queuePages(manager, queue, next, slice);
   }
-  return queue;
+  stats.phasesNs.isolate += Math.round((performance.now() - slice.pausedMs - started) * 1e6);
 }
 
-function queueEntry(
-  manager: MemoryManager,
-  table: PageTable,
-  vpn: number,
-  source: number,
-  moveAll: boolean,
-  queue: Queue,
-): void {
+/** Isolates from page `next` on, until the event loop is to have a turn. Returns how far it came. */
+function queuePages(manager: MemoryManager, queue: QueuePages, next: number, slice: Slice): number {
+  const { mm } = queue;
+  const { pmds } = mm.table;
+  for (let at = mm.firstVmaAfter(next); at < mm.vmas.length; at++) {
+    const { start, end } = mm.vmas[at];
+    for (let vpn = Math.max(start, next); vpn < end; ) {
+      if (needResched(slice, 1)) return vpn;
+      const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
+      if (pmd !== 0) queueEntry(manager, queue, vpn);
+      vpn = pmd === TABLE ? vpn + 1 : (vpn | (PTRS_PER_PTE - 1)) + 1;
+    }
+  }
+  return VPN_LIMIT;
+}
+
+function queueEntry(manager: MemoryManager, queue: QueuePages, vpn: number): void {
+  const { mm, source, target, moveAll, isolation, stuck } = queue;
   const { page } = manager.memory;
-  const entry = entryAt(table, vpn);
+  const entry = entryAt(mm.table, vpn);
   if (!(entry & (PRESENT | MIGRATION))) return;
-  const pfn = compoundHead(page, frameAt(table, vpn, entry));
-  if (page.nid[pfn] !== source || queue.seen.has(pfn)) return;
+  const pfn = compoundHead(page, frameAt(mm.table, vpn, entry));
+  if (page.nid[pfn] !== source || isolatedFor(isolation, page, pfn) >= 0 || stuck.has(pfn)) return;
   // On its way already, wherever that is: the kernel counts it as one that it could not move.
   if (entry & MIGRATION) {
-    queue.left += isPmdMapped(table, vpn) ? PTRS_PER_PTE : 1;
+    queue.left += isPmdMapped(mm.table, vpn) ? PTRS_PER_PTE : 1;
     return;
   }
-  queue.seen.add(pfn);
-  const canMove = (moveAll || !isMappedShared(manager, pfn)) && folioIsolateLru(page, pfn);
-  if (canMove) queue.folios.push(pfn);
-  else queue.left += 1 << page.order[pfn];
+  if ((moveAll || !isMappedShared(manager, pfn)) && isolate(isolation, page, pfn, target)) return;
+  stuck.add(pfn);
+  queue.left += 1 << page.order[pfn];
 }
 
 /** The nodes of a set, ascending, each once. */
@@ -139,16 +175,17 @@ function checkNodes(name: string, nodes: readonly number[]): number[] {
   return [...new Set(nodes)].sort((a, b) => a - b);
 }
 
-function allowedTargets(mm: AddressSpace, to: number[], isCapable: boolean): number[] {
+/**
+ * The nodes to move to. Without CAP_SYS_NICE all must be in the address space's cpuset; then those count that are in the
+ * caller's, which here has every node there is.
+ */
+function allowedTargets({ memory }: MemoryManager, mm: AddressSpace, to: number[], isCapable: boolean): number[] {
   const forbidden = to.find((node) => !mm.memsAllowed.includes(node));
   if (forbidden !== undefined && !isCapable) {
     throw new ErrnoError('EPERM', `to: node ${forbidden} is not in the cpuset: CAP_SYS_NICE is needed`);
   }
-  const usable = to.filter((node) => mm.memsAllowed.includes(node));
+  const { length } = memory.nodes;
+  const usable = to.filter((node) => node < length);
   if (usable.length > 0) return usable;
-  throw invalid(
-    'to',
-    `must have a node of those that exist and are allowed, ${mm.memsAllowed.join(', ')}`,
-    to.join(', '),
-  );
+  throw invalid('to', `must have a node that exists, from 0 to ${length - 1}`, to.join(', '));
 }

@@ -1,46 +1,27 @@
-import { anything, type Checks } from '../check.js';
 import { VPN_LIMIT } from '../cpu/page-table.js';
 import { MIGRATION, PRESENT } from '../cpu/pte.js';
-import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
+import { ERRNO } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
+import { createSlice, isLookDue, needResched, resched, type Slice } from '../migrate/resched.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
-import { folioIsolateLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { Vma } from '../mm/mapping.js';
 import { entryAt, frameAt } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
 import { type NodeId, PAGE_SIZE } from '../units.js';
-import { CREDENTIALS, type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
-import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './flags.js';
-
-/** Options of `Machine.movePages`. */
-export interface MovePagesOptions extends Credentials {
-  /** The node to move every page to. Without it and without `nodes` nothing is moved: the call asks where the pages are. */
-  node?: number | undefined;
-  /** The node to move each page to, in the order of the pages. */
-  nodes?: ArrayLike<number> | undefined;
-  /** {@link MPOL_MF_MOVE} or {@link MPOL_MF_MOVE_ALL}. Default: `MPOL_MF_MOVE`. */
-  flags?: number | undefined;
-}
-
-/** What its options are checked by, but for what depends on the machine. */
-export const MOVE_PAGES_OPTIONS: Checks<MovePagesOptions> = {
-  node: anything,
-  nodes: anything,
-  flags: anything,
-  ...CREDENTIALS,
-};
+import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
+import { checkRequest, type MovePagesOptions } from './move-pages-request.js';
 
 /** What `Machine.movePages` did. */
 export interface MovePagesResult {
   /**
    * For each page the node that it is on, or why not on the one that was asked for, as a negative errno: `-ENOENT` (-2) it
    * has no memory yet; `-EIO` (-5) its frame is poisoned; `-ENOMEM` (-12) the node is full; `-EACCES` (-13) others map it
-   * too; `-EFAULT` (-14) nothing is mapped there; `-EBUSY` (-16) somebody holds it, or another call
-   * is moving it.
+   * too; `-EFAULT` (-14) nothing is mapped there; `-EBUSY` (-16) somebody holds it, another
+   * call is moving it, or a copy that was made on a store meanwhile has taken its place.
    */
   readonly status: Int32Array;
   /**
@@ -52,12 +33,14 @@ export interface MovePagesResult {
   readonly stats: MigrateStats;
 }
 
-/** Pages that are isolated at once. */
+/** Pages that are isolated before any of them is moved. */
 const CHUNK = 8192;
 /** Status of a page whose folio is isolated, until it is known what becomes of it. */
 const PENDING = 0x7fffffff;
+/** Answer of {@link addPageForMigration}: the folio is on its way to another node already, and must arrive there first. */
+const MUST_ARRIVE = 0x7ffffffe;
 
-/** What `Machine.movePages` does, once its options were checked by {@link MOVE_PAGES_OPTIONS}. */
+/** What `Machine.movePages` does, once its options were checked by MOVE_PAGES_OPTIONS. */
 export async function movePages(
   manager: MemoryManager,
   mm: AddressSpace,
@@ -65,132 +48,181 @@ export async function movePages(
   options: MovePagesOptions,
   manner: MigrateManner,
 ): Promise<MovePagesResult> {
-  const { pages, asked } = checkArguments(manager, mm, list, options);
+  const { pages, asked, moveAll } = await checkRequest(manager, mm, list, options);
   const status = new Int32Array(pages.length);
   const stats = createMigrateStats();
+  const slice = createSlice();
   if (asked === undefined) {
-    for (let i = 0; i < pages.length; i++) status[i] = whereIs(manager, mm, pages[i] / PAGE_SIZE);
+    await query(manager, mm, pages, status, slice);
     return { status, notMigrated: 0, stats };
   }
-  const moveAll = ((options.flags ?? MPOL_MF_MOVE) & MPOL_MF_MOVE_ALL) !== 0;
+  const call: Call = { manager, mm, pages, asked, status, moveAll, manner, stats, slice };
   let notMigrated = 0;
-  for (const target of typeof asked === 'number' ? [asked] : new Set(Array.from(asked))) {
-    for (let first = 0; first < pages.length; first += CHUNK) {
-      const end = Math.min(first + CHUNK, pages.length);
-      const chunk: Chunk = { pages, first, end, asked, target: target as NodeId, status, moveAll };
-      notMigrated += await moveChunk(manager, mm, chunk, manner, stats);
-    }
+  for (let first = 0; first < pages.length; ) {
+    const chunk = { first, end: Math.min(first + CHUNK, pages.length) };
+    notMigrated += await moveChunk(call, chunk);
+    first = chunk.end;
   }
   return { status, notMigrated, stats };
 }
 
-/** Pages `first` up to `end` of a call, of which those that are to go to `target` are moved. */
-interface Chunk {
-  readonly pages: ArrayLike<number>;
-  readonly first: number;
-  readonly end: number;
-  /** The node of all pages, or of each. */
-  readonly asked: number | ArrayLike<number>;
-  readonly target: NodeId;
-  readonly status: Int32Array;
-  readonly moveAll: boolean;
-}
-
-/** Isolates and migrates a chunk. Returns how many of its pages could not be moved. */
-async function moveChunk(
-  manager: MemoryManager,
+/** Puts the node of every page into `status`, or why it has none. */
+async function query(
+  { memory }: MemoryManager,
   mm: AddressSpace,
-  chunk: Chunk,
-  manner: MigrateManner,
-  sum: MigrateStats,
-): Promise<number> {
-  const started = performance.now();
-  const folios = isolateChunk(manager, mm, chunk);
-  sum.phasesNs.isolate += Math.round((performance.now() - started) * 1e6);
-  if (folios.length === 0) return 0;
-  const { target } = chunk;
-  const request = { ...manner, target, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
-  const { stats, failed, failedErrno } = await migratePages(manager, folios, request);
-  addStats(sum, stats);
-  if (failed.length === 0) return storeStatus(chunk, () => target);
-  const errnos = new Map(failed.map((pfn, i) => [pfn, failedErrno[i]]));
-  return storeStatus(chunk, (vpn) => {
-    const node = whereIs(manager, mm, vpn);
-    if (node === target || node < 0) return node;
-    const entry = entryAt(mm.table, vpn);
-    const pfn = compoundHead(manager.memory.page, frameAt(mm.table, vpn, entry));
-    return -toStatus(errnos.get(pfn) ?? ERRNO.EBUSY);
-  });
-}
-
-/** Takes the folios of a chunk's pages off the LRU, to be moved, and says of all others why not. */
-function isolateChunk(manager: MemoryManager, mm: AddressSpace, chunk: Chunk): Uint32Array {
-  const { pages, first, end, asked, target, status } = chunk;
-  const folios = new Uint32Array(end - first);
-  let count = 0;
+  pages: ArrayLike<number>,
+  status: Int32Array,
+  slice: Slice,
+): Promise<void> {
+  const { nid } = memory.page;
   let vma: Vma | undefined;
-  for (let i = first; i < end; i++) {
-    if (typeof asked !== 'number' && asked[i] !== target) continue;
-    // Beyond the last page nothing is mapped, and within 32 bits another page would be found.
-    const vpn = Math.min(pages[i] / PAGE_SIZE, VPN_LIMIT) | 0;
+  for (let i = 0; i < pages.length; i++) {
+    if (isLookDue(i) && needResched(slice)) {
+      await resched(slice);
+      vma = undefined;
+    }
+    const vpn = vpnAt(pages, i);
     if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
     const entry = vma ? entryAt(mm.table, vpn) : 0;
-    if (entry & PRESENT) {
-      status[i] = addPageForMigration(manager, chunk, frameAt(mm.table, vpn, entry), folios, count);
-      if (status[i] === PENDING && folios[count] !== 0) count++;
-    } else {
-      status[i] = vma ? absent(entry) : -ERRNO.EFAULT;
-    }
+    status[i] = entry & PRESENT ? nid[frameAt(mm.table, vpn, entry)] : absent(vma, entry);
   }
-  return folios.subarray(0, count);
+}
+
+/** One call that moves pages. */
+interface Call {
+  readonly manager: MemoryManager;
+  readonly mm: AddressSpace;
+  readonly pages: ArrayLike<number>;
+  /** The node of all pages, or of each. */
+  readonly asked: number | ArrayLike<number>;
+  readonly status: Int32Array;
+  readonly moveAll: boolean;
+  readonly manner: MigrateManner;
+  readonly stats: MigrateStats;
+  /** Of the isolation; a migration has its own. */
+  readonly slice: Slice;
+}
+
+/** Pages `first` up to `end` of a call. It ends early before a page that is to go on to another node, once it is moved. */
+interface Chunk {
+  readonly first: number;
+  end: number;
 }
 
 /**
- * Isolates the folio of a frame that is to be moved (add_page_for_migration), and puts it at `count` of `folios`, unless it
- * is among those already.
+ * Isolates and migrates a chunk, to one node after the other. Within it each folio has one of them to go to: the order in
+ * which the nodes have their turn makes no difference. Returns how many of its pages could not be moved.
+ */
+async function moveChunk(call: Call, chunk: Chunk): Promise<number> {
+  const { manager, manner, stats } = call;
+  const isolation = createIsolation(chunk.end - chunk.first);
+  /** Why folios could not be moved. */
+  const errnos = new Map<number, number>();
+  try {
+    await isolateChunk(call, chunk, isolation);
+    for (const target of isolation.nodes) {
+      const request = { ...manner, target, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
+      const result = await migratePages(manager, takeIsolated(isolation, target), request);
+      addStats(stats, result.stats);
+      result.failed.forEach((pfn, i) => void errnos.set(pfn, result.failedErrno[i]));
+    }
+  } finally {
+    putbackIsolated(isolation, manager.memory);
+  }
+  return storeStatus(call, chunk, errnos);
+}
+
+/** Isolates the folios of a chunk, with turns of the event loop between, and says of all other pages why not. */
+async function isolateChunk(call: Call, chunk: Chunk, isolation: Isolation): Promise<void> {
+  const { stats, slice } = call;
+  const started = performance.now() - slice.pausedMs;
+  for (let next = chunk.first; next < chunk.end; ) {
+    next = isolatePages(call, chunk, next, isolation);
+    if (next < chunk.end) await resched(slice);
+  }
+  stats.phasesNs.isolate += Math.round((performance.now() - slice.pausedMs - started) * 1e6);
+}
+
+/**
+ * Isolates pages from `next` on, until the event loop is to have a turn: what is mapped where may be another afterwards.
+ * Returns how far it came.
+ */
+function isolatePages(call: Call, chunk: Chunk, next: number, isolation: Isolation): number {
+  const { manager, mm, pages, asked, status, moveAll, slice } = call;
+  let vma: Vma | undefined;
+  for (let i = next; i < chunk.end; i++) {
+    if (isLookDue(i) && needResched(slice)) return i;
+    const vpn = vpnAt(pages, i);
+    if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
+    const entry = vma ? entryAt(mm.table, vpn) : 0;
+    if (!(entry & PRESENT)) {
+      status[i] = absent(vma, entry);
+      continue;
+    }
+    const target = typeof asked === 'number' ? asked : asked[i];
+    const outcome = addPageForMigration(manager, isolation, frameAt(mm.table, vpn, entry), target as NodeId, moveAll);
+    if (outcome === MUST_ARRIVE) chunk.end = i;
+    else status[i] = outcome;
+  }
+  return chunk.end;
+}
+
+/**
+ * Isolates the folio of a frame that is to be moved to `target` (add_page_for_migration), unless this call has done so for
+ * an earlier page.
  *
- * @returns {@link PENDING}, the target if the page is there, or a negative errno
+ * @returns {@link PENDING}; {@link MUST_ARRIVE}; the target if the page is there; or a negative errno
  */
 function addPageForMigration(
   manager: MemoryManager,
-  { target, moveAll }: Chunk,
+  isolation: Isolation,
   frame: number,
-  folios: Uint32Array,
-  count: number,
+  target: NodeId,
+  moveAll: boolean,
 ): number {
   const { page } = manager.memory;
-  if (page.nid[frame] === target) return target;
   const pfn = compoundHead(page, frame);
-  if (count > 0 && folios[count - 1] === pfn) return PENDING;
+  const isolated = isolatedFor(isolation, page, pfn);
+  if (isolated >= 0) return isolated === target ? PENDING : MUST_ARRIVE;
+  if (page.nid[pfn] === target) return target;
   if (!moveAll && isMappedShared(manager, pfn)) return -ERRNO.EACCES;
-  if (folioIsolateLru(page, pfn)) {
-    folios[count] = pfn;
-    return PENDING;
-  }
-  return folios.subarray(0, count).includes(pfn) ? PENDING : -ERRNO.EBUSY;
+  return isolate(isolation, page, pfn, target) ? PENDING : -ERRNO.EBUSY;
 }
 
-/** Gives every page of a chunk whose folio was isolated the status that it came to. Returns how many of them failed. */
-function storeStatus({ pages, status, first, end, target }: Chunk, statusOf: (vpn: number) => number): number {
+/**
+ * Gives every page of a chunk whose folio was isolated the status that it came to, as is to be seen now: it may have been
+ * unmapped or copied meanwhile. Returns how many are not where they were to go.
+ */
+function storeStatus(call: Call, { first, end }: Chunk, errnos: ReadonlyMap<number, number>): number {
+  const { manager, mm, pages, asked, status } = call;
+  const { page } = manager.memory;
   let failed = 0;
+  let vma: Vma | undefined;
   for (let i = first; i < end; i++) {
     if (status[i] !== PENDING) continue;
-    const outcome = statusOf(pages[i] / PAGE_SIZE);
-    status[i] = outcome;
-    if (outcome !== target) failed++;
+    const vpn = vpnAt(pages, i);
+    if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
+    const entry = vma ? entryAt(mm.table, vpn) : 0;
+    const target = typeof asked === 'number' ? asked : asked[i];
+    if (!(entry & PRESENT)) {
+      status[i] = absent(vma, entry);
+    } else {
+      const frame = frameAt(mm.table, vpn, entry);
+      status[i] = page.nid[frame] === target ? target : -toStatus(errnos.get(compoundHead(page, frame)) ?? ERRNO.EBUSY);
+    }
+    if (status[i] !== target) failed++;
   }
   return failed;
 }
 
-/** The node of a page, or a negative errno. */
-function whereIs({ memory }: MemoryManager, mm: AddressSpace, vpn: number): number {
-  if (!mm.findVma(vpn)) return -ERRNO.EFAULT;
-  const entry = entryAt(mm.table, vpn);
-  return entry & PRESENT ? memory.page.nid[frameAt(mm.table, vpn, entry)] : absent(entry);
+/** The virtual page of an address. Beyond the last one nothing is mapped, and within 32 bits another page would be found. */
+function vpnAt(pages: ArrayLike<number>, i: number): number {
+  return Math.min(pages[i] / PAGE_SIZE, VPN_LIMIT) | 0;
 }
 
-/** Status of a page in an area, without a present entry: it is on its way to another node, or has no memory. */
-function absent(entry: number): number {
+/** Status of a page without a present entry: it is in no area, on its way to another node, or has no memory. */
+function absent(vma: Vma | undefined, entry: number): number {
+  if (!vma) return -ERRNO.EFAULT;
   return entry & MIGRATION ? -ERRNO.EBUSY : -ERRNO.ENOENT;
 }
 
@@ -198,71 +230,4 @@ function absent(entry: number): number {
 function toStatus(errno: number): number {
   if (errno === ERRNO.EAGAIN) return ERRNO.EBUSY;
   return errno === ERRNO.EHWPOISON ? ERRNO.EIO : errno;
-}
-
-/** What a call is asked for, as it was when that was checked. */
-interface Request {
-  readonly pages: ArrayLike<number>;
-  /** The node of all pages, or of each; `undefined`: none. */
-  readonly asked: number | ArrayLike<number> | undefined;
-}
-
-/** Checks everything that can be before anything is moved. */
-function checkArguments(
-  { memory }: MemoryManager,
-  mm: AddressSpace,
-  list: ArrayLike<number>,
-  { node, nodes: nodeList, flags = MPOL_MF_MOVE, ...credentials }: MovePagesOptions,
-): Request {
-  if (!Number.isInteger(flags) || flags & ~(MPOL_MF_MOVE | MPOL_MF_MOVE_ALL)) {
-    throw invalid('flags', 'must be MPOL_MF_MOVE, MPOL_MF_MOVE_ALL or both', flags);
-  }
-  if (flags & MPOL_MF_MOVE_ALL && !hasCapSysNice(credentials)) {
-    throw new ErrnoError('EPERM', 'flags: MPOL_MF_MOVE_ALL needs CAP_SYS_NICE');
-  }
-  checkTarget(mm, credentials);
-  checkList('pages', list);
-  if (list.length > VPN_LIMIT) {
-    throw new ErrnoError('E2BIG', `pages: ${list.length} are more than the ${VPN_LIMIT} an address space has`);
-  }
-  const pages = copyOf(list);
-  for (let i = 0; i < pages.length; i++) {
-    const address = pages[i];
-    if (!Number.isSafeInteger(address) || address < 0 || address & (PAGE_SIZE - 1)) {
-      throw invalid(`pages[${i}]`, 'must be a page address, a multiple of 4096', address);
-    }
-  }
-  if (node !== undefined && nodeList !== undefined) throw invalid('node', 'must not be given beside nodes', node);
-  if (nodeList === undefined) {
-    if (node !== undefined) checkNode(memory.nodes.length, mm, node);
-    return { pages, asked: node };
-  }
-  checkList('nodes', nodeList);
-  if (nodeList.length !== pages.length)
-    throw invalid('nodes', `must be one for each of ${pages.length} pages`, nodeList.length);
-  const nodes = copyOf(nodeList);
-  for (let i = 0; i < nodes.length; i++) checkNode(memory.nodes.length, mm, nodes[i]);
-  return { pages, asked: nodes };
-}
-
-/** A list that nobody else changes, also from another thread, between a look at it and the next (copy_from_user). */
-function copyOf(list: ArrayLike<number>): ArrayLike<number> {
-  return ArrayBuffer.isView(list) ? (list as unknown as Float64Array).slice() : Array.from(list);
-}
-
-function checkList(name: string, list: unknown): void {
-  const isList = Array.isArray(list) || (ArrayBuffer.isView(list) && !(list instanceof DataView));
-  if (!isList) throw new ErrnoError('EFAULT', `${name}: must be an array of numbers, got ${show(list)}`);
-}
-
-function checkNode(count: number, { memsAllowed }: AddressSpace, node: number): void {
-  if (!Number.isInteger(node) || node < 0 || node >= count) {
-    throw new ErrnoError('ENODEV', `node: there is no ${show(node)}, only 0 to ${count - 1}`);
-  }
-  if (!memsAllowed.includes(node)) {
-    throw new ErrnoError(
-      'EACCES',
-      `node: ${node} is not among the nodes that the cpuset allows, ${memsAllowed.join(', ')}`,
-    );
-  }
 }

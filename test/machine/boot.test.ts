@@ -12,6 +12,8 @@ it.each<[string, string, unknown]>([
   ['a node of nothing', 'EINVAL', { nodes: ['0'] }],
   ['a node of half a page', 'EINVAL', { nodes: [2048] }],
   ['a node that is no size', 'EINVAL', { nodes: ['much'] }],
+  ['a hole for a node', 'EINVAL', { nodes: new Array(1) }],
+  ['more nodes than fit on the stack', 'EINVAL', { nodes: new Array(300_000).fill('4K') }],
   ['more memory than there is', 'ENOMEM', { nodes: ['2G', '2G'] }],
   ['65 CPUs', 'EINVAL', { cpus: 65 }],
   ['-1 CPUs', 'EINVAL', { cpus: -1 }],
@@ -40,6 +42,11 @@ it.each<[string, string, unknown]>([
   const asked = options && typeof options === 'object' ? { nodes: ['16M'], ...options } : options;
   expect(await errorOf(() => Machine.boot(asked as never))).toEqual(errno(code));
   expect(workers.alive.size).toBe(0);
+});
+
+it.each([{}, { pcpHigh: 0 }])('says what is wrong with a hole among the nodes: %j', async (options) => {
+  const error = await errorOf(() => Machine.boot({ nodes: new Array(2), ...options }));
+  expect(error.message).toMatch(/^EINVAL: node size: .*got undefined$/);
 });
 
 it('has two nodes of 1 GiB and one CPU unless told otherwise', async () => {

@@ -1,4 +1,4 @@
-import { Machine } from 'mtcopy';
+import { FLOWS, Machine } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import {
@@ -77,4 +77,13 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: to a node that is full', (
     expect(await countedIn(area, 2)).toEqual(stores);
     expectAtRest(area);
   });
+});
+
+it.each(FLOWS)('%s: what it took to find out is in its phases', async (flow) => {
+  await using machine = await Machine.boot({ ...SIZES, flow });
+  const area = machine.createAddressSpace().mmap({ length: '1M', populate: true });
+  machine.memory.allocFolios(2048, 0, { node: 1 });
+  const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1 });
+  expect(stats.failed).toBe(256);
+  expect(stats.phasesNs.unmap).toBeGreaterThan(0);
 });

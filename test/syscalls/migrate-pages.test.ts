@@ -141,7 +141,6 @@ describe('refuses, and moves nothing:', () => {
     ['a target that is no number', 'EINVAL', { from: [0], to: [Number.NaN] }],
     ['no targets in the set', 'EINVAL', { from: [0], to: [] }],
     ['only targets that don’t exist', 'EINVAL', { from: [0], to: [4, 5] }],
-    ['only targets outside the cpuset', 'EINVAL', { from: [0], to: [3] }],
     ['a target outside the cpuset, without CAP_SYS_NICE', 'EPERM', { from: [0], to: [1, 3], uid: 7 }],
     ['a target that doesn’t exist, without CAP_SYS_NICE', 'EPERM', { from: [0], to: [1, 5], uid: 7 }],
     ['another user', 'EPERM', { from: [0], to: [1], uid: 8 }],
@@ -156,11 +155,28 @@ describe('refuses, and moves nothing:', () => {
     expect([freePages(machine), nodesOf(mm, areas)]).toEqual([before, [0, 1, 2, 3]]);
     expect((await machine.migratePages(mm, { from: [0], to: [1], uid: 7 })).stats.succeeded).toBe(256);
   });
+});
 
-  it('leaves out targets outside the cpuset for whoever has CAP_SYS_NICE', async () => {
+describe('the cpuset of the address space', () => {
+  it.each([
+    [[3], [3, 1, 2, 3]],
+    [
+      [2, 3],
+      [2, 3, 2, 3],
+    ],
+  ])('keeps nobody who has CAP_SYS_NICE from the nodes %j outside it', async (to, nodes) => {
+    const { machine, mm, areas, bytes } = await boot('4K', { uid: 7, memsAllowed: [0, 1, 2] });
+    await using _ = machine;
+    const from = [0, 1].slice(0, to.length);
+    await machine.migratePages(mm, { from, to, uid: 7, capSysNice: true });
+    expect(nodesOf(mm, areas)).toEqual(nodes);
+    expect(isSame(await mm.read(areas[0]?.address as number, 2 ** 20), bytes[0] as Uint8Array)).toBe(true);
+  });
+
+  it('keeps everybody from a node outside it in movePages', async () => {
     const { machine, mm, areas } = await boot('4K', { memsAllowed: [0, 1, 2] });
     await using _ = machine;
-    await machine.migratePages(mm, { from: [0, 1], to: [2, 3] });
-    expect(nodesOf(mm, areas)).toEqual([2, 2, 2, 3]);
+    const pages = areas[0]?.pages() as Float64Array;
+    expect(await errorOf(() => machine.movePages(mm, pages, { node: 3 }))).toEqual(errno('EACCES'));
   });
 });

@@ -28,6 +28,8 @@ it.each<[string, string, unknown, unknown]>([
   ['a flag that is none', 'EINVAL', [PAGE], { node: 1, flags: 1 }],
   ['a further flag', 'EINVAL', [PAGE], { node: 1, flags: 8 | 2 }],
   ['a negative flag', 'EINVAL', [PAGE], { node: 1, flags: -1 }],
+  ['a flag beyond 32 bits', 'EINVAL', [PAGE], { node: 1, flags: 2 ** 32 }],
+  ['a flag beyond 32 bits beside one that exists', 'EINVAL', [PAGE], { node: 1, flags: 2 ** 32 + 2 }],
   ['a flag by name', 'EINVAL', [PAGE], { node: 1, flags: 'MPOL_MF_MOVE' }],
   ['fewer nodes than pages', 'EINVAL', [PAGE, PAGE], { nodes: [1] }],
   ['more nodes than pages', 'EINVAL', [PAGE], { nodes: [1, 1] }],
@@ -47,6 +49,7 @@ it.each<[string, string, unknown, unknown]>([
   ['another user who asks', 'EPERM', [PAGE], { uid: 8 }],
   ['root without CAP_SYS_NICE', 'EPERM', [PAGE], { node: 1, uid: 0, capSysNice: false }],
   ['MPOL_MF_MOVE_ALL without CAP_SYS_NICE', 'EPERM', [PAGE], { node: 1, uid: 7, flags: MPOL_MF_MOVE_ALL }],
+  ['text for a capability', 'EINVAL', [PAGE], { node: 1, capSysNice: 'no' }],
   ['half a user', 'EINVAL', [PAGE], { node: 1, uid: 0.5 }],
   ['a negative user', 'EINVAL', [PAGE], { node: 1, uid: -1 }],
   ['a flow that is none', 'EINVAL', [PAGE], { node: 1, flow: 'backwards' }],
@@ -69,6 +72,17 @@ it.each<[string, string, unknown, unknown]>([
   expect(await mm.read(area.address, 4)).toEqual(Uint8Array.of(1, 2, 3, 0));
   // Nothing is left isolated or locked.
   expect(Array.from((await machine.movePages(mm, area.pages(), NODE)).status)).toEqual([1, 1]);
+});
+
+it.each<[string, number[], string]>([
+  ['a hole', new Array(2), 'ENODEV: nodes[0]: must be a node from 0 to 2, got undefined'],
+  ['a node that does not exist', [1, 3], 'ENODEV: nodes[1]: must be a node from 0 to 2, got 3'],
+  ['one outside the cpuset', [1, 2], 'EACCES: nodes[1]: must be among the nodes that the cpuset allows, 0, 1, got 2'],
+])('names the place of %s among the nodes', async (_, nodes, message) => {
+  await using machine = await Machine.boot({ nodes: ['8M', '8M', '8M'], cpus: 0 });
+  const mm = machine.createAddressSpace({ memsAllowed: [0, 1] });
+  const error = await errorOf(() => machine.movePages(mm, [PAGE, PAGE], { nodes }));
+  expect(error.message).toBe(message);
 });
 
 it('may be made by its user, or by whoever has CAP_SYS_NICE', async () => {
@@ -104,10 +118,13 @@ it('is ESRCH for an address space that was closed, or is not this machine’s', 
   expect(await errorOf(() => machine.migratePages(closed, { from: [-1], to: [1] }))).toEqual(errno('EINVAL'));
 });
 
-it.each([[[]], [[2]], [[-1]], [[0.5]], ['01'], [7]])('is in no cpuset of %j', async (memsAllowed) => {
-  await using machine = await Machine.boot({ nodes: ['8M', '8M'] });
-  expect(() => machine.createAddressSpace({ memsAllowed } as never)).toThrow(errno('EINVAL'));
-});
+it.each([[[]], [[2]], [[-1]], [[0.5]], ['01'], [7], [new Array(1)], [[0, undefined]]])(
+  'is in no cpuset of %j',
+  async (memsAllowed) => {
+    await using machine = await Machine.boot({ nodes: ['8M', '8M'] });
+    expect(() => machine.createAddressSpace({ memsAllowed } as never)).toThrow(errno('EINVAL'));
+  },
+);
 
 it('knows no other options', async () => {
   await using machine = await Machine.boot({ nodes: ['8M', '8M'] });

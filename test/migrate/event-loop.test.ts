@@ -1,0 +1,64 @@
+import { type Area, FLOWS, PAGE_SIZE } from 'mtcopy';
+import { describe, expect, it } from 'vitest';
+import { PG } from '#src/memory/page-metadata.js';
+import { PAGES_A_SLICE } from '#src/migrate/resched.js';
+import { expectBytes, filled } from '../support/machines.js';
+import { createBench } from '../support/manager.js';
+import { createTestMigrator } from '../support/migrators.js';
+import { boot, flagged, watch } from '../support/turns.js';
+
+/** Pages of an area that are on their way. */
+function unmapped({ mm, address, length }: Area): number {
+  let pages = 0;
+  for (let at = address; at < address + length; at += PAGE_SIZE) if (!mm.folioAt(at)) pages++;
+  return pages;
+}
+
+describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
+  it.each(['4K', '64K', '2M', '4M'])('while a batch of 64 MiB in folios of %s is copied', async (folioSize) => {
+    const { machine, area, pages } = await boot(folioSize, { flow, batchUnit: 'folios', batchLimit: 2 ** 20 });
+    await using _ = machine;
+    const bytes = await filled(area);
+    const { startPfn, endPfn } = machine.memory.nodes[1] as { startPfn: number; endPfn: number };
+    // The first byte of each frame that is not 0: it was copied.
+    for (let at = 0; at < bytes.length; at += PAGE_SIZE) bytes[at] = 1;
+    await area.mm.write(area.address, bytes);
+    const copied = () => {
+      let count = 0;
+      for (let pfn = startPfn; pfn < endPfn; pfn++) count += machine.memory.bytes[pfn * PAGE_SIZE] as number;
+      return count;
+    };
+    const moving = machine.movePages(area.mm, area.folios(), { node: 1 });
+    const { largest, end } = await watch(copied, moving);
+    expect(end).toBe(pages);
+    expect((await moving).notMigrated).toBe(0);
+    // Less than a slice and the folio that comes next.
+    expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE + area.folioSize / PAGE_SIZE);
+    await expectBytes(area, bytes);
+  });
+
+  if (flow === 'serial') return;
+
+  it('while a batch of large folios is unmapped', async () => {
+    const { machine, area } = await boot('4M', { flow, batchUnit: 'folios' });
+    await using _ = machine;
+    const migrator = createTestMigrator(machine);
+    const moving = machine.movePages(area.mm, area.folios(), { node: 1, migrator });
+    const { largest, end } = await watch(() => unmapped(area), migrator.entered);
+    migrator.go();
+    expect((await moving).notMigrated).toBe(0);
+    expect(end).toBe(area.length / PAGE_SIZE);
+    expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE + 1024);
+  });
+});
+
+it('folios that could not be moved are put back with turns between', async () => {
+  const bench = createBench(['128M', '128M']);
+  const { memory } = bench.manager;
+  const folios = Array.from(memory.allocFolios(20_000, 0), (pfn) => memory.folio(pfn));
+  for (const { pfn } of folios) Atomics.or(memory.page.flags, pfn, PG.lru);
+  const failing = bench.migrate(folios, { mode: 'MIGRATE_ASYNC', batchLimit: 8192 });
+  const { largest, end } = await watch(() => flagged(bench.manager, PG.lru), failing);
+  expect(end).toBe(20_000);
+  expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE + 64);
+});
