@@ -37,7 +37,7 @@ const STEP_BYTES = MiB;
 const SPIN_MS = 0.05;
 /** How long a blocked caller waits before it looks whether its workers are alive, in milliseconds. */
 const LIVENESS_MS = 100;
-/** How often the caller looks at a job that lost a worker, in milliseconds: such a job doesn't ring when it is over. */
+/** How often the caller looks at a job that lost a worker, in milliseconds: such a job need not ring when it is over. */
 const LOST_POLL_MS = 1;
 
 /** What an engine's calls are dispatched with. */

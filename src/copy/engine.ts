@@ -36,7 +36,7 @@ export interface CopySyncOptions {
 export interface CopyOptions extends CopySyncOptions {
   /**
    * Ends the copy between items, and in a large one between pieces of 256 KiB: the call then rejects with a
-   * {@link CopyAbortError}. A call that is copied at once can't be aborted once it runs.
+   * {@link CopyAbortError}. For a small call, which is copied at once, it may come too late.
    */
   signal?: AbortSignal | undefined;
 }
@@ -252,7 +252,7 @@ export class CopyEngine implements AsyncDisposable {
 
   /**
    * As {@link copy}, but blocks the calling thread until it is done. A worker that dies meanwhile is noticed on Linux
-   * alone: elsewhere the call waits for it.
+   * alone: elsewhere the call waits for it, for ever.
    */
   copySync(to: ArrayBufferView, from: ArrayBufferView, options?: CopySyncOptions): CopyResult {
     return tracedSync('copySync', () => {

@@ -4,10 +4,7 @@ import type { ErrnoCode } from '../errno.js';
 export interface FailedItem {
   /** Position among the items of the call. */
   readonly index: number;
-  /**
-   * `EHWPOISON`: its source has a poisoned frame. `EAGAIN`: the thread that was copying it ended; try again.
-   * `ECANCELED`: the call was aborted first.
-   */
+  /** `EHWPOISON`: its source has a poisoned frame. `ECANCELED`: the call was aborted first. */
   readonly code: ErrnoCode;
 }
 
@@ -19,7 +16,7 @@ export interface CopyResult {
   readonly items: number;
   /** Items that were not, by their position; empty when all went well. */
   readonly failed: readonly FailedItem[];
-  /** Threads that copied at least one item, the caller among them if it did. */
+  /** Participants: the workers that copied, and the calling thread if it did. */
   readonly threads: number;
   /** Nanoseconds from the call to its end, on the wall. */
   readonly wallNs: number;

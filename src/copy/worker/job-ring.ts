@@ -236,7 +236,7 @@ export function reofferUnits({ words }: JobRing, slot: Slot, index: number): boo
   return offered;
 }
 
-/** Whether no unit is free or owned: what {@link isDone} says of a job that lost a worker, which never counts to 0. */
+/** Whether no unit is free or owned: what {@link isDone} says of a job that lost a worker, whose count means nothing. */
 export function isAbandoned({ words }: JobRing, slot: Slot): boolean {
   for (let unit = 0; unit < words[slot.base + UNITS]; unit++) {
     // Acquire: pairs with the owner's last store, which comes after its last byte and its last count.

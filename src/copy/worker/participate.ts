@@ -22,7 +22,7 @@ import {
  */
 export type CopyRange = (slot: Slot, first: number, end: number, limit: number) => number;
 
-/** A thread that copies: the same code in a worker and in a caller that helps. */
+/** A thread that copies: the same code in a worker and in the caller. */
 export interface Participant {
   /** Worker index, or CALLER. */
   readonly index: number;
