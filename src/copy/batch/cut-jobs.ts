@@ -8,6 +8,8 @@ import { gainsFromOrder, HEAD_ITEMS, orderBySource } from './source-order.js';
 const MIN_UNIT_BYTES = 64 * KiB;
 const MAX_UNIT_BYTES = MiB;
 const UNITS_A_PARTICIPANT = 16;
+/** Items that one job is cut from. */
+const MOST_ITEMS = 32_768;
 
 /** Where a job is written. */
 export interface JobTarget extends PlanTarget {
@@ -47,9 +49,10 @@ export function createCutter(batch: Batch, isStatic: boolean): Cutter {
     },
     cut(target, first, participants) {
       if (isStatic) return cutLists(batch, target, first, participants);
-      // The first job is copied as it is: it hides what the order of the others costs.
-      const end = isOrdered && first === 0 ? HEAD_ITEMS : batch.bytes.length;
-      return cutClaims(batch, target, first, end, participants, itemAt);
+      // The first job is copied as it is: it hides what the order of the others costs. Others are bounded too, for neighbours
+      // that merge take time to be looked at, but no room.
+      const most = isOrdered && first === 0 ? HEAD_ITEMS : MOST_ITEMS;
+      return cutClaims(batch, target, first, Math.min(first + most, batch.bytes.length), participants, itemAt);
     },
     get itemAt() {
       return itemAt;
