@@ -24,6 +24,7 @@ export function zapRange(
   const { page } = manager.memory;
   /** Entries taken away, by the head of their folio. */
   const removed = new Map<Pfn, number>();
+  let isOnItsWay = false;
   for (let vpn = first; vpn < end; ) {
     if (reachesBeyond(vpn, first, end)) splitPmdMapping(manager, table, vpn as Vpn);
     const entry = takeEntry(table, vpn);
@@ -32,12 +33,14 @@ export function zapRange(
       removed.set(pfn, (removed.get(pfn) ?? 0) + 1);
       if (manager.mappings.get(page.mapping[pfn])?.cache) keepBits(page, pfn, entry);
     } else if (entry & MIGRATION) {
+      isOnItsWay = true;
       wakeWaiters(manager, vpn, vpn + PTRS_PER_PTE);
     }
     vpn = hasPteLevel(table, vpn) ? vpn + 1 : (vpn | (PTRS_PER_PTE - 1)) + 1;
   }
   clearEmptyPmds(table, first, end);
-  if (removed.size === 0) return undefined;
+  // Of what is on its way CPUs may have the translation until the migration has flushed (flush_tlb_batched_pending).
+  if (removed.size === 0 && !isOnItsWay) return undefined;
   const flush = createFlushBatch();
   addToFlush(flush, table, first, end - first);
   const drop = () => {
