@@ -34,12 +34,6 @@ export function openTrustedCall(memory: PhysicalMemory, items: CopyItems): Call 
   return { memory, started: performance.now(), batch: trustedBatch(items) };
 }
 
-/** Has the call copy nothing, for it was aborted before it began. */
-export function refuseCall({ batch }: Call): void {
-  batch.tally.stopped = true;
-  leaveFrom(0, batch, batch.tally);
-}
-
 /** Whether an abort left something undone. */
 export function isCutShort({ batch: { tally } }: Call): boolean {
   return tally.stopped && tally.left.size > 0;
@@ -55,9 +49,12 @@ export function isCutShort({ batch: { tally } }: Call): boolean {
 export function* nextBatch(call: Call, copied?: Batch): Steps<Batch | undefined> {
   const { memory, batch } = call;
   const { tally, bytes } = batch;
-  if (!copied && memory.poisonedFrames === 0) return batch;
   if (copied && copied !== batch) addPart(call, copied);
-  if (tally.stopped) return undefined;
+  if (tally.stopped) {
+    if (!copied) leaveFrom(0, batch, tally);
+    return undefined;
+  }
+  if (!copied && memory.poisonedFrames === 0) return batch;
   const positions = copied ? tally.left.keys() : bytes.keys();
   const healthy: number[] = [];
   let looks = 0;
@@ -68,7 +65,11 @@ export function* nextBatch(call: Call, copied?: Batch): Steps<Batch | undefined>
   }
   for (const position of healthy) tally.left.delete(position);
   if (healthy.length === bytes.length && !copied) return batch;
-  return healthy.length > 0 ? yield* selectItems(batch, healthy) : undefined;
+  if (healthy.length === 0) return undefined;
+  const part = yield* selectItems(batch, healthy);
+  // The call may have been aborted in between.
+  part.tally.stopped = tally.stopped;
+  return part;
 }
 
 /** Adds what became of a part of the call's items. */

@@ -132,7 +132,7 @@ export class Dispatcher {
         if (job) {
           finished.push(this.#finish(job));
           next = job.next;
-        } else if (this.#free.length === 0) {
+        } else if (this.#free.length === 0 && !batch.tally.stopped) {
           // Looked at anew: one may have come free since that step, when this call was not among those that wait.
           await new Promise<void>((resolve) => this.#waiting.push(resolve));
         }
@@ -207,11 +207,11 @@ export class Dispatcher {
     }
   }
 
-  /** Publishes the next job of a batch; `undefined` if no slot is free. */
+  /** Publishes the next job of a batch; `undefined` if no slot is free, or the batch was stopped meanwhile. */
   *#publishNext(batch: Batch, cutter: Cutter, first: number, helps: boolean): Steps<Job | undefined> {
     yield* cutter.prepare(first);
     // From here on in one step: while a slot is taken and has no job, a call that blocks could wait for it for ever.
-    const slot = this.#free.pop();
+    const slot = batch.tally.stopped ? undefined : this.#free.pop();
     if (!slot) return undefined;
     try {
       return this.#publish(slot, batch, cutter, first, helps);

@@ -11,7 +11,7 @@ import { AbortRelay } from './abort-relay.js';
 import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { isShared } from './batch/line.js';
-import { type Call, isCutShort, nextBatch, openCall, openTrustedCall, refuseCall, resultOf } from './call.js';
+import { type Call, isCutShort, nextBatch, openCall, openTrustedCall, resultOf } from './call.js';
 import { type CopyNow, createCopyNow } from './copy-now.js';
 import { createCopyOne } from './copy-one.js';
 import { Crew } from './crew.js';
@@ -304,8 +304,8 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   async #run(call: Call, caller: CallerMode | undefined, signal: AbortSignal | undefined): Promise<CopyResult> {
-    if (signal?.aborted) refuseCall(call);
-    else await this.#copyCall(call, this.#helps(caller, false), signal);
+    call.batch.tally.stopped = signal?.aborted === true;
+    await this.#copyCall(call, this.#helps(caller, false), signal);
     const result = resultOf(call);
     if (isCutShort(call)) throw new CopyAbortError(result, signal?.reason);
     return result;

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { CopyAbortError, CopyEngine, type CopyPair, type CopyResult, KiB, MiB } from 'mtcopy';
+import { CopyAbortError, CopyEngine, type CopyPair, type CopyResult, KiB, MiB, PAGE_SIZE } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { openRing, STOP } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom, isSame, pairsOf } from '../support/bytes.js';
@@ -51,18 +51,25 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
     expect(await errorOf(() => engine.copy(to, to.subarray(1), { signal }))).toMatchObject({ code: 'EINVAL' });
   });
 
-  it('while the call waits for threads: nothing is copied', async () => {
+  it.each([false, true])('in the turn of the call: nothing is copied (a frame is poisoned: %s)', async (isPoisoned) => {
     await using engine = await CopyEngine.create(options);
     const [to, from] = [engine.allocate(TOTAL), engine.allocate(TOTAL)];
     fillRandom(from, 1);
-    engine.threads = 4;
-    const controller = new AbortController();
-    const copying = engine.copy(to, from, { signal: controller.signal });
-    controller.abort();
-    const error = await errorOf(() => copying);
-    expectAbort(error, [{ to, from }], controller.signal.reason);
-    expect(error).toMatchObject({ result: { bytes: 0 } });
-    expect(to.every((byte) => byte === 0)).toBe(true);
+    if (isPoisoned) engine.memory.poison(engine.allocate(1).byteOffset / PAGE_SIZE);
+    const pairs = pairsOf(to, from, SIZES);
+    for (const call of [
+      (signal: AbortSignal) => engine.copyBatch(pairs, { signal }),
+      (signal: AbortSignal) => engine.copyBatch([{ to, from }], { signal }),
+    ]) {
+      const controller = new AbortController();
+      const copying = call(controller.signal);
+      controller.abort();
+      const error = await errorOf(() => copying);
+      expect(error).toMatchObject({ name: 'AbortError', cause: controller.signal.reason });
+      expect(error).toMatchObject({ result: { bytes: 0, items: 0 } });
+      expect((error as CopyAbortError).result.failed.every(({ code }) => code === 'ECANCELED')).toBe(true);
+      expect(to.every((byte) => byte === 0)).toBe(true);
+    }
   });
 
   it('at any moment: what is not named as left is copied, and other calls are too', async () => {
