@@ -83,6 +83,17 @@ describe.each(MANNERS)('$schedule, $caller', (manner) => {
   });
 });
 
+it('more calls than there are slots: each is woken for one, over and over', async () => {
+  await using engine = await CopyEngine.create({ threads: 3, caller: 'waits', memory: '16M', minParallelBytes: 0 });
+  const view = () => new Uint8Array(new SharedArrayBuffer(10_000));
+  for (let round = 0; round < 200; round++) {
+    const pairs = Array.from({ length: 20 }, () => ({ to: view(), from: view().fill(round) }));
+    const results = await Promise.all(pairs.map(({ to, from }) => engine.copy(to, from)));
+    expect(results.every(({ bytes }) => bytes === 10_000)).toBe(true);
+    expectCopied(pairs);
+  }
+});
+
 it('copies what was asked for, although the arrays are filled anew at once', async () => {
   const memory = PhysicalMemory.create({ nodes: ['64M', '64M'] });
   await using engine = await CopyEngine.create({ memory, threads: 2, caller: 'waits', minParallelBytes: 0 });

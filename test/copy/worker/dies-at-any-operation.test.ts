@@ -1,8 +1,9 @@
 import { CopyEngine, KiB, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { openRing } from '#src/copy/worker/job-ring.js';
+import { DONE, openRing } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom, pairsOf } from '../../support/bytes.js';
 import { holdThreads } from '../../support/holds.js';
+import { until } from '../../support/machines.js';
 
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
@@ -58,4 +59,29 @@ describe.each(['dynamic', 'static'] as const)('a worker that dies, %s,', (schedu
     console.info(`${schedule}: died at ${died} of its Atomics.${operation}`);
     expect(died).toBeGreaterThan(0);
   });
+});
+
+it('a worker that dies after it has counted a unit, and before it closed it, ends no job too early', async () => {
+  using holds = holdThreads();
+  const options = { caller: 'waits', threads: 2, memory: '64M', minParallelBytes: 0 } as const;
+  await using engine = await CopyEngine.create(options);
+  const { words, slots } = openRing(engine.memory.buffer, RING);
+  const [to, from] = [engine.allocate(16 * MiB), engine.allocate(16 * MiB)];
+  fillRandom(from, 2);
+  // Worker 1 has a unit and stands before its first byte; worker 0 has counted its own.
+  using owner = holds.at({ operation: 'compareExchange', array: words, value: 2, when: 'after' });
+  using counted = holds.at({ operation: 'sub', array: words, when: 'after' });
+  let isOver = false;
+  const copying = engine.copy(to, from).finally(() => {
+    isOver = true;
+  });
+  await Promise.all([owner.held(), counted.held()]);
+  await counted.end();
+  // That unit is copied and counted again, so the count comes to 0 without that of worker 1.
+  await until(() => Atomics.load(words, slots[0].base + DONE) === 1);
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(isOver).toBe(false);
+  owner.go();
+  expect(await copying).toMatchObject({ bytes: 16 * MiB, failed: [] });
+  expectCopied([{ to, from }]);
 });
