@@ -9,6 +9,7 @@ import {
   type JobRing,
   LEAVING,
   ringDoorbell,
+  workerInbox,
   workerState,
   workerTid,
 } from './worker/job-ring.js';
@@ -24,9 +25,16 @@ interface CrewOptions {
   readonly setup: WorkerSetup;
   readonly niceIncrement: number;
   /** Called once a worker takes jobs. */
-  readonly onAttached: () => void;
+  readonly onAttached: (index: number) => void;
   /** Called once a worker takes none any more; with its number if its thread has ended without being asked to. */
   readonly onDetached: (lost?: number) => void;
+}
+
+/** Where a worker gets messages. */
+export interface Inbox {
+  readonly worker: number;
+  /** Node.js's number of its thread. */
+  readonly thread: number;
 }
 
 /** A worker from its start to the end of its task. */
@@ -46,7 +54,7 @@ interface Member {
 export class Crew {
   readonly #pool: ThreadPool<number, void>;
   readonly #ring: JobRing;
-  readonly #onAttached: () => void;
+  readonly #onAttached: (index: number) => void;
   readonly #onDetached: (lost?: number) => void;
   /** The workers whose task is in flight, by their number. */
   readonly #members: (Member | undefined)[] = [];
@@ -79,6 +87,18 @@ export class Crew {
   /** Workers that take jobs now. */
   get attached(): number {
     return countAttached(this.#ring, this.#target);
+  }
+
+  /** The inboxes of the workers that take jobs now. */
+  inboxes(): Inbox[] {
+    const { words } = this.#ring;
+    const found: Inbox[] = [];
+    for (let worker = 0; worker < MAX_THREADS; worker++) {
+      // Acquire: the number was written before the worker attached.
+      if (Atomics.load(words, workerState(worker)) === ATTACHED)
+        found.push({ worker, thread: words[workerInbox(worker)] });
+    }
+    return found;
   }
 
   /** Sets how many workers there should be, 0 to 64. Those too many leave after what is published; waits for none. */
@@ -160,7 +180,7 @@ export class Crew {
     member.served = true;
     this.#failedStarts[index] = 0;
     if (index >= this.#target) this.resize(this.#target);
-    else this.#onAttached();
+    else this.#onAttached(index);
   }
 
   #onTaskOver(index: number): void {

@@ -1,4 +1,4 @@
-import type { BroadcastChannel } from 'node:worker_threads';
+import { BroadcastChannel } from 'node:worker_threads';
 import { MAX_THREADS } from '../check.js';
 import { type Steps, takeAll } from '../steps.js';
 import { MiB } from '../units.js';
@@ -6,8 +6,9 @@ import type { Batch } from './batch/batch.js';
 import { type Cutter, createCutter, type JobTarget } from './batch/cut-jobs.js';
 import { planStatic } from './batch/plan.js';
 import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
-import type { Crew } from './crew.js';
+import type { Crew, Inbox } from './crew.js';
 import { inTurns } from './turns.js';
+import { type ForeignMessage, inboxName } from './worker/inbox.js';
 import {
   CALLER,
   COUNT,
@@ -29,7 +30,6 @@ import {
 } from './worker/job-ring.js';
 import { type CopyOnLine, openLine } from './worker/line-views.js';
 import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './worker/participate.js';
-import type { ForeignMessage } from './worker/serve.js';
 
 /** Bytes that the calling thread copies between two looks at the clock. */
 const STEP_BYTES = MiB;
@@ -45,8 +45,8 @@ interface DispatcherOptions {
   readonly crew: Crew;
   /** The calling thread, as one of those that copy. */
   readonly caller: Participant;
-  /** The channel that foreign buffers go out over. */
-  readonly outbox: BroadcastChannel;
+  /** What the names of the threads' inboxes begin with. */
+  readonly channel: string;
   /** All bytes of the engine's memory. */
   readonly bytes: Uint8Array;
   /** Whether the engine's memory is copied with typed arrays. */
@@ -80,7 +80,9 @@ export class Dispatcher {
   readonly #ring: JobRing;
   readonly #crew: Crew;
   readonly #caller: Participant;
-  readonly #outbox: BroadcastChannel;
+  readonly #channel: string;
+  /** The ways to the threads' inboxes, by their number. */
+  readonly #outboxes = new Map<number, BroadcastChannel>();
   readonly #bytes: Uint8Array;
   /** The method for items in the engine's memory. */
   readonly #ownMethod: number;
@@ -94,11 +96,11 @@ export class Dispatcher {
   readonly #sent = new WeakSet<SharedArrayBuffer>();
   #sequence = 0;
 
-  constructor({ crew, caller, outbox, bytes, typedArrays }: DispatcherOptions) {
+  constructor({ crew, caller, channel, bytes, typedArrays }: DispatcherOptions) {
     this.#ring = caller.ring;
     this.#crew = crew;
     this.#caller = caller;
-    this.#outbox = outbox;
+    this.#channel = channel;
     this.#bytes = bytes;
     this.#ownMethod = typedArrays ? METHOD_TYPED_ARRAY : METHOD_MEMORY_COPY;
     this.#free = this.#ring.slots.slice().reverse();
@@ -184,15 +186,14 @@ export class Dispatcher {
     }
   }
 
+  /** Ends what leads to the workers. No job may be in flight. */
+  close(): void {
+    for (const outbox of this.#outboxes.values()) outbox.close();
+  }
+
   /** A worker takes jobs from now on: it also gets the buffers of those that were published before it came. */
-  onAttached(): void {
-    let isAny = false;
-    for (const { message, collected } of this.#jobs) {
-      if (!message || collected) continue;
-      this.#send(message);
-      isAny = true;
-    }
-    if (isAny) ringDoorbell(this.#ring, MAX_THREADS);
+  onAttached(index: number): void {
+    this.#sendAgain(this.#crew.inboxes().filter(({ worker }) => worker === index));
   }
 
   /**
@@ -231,7 +232,7 @@ export class Dispatcher {
     const message = this.#messageOf(slot, batch, sequence, plan.count);
     this.#lines[slot.number] = this.#openLine(batch);
     // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
-    if (message) this.#send(message);
+    if (message) this.#send(message, this.#crew.inboxes());
     const held = { unit: -1, next: 0, end: 0 };
     const job = {
       slot,
@@ -293,7 +294,13 @@ export class Dispatcher {
   /** Does what the event loop would, for a thread that blocks: hears of workers that have ended, or that came meanwhile. */
   #lookAfterWorkers(): void {
     this.#crew.reportDead();
-    this.onAttached();
+    this.#sendAgain(this.#crew.inboxes());
+  }
+
+  #sendAgain(inboxes: readonly Inbox[]): void {
+    const messages = Array.from(this.#jobs, ({ message }) => message).filter((message) => message !== undefined);
+    for (const message of messages) this.#send(message, inboxes);
+    if (messages.length > 0) ringDoorbell(this.#ring, MAX_THREADS);
   }
 
   /** Copies on this thread what it may of a job; and if it did, looks for a moment for what others still copy. */
@@ -370,8 +377,18 @@ export class Dispatcher {
     return { slot: slot.number, sequence, foreign, freshBytes, descriptors };
   }
 
-  #send(message: ForeignMessage): void {
-    this.#outbox.postMessage(message);
+  #outboxTo(id: number): BroadcastChannel {
+    const known = this.#outboxes.get(id);
+    if (known) return known;
+    const outbox = new BroadcastChannel(inboxName(this.#channel, id));
+    outbox.unref();
+    this.#outboxes.set(id, outbox);
+    return outbox;
+  }
+
+  /** Sends a message to workers that take jobs now, and to no others: what isn't read stays alive. */
+  #send(message: ForeignMessage, inboxes: readonly Inbox[]): void {
+    for (const { thread } of inboxes) this.#outboxTo(thread).postMessage(message);
     // Release: whoever sees the count finds the message.
     Atomics.add(this.#ring.words, MESSAGES, 1);
   }

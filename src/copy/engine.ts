@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { BroadcastChannel } from 'node:worker_threads';
 import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber, yesOrNo } from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
@@ -88,7 +87,6 @@ export class CopyEngine implements AsyncDisposable {
   readonly #ringPfn: Pfn;
   readonly #crew: Crew;
   readonly #dispatcher: Dispatcher;
-  readonly #outbox: BroadcastChannel;
   /** Bytes of what {@link allocate} returned and {@link free} has not got back, by first frame. */
   readonly #allocations = new Map<number, number>();
   readonly #aborts = new AbortRelay();
@@ -156,15 +154,13 @@ export class CopyEngine implements AsyncDisposable {
       ring,
       setup,
       niceIncrement,
-      onAttached: () => this.#dispatcher.onAttached(),
+      onAttached: (index) => this.#dispatcher.onAttached(index),
       onDetached: (lost) => this.#dispatcher.onDetached(lost),
     });
-    this.#outbox = new BroadcastChannel(setup.channel);
-    this.#outbox.unref();
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
       caller: { index: CALLER, ring, isStatic, copyRange, clock: createWallClock() },
-      outbox: this.#outbox,
+      channel: setup.channel,
       bytes: memory.bytes,
       typedArrays: method === 'typed-array',
     });
@@ -380,7 +376,7 @@ export class CopyEngine implements AsyncDisposable {
   async #end(): Promise<void> {
     clearTimeout(this.#parkTimer);
     await this.#crew.close();
-    this.#outbox.close();
+    this.#dispatcher.close();
     this.memory.freeContig(this.#ringPfn);
   }
 }

@@ -1,9 +1,9 @@
 import { BroadcastChannel } from 'node:worker_threads';
 import { CopyEngine, KiB, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { afterEach, expect, it, vi } from 'vitest';
-import { compileWalker } from '#src/copy/worker/methods.js';
 import { expectCopied, fillRandom, isSame, pairsOf } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
+import { holdThreads } from '../support/holds.js';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -31,9 +31,11 @@ it.each(['copyBatch', 'copyBatchSync'] as const)(
 );
 
 it('an exception in publishing ends what was published before it, and only then the call', async () => {
-  await using engine = await CopyEngine.create({ threads: 2, memory: '16M', minParallelBytes: 0 });
+  using holds = holdThreads();
+  await using engine = await CopyEngine.create({ threads: 1, caller: 'waits', memory: '16M', minParallelBytes: 0 });
   // More items than a slot has room for: several messages.
   const bytes = new SharedArrayBuffer(2 * MiB);
+  fillRandom(new Uint8Array(bytes, MiB), 1);
   const pairs = pairsOf(new Uint8Array(bytes, 0, MiB), new Uint8Array(bytes, MiB), new Array(30_000).fill(20), 3);
   const { postMessage } = BroadcastChannel.prototype;
   let posts = 0;
@@ -41,31 +43,38 @@ it('an exception in publishing ends what was published before it, and only then 
     this: BroadcastChannel,
     message,
   ) {
-    if (++posts === 3) throw new RangeError('no memory for a message');
+    if (++posts === 2) throw new RangeError('no memory for a message');
     return postMessage.call(this, message);
   });
-  for (let time = 0; time < TIMES; time++) {
-    posts = 0;
-    await expect(engine.copyBatch(pairs)).rejects.toThrow('no memory for a message');
-    const left = new Uint8Array(bytes).slice();
-    await new Promise((resolve) => setTimeout(resolve, 2));
-    expect(isSame(new Uint8Array(bytes), left)).toBe(true);
-  }
+  // The worker has a unit of the first job.
+  using claim = holds.at({ operation: 'compareExchange', value: 1, when: 'after' });
+  let isOver = false;
+  const copying = engine.copyBatch(pairs).finally(() => {
+    isOver = true;
+  });
+  copying.catch(() => {});
+  await claim.held();
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(posts).toBe(2);
+  expect(isOver).toBe(false);
+  claim.go();
+  await expect(copying).rejects.toThrow('no memory for a message');
   post.mockRestore();
-  fillRandom(new Uint8Array(bytes, MiB), 1);
   expect((await engine.copyBatch(pairs)).failed).toEqual([]);
   expectCopied(pairs);
 });
 
 it('an engine that cannot be made gives its area back', async () => {
   const memory = PhysicalMemory.create({ nodes: ['16M'] });
-  compileWalker();
+  await CopyEngine.create({ memory, threads: 1 }).then((engine) => engine.close());
   for (let time = 0; time < TIMES; time++) {
-    const unref = vi.spyOn(BroadcastChannel.prototype, 'unref').mockImplementation(() => {
-      throw new Error('no channel');
+    // The last thing that an engine is made of.
+    const timer = vi.spyOn(globalThis, 'setTimeout').mockImplementation(() => {
+      throw new Error('no timer');
     });
-    await expect(CopyEngine.create({ memory, threads: 1 })).rejects.toThrow('no channel');
-    unref.mockRestore();
+    const error = await CopyEngine.create({ memory, threads: 1 }).catch((reason) => reason);
+    timer.mockRestore();
+    expect(error).toMatchObject({ message: 'no timer' });
   }
   await using engine = await CopyEngine.create({ memory, threads: 1 });
   expect((await engine.copy(engine.allocate(5), engine.allocate(5))).bytes).toBe(5);

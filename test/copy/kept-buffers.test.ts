@@ -35,3 +35,23 @@ it.each(['auto', 'helps', 'waits'])(`buffers of the user don't stay alive in wor
   console.info(`${COPIES} copies: ${Math.round(most / MiB)} MiB, with a loop of set ${Math.round(alone / MiB)} MiB`);
   expect(most - alone).toBeLessThan(64 * MiB);
 });
+
+it('also few buffers, which are not worth a collection by themselves, are let go when threads leave', async () => {
+  const code = `
+    import { CopyEngine } from ${JSON.stringify(INDEX)};
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: 'waits' });
+    const used = () => (gc(), process.memoryUsage.rss());
+    const fresh = () => new Uint8Array(new SharedArrayBuffer(12 * ${MiB})).fill(1);
+    await engine.copy(new Uint8Array(new SharedArrayBuffer(2e6)), new Uint8Array(new SharedArrayBuffer(2e6)));
+    await sleep(300);
+    const before = used();
+    // In a function of its own, whose registers are gone with it.
+    await (async () => void (await engine.copy(fresh(), fresh())))();
+    await sleep(300);
+    console.log(used() - before);
+    await engine.close();`;
+  const { status, output, errors } = await runScript(code, ['--expose-gc']);
+  expect({ status, errors }).toEqual({ status: 0, errors: '' });
+  expect(Number(output)).toBeLessThan(12 * MiB);
+});

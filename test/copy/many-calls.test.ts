@@ -83,6 +83,20 @@ describe.each(MANNERS)('$schedule, $caller', (manner) => {
   });
 });
 
+it('copies what was asked for, although the list is changed at once', async () => {
+  await using engine = await CopyEngine.create({ threads: 2, memory: '16M', minParallelBytes: 0 });
+  const [to, from] = [engine.allocate(5 * MiB), engine.allocate(5 * MiB)];
+  fillRandom(from, 4);
+  // More than are read in the turn of the call.
+  const pairs = pairsOf(to, from, new Array(50_000).fill(100));
+  const list = pairs.slice();
+  const copying = engine.copyBatch(list);
+  list.fill({ to: from.subarray(0, 1), from: to.subarray(0, 1) });
+  list.length = 7;
+  expect(await copying).toMatchObject({ items: 50_000, bytes: 5_000_000, failed: [] });
+  expectCopied(pairs);
+});
+
 it('more calls than there are slots: each is woken for one, over and over', async () => {
   await using engine = await CopyEngine.create({ threads: 3, caller: 'waits', memory: '16M', minParallelBytes: 0 });
   const view = () => new Uint8Array(new SharedArrayBuffer(10_000));

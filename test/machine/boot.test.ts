@@ -1,4 +1,5 @@
-import { Machine } from 'mtcopy';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { type CopyTrace, Machine } from 'mtcopy';
 import { expect, it } from 'vitest';
 import { errno, errorOf } from '../support/errors.js';
 import { watchWorkers } from '../support/threads.js';
@@ -22,6 +23,7 @@ it.each<[string, string, unknown]>([
   ['65 threads', 'EINVAL', { threads: 65 }],
   ['0 threads', 'EINVAL', { threads: 0 }],
   ['threads by name', 'EINVAL', { threads: 'many' }],
+  ['a caller that does neither', 'EINVAL', { caller: 'both' }],
   ['a flow that is none', 'EINVAL', { flow: 'parallel' }],
   ['null for the flow', 'EINVAL', { flow: null }],
   ['a migrator that is none', 'EINVAL', { migrator: 'dma' }],
@@ -53,7 +55,32 @@ it('has two nodes of 1 GiB and one CPU unless told otherwise', async () => {
   await using machine = await Machine.boot();
   expect(machine.memory.nodes.map(({ freePages }) => freePages)).toEqual([2 ** 18, 2 ** 18]);
   expect(machine.cpus.count).toBe(1);
-  expect(machine.threads).toBeGreaterThanOrEqual(1);
+  expect(machine.threads).toBe(4);
+});
+
+it.each([
+  ['helps', 2],
+  ['waits', 1],
+  [undefined, 1],
+] as const)("has its caller take part in what 'mtcopy' copies, or not: %s", async (caller, most) => {
+  await using machine = await Machine.boot({
+    nodes: ['64M', '64M'],
+    cpus: 0,
+    threads: 1,
+    migrator: 'mtcopy',
+    flow: 'pre-copy',
+    ...(caller && { caller }),
+  });
+  const mm = machine.createAddressSpace();
+  const area = mm.mmap({ length: '32M', populate: true });
+  const threads: number[] = [];
+  const onEnd = (message: unknown) => void threads.push((message as CopyTrace).result?.threads ?? 0);
+  subscribe('tracing:mtcopy:copy:asyncEnd', onEnd);
+  for (let move = 1; move < 200 && (move < 10 || Math.max(...threads) < most); move++) {
+    await machine.movePages(mm, area.pages(), { node: move % 2 });
+  }
+  unsubscribe('tracing:mtcopy:copy:asyncEnd', onEnd);
+  expect(Math.max(...threads)).toBe(most);
 });
 
 it.each([0, 65, 0.5, 'many'])('refuses to set threads to %s later, too', async (threads) => {

@@ -24,6 +24,8 @@ export interface Forgetter {
 export function createForgetter(): Forgetter {
   let keptBytes = 0;
   let views = 0;
+  /** Whether anything has come since the last major collection: a minor one may leave some. */
+  let mayKeep = false;
   let collect: ((options?: { type: 'minor' }) => void) | undefined;
   const forget = (isYoung: boolean) => {
     collect ??= garbageCollector();
@@ -37,12 +39,14 @@ export function createForgetter(): Forgetter {
     note(freshBytes, pieces) {
       keptBytes += freshBytes;
       views += pieces;
+      mayKeep = true;
     },
     tidyUp() {
       if (keptBytes > MAX_KEPT_BYTES) forget(views <= MAX_YOUNG_VIEWS);
     },
     forgetAll() {
-      if (keptBytes > 0) forget(false);
+      if (mayKeep) forget(false);
+      mayKeep = false;
     },
   };
 }

@@ -51,7 +51,7 @@ export const LEAVING = 2;
 export const METHOD_MEMORY_COPY = 0;
 /** Typed arrays over the engine's own memory. */
 export const METHOD_TYPED_ARRAY = 1;
-/** Typed arrays over the user's buffers, which came over the BroadcastChannel, and the engine's memory. */
+/** Typed arrays over the user's buffers, which came to the thread's inbox, and the engine's memory. */
 export const METHOD_FOREIGN = 2;
 
 // Header, in words from the start of the area.
@@ -155,6 +155,11 @@ export function workerState(index: number): number {
  */
 export function workerTid(index: number): number {
   return WORKERS + index * LINE + 1;
+}
+
+/** Index of the word where worker `index` leaves Node.js's number of its thread, whose inbox bears it. */
+export function workerInbox(index: number): number {
+  return WORKERS + index * LINE + 2;
 }
 
 /** What a job's fields say. */

@@ -1,12 +1,12 @@
 import { readlinkSync } from 'node:fs';
-import { BroadcastChannel, type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { BroadcastChannel, type MessagePort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads';
 import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
 import type { SharedWasmMemory, WasmModule } from '../../wasm.js';
-import type { PlacedBuffer } from '../batch/line.js';
 import { createCpuClock } from './cpu-clock.js';
 import { createForgetter } from './forget-buffers.js';
 import { createHaltPoll } from './halt-poll.js';
+import { type ForeignMessage, inboxName } from './inbox.js';
 import {
   ANNOUNCED,
   ATTACHED,
@@ -20,6 +20,7 @@ import {
   SEQUENCE,
   SLOTS,
   type Slot,
+  workerInbox,
   workerState,
   workerTid,
 } from './job-ring.js';
@@ -35,19 +36,8 @@ export interface WorkerSetup {
   /** Whether the engine's schedule is static. */
   readonly isStatic: boolean;
   readonly poisonAddress: number;
-  /** Name of the channel that foreign buffers come over. */
+  /** What the names of the threads' inboxes begin with; see {@link inboxName}. */
   readonly channel: string;
-}
-
-/** A message on that channel: the buffers of job `sequence` in slot `slot`. */
-export interface ForeignMessage {
-  readonly slot: number;
-  readonly sequence: number;
-  readonly foreign: readonly PlacedBuffer[];
-  /** Bytes of those that were never sent before. */
-  readonly freshBytes: number;
-  /** Descriptors of the job. */
-  readonly descriptors: number;
 }
 
 /** Pieces of 256 KiB that a descriptor, of 1 MiB at most, is copied in. */
@@ -80,8 +70,8 @@ const copyRange = createCopyRange({
 /** Sequence of the last job that this worker is through with, for each slot. */
 const seen = new Int32Array(SLOTS).fill(-1);
 const held: Held = { unit: -1, next: 0, end: 0 };
-/** Open while this worker serves: what it doesn't read would stay alive. */
-let inbox: BroadcastChannel;
+/** Open as long as the thread lives: one that is closed goes on to receive until the event loop turns, and keeps it. */
+const inbox = new BroadcastChannel(inboxName(channel, threadId));
 /** Messages that were sent when this worker last looked. */
 let messages = -1;
 
@@ -91,9 +81,9 @@ let messages = -1;
  */
 export default function serve(index: number): void {
   const participant: Participant = { index, ring, isStatic, copyRange, clock };
-  inbox = new BroadcastChannel(channel);
-  words[workerTid(index)] = threadId();
-  // Tells the caller that this worker takes jobs from now on, after the thread id it may need.
+  words[workerTid(index)] = systemThreadId();
+  words[workerInbox(index)] = threadId;
+  // Tells the caller that this worker takes jobs from now on, after the two numbers that it may need.
   Atomics.store(words, workerState(index), ATTACHED);
   Atomics.notify(words, workerState(index));
   for (;;) {
@@ -103,13 +93,12 @@ export default function serve(index: number): void {
     const leaving = Atomics.load(words, workerState(index)) === LEAVING;
     clock.wake();
     for (const slot of ring.slots) visit(participant, slot);
-    if (leaving) break;
-    // Those of jobs that others were through with before this thread woke up.
+    // Those of jobs that others were through with before this thread woke up. To one that is leaving nobody sends any more.
     receiveBuffers();
+    if (leaving) break;
     forgetter.tidyUp();
     sleepUnless(DOORBELL, bell);
   }
-  inbox.close();
   forgetter.forgetAll();
   // Last: from here on the number is another task's.
   Atomics.store(words, workerState(index), DETACHED);
@@ -161,7 +150,7 @@ function lineOf(slot: Slot): CopyOnLine | undefined {
 }
 
 /** The operating system's number of this thread, or 0 where the platform doesn't tell. */
-function threadId(): number {
+function systemThreadId(): number {
   try {
     return Number(readlinkSync('/proc/thread-self').split('/').at(-1));
   } catch {
