@@ -129,7 +129,8 @@ export class BuddyAllocator {
     if (first !== NO_PAGE) prev[first] = pfn;
     this.#head[order] = pfn;
     this.#page.order[pfn] = order;
-    Atomics.or(flags, pfn, PG.buddy);
+    // A plain store, here and in #unlink: of a free block only this thread looks at or changes the flags.
+    flags[pfn] |= PG.buddy;
     this.#freePages += 1 << order;
     this.#runs.change(pfn);
   }
@@ -141,7 +142,7 @@ export class BuddyAllocator {
     if (after !== NO_PAGE) prev[after] = before;
     if (before !== NO_PAGE) next[before] = after;
     else this.#head[order] = after;
-    Atomics.and(flags, pfn, ~PG.buddy);
+    flags[pfn] &= ~PG.buddy;
     this.#freePages -= 1 << order;
     this.#runs.change(pfn);
   }
