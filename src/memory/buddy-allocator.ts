@@ -29,7 +29,7 @@ export class BuddyAllocator {
     const block = 1 << MAX_PAGE_ORDER;
     const wholeBlocksEnd = end - (end % block);
     this.freeRange(wholeBlocksEnd, end - wholeBlocksEnd);
-    for (let pfn = wholeBlocksEnd - block; pfn >= start; pfn -= block) this.#freeBlock(pfn, MAX_PAGE_ORDER);
+    for (let pfn = wholeBlocksEnd - block; pfn >= start; pfn -= block) this.freeBlock(pfn, MAX_PAGE_ORDER);
   }
 
   /** Pages on the free lists. */
@@ -93,16 +93,13 @@ export class BuddyAllocator {
       while (pfn & ((1 << order) - 1) || pfn + (1 << order) > end || this.#poison.covers(pfn, order)) {
         if (order-- === 0) break;
       }
-      if (order >= 0) this.#freeBlock(pfn, order);
+      if (order >= 0) this.freeBlock(pfn, order);
       pfn += 1 << Math.max(order, 0);
     }
   }
 
-  #giveBackUpperHalves(pfn: number, from: number, to: number): void {
-    for (let order = from - 1; order >= to; order--) this.#link(pfn + (1 << order), order);
-  }
-
-  #freeBlock(pfn: number, order: number): void {
+  /** Puts a block without poisoned frames on the free lists, merged with its buddies. `pfn` is aligned to its size. */
+  freeBlock(pfn: number, order: number): void {
     let head = pfn;
     let size = order;
     while (size < MAX_PAGE_ORDER) {
@@ -113,6 +110,10 @@ export class BuddyAllocator {
       size++;
     }
     this.#link(head, size);
+  }
+
+  #giveBackUpperHalves(pfn: number, from: number, to: number): void {
+    for (let order = from - 1; order >= to; order--) this.#link(pfn + (1 << order), order);
   }
 
   #isFreeBlock(pfn: number, order: number): boolean {
@@ -128,7 +129,8 @@ export class BuddyAllocator {
     if (first !== NO_PAGE) prev[first] = pfn;
     this.#head[order] = pfn;
     this.#page.order[pfn] = order;
-    Atomics.or(flags, pfn, PG.buddy);
+    // A plain store, here and in #unlink: of a free block only this thread looks at or changes the flags.
+    flags[pfn] |= PG.buddy;
     this.#freePages += 1 << order;
     this.#runs.change(pfn);
   }
@@ -140,7 +142,7 @@ export class BuddyAllocator {
     if (after !== NO_PAGE) prev[after] = before;
     if (before !== NO_PAGE) next[before] = after;
     else this.#head[order] = after;
-    Atomics.and(flags, pfn, ~PG.buddy);
+    flags[pfn] &= ~PG.buddy;
     this.#freePages -= 1 << order;
     this.#runs.change(pfn);
   }

@@ -415,8 +415,8 @@ export class PhysicalMemory {
     // A plain store: nobody else holds the folio, and none is got from 0 references.
     flags[pfn] = 0;
     mapping[pfn] = 0;
-    const isKept = !this.#poison.covers(pfn, order) && this.#pcp[nid[pfn]].give(pfn, order);
-    if (!isKept) allocator.freeRange(pfn, 1 << order);
+    if (this.#poison.covers(pfn, order)) allocator.freeRange(pfn, 1 << order);
+    else if (!this.#pcp[nid[pfn]].give(pfn, order)) allocator.freeBlock(pfn, order);
   }
 
   #allocatorOf(pfn: number): BuddyAllocator | undefined {

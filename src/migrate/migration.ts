@@ -74,10 +74,20 @@ export function createMigration(
   options: MigrateOptions,
   begun: { batches: number },
 ): Migration {
+  const { flow, migrator, batchLimit, batchUnit, batchesInFlight, target, mode, reason } = options;
   // A batch has a folio more than its limit at most, for it ends with the one that reaches it.
-  const room = options.batchLimit + 1;
+  const room = batchLimit + 1;
+  // One literal, without a spread: objects that begin as a copy of another come in several shapes, and every step of every
+  // folio reads fields of this one.
   return {
-    ...options,
+    flow,
+    migrator,
+    batchLimit,
+    batchUnit,
+    batchesInFlight,
+    target,
+    mode,
+    reason,
     manager,
     stats: createMigrateStats(),
     flush: createFlushBatch(),
