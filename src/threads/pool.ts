@@ -124,6 +124,7 @@ export class ThreadPool<Task, Result> {
     return new Promise((resolve, reject) => {
       const waiting = { reject };
       this.#sent++;
+      this.#limitThreads();
       try {
         this.#pool.run({ task, [this.#options]: waiting }).then(resolve, reject);
       } catch (error) {
@@ -143,6 +144,15 @@ export class ThreadPool<Task, Result> {
   close(): Promise<void> {
     this.#closed ??= this.#pool.destroy();
     return this.#closed;
+  }
+
+  /**
+   * Has no more threads started than there are tasks. When a thread becomes ready that isn't on Piscina's books any more, for
+   * it was ended as it started, and a task finds no idle one, Piscina starts threads until there are as many as it may have.
+   */
+  #limitThreads(): void {
+    const options: { maxThreads: number } = this.#pool.options;
+    options.maxThreads = Math.max(1, this.#sent - this.#pool.completed);
   }
 
   /** Takes a task out of the queue again, if it is there. */
