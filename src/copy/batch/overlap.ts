@@ -29,34 +29,30 @@ function areApart({ toLow, toHigh, fromLow, fromHigh }: Survey): boolean {
 
 /** Whether no two items write to the same page, and if asked for, none reads from one that is written. */
 function* sharesNoPage(items: Ranges, { toLow, toHigh }: Survey, looksAtReads: boolean): Steps<boolean> {
-  const base = pageOf(toLow);
-  const pages = pageOf(toHigh - 1) - base + 1;
+  const low = Math.floor(toLow / PAGE_SIZE) * PAGE_SIZE;
+  const pages = Math.ceil((toHigh - low) / PAGE_SIZE);
   if (pages > MAX_PAGES) return false;
   const written = new Uint32Array((pages >>> 5) + 1);
   const count = items.bytes.length;
   for (let first = 0; first < count; first += STEP_ITEMS) {
-    if (!markWritten(written, base, items, first, Math.min(first + STEP_ITEMS, count))) return false;
+    if (!markWritten(written, low, items, first, Math.min(first + STEP_ITEMS, count))) return false;
     yield;
   }
   for (let first = 0; looksAtReads && first < count; first += STEP_ITEMS) {
-    if (!readsNone(written, base, pages, items, first, Math.min(first + STEP_ITEMS, count))) return false;
+    if (!readsNone(written, low, pages, items, first, Math.min(first + STEP_ITEMS, count))) return false;
     yield;
   }
   return true;
 }
 
-function pageOf(address: number): number {
-  return Math.floor(address / PAGE_SIZE);
-}
-
-/** Sets the bits of the pages that items `first` up to `end` write; false if one was set before. */
-function markWritten(written: Uint32Array, base: number, { to, bytes }: Ranges, first: number, end: number): boolean {
+/** Sets the bits of the pages from address `low` on that items `first` up to `end` write; false if one was set before. */
+function markWritten(written: Uint32Array, low: number, { to, bytes }: Ranges, first: number, end: number): boolean {
   for (let i = first; i < end; i++) {
     const length = bytes[i];
     if (length === 0) continue;
-    const target = to[i];
-    const last = pageOf(target + length - 1) - base;
-    for (let page = pageOf(target) - base; page <= last; page = (page | 31) + 1) {
+    const target = to[i] - low;
+    const last = ((target + length - 1) / PAGE_SIZE) | 0;
+    for (let page = (target / PAGE_SIZE) | 0; page <= last; page = (page | 31) + 1) {
       const bits = bitsOf(page, last);
       if (written[page >>> 5] & bits) return false;
       written[page >>> 5] = written[page >>> 5] | bits;
@@ -65,21 +61,22 @@ function markWritten(written: Uint32Array, base: number, { to, bytes }: Ranges, 
   return true;
 }
 
-/** Whether none of the `pages` from `base` on that items `first` up to `end` read is written. */
+/** Whether none of the `pages` from address `low` on that items `first` up to `end` read is written. */
 function readsNone(
   written: Uint32Array,
-  base: number,
+  low: number,
   pages: number,
   { from, bytes }: Ranges,
   first: number,
   end: number,
 ): boolean {
+  const high = pages * PAGE_SIZE;
   for (let i = first; i < end; i++) {
     const length = bytes[i];
-    if (length === 0) continue;
-    const source = from[i];
-    const last = Math.min(pageOf(source + length - 1) - base, pages - 1);
-    for (let page = Math.max(pageOf(source) - base, 0); page <= last; page = (page | 31) + 1) {
+    const source = from[i] - low;
+    if (length === 0 || source >= high || source + length <= 0) continue;
+    const last = (Math.min(source + length - 1, high - 1) / PAGE_SIZE) | 0;
+    for (let page = (Math.max(source, 0) / PAGE_SIZE) | 0; page <= last; page = (page | 31) + 1) {
       if (written[page >>> 5] & bitsOf(page, last)) return false;
     }
   }

@@ -1,6 +1,7 @@
 import type { Steps } from '../../steps.js';
 import { KiB, PAGE_SIZE } from '../../units.js';
 import type { Batch } from './batch.js';
+import type { Ranges } from './items.js';
 
 /** Items that are copied in the order given, while the rest is put in another. */
 export const HEAD_ITEMS = 4096;
@@ -27,29 +28,70 @@ export function gainsFromOrder({ bytes, seen }: Batch): boolean {
  */
 export function* orderBySource({ from, bytes, seen }: Batch): Steps<Uint32Array> {
   const count = from.length;
-  const base = Math.floor(seen.fromLow / PAGE_SIZE);
-  // Items of 0 bytes may lie outside what was surveyed.
-  const pageOf = (i: number) => (bytes[i] === 0 ? 0 : Math.floor(from[i] / PAGE_SIZE) - base);
-  const starts = new Uint32Array(Math.floor(seen.fromHigh / PAGE_SIZE) - base + 2);
-  for (let i = HEAD_ITEMS; i < count; i++) {
-    if (i % STEP_ITEMS === 0) yield;
-    const page = pageOf(i);
-    starts[page + 1] = starts[page + 1] + 1;
+  const low = Math.floor(seen.fromLow / PAGE_SIZE) * PAGE_SIZE;
+  const starts = new Uint32Array(pageAfter(low, seen.fromHigh) + 2);
+  for (let first = HEAD_ITEMS; first < count; first += STEP_ITEMS) {
+    countSources(starts, from, bytes, low, first, Math.min(first + STEP_ITEMS, count));
+    yield;
   }
   let start = HEAD_ITEMS;
-  for (let page = 0; page < starts.length; page++) {
-    if (page % STEP_ITEMS === 0) yield;
-    start += starts[page];
-    starts[page] = start;
+  for (let page = 0; page < starts.length; page += STEP_ITEMS) {
+    start = sumUp(starts.subarray(page, page + STEP_ITEMS), start);
+    yield;
   }
   const order = new Uint32Array(count);
   for (let i = 0; i < HEAD_ITEMS; i++) order[i] = i;
-  for (let i = HEAD_ITEMS; i < count; i++) {
-    if (i % STEP_ITEMS === 0) yield;
-    const page = pageOf(i);
+  for (let first = HEAD_ITEMS; first < count; first += STEP_ITEMS) {
+    placeBySource(order, starts, from, bytes, low, first, Math.min(first + STEP_ITEMS, count));
+    yield;
+  }
+  return order;
+}
+
+/** Pages from the one that begins at `low` to that of an address. */
+function pageAfter(low: number, address: number): number {
+  return ((address - low) / PAGE_SIZE) | 0;
+}
+
+/** Counts the items that begin on each page at the place after the page's own. */
+function countSources(
+  starts: Uint32Array,
+  from: Ranges['from'],
+  bytes: Ranges['bytes'],
+  low: number,
+  first: number,
+  end: number,
+): void {
+  for (let i = first; i < end; i++) {
+    // Items of 0 bytes may lie outside what was surveyed.
+    const page = bytes[i] === 0 ? 0 : pageAfter(low, from[i]);
+    starts[page + 1] = starts[page + 1] + 1;
+  }
+}
+
+/** Makes places of counts, from `start` on. Returns where the next begins. */
+function sumUp(starts: Uint32Array, start: number): number {
+  let sum = start;
+  for (let page = 0; page < starts.length; page++) {
+    sum += starts[page];
+    starts[page] = sum;
+  }
+  return sum;
+}
+
+function placeBySource(
+  order: Uint32Array,
+  starts: Uint32Array,
+  from: Ranges['from'],
+  bytes: Ranges['bytes'],
+  low: number,
+  first: number,
+  end: number,
+): void {
+  for (let i = first; i < end; i++) {
+    const page = bytes[i] === 0 ? 0 : pageAfter(low, from[i]);
     const at = starts[page];
     starts[page] = at + 1;
     order[at] = i;
   }
-  return order;
 }

@@ -5,7 +5,6 @@ import type { ThreadData } from '../../threads/pool.js';
 import type { SharedWasmMemory, WasmModule } from '../../wasm.js';
 import { createCpuClock } from './cpu-clock.js';
 import { createForgetter } from './forget-buffers.js';
-import { createHaltPoll } from './halt-poll.js';
 import { type ForeignMessage, inboxName } from './inbox.js';
 import {
   ANNOUNCED,
@@ -58,7 +57,6 @@ const bytes = new Uint8Array(memory.buffer);
 const received: (Received | undefined)[] = new Array(SLOTS).fill(undefined);
 const forgetter = createForgetter();
 const clock = createCpuClock();
-const sleepUnless = createHaltPoll(words);
 const copyRange = createCopyRange({
   memory,
   module,
@@ -97,7 +95,7 @@ export default function serve(index: number): void {
     receiveBuffers();
     if (leaving) break;
     forgetter.tidyUp();
-    sleepUnless(DOORBELL, bell);
+    Atomics.wait(words, DOORBELL, bell);
   }
   forgetter.forgetAll();
   // Last: from here on the number is another task's.
