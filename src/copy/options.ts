@@ -40,7 +40,7 @@ export interface CreateOptions {
   niceIncrement?: number;
   /**
    * A call of fewer bytes is copied by the calling thread, at once; `Infinity` for all. `'auto'`: 1 MiB of an asynchronous
-   * call, which bounds a turn of the event loop; of a blocking one 64 MiB, or 16 MiB if its items are smaller than 64 KiB in
+   * call, which bounds a turn of the event loop; of a blocking one 96 MiB, or 16 MiB if its items are smaller than 64 KiB in
    * the mean, neighbours counted as one. Default: `'auto'`.
    */
   minParallelBytes?: number | string;

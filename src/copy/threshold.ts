@@ -4,7 +4,7 @@ import type { Survey } from './batch/survey.js';
 /** An asynchronous call of fewer bytes is copied at once: it bounds a turn of the event loop. */
 const ASYNC_BYTES = MiB;
 /** A blocking call of fewer bytes gains nothing from other threads: waking them, after a rest too, costs what they save. */
-const RANGE_BYTES = 64 * MiB;
+const RANGE_BYTES = 96 * MiB;
 /** The same of one whose items stay small, which one thread copies more slowly. */
 const SCATTERED_BYTES = 16 * MiB;
 /** What remains small after merging: bytes of an item in the mean. */

@@ -22,10 +22,10 @@ describe('the bytes from which threads take part', () => {
   });
 
   it('are many in a blocking call, and fewer where items stay small after merging', () => {
-    expect(minParallelBytes(seen(1, 64 * MiB), true)).toBe(64 * MiB);
-    expect(minParallelBytes(seen(1000, 64 * KiB), true)).toBe(64 * MiB);
+    expect(minParallelBytes(seen(1, 64 * MiB), true)).toBe(96 * MiB);
+    expect(minParallelBytes(seen(1000, 64 * KiB), true)).toBe(96 * MiB);
     expect(minParallelBytes(seen(1000, 60 * KiB), true)).toBe(16 * MiB);
     expect(minParallelBytes(seen(1000, 4096), true)).toBe(16 * MiB);
-    expect(minParallelBytes(seen(1000, 4096, true), true)).toBe(64 * MiB);
+    expect(minParallelBytes(seen(1000, 4096, true), true)).toBe(96 * MiB);
   });
 });
