@@ -1,6 +1,6 @@
 import { CopyEngine, KiB, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { DONE, openRing } from '#src/copy/worker/job-ring.js';
+import { ATTACHED, DONE, openRing, workerState } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom, pairsOf } from '../../support/bytes.js';
 import { holdThreads } from '../../support/holds.js';
 import { until } from '../../support/machines.js';
@@ -79,6 +79,8 @@ it('a worker that dies after it has counted a unit, and before it closed it, end
   await counted.end();
   // That unit is copied and counted again, so the count comes to 0 without that of worker 1.
   await until(() => Atomics.load(words, slots[0].base + DONE) === 1);
+  // What was taken for left would be copied again, by the thread that comes in its place.
+  await until(() => Atomics.load(words, workerState(0)) === ATTACHED);
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
   expect(isOver).toBe(false);
   owner.go();
