@@ -17,6 +17,8 @@ interface Waiting {
 const queue: Waiting[] = [];
 /** Until when this turn has time, of performance.now(); 0 while nobody has asked. */
 let until = 0;
+/** Whether it was a call that asked first in this turn, and not those that wait. */
+let isCalls = false;
 
 /**
  * Takes the steps, now as far as this turn of the event loop has time for, and then in turns to come.
@@ -49,6 +51,7 @@ function hasTime(): boolean {
   const now = performance.now();
   if (until === 0) {
     until = now + SLICE_MS;
+    isCalls = true;
     setImmediate(onTurn);
   }
   return now < until;
@@ -57,11 +60,18 @@ function hasTime(): boolean {
 /** Goes on with those that wait, while the turn that begins now has time. */
 function onTurn(): void {
   until = 0;
+  if (isCalls && queue.length > 0) {
+    // A call has had the share of the turn that ends here: what has come in for others meanwhile has its turn first.
+    isCalls = false;
+    setImmediate(onTurn);
+    return;
+  }
   while (queue.length > 0 && hasTime()) {
     const waiting = queue[0];
     if (takeSteps(waiting)) queue.shift();
     else if (queue.length > 1) queue.push(queue.shift() as Waiting);
   }
+  isCalls = false;
 }
 
 /** Takes steps while there is time; returns whether they are over. */
