@@ -19,11 +19,14 @@ it('a worker that was told to leave while it copied, and was wanted again, is co
   const copy = (part: number) => engine.copyBatch(pairs.slice(part * 8, part * 8 + 8));
   const claim = (worker: number, nth: number) =>
     holds.at({ operation: 'compareExchange', array: words, value: worker + 1, nth });
-  // Two calls, in slots 0 and 1. Worker 0 stops before its first list; worker 1 before it reads that it is to leave.
-  using first = claim(0, 1);
+  // Worker 1 stops before it reads whether it is to leave: all workers are woken, and there is nothing to copy yet.
   using state = holds.at({ operation: 'load', array: words, index: workerState(1) });
+  engine.threads = 2;
+  await state.held();
+  // Two calls, in slots 0 and 1. Worker 0 stops before its first list.
+  using first = claim(0, 1);
   const calls = [copy(0), copy(1)];
-  await Promise.all([first.held(), state.held()]);
+  await first.held();
   engine.threads = 1;
   expect(Atomics.load(words, workerState(1))).toBe(LEAVING);
   // It goes on, and stops again with slot 0 behind it and a list of slot 1 before it.
