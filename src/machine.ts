@@ -228,7 +228,8 @@ export class Machine implements AsyncDisposable {
    *
    * @throws ErrnoError, before anything is moved: EFAULT for sets that are no arrays; EINVAL for an option that doesn't
    * exist, a wrong setting, a node that can't exist, or if none of `to` exists; EPERM for another user's address space, or
-   * a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed, or another machine's; ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
+   * a node of `to` that its cpuset doesn't have, without CAP_SYS_NICE; ESRCH if it is closed, or another machine's;
+   * ESHUTDOWN and EAGAIN as {@link movePages}, and whatever comes later.
    */
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     return this.#during(mm, async () => {

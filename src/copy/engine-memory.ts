@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { EngineMemory } from './batch/line.js';
 
@@ -14,7 +13,7 @@ export function createEngineMemory(memory: PhysicalMemory, probeAddress: number)
     buffer,
     is(other) {
       if (other === buffer) return true;
-      if (other.byteLength !== buffer.byteLength || !types.isSharedArrayBuffer(other)) return false;
+      if (other.byteLength !== buffer.byteLength) return false;
       const theirs = new Int32Array(other, probeAddress, 1);
       // Nothing tells whether two objects name the same memory but that a change of one is seen in the other. Twice, for a
       // word of theirs may happen to be what is looked for.

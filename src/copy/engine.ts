@@ -18,7 +18,7 @@ import { Dispatcher } from './dispatcher.js';
 import { createEngineMemory } from './engine-memory.js';
 import { CALLER_MODES, type CallerMode, type CreateOptions, completeOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
-import { minParallelBytes, RANGE } from './threshold.js';
+import { minParallelBytes, RANGE, type Shape } from './threshold.js';
 import { traced, tracedSync } from './trace.js';
 import { hasTurn, inTurns } from './turns.js';
 import type { CpuClock } from './worker/cpu-clock.js';
@@ -159,7 +159,7 @@ export class CopyEngine implements AsyncDisposable {
     });
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
-      caller: { index: CALLER, ring, isStatic, copyRange, clock: createWallClock() },
+      caller: { index: CALLER, ring, isStatic, copyRange, clock: NO_CLOCK },
       channel: setup.channel,
       bytes: memory.bytes,
       typedArrays: method === 'typed-array',
@@ -275,7 +275,7 @@ export class CopyEngine implements AsyncDisposable {
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, blocks: boolean): CopyResult | undefined {
     if (this.#lifetime.isClosed) return undefined;
     const started = performance.now();
-    const bytes = this.#copyNow(to, from, this.#minRangeBytes(blocks));
+    const bytes = this.#copyNow(to, from, this.#leastBytes(RANGE, blocks));
     if (bytes < 0) return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
@@ -341,14 +341,14 @@ export class CopyEngine implements AsyncDisposable {
   /** Whether a batch is copied by the calling thread alone. Otherwise calls the workers back, and waits for none. */
   #isSmall({ seen }: Batch, blocks: boolean): boolean {
     if (seen.total === 0) return true;
-    const least = this.#minParallelBytes === 'auto' ? minParallelBytes(seen, blocks) : this.#minParallelBytes;
-    if (seen.total < least) return true;
+    if (seen.total < this.#leastBytes(seen, blocks)) return true;
     if (this.#crew.attached < this.#threads) this.#crew.resize(this.#threads);
     return false;
   }
 
-  #minRangeBytes(blocks: boolean): number {
-    return this.#minParallelBytes === 'auto' ? minParallelBytes(RANGE, blocks) : this.#minParallelBytes;
+  /** Bytes from which threads get what looks like `seen`. */
+  #leastBytes(seen: Shape, blocks: boolean): number {
+    return this.#minParallelBytes === 'auto' ? minParallelBytes(seen, blocks) : this.#minParallelBytes;
   }
 
   #helps(asked: CallerMode | undefined, blocks: boolean): boolean {
@@ -385,16 +385,5 @@ function checkSignal(name: string, signal: unknown): void {
   if (!(signal instanceof AbortSignal)) throw invalid(name, 'must be an AbortSignal', signal);
 }
 
-/** The caller's clock when it helps: its own time is not reported, only that it took part. */
-function createWallClock(): CpuClock {
-  let started = 0;
-  return {
-    wake() {},
-    start() {
-      started = performance.now();
-    },
-    stop() {
-      return (performance.now() - started) * 1e6;
-    },
-  };
-}
+/** The caller's clock: its own time is not reported, only that it took part. */
+const NO_CLOCK: CpuClock = { wake() {}, start() {}, stop: () => 0 };

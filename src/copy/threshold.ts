@@ -10,11 +10,14 @@ const SCATTERED_BYTES = 16 * MiB;
 /** What remains small after merging: bytes of an item in the mean. */
 const SMALL_ITEM_BYTES = 64 * KiB;
 
-/** What one item is: of any size, the only thing that counts here is that it isn't scattered. */
-export const RANGE: Pick<Survey, 'total' | 'runs'> = { total: 1, runs: 0 };
+/** What of a batch decides: whether its items stay small. */
+export type Shape = Pick<Survey, 'total' | 'runs'>;
+
+/** That of one item, of any size. */
+export const RANGE: Shape = { total: 1, runs: 0 };
 
 /** Bytes under which a call is copied by its own thread alone, at once. */
-export function minParallelBytes({ total, runs }: Pick<Survey, 'total' | 'runs'>, blocks: boolean): number {
+export function minParallelBytes({ total, runs }: Shape, blocks: boolean): number {
   if (!blocks) return ASYNC_BYTES;
   return total < SMALL_ITEM_BYTES * runs ? SCATTERED_BYTES : RANGE_BYTES;
 }

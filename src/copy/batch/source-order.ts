@@ -26,12 +26,13 @@ export function gainsFromOrder({ bytes, seen }: Batch): boolean {
  * The positions of a batch's items in the order of the pages that their sources begin on, but for the first
  * {@link HEAD_ITEMS}, which stay where they are. A counting sort, about 1.5 ms for 131,072 items.
  */
-export function* orderBySource({ from, bytes, seen }: Batch): Steps<Uint32Array> {
+export function* orderBySource(batch: Batch): Steps<Uint32Array> {
+  const { from, seen } = batch;
   const count = from.length;
   const low = Math.floor(seen.fromLow / PAGE_SIZE) * PAGE_SIZE;
   const starts = new Uint32Array(pageAfter(low, seen.fromHigh) + 2);
   for (let first = HEAD_ITEMS; first < count; first += STEP_ITEMS) {
-    countSources(starts, from, bytes, low, first, Math.min(first + STEP_ITEMS, count));
+    countSources(starts, batch, low, first, Math.min(first + STEP_ITEMS, count));
     yield;
   }
   let start = HEAD_ITEMS;
@@ -42,7 +43,7 @@ export function* orderBySource({ from, bytes, seen }: Batch): Steps<Uint32Array>
   const order = new Uint32Array(count);
   for (let i = 0; i < HEAD_ITEMS; i++) order[i] = i;
   for (let first = HEAD_ITEMS; first < count; first += STEP_ITEMS) {
-    placeBySource(order, starts, from, bytes, low, first, Math.min(first + STEP_ITEMS, count));
+    placeBySource(order, starts, batch, low, first, Math.min(first + STEP_ITEMS, count));
     yield;
   }
   return order;
@@ -54,14 +55,7 @@ function pageAfter(low: number, address: number): number {
 }
 
 /** Counts the items that begin on each page at the place after the page's own. */
-function countSources(
-  starts: Uint32Array,
-  from: Ranges['from'],
-  bytes: Ranges['bytes'],
-  low: number,
-  first: number,
-  end: number,
-): void {
+function countSources(starts: Uint32Array, { from, bytes }: Ranges, low: number, first: number, end: number): void {
   for (let i = first; i < end; i++) {
     // Items of 0 bytes may lie outside what was surveyed.
     const page = bytes[i] === 0 ? 0 : pageAfter(low, from[i]);
@@ -82,8 +76,7 @@ function sumUp(starts: Uint32Array, start: number): number {
 function placeBySource(
   order: Uint32Array,
   starts: Uint32Array,
-  from: Ranges['from'],
-  bytes: Ranges['bytes'],
+  { from, bytes }: Ranges,
   low: number,
   first: number,
   end: number,

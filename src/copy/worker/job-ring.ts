@@ -29,7 +29,7 @@ import { DESCRIPTOR_WORDS, MAX_LISTS } from '../batch/plan.js';
 /** Jobs that may be in flight at once. */
 export const SLOTS = 8;
 /** Descriptors that a job has room for. */
-export const SLOT_DESCRIPTORS = 16384;
+const SLOT_DESCRIPTORS = 16384;
 /** The caller's number among the threads that claim units, after the workers'. */
 export const CALLER = MAX_THREADS;
 const PARTICIPANTS = MAX_THREADS + 1;
