@@ -18,6 +18,8 @@ const BYTES = 256 * MiB;
 const ROUNDS = 9;
 const PACED: Load = { connections: 16, rate: 500, ms: 2000 };
 const SATURATED: Load = { connections: 16, rate: 'all', ms: 1000 };
+/** What a program may ask for whose requests matter more than its copies. */
+const NICE = 2;
 /** At most above idle's, in milliseconds. */
 const P99_TARGET = 1.5;
 /** At least, of C's. */
@@ -63,11 +65,11 @@ function engineCopier(engine: CopyEngine): Copier {
 }
 
 /** Puts a load on the server, beside each of the copiers in turns. */
-async function serve(load: Load): Promise<Record<'idle' | 'default' | 'waits' | 'helps' | 'c', Turn[]>> {
+async function serve(load: Load): Promise<Record<'idle' | 'default' | 'nice' | 'helps' | 'c', Turn[]>> {
   await using byDefault = await CopyEngine.create({ memory });
-  await using waits = await CopyEngine.create({ memory, caller: 'waits' });
+  await using nice = await CopyEngine.create({ memory, niceIncrement: NICE });
   await using helps = await CopyEngine.create({ memory, caller: 'helps' });
-  for (const [name, engine] of Object.entries({ default: byDefault, waits, helps })) {
+  for (const [name, engine] of Object.entries({ default: byDefault, nice, helps })) {
     await verifyEach(memory, whole, { [name]: () => engine.copyBatch(whole) });
   }
   const c = startMemcpy(BYTES);
@@ -81,9 +83,9 @@ async function serve(load: Load): Promise<Record<'idle' | 'default' | 'waits' | 
     const contestants = {
       idle: beside(() => () => 0),
       default: beside(engineCopier(byDefault)),
-      waits: beside(engineCopier(waits)),
+      nice: beside(engineCopier(nice)),
       helps: beside(engineCopier(helps)),
-      c: beside(() => c.copyOverAndOver(1)),
+      c: beside(() => c.copyOverAndOver()),
     };
     return await inTurns<keyof typeof contestants, Turn>(contestants, ROUNDS);
   } finally {
@@ -95,7 +97,7 @@ async function serve(load: Load): Promise<Record<'idle' | 'default' | 'waits' | 
 const COPIERS = [
   ['idle', 'nothing'],
   ['default', 'engine, default options'],
-  ['waits', "engine, caller 'waits'"],
+  ['nice', `engine, niceIncrement ${NICE}`],
   ['helps', "engine, caller 'helps'"],
   ['c', 'C memcpy, 1 thread'],
 ] as const;

@@ -3,7 +3,7 @@
  *
  * usage: memcpy-limit TOTAL_BYTES
  * Reads lines "THREADS FOLIO_BYTES seq|rand" and answers each with the nanoseconds of one copy. With a fourth word,
- * "over", it copies over and over until the next line, "stop", and answers with the mean of them. One process serves a
+ * "over", and one thread, it copies over and over until the next line, "stop", and answers with the mean of them. One process serves a
  * whole benchmark, so that it and the engine can take turns with both of them warm. It ends with its input.
  */
 #include <poll.h>
@@ -72,12 +72,12 @@ static uint64_t timed_copy(void) {
   return ns;
 }
 
-/* Copies until there is input to read, or none will come. */
+/* Copies on this thread until there is input to read, or none will come: a program's loop, which never sleeps. */
 static uint64_t copy_over_and_over(void) {
   struct pollfd input = { .fd = 0, .events = POLLIN };
   uint64_t start = now_ns(), copies = 0;
   do {
-    timed_copy();
+    copy_share(0);
     copies++;
   } while (poll(&input, 1, 0) == 0);
   uint64_t ns = (now_ns() - start) / copies;
@@ -101,7 +101,7 @@ int main(int argc, char **argv) {
   char line[64], order[8], over[8];
   while (fgets(line, sizeof line, stdin)) {
     int words = sscanf(line, "%zu %zu %7s %7s", &threads, &folio_bytes, order, over);
-    if (words < 3 || (words == 4 && strcmp(over, "over"))) return 2;
+    if (words < 3 || (words == 4 && (strcmp(over, "over") || threads != 1))) return 2;
     if (threads < 1 || threads > MAX_THREADS || folio_bytes < 4096 || folio_bytes > total) return 2;
     folios = total / folio_bytes;
     order_frames(from_frame, !strcmp(order, "rand"), 1);

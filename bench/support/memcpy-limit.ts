@@ -8,8 +8,8 @@ const PROGRAM = 'build/memcpy-limit';
 export interface Memcpy {
   /** Copies all bytes once, in folios; returns nanoseconds. */
   copy(threads: number, folioBytes: number, shuffled: boolean): Promise<number>;
-  /** Copies all bytes as one folio over and over, until the function that it returns is called: nanoseconds a copy. */
-  copyOverAndOver(threads: number): () => Promise<number>;
+  /** One thread copies all bytes over and over, until the function that it returns is called: nanoseconds a copy. */
+  copyOverAndOver(): () => Promise<number>;
   end(): void;
 }
 
@@ -34,8 +34,8 @@ export function startMemcpy(total: number): Memcpy {
       child.stdin.write(`${threads} ${folioBytes} ${shuffled ? 'rand' : 'seq'}\n`);
       return answer();
     },
-    copyOverAndOver(threads) {
-      child.stdin.write(`${threads} ${total} seq over\n`);
+    copyOverAndOver() {
+      child.stdin.write(`1 ${total} seq over\n`);
       return () => {
         child.stdin.write('stop\n');
         return answer();
