@@ -20,7 +20,7 @@ import { CALLER_MODES, type CallerMode, type CreateOptions, completeOptions, typ
 import { CopyAbortError, type CopyResult } from './result.js';
 import { minParallelBytes, RANGE, type Shape } from './threshold.js';
 import { traced, tracedSync } from './trace.js';
-import { hasTurn, inTurns } from './turns.js';
+import { beginTurn, hasTurn, inTurns } from './turns.js';
 import type { CpuClock } from './worker/cpu-clock.js';
 import { CALLER, openRing, PROBE, RING_PAGES } from './worker/job-ring.js';
 import { compileWalker, createCopyRange } from './worker/methods.js';
@@ -285,6 +285,7 @@ export class CopyEngine implements AsyncDisposable {
     this.#lifetime.checkOpen();
     const started = performance.now();
     const { signal, caller } = checkOptions(options, COPY_OPTIONS);
+    beginTurn();
     const given = takeItems(items, false);
     return this.#lifetime.during(async () => {
       const call = await inTurns(openCall(this.memory, this.#rules, given, started));

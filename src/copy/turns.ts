@@ -48,13 +48,16 @@ export function hasTurn(): boolean {
 }
 
 function hasTime(): boolean {
-  const now = performance.now();
-  if (until === 0) {
-    until = now + SLICE_MS;
-    isCalls = true;
-    setImmediate(onTurn);
-  }
-  return now < until;
+  beginTurn();
+  return performance.now() < until;
+}
+
+/** Begins the share of this turn, unless somebody has: for what must be done at once, but takes time that steps count. */
+export function beginTurn(): void {
+  if (until !== 0) return;
+  until = performance.now() + SLICE_MS;
+  isCalls = true;
+  setImmediate(onTurn);
 }
 
 /** Goes on with those that wait, while the turn that begins now has time. */

@@ -168,6 +168,30 @@ it('100,000 pairs are looked at over many turns of the event loop, and eight cal
   expect(most(turns)).toBeLessThan(40_000);
 });
 
+it('taking a list over is part of the share of the turn in which the call is made', async () => {
+  class SlowList<T> extends Array<T> {
+    override slice(): T[] {
+      spin(2);
+      return super.slice();
+    }
+  }
+  await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+  const view = engine.allocate(2);
+  let reads = 0;
+  const pair = {
+    get to() {
+      reads++;
+      return view.subarray(0, 1);
+    },
+    from: view.subarray(1),
+  };
+  await turn();
+  const copying = engine.copyBatch(SlowList.of(pair));
+  expect(reads).toBe(0);
+  await copying;
+  expect(reads).toBe(1);
+});
+
 it('a caller that helps copies its list for a share of a turn at a time', async () => {
   using holds = holdThreads();
   const options = { schedule: 'static', caller: 'helps', threads: 1, memory: '512M' } as const;
