@@ -47,17 +47,19 @@ export function hasTurn(): boolean {
   return queue.length === 0 && hasTime();
 }
 
-function hasTime(): boolean {
-  beginTurn();
-  return performance.now() < until;
-}
-
-/** Begins the share of this turn, unless somebody has: for what must be done at once, but takes time that steps count. */
-export function beginTurn(): void {
+/** Begins the share of this turn, unless somebody has: for what must be done at once, but is to count. */
+export function beginTurn(now = performance.now()): void {
   if (until !== 0) return;
-  until = performance.now() + SLICE_MS;
+  until = now + SLICE_MS;
   isCalls = true;
   setImmediate(onTurn);
+}
+
+function hasTime(): boolean {
+  const now = performance.now();
+  // Whoever begins a turn has time, even if this thread loses its core just now.
+  beginTurn(now);
+  return now < until;
 }
 
 /** Goes on with those that wait, while the turn that begins now has time. */
