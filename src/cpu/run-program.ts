@@ -53,10 +53,27 @@ async function runProgram({ cpu, table, program, args }: CpuTask): Promise<CpuOu
   try {
     const main = await load(program);
     const context = { number: cpu, physical: memory.buffer, poison, words, table: openPageTable(table) };
-    return { value: execute(main, new Cpu(context), args) };
+    return sendable({ value: execute(main, new Cpu(context), args) });
   } catch (error) {
-    return error instanceof ErrnoError ? { code: error.code, message: error.message } : { thrown: error };
+    return error instanceof ErrnoError ? failed(error) : sendable({ thrown: error });
   }
+}
+
+/**
+ * A copy of what a program returned or threw, as another thread would get it. Made here: Node.js ends a thread that fails to
+ * send something, and tells the other only that it did.
+ */
+function sendable(outcome: { value: unknown } | { thrown: unknown }): CpuOutcome {
+  try {
+    return structuredClone(outcome);
+  } catch {
+    const what = 'value' in outcome ? outcome.value : outcome.thrown;
+    return failed(invalid('program', 'must return, or throw, what can be sent to another thread', what));
+  }
+}
+
+function failed({ code, message }: ErrnoError): CpuOutcome {
+  return { code, message };
 }
 
 type Program = (cpu: Cpu, args: unknown) => unknown;

@@ -3,7 +3,6 @@ import { anything, type Checks, checkOptions, wholeNumber } from '../check.js';
 import {
   BEGUN,
   cpuWords,
-  ENDED,
   FAULT_BELL,
   FAULT_IS_STORE,
   FAULT_RAISED,
@@ -100,8 +99,8 @@ export class Cpus {
    * an async one, or a result that can't be sent to another thread; ENOENT if there is no such module; EBUSY if the CPU
    * runs another program, or all do, or there are none; ESRCH if the address space is closed, or another machine's;
    * ESHUTDOWN if the machine is closed, also before the program has begun, or before its result has arrived; EAGAIN if the
-   * thread can't be started, and EIO if it ended in the middle, with its error as the cause. DataCloneError for `args` that can't be sent. Or whatever the
-   * program throws.
+   * thread can't be started, and EIO if it ended in the middle, with its error as the cause. DataCloneError for `args` that can't be
+   * sent. Or whatever the program throws.
    */
   async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
     this.#lifetime.checkOpen();
@@ -198,15 +197,9 @@ export class Cpus {
 
   /** What {@link run} rejects with, for what the pool does. */
   #explain(mm: AddressSpace, cpu: number, error: unknown): unknown {
-    // Acquire: what the program did comes before its end.
-    const hasEnded = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === ENDED;
-    const isDomException = error instanceof DOMException;
-    // A DataCloneError, of the attempt to send the program or to send its result; on its way from there it may lose its class.
-    if (isDomException && !hasEnded) return error;
-    if (hasEnded && (isDomException || !(error instanceof Error))) {
-      return invalid('program', 'must return, or throw, what can be sent to another thread', error);
-    }
-    return this.#lost(mm, cpu, error);
+    const isSent = Atomics.load(this.#words, cpuWords(cpu) + RUNNING) === SENT;
+    // A DataCloneError, of the attempt to send the program with its arguments.
+    return isSent && error instanceof DOMException ? error : this.#lost(mm, cpu, error);
   }
 
   /** Puts a CPU in order whose thread didn't start, or ended before the program's outcome arrived: nobody must wait for it. */
