@@ -274,7 +274,7 @@ export class Dispatcher {
       if (this.#mayCopy(job)) await inTurns(this.#share(job));
       if (this.#isOver(job)) break;
       // Whoever finishes the last unit, and whoever finds a worker gone, notifies after what makes the look above differ.
-      const wait = Atomics.waitAsync(words, base + DONE, 0, job.lostWorker ? LOST_POLL_MS : undefined);
+      const wait = Atomics.waitAsync(words, base + DONE, this.#notYet(job), job.lostWorker ? LOST_POLL_MS : undefined);
       if (wait.async) await wait.value;
     }
     this.#collect(job);
@@ -284,7 +284,8 @@ export class Dispatcher {
     const { words } = this.#ring;
     takeAll(this.#share(job));
     while (!this.#isOver(job)) {
-      const wait = Atomics.wait(words, job.slot.base + DONE, 0, job.lostWorker ? LOST_POLL_MS : LIVENESS_MS);
+      const patience = job.lostWorker ? LOST_POLL_MS : LIVENESS_MS;
+      const wait = Atomics.wait(words, job.slot.base + DONE, this.#notYet(job), patience);
       if (wait === 'timed-out') this.#lookAfterWorkers();
       takeAll(this.#share(job));
     }
@@ -325,6 +326,11 @@ export class Dispatcher {
   #isOver(job: Job): boolean {
     if (job.collected) return true;
     return job.lostWorker ? isAbandoned(this.#ring, job.slot) : isDone(this.#ring, job.slot);
+  }
+
+  /** What a job's DONE is while the caller must wait: 0, or whatever the count has made of it if a worker was lost. */
+  #notYet({ lostWorker, slot }: Job): number {
+    return lostWorker ? Atomics.load(this.#ring.words, slot.base + DONE) : 0;
   }
 
   /** Adds the job's outcome to the tally of its call, and frees the slot. Whoever sees first that it is over does it. */
