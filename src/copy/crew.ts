@@ -143,9 +143,10 @@ export class Crew {
   reportDead(): void {
     const { words } = this.#ring;
     for (let index = 0; index < this.#members.length; index++) {
+      // Before the thread's number, which the worker writes first: one that attaches now isn't taken for a dead one before it.
+      if (Atomics.load(words, workerState(index)) === DETACHED) continue;
       const tid = words[workerTid(index)];
-      if (Atomics.load(words, workerState(index)) === DETACHED || tid === 0) continue;
-      if (existsSync(`/proc/self/task/${tid}`)) continue;
+      if (tid === 0 || existsSync(`/proc/self/task/${tid}`)) continue;
       // Before its units are offered again: whoever counts the workers from here on leaves this one out.
       Atomics.store(words, workerState(index), DETACHED);
       this.#onDetached(index);
