@@ -1,5 +1,11 @@
-import { MiB } from 'mtcopy';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { CopyEngine, MiB } from 'mtcopy';
 import { expect, it } from 'vitest';
+import { DETACHED, DOORBELL, MESSAGES, openRing, workerInbox, workerState } from '#src/copy/worker/job-ring.js';
+import { holdThreads } from '../support/holds.js';
+import { until } from '../support/machines.js';
 import { INDEX } from '../support/paths.js';
 import { runScript } from '../support/process.js';
 
@@ -56,4 +62,32 @@ it('also few buffers, which are not worth a collection by themselves, are let go
   expect({ status, errors }).toEqual({ status: 0, errors: '' });
   // Of 24 MiB.
   expect(Number(output)).toBeLessThan(18 * MiB);
+});
+
+it('nor are buffers kept of a job that a worker only heard of, once another is in its slot', async () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc');
+  const used = () => (gc(), process.memoryUsage.rss());
+  using holds = holdThreads();
+  await using engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: 'waits', minParallelBytes: 0 });
+  const { words } = openRing(engine.memory.buffer, 4 * MiB);
+  const thread = words[workerInbox(1)];
+  const fresh = () => new Uint8Array(new SharedArrayBuffer(64 * MiB)).fill(1);
+  const before = used();
+  // It has looked at the slots. Then there is a job, which another copies, and it takes the message.
+  using message = holds.at({ operation: 'load', array: words, index: MESSAGES, thread });
+  using sleeps = holds.at({ operation: 'wait', array: words, index: DOORBELL, thread });
+  engine.threads = 2;
+  await message.held();
+  await (async () => void (await engine.copy(fresh(), fresh())))();
+  message.go();
+  await sleeps.held();
+  // Before it looks again there is another job, in the same slot.
+  await engine.copy(engine.allocate(MiB), engine.allocate(MiB));
+  sleeps.go();
+  // Threads that leave let go of what they keep.
+  await until(() => Atomics.load(words, workerState(1)) === DETACHED);
+  for (let look = 0; look < 40 && used() - before > 64 * MiB; look++) await sleep(50);
+  // Of 128 MiB.
+  expect(used() - before).toBeLessThan(64 * MiB);
 });

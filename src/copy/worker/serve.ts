@@ -116,7 +116,14 @@ function visit(participant: Participant, slot: Slot): void {
     if (isStatic && held.unit < 0 && !hasSpareList(ring, slot)) break;
   }
   seen[number] = sequence;
-  if (received[number]?.sequence === sequence) received[number] = undefined;
+  // Also what came for a job before it, which others were through with by the time that this worker looked.
+  const message = received[number];
+  if (message && !isBefore(sequence, message.sequence)) received[number] = undefined;
+}
+
+/** Whether job `a` came before `b`. Sequences wrap, as the word does. */
+function isBefore(a: number, b: number): boolean {
+  return ((a - b) | 0) < 0;
 }
 
 function receiveBuffers(): void {
@@ -132,8 +139,8 @@ function receiveBuffers(): void {
 function take({ slot, sequence, foreign, freshBytes, descriptors }: ForeignMessage): void {
   const { base } = ring.slots[slot];
   forgetter.note(freshBytes, VIEWS_A_DESCRIPTOR * descriptors);
-  // The slot may hold a later job by now. Sequences wrap, as the word does.
-  const isOver = ((sequence - Atomics.load(words, base + ANNOUNCED)) | 0) < 0 || seen[slot] === sequence;
+  // The slot may hold a later job by now.
+  const isOver = isBefore(sequence, Atomics.load(words, base + ANNOUNCED)) || seen[slot] === sequence;
   if (!isOver) received[slot] = { sequence, line: openLine(bytes, foreign) };
 }
 
