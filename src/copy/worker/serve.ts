@@ -67,7 +67,6 @@ const copyRange = createCopyRange({
 });
 /** Sequence of the last job that this worker is through with, for each slot. */
 const seen = new Int32Array(SLOTS).fill(-1);
-const held: Held = { unit: -1, next: 0, end: 0 };
 /** Open as long as the thread lives: one that is closed goes on to receive until the event loop turns, and keeps it. */
 const inbox = new BroadcastChannel(inboxName(channel, threadId));
 /** Messages that were sent when this worker last looked. */
@@ -79,6 +78,8 @@ let messages = -1;
  */
 export default function serve(index: number): void {
   const participant: Participant = { index, ring, isStatic, copyRange, clock };
+  // Of this task alone: what it owned if it throws the caller gives to others.
+  const held: Held = { unit: -1, next: 0, end: 0 };
   words[workerTid(index)] = systemThreadId();
   words[workerInbox(index)] = threadId;
   // Tells the caller that this worker takes jobs from now on, after the two numbers that it may need.
@@ -90,7 +91,7 @@ export default function serve(index: number): void {
     // Before the slots: what was published while this worker counted as there is found below.
     const leaving = Atomics.load(words, workerState(index)) === LEAVING;
     clock.wake();
-    for (const slot of ring.slots) visit(participant, slot);
+    for (const slot of ring.slots) visit(participant, slot, held);
     // Those of jobs that others were through with before this thread woke up. To one that is leaving nobody sends any more.
     receiveBuffers();
     if (leaving) break;
@@ -103,7 +104,7 @@ export default function serve(index: number): void {
 }
 
 /** Copies what the job in a slot has for this worker: one list of a static job, all it can claim of a dynamic one. */
-function visit(participant: Participant, slot: Slot): void {
+function visit(participant: Participant, slot: Slot, held: Held): void {
   const { base, number } = slot;
   const sequence = Atomics.load(words, base + ANNOUNCED);
   if (seen[number] === sequence) return;

@@ -1,0 +1,52 @@
+import { BroadcastChannel } from 'node:worker_threads';
+import { CopyEngine, MiB } from 'mtcopy';
+import { afterEach, expect, it, vi } from 'vitest';
+import { ATTACHED, openRing, workerState } from '#src/copy/worker/job-ring.js';
+import { expectCopied, fillRandom } from '../../support/bytes.js';
+import { holdThreads } from '../../support/holds.js';
+import { until } from '../../support/machines.js';
+
+/** Where the ring of the first engine on a memory is. */
+const RING = 4 * MiB;
+
+afterEach(() => vi.restoreAllMocks());
+
+it('a worker that threw in the middle of a unit goes on with none of it when its thread serves again', async () => {
+  using holds = holdThreads();
+  await using engine = await CopyEngine.create({ caller: 'waits', threads: 1, memory: '64M', minParallelBytes: 0 });
+  const { words } = openRing(engine.memory.buffer, RING);
+  const isAttached = (worker: number) => Atomics.load(words, workerState(worker)) === ATTACHED;
+  const [to, from] = [engine.allocate(16 * MiB), engine.allocate(16 * MiB)];
+  fillRandom(from, 1);
+  // It gets what is no buffer, and comes no further than the first write.
+  const { postMessage } = BroadcastChannel.prototype;
+  vi.spyOn(BroadcastChannel.prototype, 'postMessage').mockImplementation(function (this: BroadcastChannel, message) {
+    const { foreign, ...job } = message as { foreign: { base: number }[] };
+    const none = foreign.map(({ base }) => ({ base, buffer: { byteLength: 2 * MiB } }));
+    postMessage.call(this, { ...job, foreign: none });
+  });
+  using again = holds.at({ operation: 'store', array: words, index: workerState(0), value: ATTACHED });
+  const [first, second] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(2 * MiB), 64, MiB));
+  fillRandom(second, 2);
+  expect(await engine.copy(first, second)).toMatchObject({ bytes: MiB, failed: [] });
+  await again.held();
+  vi.restoreAllMocks();
+  // Another worker has the same unit of the next job.
+  engine.threads = 2;
+  await until(() => isAttached(1));
+  using claim = holds.at({ operation: 'compareExchange', array: words, value: 2, when: 'after' });
+  using counted = holds.at({ operation: 'sub', array: words, when: 'after', nth: 31 });
+  let isOver = false;
+  const copying = engine.copy(to, from).finally(() => {
+    isOver = true;
+  });
+  await claim.held();
+  again.go();
+  await counted.held();
+  counted.go();
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(isOver).toBe(false);
+  claim.go();
+  await copying;
+  expectCopied([{ to, from }]);
+});
