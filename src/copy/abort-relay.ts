@@ -1,37 +1,21 @@
-/** The calls of one signal, and the one listener that tells them. */
-interface Subscription {
-  readonly stops: Set<() => void>;
-  readonly listener: () => void;
-}
+/** What is to be called for each signal that a call goes by. */
+const stopsOf = new WeakMap<EventTarget, Set<() => void>>();
 
 /**
- * Passes aborts on to calls with one listener a signal: Node.js warns of a leak from the eleventh listener on, and a
- * hundred calls may share a signal.
+ * Has `stop` called once the signal is aborted; returns a function that ends that. One listener a signal: Node.js warns of a
+ * leak from the eleventh on, and a hundred calls may share a signal.
  */
-export class AbortRelay {
-  readonly #subscriptions = new Map<AbortSignal, Subscription>();
+export function onAbort(signal: AbortSignal | undefined, stop: () => void): () => void {
+  if (!signal) return () => {};
+  const stops = stopsOf.get(signal) ?? new Set();
+  if (stops.size === 0) signal.addEventListener('abort', tell);
+  stopsOf.set(signal, stops.add(stop));
+  return () => {
+    stops.delete(stop);
+    if (stops.size === 0) signal.removeEventListener('abort', tell);
+  };
+}
 
-  /** Has `stop` called once the signal is aborted; returns a function that ends that. */
-  subscribe(signal: AbortSignal | undefined, stop: () => void): () => void {
-    if (!signal) return () => {};
-    const { stops, listener } = this.#subscriptions.get(signal) ?? this.#listen(signal);
-    stops.add(stop);
-    return () => {
-      stops.delete(stop);
-      if (stops.size > 0) return;
-      this.#subscriptions.delete(signal);
-      signal.removeEventListener('abort', listener);
-    };
-  }
-
-  #listen(signal: AbortSignal): Subscription {
-    const stops = new Set<() => void>();
-    const listener = () => {
-      for (const stop of stops) stop();
-    };
-    signal.addEventListener('abort', listener);
-    const subscription = { stops, listener };
-    this.#subscriptions.set(signal, subscription);
-    return subscription;
-  }
+function tell({ target }: Event): void {
+  for (const stop of stopsOf.get(target as AbortSignal) ?? []) stop();
 }

@@ -6,7 +6,7 @@ import { takeAll } from '../steps.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
-import { AbortRelay } from './abort-relay.js';
+import { onAbort } from './abort-relay.js';
 import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { isShared } from './batch/line.js';
@@ -89,7 +89,6 @@ export class CopyEngine implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
   /** Bytes of what {@link allocate} returned and {@link free} has not got back, by first frame. */
   readonly #allocations = new Map<number, number>();
-  readonly #aborts = new AbortRelay();
   readonly #lifetime: Lifetime;
   readonly #parkTimer: NodeJS.Timeout;
   #threads: number;
@@ -310,7 +309,7 @@ export class CopyEngine implements AsyncDisposable {
 
   async #copyCall(call: Call, helps: boolean, signal: AbortSignal | undefined): Promise<void> {
     let batch: Batch | undefined;
-    const unsubscribe = this.#aborts.subscribe(signal, () => {
+    const unsubscribe = onAbort(signal, () => {
       call.batch.tally.stopped = true;
       if (batch) this.#dispatcher.stop(batch.tally);
     });
