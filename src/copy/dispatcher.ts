@@ -139,15 +139,15 @@ export class Dispatcher {
           await new Promise<void>((resolve) => this.#waiting.push(resolve));
         }
       }
-      // A call that was stopped while it waited passes on the slot that it was woken for.
-      this.#wakeNext();
     } catch (error) {
       // What is published already must not be copied on once the call is over.
       this.stop(batch.tally);
-      await Promise.all(finished);
       throw error;
+    } finally {
+      // A call that ends before it has used the slot that it was woken for passes it on.
+      this.#wakeNext();
+      await Promise.all(finished);
     }
-    await Promise.all(finished);
     leaveFrom(next, batch, batch.tally, cutter.itemAt);
   }
 
