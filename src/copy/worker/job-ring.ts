@@ -4,26 +4,9 @@ import type { JobTarget } from '../batch/cut-jobs.js';
 import { DESCRIPTOR_WORDS, MAX_LISTS } from '../batch/plan.js';
 
 /*
- * The protocol between the caller and its workers: a few words of the shared memory.
- *
- * A *job* is as much of a batch as a slot has room for, cut into *units* that a thread copies without asking anybody: a
- * thread's whole list (static schedule) or a few descriptors (dynamic). A *slot* holds one job. The caller alone writes
- * what the job is, while the slot is closed; threads claim its units, copy, note progress and CPU time, and count down.
- *
- * A unit's owner word goes CLOSED -> FREE (caller publishes) -> thread + 1 (a claim) -> CLOSED (copied). A claim is a
- * compare-exchange on that word, so a unit has one owner however late a thread comes to the slot. The cursor is only a
- * hint where to try next. That is why a slot may be used again as soon as its job is done, although a slow thread may
- * still be looking at it: if its claim succeeds then, it owns a unit of the new job, whose fields and descriptors were
- * written before the owner words were freed; and nothing can be claimed twice. The units of a thread that has died go
- * back to FREE, and are copied again from where their descriptors say that it had come.
- *
- * A worker's state goes DETACHED -> ATTACHED (the worker) -> LEAVING (the caller) -> DETACHED (the worker), and never back a
- * step: a worker that reads LEAVING looks at every slot once more, and so finds each job that was published while it
- * counted as there.
- *
- * Wake-ups: workers sleep on the doorbell, which changes with every event they must look at; they read it before they
- * look, so an event in between makes the wait return at once. The caller sleeps on a slot's `done` word, which goes from
- * 0 to 1 once a job, before the notify.
+ * The protocol between the caller and its workers: a few words of the shared memory. docs/architecture.md, "The job ring",
+ * says what state each goes through, why no wake-up and no unit is lost, and what a worker's death leaves. A unit is a
+ * thread's whole list (static schedule) or a few descriptors (dynamic); its owner word decides who copies it.
  */
 
 /** Jobs that may be in flight at once. */
