@@ -27,18 +27,14 @@ export interface PlacedBuffer {
 export class Line {
   readonly #memory: EngineMemory;
   readonly #bases = new Map<ArrayBufferLike, number>();
-  readonly #placed: PlacedBuffer[] = [];
+  /** The buffers beside the engine's memory, by their base. */
+  readonly foreign: PlacedBuffer[] = [];
   #end: number;
 
   constructor(memory: EngineMemory) {
     this.#memory = memory;
     this.#bases.set(memory.buffer, 0);
     this.#end = spaceOf(memory.buffer);
-  }
-
-  /** The buffers beside the engine's memory, by their base. */
-  get foreign(): readonly PlacedBuffer[] {
-    return this.#placed;
   }
 
   /** The address of a buffer's first byte; -1 of one that is not shared. */
@@ -51,7 +47,7 @@ export class Line {
     const base = this.#memory.is(buffer) ? 0 : this.#end;
     this.#bases.set(buffer, base);
     if (base === 0) return base;
-    this.#placed.push({ base, buffer });
+    this.foreign.push({ base, buffer });
     this.#end += spaceOf(buffer);
     return base;
   }
