@@ -67,7 +67,10 @@ it('also few buffers, which are not worth a collection by themselves, are let go
 it('nor are buffers kept of a job that a worker only heard of, once another is in its slot', async () => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc');
-  const used = () => (gc(), process.memoryUsage.rss());
+  const used = () => {
+    gc();
+    return process.memoryUsage.rss();
+  };
   using holds = holdThreads();
   await using engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: 'waits', minParallelBytes: 0 });
   const { words } = openRing(engine.memory.buffer, 4 * MiB);
