@@ -53,9 +53,14 @@ export class Line {
   }
 }
 
-/** Whole pages, and one more, so that neighbours on the line don't touch. */
-function spaceOf({ byteLength }: SharedArrayBuffer): number {
-  return (Math.ceil(byteLength / PAGE_SIZE) + 1) * PAGE_SIZE;
+/** Whole pages, and one more, so that neighbours on the line don't touch, however much one that can grow does meanwhile. */
+function spaceOf(buffer: SharedArrayBuffer): number {
+  return (Math.ceil(mostBytes(buffer) / PAGE_SIZE) + 1) * PAGE_SIZE;
+}
+
+/** As long as a buffer ever gets. */
+function mostBytes({ byteLength, maxByteLength }: SharedArrayBuffer & { readonly maxByteLength?: number }): number {
+  return maxByteLength ?? byteLength;
 }
 
 /** Whether a buffer is shared, also one that another realm made. */

@@ -1,0 +1,46 @@
+import { CopyEngine, type CopyPair, KiB } from 'mtcopy';
+import { expect, it } from 'vitest';
+import { fillRandom, isSame } from '../support/bytes.js';
+import { MANNERS } from '../support/manners.js';
+
+/** A buffer that can grow, by a constructor that the types of ES2023 don't have. */
+const growable = (bytes: number, maxByteLength: number) =>
+  Reflect.construct(SharedArrayBuffer, [bytes, { maxByteLength }]) as SharedArrayBuffer & { grow(bytes: number): void };
+
+const cases = [0, 'auto'].flatMap((minParallelBytes) =>
+  MANNERS.flatMap((manner) =>
+    (['copyBatch', 'copyBatchSync'] as const).map((call) => ({ ...manner, minParallelBytes, call })),
+  ),
+);
+
+it.each(cases)(
+  '$schedule, $caller, from $minParallelBytes bytes on, $call: a buffer grows after the batch was begun',
+  async ({ call, ...options }) => {
+    await using engine = await CopyEngine.create({ ...options, threads: 2, memory: '16M' });
+    const buffer = growable(8 * KiB, 512 * KiB);
+    const other = new Uint8Array(new SharedArrayBuffer(256 * KiB));
+    const from = new Uint8Array(new SharedArrayBuffer(256 * KiB));
+    fillRandom(from, 1);
+    const pairs: CopyPair[] = [
+      { to: new Uint8Array(buffer, 0, 4 * KiB), from: from.subarray(0, 4 * KiB) },
+      { to: other.subarray(0, 4 * KiB), from: from.subarray(4 * KiB, 8 * KiB) },
+      {
+        // Read when both buffers have their place.
+        get to() {
+          if (buffer.byteLength < 512 * KiB) buffer.grow(512 * KiB);
+          return new Uint8Array(buffer, 64 * KiB, 100);
+        },
+        from: from.subarray(0, 100),
+      },
+      { to: other.subarray(8 * KiB, 12 * KiB), from: from.subarray(8 * KiB, 12 * KiB) },
+    ];
+    expect(await engine[call](pairs)).toMatchObject({ items: 4, bytes: 12 * KiB + 100, failed: [] });
+    const [grown, still] = [new Uint8Array(512 * KiB), new Uint8Array(256 * KiB)];
+    grown.set(from.subarray(0, 4 * KiB));
+    grown.set(from.subarray(0, 100), 64 * KiB);
+    still.set(from.subarray(4 * KiB, 8 * KiB));
+    still.set(from.subarray(8 * KiB, 12 * KiB), 8 * KiB);
+    expect(isSame(new Uint8Array(buffer), grown)).toBe(true);
+    expect(isSame(other, still)).toBe(true);
+  },
+);
