@@ -1,5 +1,5 @@
 import type { BatchRules } from './batch/batch.js';
-import { isShared } from './batch/line.js';
+import { hasRange, isShared } from './batch/line.js';
 import type { CopyOne } from './copy-one.js';
 
 /**
@@ -18,13 +18,15 @@ export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne):
     const { buffer: fromBuffer, byteOffset: source } = from;
     const writesOwn = memory.is(toBuffer);
     const readsOwn = memory.is(fromBuffer);
+    if (!hasRange(toBuffer, target, bytes) || !hasRange(fromBuffer, source, bytes)) return false;
     const reaches = (isOwn: boolean, address: number) => !isOwn || memory.holds(address, bytes);
     if (!reaches(writesOwn, target) || !reaches(readsOwn, source)) return false;
     const isSame = toBuffer === fromBuffer || (writesOwn && readsOwn);
     if (isSame && overlap(target, source, bytes)) return false;
     if (writesOwn && readsOwn && method !== 'typed-array') return copyOne(target, source, bytes);
     if (method === 'memory.copy' || (readsOwn && memory.isPoisoned(source, bytes))) return false;
-    bytesOf(to).set(bytesOf(from));
+    // Views of its own: what a subclass calls `set`, and whether a buffer has grown meanwhile, doesn't matter so.
+    new Uint8Array(toBuffer, target, bytes).set(new Uint8Array(fromBuffer, source, bytes));
     return true;
   };
   return (to, from, limit) => {
@@ -41,8 +43,4 @@ function isSharedView(view: unknown): view is SharedView {
 
 function overlap(a: number, b: number, bytes: number): boolean {
   return a < b + bytes && b < a + bytes;
-}
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

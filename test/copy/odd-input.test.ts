@@ -1,6 +1,6 @@
 import { createContext, runInContext } from 'node:vm';
 import { MessageChannel } from 'node:worker_threads';
-import { CopyEngine, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
+import { CopyEngine, type CopyPair, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { fillRandom, isSame } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
@@ -179,4 +179,91 @@ describe('allocate', () => {
     });
     expect(engine.memory.nodes[0].freePages).toBe(freePages);
   });
+});
+
+describe('what a subclass says', () => {
+  const calls = (engine: CopyEngine, to: Uint8Array, from: Uint8Array) => [
+    () => engine.copy(to, from),
+    () => engine.copySync(to, from),
+    () => engine.copyBatch([{ to, from }]),
+    () => engine.copyBatchSync([{ to, from }]),
+  ];
+
+  it.each([
+    ['byteOffset', Number.NaN],
+    ['byteOffset', -8],
+    ['byteOffset', 0.5],
+    ['byteOffset', 2 ** 53],
+    ['byteOffset', '8'],
+    ['byteOffset', 8n],
+    ['byteLength', -1],
+    ['byteLength', 0.5],
+    ['byteLength', 1e9],
+    ['buffer', new SharedArrayBuffer(4)],
+  ])('of its %s, as %s, is EINVAL unless its buffer has it, and changes nothing', async (name, value) => {
+    for (const minParallelBytes of [0, 'auto']) {
+      await using engine = await CopyEngine.create({ threads: 1, memory: '16M', minParallelBytes });
+      const before = engine.memory.bytes.slice(0, 8 * PAGE_SIZE);
+      for (const area of [engine.allocate(PAGE_SIZE), new Uint8Array(new SharedArrayBuffer(PAGE_SIZE))]) {
+        const [to, from] = [area.subarray(1024, 2048), area.subarray(2048, 3072)];
+        from.fill(9);
+        for (const view of name === 'byteLength' ? [to, from] : [to]) Object.defineProperty(view, name, { value });
+        const held = area.slice();
+        for (const call of calls(engine, to, from)) {
+          expect(await errorOf(call)).toMatchObject({ name: 'ErrnoError', code: 'EINVAL' });
+        }
+        expect(isSame(area, held)).toBe(true);
+      }
+      expect(isSame(engine.memory.bytes.subarray(0, before.length), before)).toBe(true);
+    }
+  });
+
+  it('to set is not asked', async () => {
+    class Deaf extends Uint8Array<SharedArrayBuffer> {
+      override set(): void {}
+    }
+    await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+    const from = new Uint8Array(new SharedArrayBuffer(64)).fill(7);
+    const to = new Deaf(new SharedArrayBuffer(64));
+    for (const call of calls(engine, to, from)) {
+      to.fill(0);
+      expect(await call()).toMatchObject({ bytes: 64 });
+      expect(isSame(to, from)).toBe(true);
+    }
+  });
+
+  it.each(['copyBatch', 'copyBatchSync'] as const)('to slice is not asked: %s', async (call) => {
+    class List extends Array<CopyPair> {
+      constructor(pairs: readonly CopyPair[]) {
+        super();
+        this.push(...pairs);
+      }
+    }
+    class Column extends Uint32Array {
+      constructor(_name: string, values: readonly number[] = []) {
+        super(values);
+      }
+    }
+    await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+    const [to, from] = [engine.allocate(64), engine.allocate(64).fill(7)];
+    const columns = {
+      to: new Column('to', [to.byteOffset]),
+      from: new Column('from', [from.byteOffset]),
+      bytes: new Column('bytes', [64]),
+    };
+    for (const items of [new List([{ to, from }]), columns, Object.assign([{ to, from }], { to: 1 })]) {
+      to.fill(0);
+      expect(await engine[call](items)).toMatchObject({ items: 1, bytes: 64 });
+      expect(isSame(to, from)).toBe(true);
+    }
+  });
+});
+
+it.each(['copyBatch', 'copyBatchSync'] as const)('%s: columns that were transferred are EINVAL', async (call) => {
+  await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+  const items = { to: new Uint32Array(1), from: new Uint32Array(1), bytes: new Uint32Array(1) };
+  structuredClone(0, { transfer: [items.to.buffer, items.from.buffer, items.bytes.buffer] });
+  expect(await errorOf(() => engine[call](items))).toMatchObject({ code: 'EINVAL' });
+  const none = { to: new Uint32Array(0), from: new Uint32Array(0), bytes: new Uint32Array(0) };
+  expect(await engine[call](none)).toMatchObject({ items: 0, bytes: 0 });
 });

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { ErrnoError, invalid, show } from '../../errno.js';
 import type { Steps } from '../../steps.js';
 import { type CopyItems, checkLengths, type Ranges } from './items.js';
-import { type EngineMemory, isShared, Line, type PlacedBuffer } from './line.js';
+import { type EngineMemory, hasRange, isShared, Line, type PlacedBuffer } from './line.js';
 import { checkOverlap } from './overlap.js';
 import { createSurvey, type Survey, survey, surveyItems } from './survey.js';
 import { createTally, type Tally } from './tally.js';
@@ -50,14 +50,30 @@ export type Given = readonly unknown[] | CopyItems;
  * @throws ErrnoError EINVAL unless it is a list of pairs or a CopyItems
  */
 export function takeItems(items: unknown, keeps: boolean): Given {
-  if (Array.isArray(items)) return keeps ? items : items.slice();
+  // Neither slice(), which a subclass has make one of its own, nor the iterator, which takes its time for a list of holes.
+  if (Array.isArray(items)) return keeps ? items : ([] as unknown[]).concat(items);
   const { to, from, bytes } = (items ?? {}) as CopyItems;
   if (![to, from, bytes].every((array) => types.isUint32Array(array))) {
     throw invalid('items', 'must be an array of { to, from } or a CopyItems', items);
   }
+  if ([to, from, bytes].some(isGone)) throw invalid('items', 'must not have been transferred', items);
   checkLengths({ to, from, bytes });
   if (keeps && ![to, from, bytes].some(({ buffer }) => isShared(buffer))) return { to, from, bytes };
-  return { to: to.slice(), from: from.slice(), bytes: bytes.slice() };
+  return { to: new Uint32Array(to), from: new Uint32Array(from), bytes: new Uint32Array(bytes) };
+}
+
+/** Whether an array has lost its memory, which leaves it empty: nothing else tells on Node.js 20. */
+function isGone(array: Uint32Array): boolean {
+  if (array.length > 0) return false;
+  try {
+    return !new Uint32Array(array);
+  } catch {
+    return true;
+  }
+}
+
+function isList(given: Given): given is readonly unknown[] {
+  return Array.isArray(given);
 }
 
 /**
@@ -67,7 +83,7 @@ export function takeItems(items: unknown, keeps: boolean): Given {
  * that the method asked for can't copy; EFAULT for an address outside the nodes.
  */
 export function createBatch(rules: BatchRules, given: Given): Steps<Batch> {
-  return 'to' in given ? batchOfItems(rules.memory, given) : batchOfPairs(rules, given);
+  return isList(given) ? batchOfPairs(rules, given) : batchOfItems(rules.memory, given);
 }
 
 /**
@@ -162,8 +178,12 @@ function takePairs(
     const bytes = to.byteLength;
     const fromBytes = from.byteLength;
     if (bytes !== fromBytes) throw unequal(i, bytes, fromBytes);
-    items.to[i] = toBase + to.byteOffset;
-    items.from[i] = fromBase + from.byteOffset;
+    const target = to.byteOffset;
+    const source = from.byteOffset;
+    if (!hasRange(writes as SharedArrayBuffer, target, bytes)) throw notInBuffer(to, 'to', i);
+    if (!hasRange(reads as SharedArrayBuffer, source, bytes)) throw notInBuffer(from, 'from', i);
+    items.to[i] = toBase + target;
+    items.from[i] = fromBase + source;
     items.bytes[i] = bytes;
   }
 }
@@ -174,6 +194,14 @@ function unequal(item: number, to: number, from: number): ErrnoError {
 
 function noView(value: unknown, side: string, item: number): ErrnoError {
   return invalid(`${side} of item ${item}`, 'must be a view such as a Uint8Array', value);
+}
+
+function notInBuffer(view: ArrayBufferView, side: string, item: number): ErrnoError {
+  return invalid(
+    `${side} of item ${item}`,
+    'must have the byteOffset and the byteLength of a range of its buffer',
+    view,
+  );
 }
 
 /** Where the buffer of a view is on the line; throws EINVAL for one that can't be copied. */
