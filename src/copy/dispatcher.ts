@@ -40,6 +40,12 @@ const LIVENESS_MS = 100;
 /** How often the caller looks at a job that lost a worker, in milliseconds: such a job need not ring when it is over. */
 const LOST_POLL_MS = 1;
 
+/**
+ * Buffers beside the engine's that workers are told of: the time that a message of them takes grows with the square of their
+ * number, 60 µs for these. A batch with more of them the calling thread copies.
+ */
+const MAX_SENT_BUFFERS = 256;
+
 /** What an engine's calls are dispatched with. */
 interface DispatcherOptions {
   readonly crew: Crew;
@@ -318,6 +324,7 @@ export class Dispatcher {
 
   /** Whether this thread is to go on copying a job: a unit that it holds, its share, or what nobody else will take. */
   #mayCopy(job: Job): boolean {
+    if (job.batch.foreign.length > MAX_SENT_BUFFERS) return true;
     if (job.held.unit >= 0 || job.lostWorker || this.#crew.attached === 0) return true;
     if (!this.#caller.isStatic) return job.helps;
     return (job.helps && !job.hasList) || hasSpareList(this.#ring, job.slot);
@@ -373,7 +380,7 @@ export class Dispatcher {
   }
 
   #messageOf(slot: Slot, { foreign }: Batch, sequence: number, descriptors: number): ForeignMessage | undefined {
-    if (foreign.length === 0) return undefined;
+    if (foreign.length === 0 || foreign.length > MAX_SENT_BUFFERS) return undefined;
     let freshBytes = 0;
     for (const { buffer } of foreign) {
       if (this.#sent.has(buffer)) continue;

@@ -137,3 +137,20 @@ describe("the user's own memory", () => {
     expect(own.every((byte) => byte === 0) && foreign.every((byte) => byte === 7)).toBe(true);
   });
 });
+
+describe.each(cases)('more buffers than workers are told of: $schedule, $caller, $call', ({ call, ...manner }) => {
+  it('are copied by the calling thread', async () => {
+    await using engine = await CopyEngine.create({ ...manner, threads: 1, memory: '16M', minParallelBytes: 0 });
+    for (const buffers of [256, 257]) {
+      const pairs = Array.from({ length: buffers }, (_, i) => ({
+        to: engine.allocate(64),
+        from: shared(64).fill(i),
+      }));
+      const result = call === 'async' ? await engine.copyBatch(pairs) : engine.copyBatchSync(pairs);
+      expect(result).toMatchObject({ items: buffers, bytes: 64 * buffers, failed: [] });
+      expectCopied(pairs);
+      if (buffers > 256) expect(result).toMatchObject({ threads: 1, workerNs: 0 });
+      else if (manner.caller === 'waits' && call === 'async') expect(result.workerNs).toBeGreaterThan(0);
+    }
+  });
+});
