@@ -1,14 +1,18 @@
-import { CopyEngine, FLOWS, Machine, type Migrator, MPOL_MF_MOVE_ALL } from 'mtcopy';
+import { CopyEngine, FLOWS, Machine, MiB, type Migrator, MPOL_MF_MOVE_ALL } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { countAttached, openRing, STOP } from '#src/copy/worker/job-ring.js';
 import { ERRNO } from '#src/errno.js';
 import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { createMtcopyMigrator } from '#src/migrators/mtcopy.js';
 import { errorOf } from '../support/errors.js';
+import { holdThreads, raceHeld } from '../support/holds.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages, nodesOf } from '../support/machines.js';
-import { holdCopies, watchWorkers } from '../support/threads.js';
+import { watchWorkers } from '../support/threads.js';
 
 const SIZES = { nodes: ['16M', '16M'], cpus: 0 } as const;
 const PAGES = 64;
+/** Where the ring of the first engine on a memory is. */
+const RING = 4 * MiB;
 
 /** A migrator that copies as the kernel's does, but asks `fault` before each folio for what is to go wrong. */
 function createFaulty(machine: Machine, fault: (from: number) => number, isAsync: boolean): Migrator {
@@ -126,7 +130,7 @@ describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, is
 describe('a thread of mtcopy that is killed in the middle of a copy', () => {
   it.each(FLOWS)('%s: loses nothing, not even the try: the calling thread copies what it left', async (flow) => {
     using workers = watchWorkers();
-    using copies = holdCopies();
+    using holds = holdThreads();
     await using machine = await Machine.boot({ nodes: ['64M', '64M'], cpus: 0, flow });
     // An engine whose caller takes no part of its own.
     await using engine = await CopyEngine.create({
@@ -137,19 +141,26 @@ describe('a thread of mtcopy that is killed in the middle of a copy', () => {
       method: 'typed-array',
       minParallelBytes: 0,
     });
+    const ring = openRing(machine.memory.buffer, RING);
+    const stop = ring.slots[0].base + STOP;
+    const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
     const mtcopy = createMtcopyMigrator(engine);
     const ends: Promise<unknown>[] = [];
     let copied = 0;
+    let held = 0;
     /** Has the threads copy, and every third time kills them all with one of them, at least, in the middle of it. */
     const copyAndKill = async <T>(copy: () => T | Promise<T>): Promise<T> => {
       if (copied++ % 3 > 0) return copy();
-      copies.hold();
-      const copying = copy();
-      // Those that are still to take the place of the last ones may come too late: then the caller copies.
-      await Promise.race([copies.held(), copying]);
+      // Both are there again.
+      do await engine.copy(to, from);
+      while (countAttached(ring, 2) < 2);
+      // A thread looks there before each piece: two pieces are copied by the fourth look, whoever makes it.
+      using hold = holds.at({ operation: 'load', array: ring.words, index: stop, nth: 4 });
+      const copying = Promise.resolve(copy());
+      expect(await raceHeld(hold, copying)).toBe(true);
+      held++;
       for (const worker of workers.alive) ends.push(worker.terminate());
-      copies.letGo();
-      return copying;
+      return await copying;
     };
     const migrator: Migrator = {
       name: 'mtcopy',
@@ -168,9 +179,10 @@ describe('a thread of mtcopy that is killed in the middle of a copy', () => {
       await expectBytes(area, bytes);
     }
     await Promise.all(ends);
-    expect(ends.length).toBeGreaterThan(0);
+    expect(held).toBeGreaterThan(0);
+    for (const bytes of [to, from]) engine.free(bytes);
     await mm.close();
     expect(freePages(machine)).toEqual([16384, 16384]);
-    console.info(`${flow}: ${ends.length} threads killed during ${copied} copies`);
+    console.info(`${flow}: ${ends.length} threads killed in the middle of ${held} of ${copied} copies`);
   });
 });

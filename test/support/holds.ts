@@ -124,6 +124,17 @@ export function holdThreads(): { at(point: HoldPoint): Hold; [Symbol.dispose]():
   };
 }
 
+/** Resolves once a thread stands there, to true, or once what it is held in is over, to false; that it fails is its caller's. */
+export async function raceHeld(hold: Hold, copying: Promise<unknown>): Promise<boolean> {
+  let isOver = false;
+  const over = copying.finally(() => {
+    isOver = true;
+  });
+  over.catch(() => {});
+  while (!isOver && !hold.isHeld) await new Promise((resolve) => setTimeout(resolve, 1));
+  return hold.isHeld;
+}
+
 /** Of everybody: of CommonJS, as Piscina is, and of ES modules. */
 function replaceWorker(worker: typeof Worker): void {
   Object.assign(threads, { Worker: worker });

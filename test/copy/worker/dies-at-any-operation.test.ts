@@ -2,7 +2,7 @@ import { CopyEngine, KiB, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ATTACHED, DONE, openRing, workerState } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom, pairsOf } from '../../support/bytes.js';
-import { holdThreads } from '../../support/holds.js';
+import { holdThreads, raceHeld } from '../../support/holds.js';
 import { until } from '../../support/machines.js';
 
 /** Where the ring of the first engine on a memory is. */
@@ -15,17 +15,6 @@ const BATCH = SIZES.reduce((sum, size) => sum + size + 1, 0);
 const MOST = 16;
 /** Calls in a row that come to no such operation, after which there is taken to be none. */
 const GIVE_UP = 3;
-
-/** Resolves to what comes first: the thread is held, or the call is over. */
-async function raceHeld(hold: { readonly isHeld: boolean }, copying: Promise<unknown>): Promise<boolean> {
-  let isOver = false;
-  const over = copying.finally(() => {
-    isOver = true;
-  });
-  over.catch(() => {});
-  while (!isOver && !hold.isHeld) await new Promise((resolve) => setTimeout(resolve, 1));
-  return hold.isHeld;
-}
 
 describe.each(['dynamic', 'static'] as const)('a worker that dies, %s,', (schedule) => {
   it.each(OPERATIONS)('at any Atomics.%s of a copy leaves nothing undone', async (operation) => {
