@@ -4,7 +4,7 @@ import { copyFolio, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
-import { beforeRetry, inTurns, isLookDue, needResched, resched } from './resched.js';
+import { beforeRetry, isLookDue, needResched, resched, withResched } from './resched.js';
 import type { Flow } from './settings.js';
 import { abandon, putBack, putBackTheOne, settle } from './settle.js';
 import { migrateFolioUnmap } from './unmap.js';
@@ -66,7 +66,7 @@ async function migrateBatchMove(migration: Migration, folios: Uint32Array, manne
   const { unmapped, slice } = migration;
   for (let pass = 0; pass < manner.passes && unmapped.count > 0 && migration.error === undefined; pass++) {
     if (pass > 0) await beforeRetry(migration, manner.mode, unmapped.count);
-    await timed(migration, 'move', () => inTurns(slice, unmapped.count, (next) => moveMetadata(migration, next)));
+    await timed(migration, 'move', () => withResched(slice, unmapped.count, (next) => moveMetadata(migration, next)));
     await timed(migration, 'copy', async () => {
       await copyUnmapped(migration);
       await copyLeft(migration);
@@ -84,7 +84,7 @@ async function migratePreCopy(migration: Migration, folios: Uint32Array, manner:
   await unmapAndFlush(migration, folios, manner);
   const { unmapped } = migration;
   await timed(migration, 'copy', async () => {
-    await inTurns(migration.slice, unmapped.count, (next) => checkRefs(migration, next));
+    await withResched(migration.slice, unmapped.count, (next) => checkRefs(migration, next));
     await copyUnmapped(migration);
   });
   for (let i = 0; i < unmapped.count; i++) unmapped.ready[i] = unmapped.errno[i] === 0 ? 1 : 0;

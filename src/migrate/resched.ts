@@ -49,12 +49,12 @@ export async function resched(slice: Slice): Promise<void> {
 }
 
 /**
- * Makes `count` rounds with turns of the event loop between.
+ * Makes `count` rounds, with cond_resched where a turn of the event loop is due.
  *
  * @param run makes rounds from the one that it is given on until a turn is due, and returns how far it came; a loop of its
  * own, for one that awaits is slower
  */
-export async function inTurns(slice: Slice, count: number, run: (next: number) => number): Promise<void> {
+export async function withResched(slice: Slice, count: number, run: (next: number) => number): Promise<void> {
   for (let next = run(0); next < count; next = run(next)) await resched(slice);
 }
 

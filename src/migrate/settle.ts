@@ -2,7 +2,7 @@ import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
 import { errnoOf, fail, failAll, keepUnmapped, type Migration } from './migration.js';
 import { folioRestoreMapping, migrateFolioDone, migrateFolioUndo, remapFolio } from './move.js';
-import { inTurns, isLookDue, needResched, resched } from './resched.js';
+import { isLookDue, needResched, resched, withResched } from './resched.js';
 
 /**
  * Ends the turn of the unmapped folio `at`: maps it where it went, or keeps it for another pass, at `kept` of those that are
@@ -49,7 +49,7 @@ export async function migrateFoliosUndo(migration: Migration, errno: number): Pr
 
 /** Frees the old frames of what was moved, and maps what was not where it was. */
 export async function putBack(migration: Migration): Promise<void> {
-  await inTurns(migration.slice, migration.movedCount, (next) => freeMoved(migration, next));
+  await withResched(migration.slice, migration.movedCount, (next) => freeMoved(migration, next));
   migration.movedCount = 0;
   await migrateFoliosUndo(migration, ERRNO.EAGAIN);
 }

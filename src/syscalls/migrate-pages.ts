@@ -5,7 +5,7 @@ import { ErrnoError, invalid, show } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages as migrateFolios } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
-import { createSlice, needResched, resched, type Slice } from '../migrate/resched.js';
+import { createSlice, needResched, type Slice, withResched } from '../migrate/resched.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
@@ -128,10 +128,7 @@ interface QueuePages {
 async function queuePagesRange(manager: MemoryManager, queue: QueuePages, stats: MigrateStats): Promise<void> {
   const slice = createSlice();
   const started = performance.now();
-  for (let next = queuePages(manager, queue, 0, slice); next < VPN_LIMIT; ) {
-    await resched(slice);
-    next = queuePages(manager, queue, next, slice);
-  }
+  await withResched(slice, VPN_LIMIT, (next) => queuePages(manager, queue, next, slice));
   stats.phasesNs.isolate += Math.round((performance.now() - slice.pausedMs - started) * 1e6);
 }
 
