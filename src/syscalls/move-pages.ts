@@ -8,7 +8,6 @@ import { createSlice, isLookDue, needResched, resched, type Slice } from '../mig
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
-import type { Vma } from '../mm/mapping.js';
 import { entryAt, frameAt } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
 import { type NodeId, PAGE_SIZE } from '../units.js';
@@ -75,16 +74,11 @@ async function query(
   slice: Slice,
 ): Promise<void> {
   const { nid } = memory.page;
-  let vma: Vma | undefined;
   for (let i = 0; i < pages.length; i++) {
-    if (isLookDue(i) && needResched(slice)) {
-      await resched(slice);
-      vma = undefined;
-    }
+    if (isLookDue(i) && needResched(slice)) await resched(slice);
     const vpn = vpnAt(pages, i);
-    if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
-    const entry = vma ? entryAt(mm.table, vpn) : 0;
-    status[i] = entry & PRESENT ? nid[frameAt(mm.table, vpn, entry)] : absent(vma, entry);
+    const entry = entryAt(mm.table, vpn);
+    status[i] = entry & PRESENT ? nid[frameAt(mm.table, vpn, entry)] : absent(mm, vpn, entry);
   }
 }
 
@@ -149,14 +143,12 @@ async function isolateChunk(call: Call, chunk: Chunk, isolation: Isolation): Pro
  */
 function isolatePages(call: Call, chunk: Chunk, next: number, isolation: Isolation): number {
   const { manager, mm, pages, asked, status, moveAll, slice } = call;
-  let vma: Vma | undefined;
   for (let i = next; i < chunk.end; i++) {
     if (isLookDue(i) && needResched(slice)) return i;
     const vpn = vpnAt(pages, i);
-    if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
-    const entry = vma ? entryAt(mm.table, vpn) : 0;
+    const entry = entryAt(mm.table, vpn);
     if (!(entry & PRESENT)) {
-      status[i] = absent(vma, entry);
+      status[i] = absent(mm, vpn, entry);
       continue;
     }
     const target = typeof asked === 'number' ? asked : asked[i];
@@ -197,15 +189,13 @@ function storeStatus(call: Call, { first, end }: Chunk, errnos: ReadonlyMap<numb
   const { manager, mm, pages, asked, status } = call;
   const { page } = manager.memory;
   let failed = 0;
-  let vma: Vma | undefined;
   for (let i = first; i < end; i++) {
     if (status[i] !== PENDING) continue;
     const vpn = vpnAt(pages, i);
-    if (!vma || vpn < vma.start || vpn >= vma.end) vma = mm.findVma(vpn);
-    const entry = vma ? entryAt(mm.table, vpn) : 0;
+    const entry = entryAt(mm.table, vpn);
     const target = typeof asked === 'number' ? asked : asked[i];
     if (!(entry & PRESENT)) {
-      status[i] = absent(vma, entry);
+      status[i] = absent(mm, vpn, entry);
     } else {
       const frame = frameAt(mm.table, vpn, entry);
       status[i] = page.nid[frame] === target ? target : -toStatus(errnos.get(compoundHead(page, frame)) ?? ERRNO.EBUSY);
@@ -215,15 +205,19 @@ function storeStatus(call: Call, { first, end }: Chunk, errnos: ReadonlyMap<numb
   return failed;
 }
 
-/** The virtual page of an address. Beyond the last one nothing is mapped, and within 32 bits another page would be found. */
+/** The virtual page of an address: of one that no address space has, page 0, where nothing is ever mapped. */
 function vpnAt(pages: ArrayLike<number>, i: number): number {
-  return Math.min(pages[i] / PAGE_SIZE, VPN_LIMIT) | 0;
+  const vpn = pages[i] / PAGE_SIZE;
+  return vpn < VPN_LIMIT ? vpn | 0 : 0;
 }
 
-/** Status of a page without a present entry: it is in no area, on its way to another node, or has no memory. */
-function absent(vma: Vma | undefined, entry: number): number {
-  if (!vma) return -ERRNO.EFAULT;
-  return entry & MIGRATION ? -ERRNO.EBUSY : -ERRNO.ENOENT;
+/**
+ * Status of a page without a present entry: it is on its way to another node, has no memory, or is in no area, outside of
+ * which there are no entries.
+ */
+function absent(mm: AddressSpace, vpn: number, entry: number): number {
+  if (entry & MIGRATION) return -ERRNO.EBUSY;
+  return mm.findVma(vpn) ? -ERRNO.ENOENT : -ERRNO.EFAULT;
 }
 
 /** What move_pages(2) makes of an errno of the migration. */
