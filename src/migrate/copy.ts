@@ -1,6 +1,7 @@
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PAGE_SIZE, type Pfn } from '../units.js';
 import { errnoOf, type Migration } from './migration.js';
+import { needResched, resched } from './resched.js';
 
 /** The largest number that is an errno, as the kernel's. */
 const MAX_ERRNO = 4095;
@@ -58,10 +59,12 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
  */
 export async function copyLeft(migration: Migration): Promise<void> {
   const { src, dst, ready, errno, count } = migration.unmapped;
+  const { order } = migration.manager.memory.page;
   for (let i = 0; i < count; i++) {
     if (ready[i] === 0 || errno[i] === 0 || errno[i] === ERRNO.EHWPOISON) continue;
     const outcome = copyFolio(migration, src[i] as Pfn, dst[i] as Pfn);
     errno[i] = typeof outcome === 'number' ? outcome : await outcome;
+    if (needResched(migration.slice, 1 << order[src[i]])) await resched(migration.slice);
   }
 }
 

@@ -1,7 +1,9 @@
-import { type Area, FLOWS, PAGE_SIZE } from 'mtcopy';
+import { type Area, FLOWS, type Migrator, PAGE_SIZE } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { ERRNO } from '#src/errno.js';
 import { PG } from '#src/memory/page-metadata.js';
 import { PAGES_A_SLICE } from '#src/migrate/resched.js';
+import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { expectBytes, filled } from '../support/machines.js';
 import { createBench } from '../support/manager.js';
 import { createTestMigrator } from '../support/migrators.js';
@@ -51,6 +53,29 @@ describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
     expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE + 1024);
   });
 });
+
+it.each(['batch-move', 'pre-copy'] as const)(
+  '%s: the event loop gets turns while a batch that the migrator declines is copied folio by folio',
+  async (flow) => {
+    const { machine, area, pages } = await boot('4K', { flow, batchLimit: 2 ** 20 });
+    await using _ = machine;
+    const kernel = createKernelMigrator(machine.memory);
+    let copied = 0;
+    const migrator: Migrator = {
+      name: 'declines',
+      copyFolio(...args) {
+        copied++;
+        return kernel.copyFolio(...args);
+      },
+      copyFolios: (_items, errnos) => void errnos.fill(ERRNO.EOPNOTSUPP),
+    };
+    const moving = machine.movePages(area.mm, area.pages(), { node: 1, migrator });
+    const { largest, end } = await watch(() => copied, moving);
+    expect(end).toBe(pages);
+    expect((await moving).notMigrated).toBe(0);
+    expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE);
+  },
+);
 
 it('folios that could not be moved are put back with turns between', async () => {
   const bench = createBench(['128M', '128M']);
