@@ -123,7 +123,9 @@ async function moveEachOnce(migration: Migration): Promise<void> {
     const isCopied = ready[i] === 1;
     if (!isCopied) {
       sampler.start(i, src[i] as Pfn);
-      const outcome = copyIfAlone(migration, src[i] as Pfn, dst[i] as Pfn);
+      // The copy of the batch has said so: by itself it would be the same.
+      const isPoisoned = unmapped.errno[i] === ERRNO.EHWPOISON;
+      const outcome = isPoisoned ? ERRNO.EHWPOISON : copyIfAlone(migration, src[i] as Pfn, dst[i] as Pfn);
       errno = typeof outcome === 'number' ? outcome : await outcome;
       sampler.lap('copy');
     }

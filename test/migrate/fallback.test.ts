@@ -82,8 +82,8 @@ describe.each(['batch-move', 'pre-copy'] as const)('%s: a batch that', (flow) =>
   });
 });
 
-it('batch-move: a poisoned frame is not copied again', async () => {
-  const { machine, area } = await boot('batch-move');
+it.each(['batch-move', 'pre-copy'] as const)('%s: a poisoned frame is not copied again', async (flow) => {
+  const { machine, area } = await boot(flow);
   await using _ = machine;
   const { migrator, asked } = createPicky(machine, (i) => (i === 5 ? ERRNO.EHWPOISON : 0));
   const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
