@@ -1,7 +1,7 @@
 import { type AddressSpace, ErrnoError, Machine, type Migrator, MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { fillRandom, isSame } from '../support/bytes.js';
-import { freePages } from '../support/machines.js';
+import { expectAtRest, freePages } from '../support/machines.js';
 
 const [ENOENT, EIO, ENOMEM, EACCES, EFAULT, EBUSY] = [-2, -5, -12, -13, -14, -16];
 const MIB = 2 ** 20;
@@ -257,4 +257,17 @@ it('leaves everything as it was if the migrator throws', async () => {
   expect((await machine.movePages(mm, area.pages(), { node: 1 })).stats.succeeded).toBe(2048);
   await mm.close();
   expect(freePages(machine)).toEqual(free);
+});
+
+it('puts back what was to go to another node if the migrator throws', async () => {
+  await using machine = await Machine.boot({ nodes: ['16M', '16M', '16M'], cpus: 0 });
+  const area = machine.createAddressSpace().mmap({ length: '64K', populate: true });
+  const boom = () => {
+    throw new Error('boom');
+  };
+  const migrator: Migrator = { name: 'broken', copyFolio: boom, copyFolios: boom };
+  const nodes = Array.from(area.pages(), (_, i) => 1 + (i % 2));
+  await expect(machine.movePages(area.mm, area.pages(), { nodes, migrator })).rejects.toThrow('boom');
+  expectAtRest(area);
+  expect((await machine.movePages(area.mm, area.pages(), { nodes })).notMigrated).toBe(0);
 });
