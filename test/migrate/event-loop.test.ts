@@ -1,10 +1,10 @@
-import { type Area, FLOWS, type Migrator, PAGE_SIZE } from 'mtcopy';
+import { type Area, FLOWS, type Machine, type Migrator, PAGE_SIZE } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { PG } from '#src/memory/page-metadata.js';
 import { PAGES_A_SLICE } from '#src/migrate/resched.js';
 import { createKernelMigrator } from '#src/migrators/kernel.js';
-import { expectBytes, filled } from '../support/machines.js';
+import { expectBytes, filled, freePages } from '../support/machines.js';
 import { createBench } from '../support/manager.js';
 import { createTestMigrator } from '../support/migrators.js';
 import { boot, flagged, watch } from '../support/turns.js';
@@ -37,6 +37,19 @@ describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
     // Less than a slice and the folio that comes next.
     expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE + area.folioSize / PAGE_SIZE);
     await expectBytes(area, bytes);
+  });
+
+  it.each<[string, (area: Area, machine: Machine) => number]>([
+    ['mapped where it went', (area) => area.length / PAGE_SIZE - unmapped(area)],
+    ['freed where it was', (_, machine) => freePages(machine)[0] as number],
+  ])('while a batch is %s', async (_, count) => {
+    const { machine, area, pages } = await boot('4K', { flow, batchLimit: 2 ** 20 });
+    await using _machine = machine;
+    const migrator: Migrator = { name: 'nothing', copyFolio: () => 0, copyFolios() {} };
+    const moving = machine.movePages(area.mm, area.pages(), { node: 1, migrator });
+    const { largest } = await watch(() => count(area, machine), moving);
+    expect((await moving).stats.succeeded).toBe(pages);
+    expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE + 64);
   });
 
   if (flow === 'serial') return;
