@@ -190,6 +190,36 @@ it('taking a list over is part of the share of the turn in which the call is mad
   expect(reads).toBe(0);
   await copying;
   expect(reads).toBe(1);
+
+it('calls of several engines share one turn', async () => {
+  const STEP = 512;
+  const open = () => CopyEngine.create({ threads: 1, memory: '1M' });
+  await using first = await open();
+  await using second = await open();
+  await using third = await open();
+  await using fourth = await open();
+  await turn();
+  using counter = countTurns();
+  const turns: number[] = [];
+  const copy = (engine: CopyEngine) => {
+    const view = engine.allocate(40 * STEP);
+    const pair = (i: number) => ({
+      get to() {
+        // A step takes longer than the share of a turn, however fast the machine is.
+        if (i % STEP === 0) {
+          turns.push(counter.current());
+          spin(0.6);
+        }
+        return view.subarray(i, i + 1);
+      },
+      from: view.subarray(20 * STEP + i, 20 * STEP + i + 1),
+    });
+    return engine.copyBatch(Array.from({ length: 20 * STEP }, (_, i) => pair(i)));
+  };
+  await Promise.all([first, second, third, fourth].map(copy));
+  expect(turns).toHaveLength(4 * 20);
+  // One, and one more where the first call is made in a turn that is under way. If each engine had a share it would be four.
+  expect(most(turns)).toBeLessThanOrEqual(2);
 });
 
 it('a caller that helps copies its list for a share of a turn at a time', async () => {
