@@ -1,6 +1,7 @@
-import { availableParallelism } from 'node:os';
+import { syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   above0,
   anything,
@@ -122,11 +123,30 @@ describe('a check', () => {
     );
   });
 
-  it('of threads passes 1 to 64 and auto, which leaves a core to the event loop', () => {
+  it('of threads passes 1 to 64 and auto', () => {
     expect([1, 64].map(checkThreads)).toEqual([1, 64]);
-    expect(checkThreads('auto')).toBe(Math.min(Math.max(availableParallelism() - 1, 1), 8));
     for (const threads of [0, 65, 1.5, '4', null, undefined]) {
       expect(() => checkThreads(threads)).toThrow(errno('EINVAL'));
     }
+  });
+});
+
+describe("the threads of 'auto'", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+  });
+
+  it.each([
+    [1, 1],
+    [2, 1],
+    [3, 2],
+    [8, 7],
+    [9, 8],
+    [64, 8],
+  ])('where the host can run %i at once: %i, which leaves a core to the event loop', (cores, threads) => {
+    vi.spyOn(os, 'availableParallelism').mockReturnValue(cores);
+    syncBuiltinESMExports();
+    expect(checkThreads('auto')).toBe(threads);
   });
 });
