@@ -1,12 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { CopyEngine, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { ATTACHED, DETACHED, openRing, workerState } from '#src/copy/worker/job-ring.js';
+import { ATTACHED, DETACHED, openRing, UNITS, workerState } from '#src/copy/worker/job-ring.js';
 import { fillRandom, isSame } from '../support/bytes.js';
 import { holdThreads } from '../support/holds.js';
 import { until } from '../support/machines.js';
 import { MANNERS } from '../support/manners.js';
-import { watchWorkers } from '../support/threads.js';
+import { block, watchWorkers } from '../support/threads.js';
 
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
@@ -34,7 +34,35 @@ describe.each(MANNERS)('after a rest: $schedule, $caller', (manner) => {
     }
   });
 
-  it('threads join a call that is under way', async () => {
+  it('a thread that joins a call under way has a part in it', async () => {
+    using holds = holdThreads();
+    await using engine = await CopyEngine.create({ ...manner, threads: 2, memory: '256M', minParallelBytes: 0 });
+    const { words, slots } = openRing(engine.memory.buffer, RING);
+    // Far more than the calling thread copies in the few turns that it has below.
+    const [to, from] = [engine.allocate(100 * MiB), engine.allocate(100 * MiB)];
+    fillRandom(from.subarray(-5000), 3);
+    const isThere = (index: number) => Atomics.load(words, workerState(index)) !== DETACHED;
+    await until(() => !isThere(0) && !isThere(1));
+    const beforeItComes = (index: number) =>
+      holds.at({ operation: 'store', array: words, index: workerState(index), value: ATTACHED });
+    using first = beforeItComes(0);
+    using second = beforeItComes(1);
+    engine.threads = 2;
+    for (const late of [first, second]) await late.held();
+    const copying = engine.copy(to, from);
+    while (Atomics.load(words, slots[0].base + UNITS) === 0) await turn();
+    // One of the two comes, while the calling thread copies nothing.
+    first.go();
+    for (let looks = 0; slots[0].cpuNs[0] === 0 && looks < 300; looks++) block(10);
+    expect(slots[0].cpuNs[0]).toBeGreaterThan(0);
+    second.go();
+    const { workerNs, failed } = await copying;
+    expect(workerNs).toBeGreaterThan(0);
+    expect(failed).toEqual([]);
+    expect(isSame(to, from)).toBe(true);
+  });
+
+  it('threads come while a call is under way', async () => {
     using holds = holdThreads();
     await using engine = await CopyEngine.create({ ...manner, threads: 1, memory: '128M', minParallelBytes: 0 });
     const { words } = openRing(engine.memory.buffer, RING);
