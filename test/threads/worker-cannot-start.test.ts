@@ -1,4 +1,4 @@
-import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -134,6 +134,27 @@ it('a library without the file that threads load first says that a bundler has m
 it('the permission model with --allow-worker lets everything work', async () => {
   const flags = [PERMISSION, '--allow-fs-read=*', '--allow-worker'];
   expect(await run(ALL, { flags })).toEqual(all('ok', 'ok'));
+});
+
+it('the permission model with nothing but the package to read: copies know neither numbers nor times of threads', async () => {
+  const folders = [ROOT, realpathSync(join(ROOT, 'node_modules'))];
+  const flags = [PERMISSION, '--allow-worker', ...folders.map((folder) => `--allow-fs-read=${join(folder, '/')}`)];
+  const code = `
+    const { readFileSync } = await import('node:fs');
+    const seen = [];
+    try { readFileSync('/proc/self/stat'); } catch ({ code }) { seen.push(code); }
+    const options = { threads: 2, memory: '32M', minParallelBytes: 0, caller: 'waits', niceIncrement: 5 };
+    const engine = await CopyEngine.create(options);
+    const [to, from] = [engine.allocate(5e6), engine.allocate(5e6)];
+    for (const call of ['copy', 'copySync']) {
+      from.fill(call.length);
+      const { failed } = await engine[call](to, from);
+      seen.push([failed.length, Buffer.compare(to, from)]);
+    }
+    await engine.close();
+    console.log(JSON.stringify(seen));`;
+  const denied = process.platform === 'linux' ? 'ERR_ACCESS_DENIED' : expect.any(String);
+  expect(await run(code, { flags })).toEqual({ status: 0, seen: [denied, [0, 0], [0, 0]] });
 });
 
 it('an engine that could not be made leaves nothing of the memory taken', async () => {
