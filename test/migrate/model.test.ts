@@ -3,9 +3,12 @@ import { type AddressSpace, type Area, FLOWS, type Folio, Machine, MPOL_MF_MOVE_
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { entryAt, frameAt } from '#src/mm/page-entries.js';
+import { isSame } from '../support/bytes.js';
 import { expectAtRest, freePages } from '../support/machines.js';
 
 const PAGE = 4096;
+/** For each byte a page that is full of it. */
+const FULL = Array.from({ length: 256 }, (_, value) => new Uint8Array(PAGE).fill(value));
 
 /** What a page is expected to hold: the byte that was last stored to all of it; shared by areas that share memory. */
 interface Cell {
@@ -70,7 +73,9 @@ async function isAccessed(real: Real, of: ModelArea, page: number, access: Promi
     () => undefined,
     (error) => error.code,
   );
-  expect(code).toBe(isPoisonedAt(real, of, page) ? 'EHWPOISON' : undefined);
+  const expected = isPoisonedAt(real, of, page) ? 'EHWPOISON' : undefined;
+  // No expect of every page: a few hundred thousand of them take longer than all that they check.
+  if (code !== expected) expect(code, `access to page ${page}`).toBe(expected);
   return code === undefined;
 }
 
@@ -78,8 +83,9 @@ async function checkPage(real: Real, of: ModelArea, page: number, cell: Cell): P
   const reading = of.area.mm.read(addressOf(of, page), PAGE);
   if (!(await isAccessed(real, of, page, reading))) return;
   const bytes = await reading;
+  if (isSame(bytes, FULL[cell.value])) return;
   const wrong = bytes.findIndex((byte) => byte !== cell.value);
-  expect(wrong < 0 ? 'right' : `page ${page}: byte ${wrong} is ${bytes[wrong]}, not ${cell.value}`).toBe('right');
+  expect.fail(`page ${page}: byte ${wrong} is ${bytes[wrong]}, not ${cell.value}`);
 }
 
 const folioSizes = fc.constantFrom('4K', '64K', '2M');
@@ -129,7 +135,7 @@ const store = fc
       const first = choice.page % (of.area.length / PAGE);
       for (let page = first; page < first + choice.pages; page++) {
         const cell = of.cells.get(page);
-        const storing = of.area.mm.write(addressOf(of, page), new Uint8Array(PAGE).fill(choice.value));
+        const storing = of.area.mm.write(addressOf(of, page), FULL[choice.value]);
         if (!cell) await expect(storing).rejects.toMatchObject({ code: 'EFAULT' });
         else if (await isAccessed(real, of, page, storing)) setCell(of, page, cell, choice.value);
       }
@@ -175,11 +181,11 @@ const migrate = fc
         const pages = of.area.pages();
         const { status, stats } = await machine.movePages(of.area.mm, pages, { node, flags, ...settings });
         const hasTrouble = pinned.length > 0 || model.poisoned.size > 0;
-        for (const [page, result] of status.entries()) {
-          if (!of.cells.has(page)) expect(result).toBe(-ERRNO.EFAULT);
-          else if (hasTrouble) expect([node, -2, -5, -13, -16, -12]).toContain(result);
-          else expect([node, -2, -13]).toContain(result);
-        }
+        const mapped = hasTrouble ? [node, -2, -5, -13, -16, -12] : [node, -2, -13];
+        const wrong = Array.from(status.entries()).filter(([page, result]) =>
+          of.cells.has(page) ? !mapped.includes(result) : result !== -ERRNO.EFAULT,
+        );
+        expect(wrong.slice(0, 3)).toEqual([]);
         if (!hasTrouble) expect(stats.failed).toBe(0);
       },
     ),
