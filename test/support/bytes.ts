@@ -3,14 +3,17 @@ import { expect } from 'vitest';
 
 /** Bytes that differ nearly everywhere from their neighbours and from those of another seed. */
 export function fillRandom(view: ArrayBufferView, seed: number): void {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  // By words, which takes a third of the time: the suite fills some gigabytes.
+  const words = new Uint32Array(Math.ceil(view.byteLength / 4));
   let state = (seed * 0x9e3779b1) | 1;
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = 0; i < words.length; i++) {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    bytes[i] = state;
+    words[i] = state;
   }
+  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  bytes.set(new Uint8Array(words.buffer, 0, bytes.length));
 }
 
 /** The view's bytes as they are: on the same memory, or a copy that nobody else has. */
