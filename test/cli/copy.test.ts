@@ -1,8 +1,21 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { mtcopy } from '../support/command.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { mtcopy, mtcopyEach } from '../support/command.js';
+
+/** What is refused, and with which words. */
+const REFUSED: readonly [args: string[], message: string][] = [
+  [['copy', '--thread', '2'], 'Did you mean --threads?'],
+  [['cpy'], 'Did you mean copy?'],
+  [['copy', '--threads', '65'], "threads: must be a whole number from 1 to 64, or 'auto', got 65"],
+  [['copy', '--threads', '1,many'], "got 'many'"],
+  [['copy', '--caller', 'auto'], "'auto' is none of waits, helps"],
+  [['copy', '--folio-size', '3K'], 'power of two'],
+  [['copy', '--runs', '0'], 'whole number, 1 or more'],
+  [['copy', '--frames', 'random'], "'random' is none of sequential, shuffled"],
+  [['copy', '--total', '3M'], 'multiple of the folio size 2M'],
+];
 
 describe('mtcopy copy', () => {
   it('prints a table, and nothing on standard error that is no terminal', () => {
@@ -76,20 +89,17 @@ describe('mtcopy copy', () => {
     expect(mtcopy('copy', '--total', '4M', '--input', input)).toMatchObject({ status: 1, stdout: '' });
   });
 
-  it.each([
-    [['copy', '--thread', '2'], 'Did you mean --threads?'],
-    [['cpy'], 'Did you mean copy?'],
-    [['copy', '--threads', '65'], "threads: must be a whole number from 1 to 64, or 'auto', got 65"],
-    [['copy', '--threads', '1,many'], "got 'many'"],
-    [['copy', '--caller', 'auto'], "'auto' is none of waits, helps"],
-    [['copy', '--folio-size', '3K'], 'power of two'],
-    [['copy', '--runs', '0'], 'whole number, 1 or more'],
-    [['copy', '--frames', 'random'], "'random' is none of sequential, shuffled"],
-    [['copy', '--total', '3M'], 'multiple of the folio size 2M'],
-  ])('refuses %j with status 2', (args, message) => {
-    const { status, stdout, stderr } = mtcopy(...args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toContain(message);
+  describe('refuses with status 2', () => {
+    let ended: ReturnType<typeof mtcopyEach>;
+    beforeAll(() => {
+      ended = mtcopyEach(REFUSED.map(([args]) => args));
+    });
+
+    it.each(REFUSED.map(([args, message], i) => ({ args, message, i })))('$args', ({ message, i }) => {
+      const { status, stdout, stderr } = ended[i];
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toContain(message);
+    });
   });
 
   it('says how much memory there can be', () => {

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { mtcopy } from '../support/command.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { mtcopy, mtcopyEach } from '../support/command.js';
 
 const migrate = (...args: string[]) => mtcopy('migrate', ...args);
 
@@ -11,6 +11,23 @@ const ONE = ['--total', '4M', '--runs', '1', '--migrator', 'kernel', '--flow', '
 
 const number = expect.any(Number);
 const phasesNs = { isolate: number, unmap: number, flush: number, copy: number, move: number, putBack: number };
+
+/** What is refused, and with which words. */
+const REFUSED: readonly [args: string[], message: string][] = [
+  [['--thread', '2'], 'Did you mean --threads?'],
+  [['--threads', '0'], "threads: must be a whole number from 1 to 64, or 'auto', got 0"],
+  [['--caller', 'waits,helps'], 'must be one of waits, helps, not a list'],
+  [['--folio-size', '3K'], 'power of two'],
+  [['--folio-size', '8M'], 'power of two from 4K to 4M'],
+  [['--runs', '0'], 'whole number, 1 or more'],
+  [['--count', '1.5'], 'whole number, 1 or more'],
+  [['--frames', 'random'], "'random' is none of sequential, shuffled"],
+  [['--flow', 'vanilla,chocolate'], "'chocolate' is none of serial, vanilla, batch-move, pre-copy"],
+  [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy"],
+  [['--total', '3M', '--folio-size', '4K,2M'], 'multiple of the folio size 2M, above 0, got 3M'],
+  [['--total', '0'], 'total: must be a whole number, 1 or more, got 0'],
+  [['--total', '4M', '--count', '2'], "option '--total <size>' cannot be used with option '--count <folios>'"],
+];
 
 describe('mtcopy migrate', () => {
   it('prints how fast and where the time went, and nothing on standard error that is no terminal', () => {
@@ -137,24 +154,17 @@ describe('mtcopy migrate', () => {
     expect(stderr).toContain(`ENOENT: input: there is no ${input}`);
   });
 
-  it.each([
-    [['--thread', '2'], 'Did you mean --threads?'],
-    [['--threads', '0'], "threads: must be a whole number from 1 to 64, or 'auto', got 0"],
-    [['--caller', 'waits,helps'], 'must be one of waits, helps, not a list'],
-    [['--folio-size', '3K'], 'power of two'],
-    [['--folio-size', '8M'], 'power of two from 4K to 4M'],
-    [['--runs', '0'], 'whole number, 1 or more'],
-    [['--count', '1.5'], 'whole number, 1 or more'],
-    [['--frames', 'random'], "'random' is none of sequential, shuffled"],
-    [['--flow', 'vanilla,chocolate'], "'chocolate' is none of serial, vanilla, batch-move, pre-copy"],
-    [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy"],
-    [['--total', '3M', '--folio-size', '4K,2M'], 'multiple of the folio size 2M, above 0, got 3M'],
-    [['--total', '0'], 'total: must be a whole number, 1 or more, got 0'],
-    [['--total', '4M', '--count', '2'], "option '--total <size>' cannot be used with option '--count <folios>'"],
-  ])('refuses %j with status 2', (args, message) => {
-    const { status, stdout, stderr } = migrate(...args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toContain(message);
+  describe('refuses with status 2', () => {
+    let ended: ReturnType<typeof mtcopyEach>;
+    beforeAll(() => {
+      ended = mtcopyEach(REFUSED.map(([args]) => ['migrate', ...args]));
+    });
+
+    it.each(REFUSED.map(([args, message], i) => ({ args, message, i })))('$args', ({ message, i }) => {
+      const { status, stdout, stderr } = ended[i];
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toContain(message);
+    });
   });
 
   it.each([

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { mtcopy } from '../support/command.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { mtcopy, mtcopyEach } from '../support/command.js';
 
 const SHORT = ['--pages', '1024', '--seconds', '0.5'];
 
@@ -41,6 +41,27 @@ const RESULT = {
     nr_tlb_remote_flush_received: positive,
   },
 };
+
+/** What is refused, and with which words. */
+const REFUSED: readonly [args: string[], message: string][] = [
+  [['--cpus', '65'], 'cpus: must be a whole number from 1 to 64, got 65'],
+  [['--cpus', '0'], 'whole number, 1 or more'],
+  [['--pages', '0'], 'whole number, 1 or more'],
+  [['--pages', '513', '--folio-size', '2M'], 'whole folios of 2M, a multiple of 512, got 513'],
+  [['--folio-size', '8K,4K'], 'folio size'],
+  [['--folio-size', '8M'], 'power of two from 4K to 4M'],
+  [['--pattern', 'zipf'], "'zipf' is none of uniform, normal, linear"],
+  [['--write-ratio', '1.5'], 'writeRatio: must be a number, from 0 to 1, got 1.5'],
+  [['--write-ratio', 'half'], 'must be a number'],
+  [['--flow', 'serial,batched'], "'batched' is none of serial, vanilla, batch-move, pre-copy"],
+  [['--migrator', 'dcbm'], "'dcbm' is none of kernel, mtcopy"],
+  [['--migrator', 'kernel,mtcopy'], 'must be one of kernel, mtcopy, not a list'],
+  [['--threads', '0'], 'threads: must be a whole number from 1 to 64'],
+  [['--caller', 'auto'], "'auto' is none of waits, helps"],
+  [['--seconds', '0'], 'seconds: must be a number above 0, got 0'],
+  [['--seconds', ''], 'must be a number'],
+  [['--cpu', '2'], 'Did you mean --cpus?'],
+];
 
 describe('mtcopy pmbench', () => {
   it('prints one JSON object with a result a flow, and what batching changed', () => {
@@ -131,28 +152,17 @@ describe('mtcopy pmbench', () => {
     expect(Object.keys(JSON.parse(stdout))).toEqual(['command', 'host', 'results']);
   });
 
-  it.each([
-    [['--cpus', '65'], 'cpus: must be a whole number from 1 to 64, got 65'],
-    [['--cpus', '0'], 'whole number, 1 or more'],
-    [['--pages', '0'], 'whole number, 1 or more'],
-    [['--pages', '513', '--folio-size', '2M'], 'whole folios of 2M, a multiple of 512, got 513'],
-    [['--folio-size', '8K,4K'], 'folio size'],
-    [['--folio-size', '8M'], 'power of two from 4K to 4M'],
-    [['--pattern', 'zipf'], "'zipf' is none of uniform, normal, linear"],
-    [['--write-ratio', '1.5'], 'writeRatio: must be a number, from 0 to 1, got 1.5'],
-    [['--write-ratio', 'half'], 'must be a number'],
-    [['--flow', 'serial,batched'], "'batched' is none of serial, vanilla, batch-move, pre-copy"],
-    [['--migrator', 'dcbm'], "'dcbm' is none of kernel, mtcopy"],
-    [['--migrator', 'kernel,mtcopy'], 'must be one of kernel, mtcopy, not a list'],
-    [['--threads', '0'], 'threads: must be a whole number from 1 to 64'],
-    [['--caller', 'auto'], "'auto' is none of waits, helps"],
-    [['--seconds', '0'], 'seconds: must be a number above 0, got 0'],
-    [['--seconds', ''], 'must be a number'],
-    [['--cpu', '2'], 'Did you mean --cpus?'],
-  ])('refuses %j with status 2', (args, message) => {
-    const { status, stdout, stderr } = pmbench(...args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toContain(message);
+  describe('refuses with status 2', () => {
+    let ended: ReturnType<typeof mtcopyEach>;
+    beforeAll(() => {
+      ended = mtcopyEach(REFUSED.map(([args]) => ['pmbench', ...args]));
+    });
+
+    it.each(REFUSED.map(([args, message], i) => ({ args, message, i })))('$args', ({ message, i }) => {
+      const { status, stdout, stderr } = ended[i];
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toContain(message);
+    });
   });
 
   it('says how much memory there can be', () => {
