@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { CopyAbortError, CopyEngine, type CopyPair, type CopyResult, KiB, MiB, PAGE_SIZE } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRing, STOP } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom, isSame, pairsOf } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
@@ -32,10 +32,14 @@ function expectPartial(result: CopyResult, pairs: readonly CopyPair[]): void {
 }
 
 describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
-  const options = { ...manner, threads: 3, memory: '64M', minParallelBytes: 0 };
+  // One for all tests: to start threads takes longer than most of them.
+  let engine: CopyEngine;
+  beforeAll(async () => {
+    engine = await CopyEngine.create({ ...manner, threads: 3, memory: '192M', minParallelBytes: 0 });
+  });
+  afterAll(() => engine.close());
 
   it('before the call: nothing is copied', async () => {
-    await using engine = await CopyEngine.create(options);
     const [to, from] = [engine.allocate(TOTAL), engine.allocate(TOTAL)];
     fillRandom(from, 1);
     const pairs = pairsOf(to, from, SIZES);
@@ -52,10 +56,10 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
   });
 
   it.each([false, true])('in the turn of the call: nothing is copied (a frame is poisoned: %s)', async (isPoisoned) => {
-    await using engine = await CopyEngine.create(options);
     const [to, from] = [engine.allocate(TOTAL), engine.allocate(TOTAL)];
     fillRandom(from, 1);
-    if (isPoisoned) engine.memory.poison(engine.allocate(1).byteOffset / PAGE_SIZE);
+    const pfn = engine.allocate(1).byteOffset / PAGE_SIZE;
+    if (isPoisoned) engine.memory.poison(pfn);
     const pairs = pairsOf(to, from, SIZES);
     for (const call of [
       (signal: AbortSignal) => engine.copyBatch(pairs, { signal }),
@@ -70,10 +74,10 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
       expect((error as CopyAbortError).result.failed.every(({ code }) => code === 'ECANCELED')).toBe(true);
       expect(to.every((byte) => byte === 0)).toBe(true);
     }
+    if (isPoisoned) engine.memory.unpoison(pfn);
   });
 
   it('at any moment: what is not named as left is copied, and other calls are too', async () => {
-    await using engine = await CopyEngine.create(options);
     const from = engine.allocate(TOTAL);
     const [to, elsewhere] = [engine.allocate(TOTAL), engine.allocate(2 * MiB)];
     fillRandom(from, 2);
@@ -107,7 +111,6 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
   });
 
   it('of calls that wait for their turn lets those behind them go on', async () => {
-    await using engine = await CopyEngine.create(options);
     const [to, from] = [engine.allocate(24 * MiB), engine.allocate(24 * MiB)];
     fillRandom(from, 3);
     const controller = new AbortController();
@@ -126,7 +129,6 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
   });
 
   it('after the call: nothing changes, and no listener is left', async () => {
-    await using engine = await CopyEngine.create(options);
     const [to, from] = [engine.allocate(TOTAL), engine.allocate(TOTAL)];
     fillRandom(from, 4);
     const controller = new AbortController();

@@ -1,5 +1,5 @@
 import { CopyEngine, type CopyPair, KiB, MiB } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, expectCopied, fillRandom, isSame, pairsOf, snapshot } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { MANNERS } from '../support/manners.js';
@@ -27,24 +27,26 @@ async function expectBatch(engine: CopyEngine, call: 'async' | 'sync', pairs: Co
 }
 
 describe.each(cases)("the user's own memory: $schedule, $caller, $call", ({ call, ...manner }) => {
-  const options = { ...manner, threads: 3, memory: '16M', minParallelBytes: 0 };
+  // One for all tests: to start threads takes longer than any of them.
+  let engine: CopyEngine;
+  beforeAll(async () => {
+    engine = await CopyEngine.create({ ...manner, threads: 3, memory: '16M', minParallelBytes: 0 });
+  });
+  afterAll(() => engine.close());
 
   it('copies between two buffers', async () => {
-    await using engine = await CopyEngine.create(options);
     const [to, from] = [shared(2 * MiB), shared(2 * MiB)];
     fillRandom(from, 1);
     await expectBatch(engine, call, pairsOf(to, from, SIZES, 5), [to, from]);
   });
 
   it('copies within one buffer', async () => {
-    await using engine = await CopyEngine.create(options);
     const all = shared(4 * MiB);
     fillRandom(all, 2);
     await expectBatch(engine, call, pairsOf(all.subarray(3), all.subarray(2 * MiB), SIZES), [all]);
   });
 
   it('copies to and from memory of the engine', async () => {
-    await using engine = await CopyEngine.create(options);
     const [own, foreign] = [engine.allocate(2 * MiB), shared(2 * MiB)];
     fillRandom(foreign, 3);
     await expectBatch(engine, call, pairsOf(own, foreign, SIZES), [foreign]);
@@ -54,7 +56,6 @@ describe.each(cases)("the user's own memory: $schedule, $caller, $call", ({ call
   });
 
   it('copies between several buffers in one batch', async () => {
-    await using engine = await CopyEngine.create(options);
     const [a, b, c] = [shared(2 * MiB), shared(3 * MiB), shared(2 * MiB)];
     const own = engine.allocate(4 * MiB);
     for (const [i, view] of [a, b, c, own].entries()) fillRandom(view, i);
@@ -70,7 +71,6 @@ describe.each(cases)("the user's own memory: $schedule, $caller, $call", ({ call
   });
 
   it('copies views of other types', async () => {
-    await using engine = await CopyEngine.create(options);
     const buffer = new SharedArrayBuffer(64 * KiB);
     fillRandom(new Uint8Array(buffer), 5);
     const pairs = [

@@ -1,5 +1,5 @@
 import { CopyEngine, type CopyItems, type CopyPair, KiB, MiB, PAGE_SIZE } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, expectCopied, fillRandom, isSame, pairsOf } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { MANNERS } from '../support/manners.js';
@@ -24,14 +24,22 @@ const cases = MANNERS.flatMap((manner) =>
 );
 
 describe.each(cases)('$schedule, $caller, $method, parallel from $minParallelBytes bytes', (options) => {
+  // One for all tests: to start threads takes longer than any of them. Each leaves no frame poisoned.
+  let engine: CopyEngine;
+  beforeAll(async () => {
+    engine = await CopyEngine.create({ ...options, threads: 3, memory: '16M' });
+  });
+  afterEach(() => expect(engine.memory.poisonedFrames).toBe(0));
+  afterAll(() => engine.close());
+
   it('a poisoned frame fails its item alone', async () => {
-    await using engine = await CopyEngine.create({ ...options, threads: 3, memory: '16M' });
     const [to, from] = [engine.allocate(2 * MiB), engine.allocate(2 * MiB)];
     fillRandom(from, 1);
     // Touching neighbours of whole pages, which are merged; 3 of their frames are bad, and one item more shares a frame.
     const pairs = pairsOf(to, from, [...new Array(40).fill(PAGE_SIZE), 300 * KiB, 1000, 1000, 0, 5]);
     const bad = [3, 4, 40];
-    for (const index of bad) engine.memory.poison(pfnOf(pairs[index].from, index === 40 ? 200 * KiB : 0));
+    const frames = bad.map((index) => pfnOf(pairs[index].from, index === 40 ? 200 * KiB : 0));
+    for (const pfn of frames) engine.memory.poison(pfn);
     for (const batch of [pairs, itemsOf(pairs)]) {
       for (const run of [() => engine.copyBatch(batch), () => engine.copyBatchSync(batch)]) {
         to.fill(0xee);
@@ -46,10 +54,10 @@ describe.each(cases)('$schedule, $caller, $method, parallel from $minParallelByt
         }
       }
     }
+    for (const pfn of frames) engine.memory.unpoison(pfn);
   });
 
   it('a poisoned frame fails an item that is its own batch', async () => {
-    await using engine = await CopyEngine.create({ ...options, threads: 3, memory: '16M' });
     const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
     fillRandom(from, 2);
     // A folio that every thread has a chunk of.
@@ -76,7 +84,6 @@ describe.each(cases)('$schedule, $caller, $method, parallel from $minParallelByt
   });
 
   it('a foreign destination makes no difference, a foreign source cannot be poisoned', async () => {
-    await using engine = await CopyEngine.create({ ...options, threads: 3, memory: '16M' });
     const [own, foreign] = [engine.allocate(MiB), new Uint8Array(new SharedArrayBuffer(MiB))];
     fillRandom(own, 3);
     engine.memory.poison(pfnOf(own, 9 * PAGE_SIZE + 1));
@@ -87,6 +94,7 @@ describe.each(cases)('$schedule, $caller, $method, parallel from $minParallelByt
     const back = pairsOf(own, foreign, new Array(32).fill(2 * PAGE_SIZE));
     expect((await engine.copyBatch(back)).failed).toEqual([]);
     expectCopied(back);
+    engine.memory.unpoison(pfnOf(own, 9 * PAGE_SIZE + 1));
   });
 });
 
