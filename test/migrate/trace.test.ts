@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { FLOWS, Machine, type MachineOptions, type MigrateTrace, type Phases } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { FLOWS, Machine, type MachineOptions, type MigrateTrace, type MigrationSettings, type Phases } from 'mtcopy';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FLOWS_AND_MIGRATORS, folioOf, started } from '../support/machines.js';
 import { program } from '../support/programs.js';
 
@@ -91,38 +91,44 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator', ({ flow, migrator }) => {
     expect(stats.phasesNs.copy).toBeGreaterThan(0);
   });
 
-  it.each([
-    { batchLimit: 1, folioSize: '4K', batches: 64 },
-    { batchLimit: 10, folioSize: '4K', batches: 7 },
-    { batchLimit: 64, folioSize: '4K', batches: 1 },
-    { batchLimit: 1000, folioSize: '4K', batches: 1 },
-    { batchLimit: 32, folioSize: '64K', batches: 32 },
-    { batchLimit: 33, folioSize: '64K', batches: 22 },
-    { batchLimit: 1, folioSize: '64K', batches: 64 },
-    { batchLimit: 10, folioSize: '64K', batches: 7, batchUnit: 'folios' },
-    { batchLimit: 64, folioSize: '64K', batches: 1, batchUnit: 'folios' },
-    { batchLimit: 3, folioSize: '2M', batches: 1, batchUnit: 'folios', length: '6M' },
-    { batchLimit: 3, folioSize: '2M', batches: 3, batchUnit: 'pages', length: '6M' },
-    { batchLimit: 513, folioSize: '2M', batches: 2, batchUnit: 'pages', length: '6M' },
-  ] as const)('cuts $folioSize folios into $batches batches with a limit of $batchLimit', async (setting) => {
-    const {
-      batchLimit,
-      folioSize,
-      batches,
-      batchUnit = 'pages',
-      length,
-    } = { length: undefined, ...setting } as {
-      batchLimit: number;
-      folioSize: string;
-      batches: number;
-      batchUnit?: 'pages' | 'folios';
-      length?: string | undefined;
-    };
-    await using machine = await Machine.boot({ ...SIZES, flow, migrator, batchLimit, batchUnit });
-    const mm = machine.createAddressSpace();
-    const area = mm.mmap({ length: length ?? (folioSize === '4K' ? '256K' : '4M'), folioSize, populate: true });
-    const { stats } = await machine.movePages(mm, area.pages(), { node: 1 });
-    expect(stats).toMatchObject({ batches, failed: 0, succeeded: area.length / 4096 });
+  describe('with a limit of its batches', () => {
+    let machine: Machine;
+    beforeAll(async () => {
+      machine = await Machine.boot({ ...SIZES, flow, migrator });
+    });
+    afterAll(() => machine.close());
+
+    it.each<{ folioSize: string; batches: number; length?: string } & MigrationSettings>([
+      { batchLimit: 1, folioSize: '4K', batches: 64 },
+      { batchLimit: 10, folioSize: '4K', batches: 7 },
+      { batchLimit: 64, folioSize: '4K', batches: 1 },
+      { batchLimit: 1000, folioSize: '4K', batches: 1 },
+      { batchLimit: 32, folioSize: '64K', batches: 32 },
+      { batchLimit: 33, folioSize: '64K', batches: 22 },
+      { batchLimit: 1, folioSize: '64K', batches: 64 },
+      { batchLimit: 10, folioSize: '64K', batches: 7, batchUnit: 'folios' },
+      { batchLimit: 64, folioSize: '64K', batches: 1, batchUnit: 'folios' },
+      { batchLimit: 3, folioSize: '2M', batches: 1, batchUnit: 'folios', length: '6M' },
+      { batchLimit: 3, folioSize: '2M', batches: 3, batchUnit: 'pages', length: '6M' },
+      { batchLimit: 513, folioSize: '2M', batches: 2, batchUnit: 'pages', length: '6M' },
+    ])(
+      'cuts $folioSize folios into $batches with $batchLimit $batchUnit',
+      async ({ folioSize, batches, ...setting }) => {
+        const { length = folioSize === '4K' ? '256K' : '4M', ...limit } = setting;
+        const mm = machine.createAddressSpace();
+        const area = mm.mmap({ length, folioSize, populate: true });
+        const { stats } = await machine.movePages(mm, area.pages(), { node: 1, ...limit });
+        expect(stats).toMatchObject({ batches, failed: 0, succeeded: area.length / 4096 });
+        await mm.close();
+      },
+    );
+  });
+
+  it('cuts batches by what its machine says', async () => {
+    await using machine = await Machine.boot({ ...SIZES, flow, migrator, batchLimit: 10, batchUnit: 'folios' });
+    const area = machine.createAddressSpace().mmap({ length: '4M', folioSize: '64K', populate: true });
+    const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1 });
+    expect(stats).toMatchObject({ batches: 7, failed: 0, succeeded: 1024 });
   });
 });
 
