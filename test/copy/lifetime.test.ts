@@ -40,7 +40,8 @@ describe.each(['helps', 'waits'])('a process, caller %s', (caller) => {
   });
 });
 
-describe.each(MANNERS)('an engine: $schedule, $caller', (manner) => {
+// Together, for each rests most of the time.
+describe.concurrent.each(MANNERS)('an engine: $schedule, $caller', (manner) => {
   it('works again after it was idle', async () => {
     await using engine = await CopyEngine.create({ ...manner, threads: 3, memory: '16M', minParallelBytes: 0 });
     const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
