@@ -64,7 +64,7 @@ describe('mtcopy migrate', () => {
         '3',
         '--json',
         '--count',
-        '8',
+        '4',
         '--folio-size',
         '4K,64K,4M',
         '--threads',
@@ -92,8 +92,8 @@ describe('mtcopy migrate', () => {
     );
     expect(new Set(combinations).size).toBe(results.length);
     for (const result of results) {
-      const pages = (8 * result.folioBytes) / 4096;
-      const huge = result.folioBytes < 2 ** 21 ? 0 : 8;
+      const pages = (4 * result.folioBytes) / 4096;
+      const huge = result.folioBytes < 2 ** 21 ? 0 : 4;
       expect(result).toEqual({
         migrator: expect.stringMatching(/^(kernel|mtcopy)$/),
         flow: expect.stringMatching(/^(serial|vanilla|batch-move|pre-copy)$/),
@@ -101,7 +101,7 @@ describe('mtcopy migrate', () => {
         ...(result.migrator === 'mtcopy' && { caller: 'waits' }),
         batchesInFlight: number,
         folioBytes: number,
-        folios: 8,
+        folios: 4,
         frames: expect.stringMatching(/^(sequential|shuffled)$/),
         gbps: { best: number, median: number },
         nsPerPage: number,
