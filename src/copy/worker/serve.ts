@@ -42,6 +42,9 @@ export interface WorkerSetup {
 /** Pieces of 256 KiB that a descriptor, of 1 MiB at most, is copied in. */
 const VIEWS_A_DESCRIPTOR = 4;
 
+/** A number that no thread has. */
+const NO_THREAD = -1;
+
 /** A message, with the buffers as this thread sees them. */
 interface Received {
   readonly sequence: number;
@@ -77,6 +80,17 @@ let messages = -1;
  * leave. While it runs, its thread's event loop doesn't.
  */
 export default function serve(index: number): void {
+  try {
+    serveJobs(index);
+  } catch (error) {
+    // A caller that blocks hears of no error, but looks whether there is such a thread. Release: the descriptors that this
+    // one has changed come before.
+    Atomics.store(words, workerTid(index), NO_THREAD);
+    throw error;
+  }
+}
+
+function serveJobs(index: number): void {
   const participant: Participant = { index, ring, isStatic, copyRange, clock };
   // Of this task alone: what it owned if it throws the caller gives to others.
   const held: Held = { unit: -1, next: 0, end: 0 };

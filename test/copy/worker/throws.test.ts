@@ -11,6 +11,23 @@ const RING = 4 * MiB;
 
 afterEach(() => vi.restoreAllMocks());
 
+/** A destination and a source, neither of which begins with its buffer. */
+function buffers(): [Uint8Array, Uint8Array] {
+  const [to, from] = [new SharedArrayBuffer(2 * MiB), new SharedArrayBuffer(2 * MiB)];
+  fillRandom(new Uint8Array(from), 2);
+  return [new Uint8Array(to, 64, MiB), new Uint8Array(from, 64, MiB)];
+}
+
+/** Has workers get what is no buffer: they come no further than the first write. */
+function sendNoBuffers(): void {
+  const { postMessage } = BroadcastChannel.prototype;
+  vi.spyOn(BroadcastChannel.prototype, 'postMessage').mockImplementation(function (this: BroadcastChannel, message) {
+    const { foreign, ...job } = message as { foreign: { base: number }[] };
+    const none = foreign.map(({ base }) => ({ base, buffer: { byteLength: 2 * MiB } }));
+    postMessage.call(this, { ...job, foreign: none });
+  });
+}
+
 it('a worker that threw in the middle of a unit goes on with none of it when its thread serves again', async () => {
   using holds = holdThreads();
   await using engine = await CopyEngine.create({ caller: 'waits', threads: 1, memory: '64M', minParallelBytes: 0 });
@@ -18,18 +35,16 @@ it('a worker that threw in the middle of a unit goes on with none of it when its
   const isAttached = (worker: number) => Atomics.load(words, workerState(worker)) === ATTACHED;
   const [to, from] = [engine.allocate(16 * MiB), engine.allocate(16 * MiB)];
   fillRandom(from, 1);
-  // It gets what is no buffer, and comes no further than the first write.
-  const { postMessage } = BroadcastChannel.prototype;
-  vi.spyOn(BroadcastChannel.prototype, 'postMessage').mockImplementation(function (this: BroadcastChannel, message) {
-    const { foreign, ...job } = message as { foreign: { base: number }[] };
-    const none = foreign.map(({ base }) => ({ base, buffer: { byteLength: 2 * MiB } }));
-    postMessage.call(this, { ...job, foreign: none });
-  });
+  sendNoBuffers();
   using again = holds.at({ operation: 'store', array: words, index: workerState(0), value: ATTACHED });
-  const [first, second] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(2 * MiB), 64, MiB));
-  fillRandom(second, 2);
+  const [first, second] = buffers();
   expect(await engine.copy(first, second)).toMatchObject({ bytes: MiB, failed: [] });
+  // An engine at rest would let it go as soon as it is there, if not before.
+  const stay = setInterval(() => {
+    engine.threads = 1;
+  }, 10);
   await again.held();
+  clearInterval(stay);
   vi.restoreAllMocks();
   // Another worker has the same unit of the next job.
   engine.threads = 2;
@@ -48,5 +63,20 @@ it('a worker that threw in the middle of a unit goes on with none of it when its
   expect(isOver).toBe(false);
   claim.go();
   await copying;
+  expectCopied([{ to, from }]);
+});
+
+it('a caller that blocks sees that a worker threw, and copies what it has left', async () => {
+  await using engine = await CopyEngine.create({ caller: 'waits', threads: 1, memory: '64M', minParallelBytes: 0 });
+  sendNoBuffers();
+  // Without the look it would wait for ever.
+  let waits = 0;
+  const wait = Atomics.wait as (array: Int32Array, index: number, value: number, timeout?: number) => string;
+  vi.spyOn(Atomics, 'wait').mockImplementation(((array: Int32Array, index: number, value: number, timeout?: number) => {
+    if (++waits === 50) throw new Error('the call does not end');
+    return wait(array, index, value, timeout);
+  }) as never);
+  const [to, from] = buffers();
+  expect(engine.copySync(to, from)).toMatchObject({ bytes: MiB, failed: [] });
   expectCopied([{ to, from }]);
 });
