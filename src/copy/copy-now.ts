@@ -1,5 +1,6 @@
+import { types } from 'node:util';
 import type { BatchRules } from './batch/batch.js';
-import { hasRange, isShared } from './batch/line.js';
+import { isRange, isShared } from './batch/line.js';
 import type { CopyOne } from './copy-one.js';
 
 /**
@@ -9,24 +10,28 @@ import type { CopyOne } from './copy-one.js';
  */
 export type CopyNow = (to: ArrayBufferView, from: ArrayBufferView, limit: number) => number;
 
+const { set: setBytes } = Uint8Array.prototype;
+
 type SharedView = ArrayBufferView<SharedArrayBuffer>;
 
 /** The short way of one small pair, whose checks and bytes together cost less than planning it. */
 export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne): CopyNow {
+  // A view may have getters of its own, so what it says is looked at.
+  const reaches = (buffer: SharedArrayBuffer, isOwn: boolean, offset: number, bytes: number) =>
+    isRange(offset, bytes, Number.POSITIVE_INFINITY) &&
+    (isOwn ? memory.holds(offset, bytes) : offset + bytes <= buffer.byteLength);
   const copyPair = (to: SharedView, from: SharedView, bytes: number) => {
     const { buffer: toBuffer, byteOffset: target } = to;
     const { buffer: fromBuffer, byteOffset: source } = from;
     const writesOwn = memory.is(toBuffer);
     const readsOwn = memory.is(fromBuffer);
-    if (!hasRange(toBuffer, target, bytes) || !hasRange(fromBuffer, source, bytes)) return false;
-    const reaches = (isOwn: boolean, address: number) => !isOwn || memory.holds(address, bytes);
-    if (!reaches(writesOwn, target) || !reaches(readsOwn, source)) return false;
+    if (!reaches(toBuffer, writesOwn, target, bytes) || !reaches(fromBuffer, readsOwn, source, bytes)) return false;
     const isSame = toBuffer === fromBuffer || (writesOwn && readsOwn);
     if (isSame && overlap(target, source, bytes)) return false;
     if (writesOwn && readsOwn && method !== 'typed-array') return copyOne(target, source, bytes);
     if (method === 'memory.copy' || (readsOwn && memory.isPoisoned(source, bytes))) return false;
-    // Views of its own: what a subclass calls `set`, and whether a buffer has grown meanwhile, doesn't matter so.
-    new Uint8Array(toBuffer, target, bytes).set(new Uint8Array(fromBuffer, source, bytes));
+    // Not what a subclass calls `set`.
+    setBytes.call(bytesOf(to), bytesOf(from));
     return true;
   };
   return (to, from, limit) => {
@@ -43,4 +48,8 @@ function isSharedView(view: unknown): view is SharedView {
 
 function overlap(a: number, b: number, bytes: number): boolean {
   return a < b + bytes && b < a + bytes;
+}
+
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return types.isUint8Array(view) ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

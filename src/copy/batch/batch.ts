@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { ErrnoError, invalid, show } from '../../errno.js';
 import type { Steps } from '../../steps.js';
 import { type CopyItems, checkLengths, type Ranges } from './items.js';
-import { type EngineMemory, hasRange, isShared, Line, type PlacedBuffer } from './line.js';
+import { type EngineMemory, isRange, isShared, Line, type PlacedBuffer } from './line.js';
 import { checkOverlap } from './overlap.js';
 import { createSurvey, type Survey, survey, surveyItems } from './survey.js';
 import { createTally, type Tally } from './tally.js';
@@ -165,23 +165,34 @@ function takePairs(
   let fromBuffer: ArrayBufferLike | undefined;
   let toBase = 0;
   let fromBase = 0;
+  // As long as they were then: to ask each time costs a third more, and one that has grown since is asked again.
+  let toRoom = 0;
+  let fromRoom = 0;
   for (let i = first; i < end; i++) {
     const { to, from } = (pairs[i] ?? {}) as Partial<CopyPair>;
     if (!ArrayBuffer.isView(to)) throw noView(to, 'to', i);
     if (!ArrayBuffer.isView(from)) throw noView(from, 'from', i);
     const writes = to.buffer;
     const reads = from.buffer;
-    if (writes !== toBuffer) toBase = baseOf(rules, line, writes, to, 'to', i);
-    if (reads !== fromBuffer) fromBase = baseOf(rules, line, reads, from, 'from', i);
-    toBuffer = writes;
-    fromBuffer = reads;
+    if (writes !== toBuffer) {
+      toBase = baseOf(rules, line, writes, to, 'to', i);
+      toBuffer = writes;
+      toRoom = writes.byteLength;
+    }
+    if (reads !== fromBuffer) {
+      fromBase = baseOf(rules, line, reads, from, 'from', i);
+      fromBuffer = reads;
+      fromRoom = reads.byteLength;
+    }
     const bytes = to.byteLength;
     const fromBytes = from.byteLength;
     if (bytes !== fromBytes) throw unequal(i, bytes, fromBytes);
     const target = to.byteOffset;
     const source = from.byteOffset;
-    if (!hasRange(writes as SharedArrayBuffer, target, bytes)) throw notInBuffer(to, 'to', i);
-    if (!hasRange(reads as SharedArrayBuffer, source, bytes)) throw notInBuffer(from, 'from', i);
+    if (!isRange(target, bytes, toRoom) && !isRange(target, bytes, writes.byteLength)) throw notInBuffer(to, 'to', i);
+    if (!isRange(source, bytes, fromRoom) && !isRange(source, bytes, reads.byteLength)) {
+      throw notInBuffer(from, 'from', i);
+    }
     items.to[i] = toBase + target;
     items.from[i] = fromBase + source;
     items.bytes[i] = bytes;

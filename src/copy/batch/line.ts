@@ -63,11 +63,9 @@ function mostBytes({ byteLength, maxByteLength }: SharedArrayBuffer & { readonly
   return maxByteLength ?? byteLength;
 }
 
-/** Whether a buffer has a range. One that a view gives by getters of its own may be any, or none. */
-export function hasRange({ byteLength }: SharedArrayBuffer, offset: number, bytes: number): boolean {
-  return (
-    Number.isInteger(offset) && Number.isInteger(bytes) && offset >= 0 && bytes >= 0 && offset + bytes <= byteLength
-  );
+/** Whether `room` bytes have a range. One that a view gives by getters of its own may be anything. */
+export function isRange(offset: number, bytes: number, room: number): boolean {
+  return Number.isInteger(offset) && Number.isInteger(bytes) && offset >= 0 && bytes >= 0 && offset + bytes <= room;
 }
 
 /** Whether a buffer is shared, also one that another realm made. */

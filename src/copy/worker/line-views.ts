@@ -19,12 +19,19 @@ export type CopyOnLine = (to: number, from: number, bytes: number) => void;
  * @param foreign the other buffers, by their base
  */
 export function openLine(engine: Uint8Array, foreign: readonly PlacedBuffer[]): CopyOnLine {
-  const buffers = [{ base: 0, buffer: engine.buffer as SharedArrayBuffer }, ...foreign].map(open);
-  let toBuffer = buffers[0];
-  let fromBuffer = buffers[0];
+  const buffers = [{ base: 0, buffer: engine.buffer as SharedArrayBuffer }, ...foreign];
+  // Each when it is wanted: there may be very many.
+  const opened: OpenBuffer[] = new Array(buffers.length);
+  const bufferAt = (address: number) => {
+    const at = find(buffers, address);
+    opened[at] ??= open(buffers[at]);
+    return opened[at];
+  };
+  let toBuffer = bufferAt(0);
+  let fromBuffer = toBuffer;
   return (to, from, bytes) => {
-    if (!holds(toBuffer, to)) toBuffer = find(buffers, to);
-    if (!holds(fromBuffer, from)) fromBuffer = find(buffers, from);
+    if (!holds(toBuffer, to)) toBuffer = bufferAt(to);
+    if (!holds(fromBuffer, from)) fromBuffer = bufferAt(from);
     const target = to - toBuffer.base;
     const source = from - fromBuffer.base;
     if (!toBuffer.bytes || !fromBuffer.bytes) {
@@ -49,8 +56,8 @@ function holds({ base, buffer }: OpenBuffer, address: number): boolean {
   return address >= base && address < base + buffer.byteLength;
 }
 
-/** The buffer that has an address: the last whose base is not beyond it. */
-function find(buffers: readonly OpenBuffer[], address: number): OpenBuffer {
+/** Position of the buffer that has an address: the last whose base is not beyond it. */
+function find(buffers: readonly PlacedBuffer[], address: number): number {
   let low = 0;
   let high = buffers.length - 1;
   while (low < high) {
@@ -58,5 +65,5 @@ function find(buffers: readonly OpenBuffer[], address: number): OpenBuffer {
     if (buffers[middle].base <= address) low = middle;
     else high = middle - 1;
   }
-  return buffers[low];
+  return low;
 }
