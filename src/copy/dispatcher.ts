@@ -289,10 +289,13 @@ export class Dispatcher {
   #finishSync(job: Job): void {
     const { words } = this.#ring;
     takeAll(this.#share(job));
-    while (!this.#isOver(job)) {
+    for (let looked = performance.now(); !this.#isOver(job); ) {
       const patience = job.lostWorker ? LOST_POLL_MS : LIVENESS_MS;
-      const wait = Atomics.wait(words, job.slot.base + DONE, this.#notYet(job), patience);
-      if (wait === 'timed-out') this.#lookAfterWorkers();
+      Atomics.wait(words, job.slot.base + DONE, this.#notYet(job), patience);
+      if (performance.now() - looked >= LIVENESS_MS) {
+        this.#lookAfterWorkers();
+        looked = performance.now();
+      }
       takeAll(this.#share(job));
     }
     this.#collect(job);

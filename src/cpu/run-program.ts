@@ -41,21 +41,19 @@ export type CpuOutcome =
 export default async function run(task: CpuTask): Promise<CpuOutcome> {
   // Before anything of the program: whoever finds it SENT after the thread has ended knows that nothing of it was done.
   Atomics.store(words, cpuWords(task.cpu) + RUNNING, BEGUN);
-  try {
-    return await runProgram(task);
-  } finally {
-    // Whoever finds it begun after the thread has ended knows that it ended in the middle.
-    Atomics.store(words, cpuWords(task.cpu) + RUNNING, ENDED);
-  }
+  const outcome = await runProgram(task);
+  // Whoever finds it begun after the thread has ended knows that it ended in the middle.
+  Atomics.store(words, cpuWords(task.cpu) + RUNNING, ENDED);
+  return sendable(outcome);
 }
 
 async function runProgram({ cpu, table, program, args }: CpuTask): Promise<CpuOutcome> {
   try {
     const main = await load(program);
     const context = { number: cpu, physical: memory.buffer, poison, words, table: openPageTable(table) };
-    return sendable({ value: execute(main, new Cpu(context), args) });
+    return { value: execute(main, new Cpu(context), args) };
   } catch (error) {
-    return error instanceof ErrnoError ? failed(error) : sendable({ thrown: error });
+    return error instanceof ErrnoError ? failed(error) : { thrown: error };
   }
 }
 
@@ -63,11 +61,11 @@ async function runProgram({ cpu, table, program, args }: CpuTask): Promise<CpuOu
  * A copy of what a program returned or threw, as another thread would get it. Made here: Node.js ends a thread that fails to
  * send something, and tells the other only that it did.
  */
-function sendable(outcome: { value: unknown } | { thrown: unknown }): CpuOutcome {
+function sendable(outcome: CpuOutcome): CpuOutcome {
   try {
     return structuredClone(outcome);
   } catch {
-    const what = 'value' in outcome ? outcome.value : outcome.thrown;
+    const [what] = Object.values(outcome);
     return failed(invalid('program', 'must return, or throw, what can be sent to another thread', what));
   }
 }

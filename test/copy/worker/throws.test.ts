@@ -39,16 +39,17 @@ it('a worker that threw in the middle of a unit goes on with none of it when its
   using again = holds.at({ operation: 'store', array: words, index: workerState(0), value: ATTACHED });
   const [first, second] = buffers();
   expect(await engine.copy(first, second)).toMatchObject({ bytes: MiB, failed: [] });
-  // An engine at rest would let it go as soon as it is there, if not before.
+  // An engine at rest lets threads go, those too that are just coming.
+  let threads = 1;
   const stay = setInterval(() => {
-    engine.threads = 1;
+    engine.threads = threads;
   }, 10);
   await again.held();
-  clearInterval(stay);
   vi.restoreAllMocks();
   // Another worker has the same unit of the next job.
-  engine.threads = 2;
+  threads = 2;
   await until(() => isAttached(1));
+  clearInterval(stay);
   using claim = holds.at({ operation: 'compareExchange', array: words, value: 2, when: 'after' });
   using counted = holds.at({ operation: 'sub', array: words, when: 'after', nth: 31 });
   let isOver = false;
