@@ -7,7 +7,13 @@ import { ErrnoError, show } from './errno.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
-import { MIGRATION_SETTINGS, type MigrationSettings, type MigratorName, settingsOf } from './migrate/settings.js';
+import {
+  type CompleteSettings,
+  MIGRATION_SETTINGS,
+  type MigrationSettings,
+  type MigratorName,
+  settingsOf,
+} from './migrate/settings.js';
 import { createKernelMigrator } from './migrators/kernel.js';
 import { createMtcopyMigrator, MTCOPY_MIN_PARALLEL_BYTES } from './migrators/mtcopy.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
@@ -34,23 +40,23 @@ export interface MachineOptions extends MigrationSettings {
    * Size of each NUMA node: bytes, or a string such as `'1G'`; multiples of 4 KiB, at most 4,064 MiB in all. Default: two of
    * 1 GiB.
    */
-  nodes?: readonly (number | string)[];
+  nodes?: readonly (number | string)[] | undefined;
   /** CPUs to run programs on, 0 to 64: each is a thread while it runs one. Default: 1. */
-  cpus?: number;
+  cpus?: number | undefined;
   /**
    * Worker threads of the migrator `'mtcopy'`, 1 to 64, the calling thread not counted; or `'auto'`, see
    * {@link CreateOptions.threads}. Default: 4, as in the published driver.
    */
-  threads?: number | 'auto';
+  threads?: number | 'auto' | undefined;
   /** Whether the calling thread takes part in what `'mtcopy'` copies; see {@link CreateOptions.caller}. Default: `'auto'`. */
-  caller?: CallerMode;
+  caller?: CallerMode | undefined;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
-  ipiTimeoutMs?: number;
+  ipiTimeoutMs?: number | undefined;
   /**
    * Pages of a node that freed folios keep for the next allocation of their order; see {@link PhysicalMemory}. Default: an
    * eighth of the smallest node, which is as far as the kernel's own tuning goes.
    */
-  pcpHigh?: number;
+  pcpHigh?: number | undefined;
 }
 
 /** Durations in nanoseconds; all 0 while there are none. */
@@ -99,7 +105,7 @@ export class Machine implements AsyncDisposable {
   /** The CPUs. */
   readonly cpus: Cpus;
   readonly #manager: MemoryManager;
-  readonly #settings: Required<MigrationSettings>;
+  readonly #settings: CompleteSettings;
   readonly #kernel: Migrator;
   /** Those that are open, and some that were closed lately. */
   readonly #spaces = new Set<AddressSpace>();

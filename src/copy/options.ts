@@ -17,38 +17,38 @@ export interface CreateOptions {
    * Worker threads, 1 to 64; the calling thread is never counted. `'auto'`: one less than the host can run at once, 1 at
    * least and 8 at most: a core is left to the event loop, more than 8 hardly gain, and each costs 8 MiB. Default: `'auto'`.
    */
-  threads?: number | 'auto';
+  threads?: number | 'auto' | undefined;
   /** Bytes of shared memory to allocate from (or a string such as `'2G'`), or a memory to use. Default: 1 GiB. */
-  memory?: number | string | PhysicalMemory;
+  memory?: number | string | PhysicalMemory | undefined;
   /**
    * `'dynamic'`: threads claim the next items as they finish, so one that loses its core holds nobody up. `'static'`:
    * every thread has its own list from the start, as in the published driver; a large batch is planned 16,384 items at a
    * time. The list of a thread that isn't there others take. Default: `'dynamic'`.
    */
-  schedule?: Schedule;
+  schedule?: Schedule | undefined;
   /**
    * `'waits'`: worker threads copy all but small calls, and the calling thread is free meanwhile, or sleeps if the call
    * blocks. `'helps'`: the calling thread takes items too, in an asynchronous call for half a millisecond between turns of
    * the event loop. `'auto'`: asynchronous calls wait, blocking ones help. While no worker thread is there, for they leave
    * after 0.1 s without a call and take some 0.1 ms to come back, the calling thread copies in any case. Default: `'auto'`.
    */
-  caller?: CallerMode;
+  caller?: CallerMode | undefined;
   /**
    * Added to the workers' nice value: 0 to 19, where the platform has one and Piscina's addon for it can be loaded.
    * Default: 0.
    */
-  niceIncrement?: number;
+  niceIncrement?: number | undefined;
   /**
    * A call of fewer bytes is copied by the calling thread, at once; `Infinity` for all. `'auto'`: 1 MiB of an asynchronous
    * call, which bounds a turn of the event loop; of a blocking one 96 MiB, or 16 MiB if its items are smaller than 64 KiB in
    * the mean, neighbours counted as one. Default: `'auto'`.
    */
-  minParallelBytes?: number | string;
+  minParallelBytes?: number | string | undefined;
   /**
    * `'memory.copy'`: WebAssembly's, which is the C library's memmove, for the engine's own memory alone. `'typed-array'`:
    * `Uint8Array`'s `set` and `copyWithin`, for any shared memory. `'auto'`: the first where it can. Default: `'auto'`.
    */
-  method?: CopyMethod;
+  method?: CopyMethod | undefined;
 }
 
 /** {@link CreateOptions}, checked and complete. */

@@ -48,17 +48,17 @@ export interface PhysicalMemoryOptions {
    * Pages of each node that freed folios keep for the next allocation of their order, before they are merged with their
    * neighbours (the kernel's per-cpu page lists). They count as free. Default: 0.
    */
-  pcpHigh?: number;
+  pcpHigh?: number | undefined;
 }
 
 /** Options of {@link PhysicalMemory.allocFolios}. */
 export interface FrameOptions {
   /** The node to allocate on. Default: 0. */
-  node?: number;
+  node?: number | undefined;
   /** How the list's frames lie. Default: `'sequential'`. */
-  frames?: Frames;
+  frames?: Frames | undefined;
   /** Seed of the shuffling, a whole number. Default: 1. */
-  seed?: number;
+  seed?: number | undefined;
 }
 
 /** A NUMA node: a contiguous range of frames with its own free lists. */

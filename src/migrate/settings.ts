@@ -31,26 +31,29 @@ export type MigratorName = (typeof MIGRATOR_NAMES)[number];
 /** How migrations are made: a machine's settings, which a call may replace. */
 export interface MigrationSettings {
   /** What copies the folios: a name, or a migrator of your own. Default: `'kernel'`. */
-  migrator?: MigratorName | Migrator;
+  migrator?: MigratorName | Migrator | undefined;
   /** In which order a batch goes through its steps. Default: `'vanilla'`. */
-  flow?: Flow;
+  flow?: Flow | undefined;
   /**
    * Pages or folios of a batch, 1 to 2^20: it ends with the folio that reaches them. Default: 512
    * (NR_MAX_BATCHED_MIGRATION).
    */
-  batchLimit?: number;
+  batchLimit?: number | undefined;
   /**
    * What the limit counts: `'pages'`, as the mainline kernel, or `'folios'`, as the published benchmarks. Default:
    * `'pages'`.
    */
-  batchUnit?: BatchUnit;
+  batchUnit?: BatchUnit | undefined;
   /**
    * Batches that are under way at once, 1 to 4. With 2 the threads of `'mtcopy'` copy one batch while the calling thread
    * unmaps the next, which the published series doesn't do: faster, but more pages wait, and phases overlap in time, so
    * that their sum exceeds the call's. Default: 1.
    */
-  batchesInFlight?: number;
+  batchesInFlight?: number | undefined;
 }
+
+/** All of them. */
+export type CompleteSettings = { [Name in keyof MigrationSettings]-?: NonNullable<MigrationSettings[Name]> };
 
 /** The engine has room for this many batches at once, and more gain nothing. */
 const MAX_IN_FLIGHT = 4;
@@ -64,7 +67,7 @@ export const MIGRATION_SETTINGS: Checks<MigrationSettings> = {
   batchesInFlight: wholeNumber(1, MAX_IN_FLIGHT),
 };
 
-const DEFAULTS: Required<MigrationSettings> = {
+const DEFAULTS: CompleteSettings = {
   migrator: 'kernel',
   flow: 'vanilla',
   batchLimit: NR_MAX_BATCHED_MIGRATION,
@@ -73,7 +76,7 @@ const DEFAULTS: Required<MigrationSettings> = {
 };
 
 /** The settings that a call or a machine was given, checked before, and else those of `base`. */
-export function settingsOf(given: MigrationSettings, base = DEFAULTS): Required<MigrationSettings> {
+export function settingsOf(given: MigrationSettings, base = DEFAULTS): CompleteSettings {
   return {
     migrator: given.migrator ?? base.migrator,
     flow: given.flow ?? base.flow,

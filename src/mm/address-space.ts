@@ -23,25 +23,25 @@ export interface MmapOptions {
    * Bytes to map, or a string such as `'256M'`: a multiple of the folio size above 0. Default: of a file, all of it; else
    * none.
    */
-  length?: number | string;
+  length?: number | string | undefined;
   /** Bytes of the folios that faults allocate: a power of two from 4 KiB to 4 MiB. Default: 4 KiB. */
-  folioSize?: number | string;
+  folioSize?: number | string | undefined;
   /** The node that they are allocated on. Default: 0. */
-  node?: number;
+  node?: number | undefined;
   /** Whether to allocate and map everything at once, instead of at the first access. Default: false. */
-  populate?: boolean;
+  populate?: boolean | undefined;
   /** Whether stores are seen through a {@link AddressSpace.fork}, and in the page cache of a file. Default: false. */
-  shared?: boolean;
+  shared?: boolean | undefined;
   /** Path of a file whose page cache to map; zeros after its end. It is never written to. Default: none, zeros. */
-  file?: string;
+  file?: string | undefined;
 }
 
 /** Options of `Machine.createAddressSpace`. */
 export interface AddressSpaceOptions {
   /** The user that it belongs to: another needs CAP_SYS_NICE to move its pages. Default: 0. */
-  uid?: number;
+  uid?: number | undefined;
   /** Nodes that its pages may be moved to (its cpuset's). Default: all. */
-  memsAllowed?: readonly number[];
+  memsAllowed?: readonly number[] | undefined;
 }
 
 const OPTIONS: Checks<AddressSpaceOptions> = { uid: wholeNumber(0, Number.POSITIVE_INFINITY), memsAllowed: anything };

@@ -49,7 +49,7 @@ export interface MigrationWaits {
 /** Options of {@link Cpus.run}. */
 export interface RunOptions {
   /** Number of the CPU, from 0. Default: the first that is idle. */
-  cpu?: number;
+  cpu?: number | undefined;
   /** Given to the program as its second argument: whatever can be sent to a worker. */
   args?: unknown;
 }

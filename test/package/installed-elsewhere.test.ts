@@ -15,7 +15,7 @@ const run = (command: string, ...args: string[]) =>
 const PROGRAM = `
 import { CopyEngine } from 'mtcopy';
 
-const engine = await CopyEngine.create({ threads: 2, minParallelBytes: 0 });
+const engine = await CopyEngine.create({ threads: 2, minParallelBytes: 0, memory: undefined });
 const from = engine.allocate(8 * 2 ** 20);
 const to = engine.allocate(8 * 2 ** 20);
 from.fill(7);
@@ -47,6 +47,7 @@ describe('the packed tarball in an empty project', () => {
       join(ROOT, 'node_modules/typescript/bin/tsc'),
       ...[
         '--strict',
+        '--exactOptionalPropertyTypes',
         '--module',
         'nodenext',
         '--target',
