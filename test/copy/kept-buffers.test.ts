@@ -8,6 +8,7 @@ import { holdThreads } from '../support/holds.js';
 import { until } from '../support/machines.js';
 import { INDEX } from '../support/paths.js';
 import { runScript } from '../support/process.js';
+import { stayAwake } from '../support/threads.js';
 
 /** Of 16 MiB each: eight that stay are too many. */
 const COPIES = 120;
@@ -87,6 +88,7 @@ it('nor are buffers kept of a job that a worker only heard of, once another is i
   // It has looked at the slots. Then there is a job, which another copies, and it takes the message.
   using message = holds.at({ operation: 'load', array: words, index: MESSAGES, thread });
   using sleeps = holds.at({ operation: 'wait', array: words, index: DOORBELL, thread });
+  const awake = stayAwake(engine);
   engine.threads = 2;
   await message.held();
   await (async () => void (await engine.copy(fresh(), fresh())))();
@@ -95,6 +97,7 @@ it('nor are buffers kept of a job that a worker only heard of, once another is i
   // Before it looks again there is another job, in the same slot.
   await engine.copy(engine.allocate(MiB), engine.allocate(MiB));
   sleeps.go();
+  awake[Symbol.dispose]();
   // Threads that leave let go of what they keep.
   await until(() => Atomics.load(words, workerState(1)) === DETACHED);
   for (let look = 0; look < 40 && used() - before > 64 * MiB; look++) await sleep(50);

@@ -4,6 +4,7 @@ import { DETACHED, LEAVING, openRing, workerState } from '#src/copy/worker/job-r
 import { expectCopied, fillRandom, pairsOf } from '../../support/bytes.js';
 import { holdThreads } from '../../support/holds.js';
 import { until } from '../../support/machines.js';
+import { stayAwake } from '../../support/threads.js';
 
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
@@ -12,6 +13,7 @@ it('a worker that was told to leave while it copied, and was wanted again, is co
   using holds = holdThreads();
   const options = { schedule: 'static', caller: 'waits', threads: 2, memory: '64M', minParallelBytes: 0 } as const;
   await using engine = await CopyEngine.create(options);
+  using _ = stayAwake(engine);
   const { words } = openRing(engine.memory.buffer, RING);
   const [to, from] = [engine.allocate(24 * MiB), engine.allocate(24 * MiB)];
   fillRandom(from, 1);

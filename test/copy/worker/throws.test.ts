@@ -5,6 +5,7 @@ import { ATTACHED, openRing, workerState } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom } from '../../support/bytes.js';
 import { holdThreads } from '../../support/holds.js';
 import { until } from '../../support/machines.js';
+import { stayAwake } from '../../support/threads.js';
 
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
@@ -39,17 +40,12 @@ it('a worker that threw in the middle of a unit goes on with none of it when its
   using again = holds.at({ operation: 'store', array: words, index: workerState(0), value: ATTACHED });
   const [first, second] = buffers();
   expect(await engine.copy(first, second)).toMatchObject({ bytes: MiB, failed: [] });
-  // An engine at rest lets threads go, those too that are just coming.
-  let threads = 1;
-  const stay = setInterval(() => {
-    engine.threads = threads;
-  }, 10);
+  using _ = stayAwake(engine);
   await again.held();
   vi.restoreAllMocks();
   // Another worker has the same unit of the next job.
-  threads = 2;
+  engine.threads = 2;
   await until(() => isAttached(1));
-  clearInterval(stay);
   using claim = holds.at({ operation: 'compareExchange', array: words, value: 2, when: 'after' });
   using counted = holds.at({ operation: 'sub', array: words, when: 'after', nth: 31 });
   let isOver = false;
