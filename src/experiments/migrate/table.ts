@@ -71,8 +71,10 @@ function phasesTable(rows: readonly MigrateMeasurement[], settings: Settings): s
   return table.toString();
 }
 
-/** Three digits are enough to compare, and small folios' phases have no more. */
+/** Three digits are enough to compare, and small folios' phases have no more; of a host that is overloaded thousands do. */
 function nanoseconds(ns: number): string {
+  if (ns >= 999_500) return `${(ns / 1e6).toFixed(0)}M`;
+  if (ns >= 9999.5) return `${(ns / 1000).toFixed(0)}k`;
   return ns < 10 ? ns.toFixed(1) : ns.toFixed(0);
 }
 
