@@ -36,7 +36,16 @@ export {
   PhysicalMemory,
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
+export type { MigrateMode } from './migrate/migrate-mode.js';
 export type { Migrator } from './migrate/migrator.js';
+export type { OffloadRegistry } from './migrate/offload.js';
+export {
+  formatReasonMask,
+  MIGRATE_REASONS,
+  type MigrateReason,
+  parseReasonMask,
+  type ReasonMask,
+} from './migrate/reasons.js';
 export {
   BATCH_UNITS,
   type BatchUnit,
@@ -55,6 +64,7 @@ export { UnresponsiveCpuError } from './mm/tlb-flush.js';
 export type { Vmstat } from './mm/vmstat.js';
 export type { Credentials } from './syscalls/credentials.js';
 export { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './syscalls/flags.js';
+export type { MigrateFoliosOptions } from './syscalls/migrate-folios.js';
 export type { MigratePagesOptions, MigratePagesResult } from './syscalls/migrate-pages.js';
 export type { MovePagesResult } from './syscalls/move-pages.js';
 export type { MovePagesOptions } from './syscalls/move-pages-request.js';

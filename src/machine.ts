@@ -7,12 +7,13 @@ import { ErrnoError, show } from './errno.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
+import { OffloadRegistry } from './migrate/offload.js';
 import {
-  type CompleteSettings,
+  type Manner,
   MIGRATION_SETTINGS,
   type MigrationSettings,
   type MigratorName,
-  settingsOf,
+  mannerOf,
 } from './migrate/settings.js';
 import { createKernelMigrator } from './migrators/kernel.js';
 import { createMtcopyMigrator, MTCOPY_MIN_PARALLEL_BYTES } from './migrators/mtcopy.js';
@@ -22,6 +23,7 @@ import type { MemoryManager } from './mm/manager.js';
 import { MappingTable } from './mm/mapping.js';
 import { TlbFlusher } from './mm/tlb-flush.js';
 import { createVmstat, type Vmstat } from './mm/vmstat.js';
+import { MIGRATE_FOLIOS_OPTIONS, type MigrateFoliosOptions, migrateFolios } from './syscalls/migrate-folios.js';
 import {
   MIGRATE_PAGES_OPTIONS,
   type MigratePagesOptions,
@@ -95,6 +97,13 @@ const MIGRATE_PAGES: Checks<MigratePagesOptions & MigrationSettings> = {
   ...MIGRATION_SETTINGS,
 };
 
+const MIGRATE_FOLIOS: Checks<MigrateFoliosOptions & MigrationSettings> = {
+  ...MIGRATE_FOLIOS_OPTIONS,
+  ...MIGRATION_SETTINGS,
+};
+/** What system calls migrate for. */
+const SYSCALL = { mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
+
 /**
  * A machine: NUMA nodes of shared memory, CPUs that run user programs in address spaces, and what moves their pages between
  * nodes while they run. Everything but the programs themselves is called on the thread that booted it.
@@ -104,9 +113,10 @@ export class Machine implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   /** The CPUs. */
   readonly cpus: Cpus;
+  /** Which migrator copies what is migrated for which reasons. */
+  readonly offload: OffloadRegistry;
   readonly #manager: MemoryManager;
-  readonly #settings: CompleteSettings;
-  readonly #kernel: Migrator;
+  readonly #manner: Manner;
   /** Those that are open, and some that were closed lately. */
   readonly #spaces = new Set<AddressSpace>();
   readonly #flushes = createHistogram();
@@ -127,8 +137,8 @@ export class Machine implements AsyncDisposable {
     // A machine without CPUs starts threads for its migrator alone, which asks for them by itself.
     if (checked.cpus !== 0) await prepareThreads();
     const machine = new Machine(checked);
-    // Now, and not within the first migration.
-    if (machine.#settings.migrator === 'mtcopy') await machine.#openEngine();
+    const { migrator = 'kernel' } = checked;
+    if (migrator !== 'kernel') machine.offload.register(await machine.#migrator(migrator));
     return machine;
   }
 
@@ -136,10 +146,10 @@ export class Machine implements AsyncDisposable {
     const { nodes = DEFAULT_NODES, cpus = 1, threads = DEFAULT_THREADS, pcpHigh = defaultPcpHigh(nodes) } = options;
     // Without holes, over which its own look at each size would pass.
     this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
-    this.#settings = settingsOf(options);
+    this.#manner = mannerOf(options);
     this.#threads = checkThreads(threads);
     this.#caller = options.caller ?? 'auto';
-    this.#kernel = createKernelMigrator(this.memory);
+    this.offload = new OffloadRegistry(createKernelMigrator(this.memory));
     const words = createCpuArea(cpus);
     const vmstat = createVmstat();
     this.cpus = new Cpus(this.memory, words, cpus);
@@ -224,7 +234,7 @@ export class Machine implements AsyncDisposable {
   ): Promise<MovePagesResult> {
     return this.#during(mm, async () => {
       const asked = checkOptions(options ?? {}, MOVE_PAGES);
-      return movePages(this.#manager, mm, pages, asked, await this.#manner(asked));
+      return movePages(this.#manager, mm, pages, asked, await this.#mannerOf(asked, SYSCALL));
     });
   }
 
@@ -240,7 +250,31 @@ export class Machine implements AsyncDisposable {
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     return this.#during(mm, async () => {
       const asked = checkOptions(options ?? {}, MIGRATE_PAGES);
-      return migratePages(this.#manager, mm, asked, await this.#manner(asked));
+      return migratePages(this.#manager, mm, asked, await this.#mannerOf(asked, SYSCALL));
+    });
+  }
+
+  /**
+   * The entry of whoever migrates for a reason of the kernel's own, and not for a system call: moves the folios of some pages
+   * to a node, those too that other address spaces map, whatever their cpusets say. What `machine.offload` has for the
+   * reason copies them. A huge page that is `numa_misplaced` is never split.
+   *
+   * @param pages virtual addresses in bytes, multiples of 4 KiB
+   * @param options where to, why, and settings that replace the machine's for this call
+   * @throws ErrnoError, before anything is moved: EFAULT for pages that are no list of numbers; E2BIG for more pages than an
+   * address space has; EINVAL for an option that doesn't exist, a wrong reason, mode or setting, or an address that is no
+   * page's; ENODEV for a node that doesn't exist; ESRCH if the address space is closed, or another machine's; ESHUTDOWN if
+   * the machine is closed; EAGAIN if the migrator's threads can't be started. Later: as {@link movePages}
+   */
+  async migrateFolios(
+    mm: AddressSpace,
+    pages: ArrayLike<number>,
+    options: MigrateFoliosOptions & MigrationSettings,
+  ): Promise<MovePagesResult> {
+    return this.#during(mm, async () => {
+      const asked = checkOptions(options ?? {}, MIGRATE_FOLIOS, ['node', 'reason']);
+      const { node, reason, mode = 'MIGRATE_SYNC' } = asked;
+      return migrateFolios(this.#manager, mm, pages, node, await this.#mannerOf(asked, { mode, reason }));
     });
   }
 
@@ -269,13 +303,14 @@ export class Machine implements AsyncDisposable {
     return this.#lifetime.during(run);
   }
 
-  async #manner(options: MigrationSettings): Promise<MigrateManner> {
-    const { migrator, ...settings } = settingsOf(options, this.#settings);
-    return { ...settings, migrator: await this.#migrator(migrator) };
+  async #mannerOf(options: MigrationSettings, cause: Pick<MigrateManner, 'mode' | 'reason'>): Promise<MigrateManner> {
+    const { migrator } = options;
+    const migrators = migrator === undefined ? this.offload : this.offload.named(await this.#migrator(migrator));
+    return { ...mannerOf(options, this.#manner), ...cause, migrators };
   }
 
   #migrator(named: MigratorName | Migrator): Migrator | Promise<Migrator> {
-    if (named === 'kernel') return this.#kernel;
+    if (named === 'kernel') return this.offload.kernel;
     if (named !== 'mtcopy') return named;
     this.#mtcopy ??= this.#openEngine().then(createMtcopyMigrator);
     return this.#mtcopy;

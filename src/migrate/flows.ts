@@ -29,11 +29,15 @@ const RUN_FLOW: Record<Flow, RunFlow> = {
 export async function migratePagesBatch(migration: Migration, folios: Uint32Array, manner: BatchManner): Promise<void> {
   migration.stats.batches++;
   migration.batch = migration.begun.batches++;
+  const { migrator, put } = migration.migrators.get(migration.reason);
+  migration.migrator = migrator;
   try {
     await RUN_FLOW[migration.flow](migration, folios, manner);
   } catch (error) {
     migration.error ??= error;
     abandon(migration, folios);
+  } finally {
+    put();
   }
 }
 

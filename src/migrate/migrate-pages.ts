@@ -116,13 +116,14 @@ function endOfBatch({ manager, batchLimit, batchUnit }: Migration, folios: Uint3
 }
 
 async function migrateOneBatch(migration: Migration, folios: Uint32Array): Promise<void> {
-  const split: Pfn[] = [];
+  // A page fault would wait for the pages of a whole huge page (nosplit): who only wants it nearer can do without.
+  const split: Pfn[] | undefined = migration.reason === 'numa_misplaced' ? undefined : [];
   if (migration.mode === 'MIGRATE_ASYNC') {
     await migratePagesBatch(migration, folios, { mode: migration.mode, passes: NR_MAX_MIGRATE_PAGES_RETRY, split });
   } else {
     await migratePagesSync(migration, folios, split);
   }
-  if (split.length === 0) return;
+  if (!split || split.length === 0) return;
   // One pass: there was no memory a moment ago.
   const manner = { mode: 'MIGRATE_ASYNC', passes: 1, split: undefined } as const;
   let done = 0;
@@ -134,7 +135,7 @@ async function migrateOneBatch(migration: Migration, folios: Uint32Array): Promi
 }
 
 /** First the whole batch without waiting; then what is left, folio by folio, which may wait (migrate_pages_sync). */
-async function migratePagesSync(migration: Migration, folios: Uint32Array, split: Pfn[]): Promise<void> {
+async function migratePagesSync(migration: Migration, folios: Uint32Array, split: Pfn[] | undefined): Promise<void> {
   const { failed, failedErrno, mode } = migration;
   const before = failed.length;
   const together = { mode: 'MIGRATE_ASYNC', passes: NR_MAX_MIGRATE_ASYNC_RETRY, split } as const;

@@ -3,29 +3,32 @@ import { ERRNO } from '../errno.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/tlb-flush.js';
 import type { NodeId, Pfn } from '../units.js';
-import type { MigrateMode, MigrateReason } from './migrate-mode.js';
+import type { MigrateMode } from './migrate-mode.js';
 import type { Migrator } from './migrator.js';
+import type { MigratorSource } from './offload.js';
+import type { MigrateReason } from './reasons.js';
 import { createSlice, type Slice } from './resched.js';
 import type { BatchUnit, Flow } from './settings.js';
 import { createMigrateStats, type MigrateStats } from './stats.js';
 
-/** How folios are migrated: a machine's settings, and a call's. */
+/** How folios are migrated, and why: a machine's settings, and a call's. */
 export interface MigrateManner {
   readonly flow: Flow;
-  readonly migrator: Migrator;
+  /** What each batch gets its migrator from. */
+  readonly migrators: MigratorSource;
   /** Pages or folios of a batch, which ends with the folio that reaches it. */
   readonly batchLimit: number;
   readonly batchUnit: BatchUnit;
   /** Batches that are under way at once, each in its own order: one is copied while another is unmapped. */
   readonly batchesInFlight: number;
+  readonly mode: MigrateMode;
+  readonly reason: MigrateReason;
 }
 
 /** What one call of migratePages is asked for. */
 export interface MigrateOptions extends MigrateManner {
   /** The node to move to. */
   readonly target: NodeId;
-  readonly mode: MigrateMode;
-  readonly reason: MigrateReason;
 }
 
 /** Folios that are unmapped and wait to be moved: a struct of arrays, filled up to `count`. */
@@ -43,6 +46,8 @@ export interface UnmappedFolios {
 /** One call of migratePages, from its first batch to its last, or the part of it that has one batch in flight. */
 export interface Migration extends MigrateOptions {
   readonly manager: MemoryManager;
+  /** What copies the batch at hand. */
+  migrator: Migrator;
   readonly stats: MigrateStats;
   /** What is to be flushed before anything is copied. */
   readonly flush: FlushBatch;
@@ -74,14 +79,15 @@ export function createMigration(
   options: MigrateOptions,
   begun: { batches: number },
 ): Migration {
-  const { flow, migrator, batchLimit, batchUnit, batchesInFlight, target, mode, reason } = options;
+  const { flow, migrators, batchLimit, batchUnit, batchesInFlight, target, mode, reason } = options;
   // A batch has a folio more than its limit at most, for it ends with the one that reaches it.
   const room = batchLimit + 1;
   // One literal, without a spread: objects that begin as a copy of another come in several shapes, and every step of every
   // folio reads fields of this one.
   return {
     flow,
-    migrator,
+    migrators,
+    migrator: migrators.kernel,
     batchLimit,
     batchUnit,
     batchesInFlight,

@@ -25,3 +25,9 @@ export interface Migrator {
    */
   copyFolios(items: CopyItems, errnos: Uint8Array): void | Promise<void>;
 }
+
+/** Whether something has what a migrator must have. */
+export function isMigrator(value: unknown): value is Migrator {
+  const { name, copyFolio, copyFolios } = (value ?? {}) as Partial<Migrator>;
+  return typeof name === 'string' && typeof copyFolio === 'function' && typeof copyFolios === 'function';
+}

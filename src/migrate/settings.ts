@@ -1,6 +1,6 @@
 import { type Checks, oneOf, wholeNumber } from '../check.js';
 import { invalid } from '../errno.js';
-import type { Migrator } from './migrator.js';
+import { isMigrator, type Migrator } from './migrator.js';
 
 /** In which order the steps of a batch are made: names of {@link Flow}. */
 export const FLOWS = ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const;
@@ -30,7 +30,11 @@ export type MigratorName = (typeof MIGRATOR_NAMES)[number];
 
 /** How migrations are made: a machine's settings, which a call may replace. */
 export interface MigrationSettings {
-  /** What copies the folios: a name, or a migrator of your own. Default: `'kernel'`. */
+  /**
+   * What copies the folios: a name, or a migrator of your own. A machine's is registered as it boots, for the reasons that
+   * are a driver's at first; one that a call names is used whatever is registered. Default: `'kernel'`; of a call what is
+   * registered for its reason.
+   */
   migrator?: MigratorName | Migrator | undefined;
   /** In which order a batch goes through its steps. Default: `'vanilla'`. */
   flow?: Flow | undefined;
@@ -52,8 +56,8 @@ export interface MigrationSettings {
   batchesInFlight?: number | undefined;
 }
 
-/** All of them. */
-export type CompleteSettings = { [Name in keyof MigrationSettings]-?: NonNullable<MigrationSettings[Name]> };
+/** All of them but the migrator. */
+export type Manner = { [Name in Exclude<keyof MigrationSettings, 'migrator'>]-?: NonNullable<MigrationSettings[Name]> };
 
 /** The engine has room for this many batches at once, and more gain nothing. */
 const MAX_IN_FLIGHT = 4;
@@ -67,18 +71,16 @@ export const MIGRATION_SETTINGS: Checks<MigrationSettings> = {
   batchesInFlight: wholeNumber(1, MAX_IN_FLIGHT),
 };
 
-const DEFAULTS: CompleteSettings = {
-  migrator: 'kernel',
+const DEFAULTS: Manner = {
   flow: 'vanilla',
   batchLimit: NR_MAX_BATCHED_MIGRATION,
   batchUnit: 'pages',
   batchesInFlight: 1,
 };
 
-/** The settings that a call or a machine was given, checked before, and else those of `base`. */
-export function settingsOf(given: MigrationSettings, base = DEFAULTS): CompleteSettings {
+/** The manner that a call or a machine was given, checked before, and else that of `base`. */
+export function mannerOf(given: MigrationSettings, base = DEFAULTS): Manner {
   return {
-    migrator: given.migrator ?? base.migrator,
     flow: given.flow ?? base.flow,
     batchLimit: given.batchLimit ?? base.batchLimit,
     batchUnit: given.batchUnit ?? base.batchUnit,
@@ -87,8 +89,6 @@ export function settingsOf(given: MigrationSettings, base = DEFAULTS): CompleteS
 }
 
 function checkMigrator(name: string, value: unknown): void {
-  if (MIGRATOR_NAMES.includes(value as MigratorName)) return;
-  const { name: title, copyFolio, copyFolios } = (value ?? {}) as Partial<Migrator>;
-  if (typeof title === 'string' && typeof copyFolio === 'function' && typeof copyFolios === 'function') return;
+  if (MIGRATOR_NAMES.includes(value as MigratorName) || isMigrator(value)) return;
   throw invalid(name, `must be ${MIGRATOR_NAMES.map((one) => `'${one}'`).join(', ')} or a Migrator`, value);
 }

@@ -1,5 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { MigrateMode, MigrateReason } from './migrate-mode.js';
+import type { MigrateMode } from './migrate-mode.js';
+import type { MigrateReason } from './reasons.js';
 import type { Flow } from './settings.js';
 import type { Phases } from './stats.js';
 

@@ -80,8 +80,7 @@ async function migrateToNode(
   try {
     await queuePagesRange(manager, queue, sum);
     if (isolation.count === 0) return queue.left;
-    const request = { ...manner, target, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
-    const { stats } = await migrateFolios(manager, takeIsolated(isolation, target), request);
+    const { stats } = await migrateFolios(manager, takeIsolated(isolation, target), { ...manner, target });
     addStats(sum, stats);
     return queue.left + stats.failed;
   } finally {

@@ -54,15 +54,7 @@ export async function checkRequest(
     throw new ErrnoError('EPERM', 'flags: MPOL_MF_MOVE_ALL needs CAP_SYS_NICE');
   }
   checkTarget(mm, credentials);
-  checkList('pages', list);
-  if (list.length > VPN_LIMIT) {
-    throw new ErrnoError('E2BIG', `pages: ${list.length} are more than the ${VPN_LIMIT} an address space has`);
-  }
-  const pages = copyOf(list);
-  await checkEach(pages, (address, i) => {
-    if (Number.isSafeInteger(address) && address >= 0 && (address & (PAGE_SIZE - 1)) === 0) return;
-    throw invalid(`pages[${i}]`, 'must be a page address, a multiple of 4096', address);
-  });
+  const pages = await takePages(list);
   if (node !== undefined && nodeList !== undefined) throw invalid('node', 'must not be given beside nodes', node);
   if (nodeList === undefined) {
     if (node !== undefined) checkNode(memory.nodes.length, mm, 'node', node);
@@ -74,6 +66,20 @@ export async function checkRequest(
   const nodes = copyOf(nodeList);
   await checkEach(nodes, (node, i) => checkNode(memory.nodes.length, mm, `nodes[${i}]`, node));
   return { pages, asked: nodes, moveAll };
+}
+
+/** A list of page addresses, checked, and nobody else's. */
+export async function takePages(list: ArrayLike<number>): Promise<ArrayLike<number>> {
+  checkList('pages', list);
+  if (list.length > VPN_LIMIT) {
+    throw new ErrnoError('E2BIG', `pages: ${list.length} are more than the ${VPN_LIMIT} an address space has`);
+  }
+  const pages = copyOf(list);
+  await checkEach(pages, (address, i) => {
+    if (Number.isSafeInteger(address) && address >= 0 && (address & (PAGE_SIZE - 1)) === 0) return;
+    throw invalid(`pages[${i}]`, 'must be a page address, a multiple of 4096', address);
+  });
+  return pages;
 }
 
 /** Checks a list that may be long, with turns of the event loop between. */
@@ -96,10 +102,14 @@ function checkList(name: string, list: unknown): void {
 }
 
 function checkNode(count: number, { memsAllowed }: AddressSpace, name: string, node: number): void {
-  if (!Number.isInteger(node) || node < 0 || node >= count) {
-    throw new ErrnoError('ENODEV', `${name}: must be a node from 0 to ${count - 1}, got ${show(node)}`);
-  }
+  checkExists(count, name, node);
   if (memsAllowed.includes(node)) return;
   const allowed = `among the nodes that the cpuset allows, ${memsAllowed.join(', ')}`;
   throw new ErrnoError('EACCES', `${name}: must be ${allowed}, got ${node}`);
+}
+
+/** Throws ENODEV unless there is such a node. */
+export function checkExists(count: number, name: string, node: number): void {
+  if (Number.isInteger(node) && node >= 0 && node < count) return;
+  throw new ErrnoError('ENODEV', `${name}: must be a node from 0 to ${count - 1}, got ${show(node)}`);
 }

@@ -12,7 +12,7 @@ import { entryAt, frameAt } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
 import { type NodeId, PAGE_SIZE } from '../units.js';
 import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
-import { checkRequest, type MovePagesOptions } from './move-pages-request.js';
+import { checkRequest, type MovePagesOptions, type MovePagesRequest } from './move-pages-request.js';
 
 /** What `Machine.movePages` did. */
 export interface MovePagesResult {
@@ -47,7 +47,16 @@ export async function movePages(
   options: MovePagesOptions,
   manner: MigrateManner,
 ): Promise<MovePagesResult> {
-  const { pages, asked, moveAll } = await checkRequest(manager, mm, list, options);
+  return moveRequested(manager, mm, await checkRequest(manager, mm, list, options), manner);
+}
+
+/** Moves what was checked already: the part that is no system call's alone. */
+export async function moveRequested(
+  manager: MemoryManager,
+  mm: AddressSpace,
+  { pages, asked, moveAll }: MovePagesRequest,
+  manner: MigrateManner,
+): Promise<MovePagesResult> {
   const status = new Int32Array(pages.length);
   const stats = createMigrateStats();
   const slice = createSlice();
@@ -115,8 +124,7 @@ async function moveChunk(call: Call, chunk: Chunk): Promise<number> {
   try {
     await isolateChunk(call, chunk, isolation);
     for (const target of isolation.nodes) {
-      const request = { ...manner, target, mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
-      const result = await migratePages(manager, takeIsolated(isolation, target), request);
+      const result = await migratePages(manager, takeIsolated(isolation, target), { ...manner, target });
       addStats(stats, result.stats);
       result.failed.forEach((pfn, i) => void errnos.set(pfn, result.failedErrno[i]));
     }

@@ -2,6 +2,7 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import { FLOWS, type Folio, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { PG } from '#src/memory/page-metadata.js';
+import { OffloadRegistry } from '#src/migrate/offload.js';
 import { errorOf } from '../support/errors.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages } from '../support/machines.js';
 import { type Bench, createBench } from '../support/manager.js';
@@ -56,7 +57,8 @@ describe.each(manners)('$flow, batches in flight $batchesInFlight: whatever is t
       const ignore = () => {};
       channel.start.subscribe(ignore);
       try {
-        await expectAllBack(bench, { ...manner, migrator }, new Error('boom'));
+        const migrators = new OffloadRegistry(bench.kernel).named(migrator);
+        await expectAllBack(bench, { ...manner, migrators }, new Error('boom'));
       } finally {
         channel.start.unsubscribe(ignore);
       }

@@ -3,6 +3,7 @@ import { createCpuArea } from '#src/cpu/cpu-area.js';
 import { type MigrateResult, migratePages } from '#src/migrate/migrate-pages.js';
 import type { MigrateOptions } from '#src/migrate/migration.js';
 import type { Migrator } from '#src/migrate/migrator.js';
+import { OffloadRegistry } from '#src/migrate/offload.js';
 import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { AddressSpace as Space } from '#src/mm/address-space.js';
 import { folioIsolateLru } from '#src/mm/lru.js';
@@ -37,7 +38,7 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
   const kernel = createKernelMigrator(memory);
   const defaults = {
     flow: 'vanilla' as Flow,
-    migrator: kernel,
+    migrators: new OffloadRegistry(kernel),
     batchLimit: NR_MAX_BATCHED_MIGRATION,
     batchUnit: 'pages',
     batchesInFlight: 1,

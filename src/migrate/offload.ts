@@ -1,0 +1,144 @@
+import { ErrnoError, invalid } from '../errno.js';
+import { isMigrator, type Migrator } from './migrator.js';
+import { type MigrateReason, parseReasonMask, type ReasonMask, reasonBit } from './reasons.js';
+
+/** The reasons that a driver is for when it is switched on, as published. */
+export const DEFAULT_REASON_MASK = 'compaction,syscall_or_cpuset,demotion,numa_misplaced';
+
+/** A migrator while a batch uses it. */
+export interface MigratorUse {
+  readonly migrator: Migrator;
+  /** Ends the use: nothing of the batch is copied by it any more. Once. */
+  put(): void;
+}
+
+/** What a call's batches get their migrator from. */
+export interface MigratorSource {
+  /** What copies on the calling thread. */
+  readonly kernel: Migrator;
+  /** The migrator of a batch that is made for a reason. It can't be torn down until it is put. */
+  get(reason: MigrateReason): MigratorUse;
+}
+
+/** Batches that use a migrator, and who waits for their end. */
+interface Users {
+  count: number;
+  onIdle: (() => void) | undefined;
+}
+
+/** The migrator that is registered. */
+interface Active {
+  readonly migrator: Migrator;
+  mask: ReasonMask;
+  /** Whether it is being unregistered: new batches don't get it any more. */
+  isLeaving: boolean;
+}
+
+/**
+ * The offload registry (migrate_offc): one migrator at a time copies what is migrated for the reasons that its mask names.
+ * All else the calling thread copies, as without it.
+ */
+export class OffloadRegistry {
+  /** @internal */
+  readonly kernel: Migrator;
+  readonly #users = new Map<Migrator, Users>();
+  #active: Active | undefined;
+
+  /** @internal */
+  constructor(kernel: Migrator) {
+    this.kernel = kernel;
+  }
+
+  /** The migrator that is registered, also while it is being unregistered; `undefined` if there is none. */
+  get active(): Migrator | undefined {
+    return this.#active?.migrator;
+  }
+
+  /** The reasons for which batches get it; 0 if there is none. See {@link parseReasonMask} for names. */
+  get reasonMask(): ReasonMask {
+    return this.#active?.mask ?? 0;
+  }
+
+  /**
+   * Has a migrator copy what is migrated from now on for some reasons.
+   *
+   * @param reasonMask the reasons, as {@link parseReasonMask} reads them. Default: compaction, syscall_or_cpuset, demotion
+   * and numa_misplaced, as a published driver's when it is switched on.
+   * @throws ErrnoError EINVAL for what is no migrator, or no mask; EBUSY while one is registered, also while it is still
+   * being unregistered
+   */
+  register(migrator: Migrator, reasonMask: string | number = DEFAULT_REASON_MASK): void {
+    if (!isMigrator(migrator)) throw invalid('migrator', 'must be a Migrator', migrator);
+    const mask = parseReasonMask(reasonMask);
+    if (this.#active)
+      throw new ErrnoError('EBUSY', `migrator: '${this.#active.migrator.name}' must be unregistered first`);
+    this.#active = { migrator, mask, isLeaving: false };
+  }
+
+  /**
+   * Takes the registered migrator away: batches that begin from now on are copied by the calling thread. Its maker may tear
+   * it down once this has resolved, for then every batch that began with it has ended, one of a call that named it too.
+   *
+   * @throws ErrnoError EINVAL for any but the registered one, or one that is being unregistered already
+   */
+  async unregister(migrator: Migrator): Promise<void> {
+    const active = this.#checkActive(migrator);
+    active.isLeaving = true;
+    const users = this.#users.get(migrator);
+    if (users) {
+      // Those that come later, by name, have users of their own: they don't keep this from its end.
+      this.#users.delete(migrator);
+      await new Promise<void>((resolve) => {
+        users.onIdle = resolve;
+      });
+    }
+    this.#active = undefined;
+  }
+
+  /**
+   * Sets the reasons for which batches that begin from now on get the registered migrator.
+   *
+   * @param migrator the registered one: nobody else may
+   * @throws ErrnoError EINVAL for any other, or for no mask; the mask is what it was then
+   */
+  setReasonMask(migrator: Migrator, reasonMask: string | number): void {
+    const mask = parseReasonMask(reasonMask);
+    this.#checkActive(migrator).mask = mask;
+  }
+
+  /** @internal */
+  get(reason: MigrateReason): MigratorUse {
+    const active = this.#active;
+    const isOffloaded = active && !active.isLeaving && (active.mask & reasonBit(reason)) !== 0;
+    return this.#use(isOffloaded ? active.migrator : this.kernel);
+  }
+
+  /**
+   * A source for a call that names its migrator, past what is registered and for any reason.
+   *
+   * @internal
+   */
+  named(migrator: Migrator): MigratorSource {
+    return { kernel: this.kernel, get: () => this.#use(migrator) };
+  }
+
+  #use(migrator: Migrator): MigratorUse {
+    const users = this.#users.get(migrator) ?? { count: 0, onIdle: undefined };
+    this.#users.set(migrator, users);
+    users.count++;
+    return {
+      migrator,
+      put: () => {
+        if (--users.count > 0) return;
+        if (this.#users.get(migrator) === users) this.#users.delete(migrator);
+        users.onIdle?.();
+      },
+    };
+  }
+
+  #checkActive(migrator: Migrator): Active {
+    const active = this.#active;
+    if (active && active.migrator === migrator && !active.isLeaving) return active;
+    throw invalid('migrator', 'must be the one that is registered', migrator?.name ?? migrator);
+  }
+}
