@@ -47,7 +47,7 @@ function ship(): string {
 
 /** Runs a program. One that hangs has no status. */
 function run(folder: string, command: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', timeout: 10_000 });
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', timeout: 60_000 });
   return { status, stdout, stderr };
 }
 
@@ -84,7 +84,7 @@ describe.skipIf(process.platform === 'win32')('a bundle made as docs/bundlers.md
     const folder = ship();
     for (const name of ['program.cjs', 'program.blob']) rmSync(join(folder, name));
     expect(run(folder, './program')).toEqual(copied);
-  });
+  }, 120_000);
 });
 
 describe('a bundle that has taken mtcopy in', () => {

@@ -1,6 +1,6 @@
 import { CopyEngine, MiB } from 'mtcopy';
 import { expect, it } from 'vitest';
-import { DETACHED, LEAVING, openRing, workerState } from '#src/copy/worker/job-ring.js';
+import { ANNOUNCED, DETACHED, LEAVING, openRing, workerState } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom, pairsOf } from '../../support/bytes.js';
 import { holdThreads } from '../../support/holds.js';
 import { until } from '../../support/machines.js';
@@ -14,7 +14,8 @@ it('a worker that was told to leave while it copied, and was wanted again, is co
   const options = { schedule: 'static', caller: 'waits', threads: 2, memory: '64M', minParallelBytes: 0 } as const;
   await using engine = await CopyEngine.create(options);
   using _ = stayAwake(engine);
-  const { words } = openRing(engine.memory.buffer, RING);
+  const { words, slots } = openRing(engine.memory.buffer, RING);
+  const announced = (slot: number) => Atomics.load(words, slots[slot].base + ANNOUNCED);
   const [to, from] = [engine.allocate(24 * MiB), engine.allocate(24 * MiB)];
   fillRandom(from, 1);
   const pairs = pairsOf(to, from, new Array(24).fill(MiB));
@@ -27,8 +28,11 @@ it('a worker that was told to leave while it copied, and was wanted again, is co
   await state.held();
   // Two calls, in slots 0 and 1. Worker 0 stops before its first list.
   using first = claim(0, 1);
+  const before = announced(1);
   const calls = [copy(0), copy(1)];
   await first.held();
+  // A busy host may publish it in a later turn.
+  await until(() => announced(1) !== before);
   engine.threads = 1;
   expect(Atomics.load(words, workerState(1))).toBe(LEAVING);
   // It goes on, and stops again with slot 0 behind it and a list of slot 1 before it.
@@ -39,7 +43,9 @@ it('a worker that was told to leave while it copied, and was wanted again, is co
   await calls[0];
   // Wanted again, a call in slot 0 that may count on it, and told to leave once more.
   engine.threads = 2;
+  const earlier = announced(0);
   calls.push(copy(2));
+  await until(() => announced(0) !== earlier);
   engine.threads = 1;
   second.go();
   for (const { failed } of await Promise.all(calls)) expect(failed).toEqual([]);
