@@ -60,7 +60,7 @@ export async function checkRequest(
     if (node !== undefined) checkNode(memory.nodes.length, mm, 'node', node);
     return { pages, asked: node, moveAll };
   }
-  checkList('nodes', nodeList);
+  checkList('nodes', nodeList, 'an array of nodes');
   if (nodeList.length !== pages.length)
     throw invalid('nodes', `must be one for each of ${pages.length} pages`, nodeList.length);
   const nodes = copyOf(nodeList);
@@ -70,7 +70,7 @@ export async function checkRequest(
 
 /** A list of page addresses, checked, and nobody else's. */
 export async function takePages(list: ArrayLike<number>): Promise<ArrayLike<number>> {
-  checkList('pages', list);
+  checkList('pages', list, 'an array of page addresses, such as area.pages()');
   if (list.length > VPN_LIMIT) {
     throw new ErrnoError('E2BIG', `pages: ${list.length} are more than the ${VPN_LIMIT} an address space has`);
   }
@@ -96,9 +96,9 @@ function copyOf(list: ArrayLike<number>): ArrayLike<number> {
   return ArrayBuffer.isView(list) ? (list as unknown as Float64Array).slice() : Array.from(list);
 }
 
-function checkList(name: string, list: unknown): void {
+function checkList(name: string, list: unknown, what: string): void {
   const isList = Array.isArray(list) || (ArrayBuffer.isView(list) && !(list instanceof DataView));
-  if (!isList) throw new ErrnoError('EFAULT', `${name}: must be an array of numbers, got ${show(list)}`);
+  if (!isList) throw new ErrnoError('EFAULT', `${name}: must be ${what}, got ${show(list)}`);
 }
 
 function checkNode(count: number, { memsAllowed }: AddressSpace, name: string, node: number): void {

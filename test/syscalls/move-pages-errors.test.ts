@@ -135,3 +135,11 @@ it.each([-1, 0.5, Number.NaN, '0'])('is of no user %s', async (uid) => {
   await using machine = await Machine.boot({ nodes: ['8M', '8M'] });
   expect(() => machine.createAddressSpace({ uid } as never)).toThrow(errno('EINVAL'));
 });
+
+it('an area for the pages says how its pages are had', async () => {
+  await using machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0 });
+  const mm = machine.createAddressSpace();
+  const area = mm.mmap({ length: '64K' });
+  const error = await errorOf(() => machine.movePages(mm, area as never, NODE));
+  expect(error.message).toBe('EFAULT: pages: must be an array of page addresses, such as area.pages(), got an Area');
+});
