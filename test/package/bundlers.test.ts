@@ -79,12 +79,16 @@ describe.skipIf(process.platform === 'win32')('a bundle made as docs/bundlers.md
     expect(run(ship(), process.execPath, 'program.mjs')).toEqual(copied);
   });
 
-  it.skipIf(!makesExecutables)('runs elsewhere: single executable application', () => {
-    bundle(commands('Single executable application') + commands('What to ship'));
-    const folder = ship();
-    for (const name of ['program.cjs', 'program.blob']) rmSync(join(folder, name));
-    expect(run(folder, './program')).toEqual(copied);
-  }, 120_000);
+  it.skipIf(!makesExecutables)(
+    'runs elsewhere: single executable application',
+    () => {
+      bundle(commands('Single executable application') + commands('What to ship'));
+      const folder = ship();
+      for (const name of ['program.cjs', 'program.blob']) rmSync(join(folder, name));
+      expect(run(folder, './program')).toEqual(copied);
+    },
+    120_000,
+  );
 });
 
 describe('a bundle that has taken mtcopy in', () => {
