@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { mtcopy, mtcopyEach } from '../support/command.js';
+import { describe, expect, it } from 'vitest';
+import { mtcopy } from '../support/command.js';
+import { itRefuses, type Refusals } from '../support/refusals.js';
 
 /** What is refused, and with which words. */
-const REFUSED: readonly [args: string[], message: string][] = [
+const REFUSED: Refusals = [
   [['copy', '--thread', '2'], 'Did you mean --threads?'],
   [['cpy'], 'Did you mean copy?'],
   [['copy', '--threads', '65'], "threads: must be a whole number from 1 to 64, or 'auto', got 65"],
@@ -89,18 +90,7 @@ describe('mtcopy copy', () => {
     expect(mtcopy('copy', '--total', '4M', '--input', input)).toMatchObject({ status: 1, stdout: '' });
   });
 
-  describe('refuses with status 2', () => {
-    let ended: ReturnType<typeof mtcopyEach>;
-    beforeAll(() => {
-      ended = mtcopyEach(REFUSED.map(([args]) => args));
-    });
-
-    it.each(REFUSED.map(([args, message], i) => ({ args, message, i })))('$args', ({ message, i }) => {
-      const { status, stdout, stderr } = ended[i];
-      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-      expect(stderr).toContain(message);
-    });
-  });
+  itRefuses(REFUSED);
 
   it('says how much memory there can be', () => {
     const { status, stderr } = mtcopy('copy', '--total', '4G');

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { mtcopy, mtcopyEach } from '../support/command.js';
+import { describe, expect, it } from 'vitest';
+import { mtcopy } from '../support/command.js';
+import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const migrate = (...args: string[]) => mtcopy('migrate', ...args);
 
@@ -13,7 +14,7 @@ const number = expect.any(Number);
 const phasesNs = { isolate: number, unmap: number, flush: number, copy: number, move: number, putBack: number };
 
 /** What is refused, and with which words. */
-const REFUSED: readonly [args: string[], message: string][] = [
+const REFUSED: Refusals = [
   [['--thread', '2'], 'Did you mean --threads?'],
   [['--threads', '0'], "threads: must be a whole number from 1 to 64, or 'auto', got 0"],
   [['--caller', 'waits,helps'], 'must be one of waits, helps, not a list'],
@@ -154,18 +155,7 @@ describe('mtcopy migrate', () => {
     expect(stderr).toContain(`ENOENT: input: there is no ${input}`);
   });
 
-  describe('refuses with status 2', () => {
-    let ended: ReturnType<typeof mtcopyEach>;
-    beforeAll(() => {
-      ended = mtcopyEach(REFUSED.map(([args]) => ['migrate', ...args]));
-    });
-
-    it.each(REFUSED.map(([args, message], i) => ({ args, message, i })))('$args', ({ message, i }) => {
-      const { status, stdout, stderr } = ended[i];
-      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-      expect(stderr).toContain(message);
-    });
-  });
+  itRefuses(REFUSED, 'migrate');
 
   it.each([
     [['--total', '2G']],

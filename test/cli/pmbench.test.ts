@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, it } from 'vitest';
-import { mtcopy, mtcopyEach } from '../support/command.js';
+import { describe, expect, it } from 'vitest';
+import { mtcopy } from '../support/command.js';
+import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const SHORT = ['--pages', '1024', '--seconds', '0.5'];
 
@@ -43,7 +44,7 @@ const RESULT = {
 };
 
 /** What is refused, and with which words. */
-const REFUSED: readonly [args: string[], message: string][] = [
+const REFUSED: Refusals = [
   [['--cpus', '65'], 'cpus: must be a whole number from 1 to 64, got 65'],
   [['--cpus', '0'], 'whole number, 1 or more'],
   [['--pages', '0'], 'whole number, 1 or more'],
@@ -152,18 +153,7 @@ describe('mtcopy pmbench', () => {
     expect(Object.keys(JSON.parse(stdout))).toEqual(['command', 'host', 'results']);
   });
 
-  describe('refuses with status 2', () => {
-    let ended: ReturnType<typeof mtcopyEach>;
-    beforeAll(() => {
-      ended = mtcopyEach(REFUSED.map(([args]) => ['pmbench', ...args]));
-    });
-
-    it.each(REFUSED.map(([args, message], i) => ({ args, message, i })))('$args', ({ message, i }) => {
-      const { status, stdout, stderr } = ended[i];
-      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-      expect(stderr).toContain(message);
-    });
-  });
+  itRefuses(REFUSED, 'pmbench');
 
   it('says how much memory there can be', () => {
     const { status, stdout, stderr } = pmbench('--pages', '600000');
