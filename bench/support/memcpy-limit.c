@@ -3,8 +3,9 @@
  *
  * usage: memcpy-limit TOTAL_BYTES
  * Reads lines "THREADS FOLIO_BYTES seq|rand" and answers each with the nanoseconds of one copy. With a fourth word,
- * "over", and one thread, it copies over and over until the next line, "stop", and answers with the mean of them. One process serves a
- * whole benchmark, so that it and the engine can take turns with both of them warm. It ends with its input.
+ * "over", and one thread, it copies over and over until the next line, "stop", and answers with the mean of them. One
+ * process serves a whole benchmark, so that it and the engine can take turns with both of them warm. It ends with its
+ * input.
  */
 #include <poll.h>
 #include <pthread.h>
