@@ -7,12 +7,9 @@ interface Ended {
   readonly errors: string;
 }
 
-/** Runs Node.js to its end, or for so many seconds, 25 unless told otherwise: then it has no status. Output is without white space at its ends. */
-export async function runNode(
-  args: readonly string[],
-  { cwd, seconds = 25 }: { cwd?: string; seconds?: number } = {},
-): Promise<Ended> {
-  const child = spawn(process.execPath, args, { timeout: seconds * 1000, ...(cwd && { cwd }) });
+/** Runs Node.js to its end, or for 100 seconds: then it has no status. Output is without white space at its ends. */
+export async function runNode(args: readonly string[], { cwd }: { cwd?: string } = {}): Promise<Ended> {
+  const child = spawn(process.execPath, args, { timeout: 100_000, ...(cwd && { cwd }) });
   const texts = { output: '', errors: '' };
   child.stdout.on('data', (data) => {
     texts.output += data;
@@ -25,6 +22,6 @@ export async function runNode(
 }
 
 /** As {@link runNode}, of the text of a module. */
-export function runScript(code: string, flags: readonly string[] = [], seconds = 25): Promise<Ended> {
-  return runNode([...flags, '--input-type=module', '--eval', code], { seconds });
+export function runScript(code: string, flags: readonly string[] = []): Promise<Ended> {
+  return runNode([...flags, '--input-type=module', '--eval', code]);
 }
