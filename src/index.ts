@@ -36,7 +36,6 @@ export {
   PhysicalMemory,
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
-export type { MigrateMode } from './migrate/migrate-mode.js';
 export type { Migrator, OffloadBatch, OffloadUsage } from './migrate/migrator.js';
 export type { OffloadRegistry } from './migrate/offload.js';
 export {
@@ -68,6 +67,8 @@ export {
 export type { MigrateTrace } from './migrate/trace.js';
 export type { AddressSpace, AddressSpaceOptions, Area, MmapOptions } from './mm/address-space.js';
 export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';
+export type { MigrateMode } from './mm/migrate-mode.js';
+export type { MovableOperations } from './mm/movable-operations.js';
 export { UnresponsiveCpuError } from './mm/tlb-flush.js';
 export type { Vmstat } from './mm/vmstat.js';
 export type { Credentials } from './syscalls/credentials.js';

@@ -4,6 +4,7 @@ import { CopyEngine } from './copy/engine.js';
 import { CALLER_MODES, type CallerMode } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import { ErrnoError, show } from './errno.js';
+import type { Folio } from './memory/folio.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
 import { createFolioCopy } from './migrate/folio-copy.js';
 import type { MigrateManner } from './migrate/migration.js';
@@ -21,9 +22,12 @@ import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
 import { Cpus } from './mm/cpus.js';
 import type { MemoryManager } from './mm/manager.js';
 import { MappingTable } from './mm/mapping.js';
+import { clearMovable, setMovable } from './mm/movable.js';
+import type { MovableOperations } from './mm/movable-operations.js';
 import { TlbFlusher } from './mm/tlb-flush.js';
 import { createVmstat, type Vmstat } from './mm/vmstat.js';
 import { MIGRATE_FOLIOS_OPTIONS, type MigrateFoliosOptions, migrateFolios } from './syscalls/migrate-folios.js';
+import { migrateMovable } from './syscalls/migrate-movable.js';
 import {
   MIGRATE_PAGES_OPTIONS,
   type MigratePagesOptions,
@@ -159,6 +163,7 @@ export class Machine implements AsyncDisposable {
       memory: this.memory,
       mappings: new MappingTable(),
       files: new Map(),
+      movable: new Map(),
       tlb: new TlbFlusher(words, cpus, vmstat, options.ipiTimeoutMs ?? IPI_TIMEOUT_MS, onFlushed),
       vmstat,
       cpuWords: words,
@@ -276,6 +281,43 @@ export class Machine implements AsyncDisposable {
       const asked = checkOptions(options ?? {}, MIGRATE_FOLIOS, ['node', 'reason']);
       const { node, reason, mode = 'MIGRATE_SYNC' } = asked;
       return migrateFolios(this.#manager, mm, pages, node, await this.#mannerOf(asked, { mode, reason }));
+    });
+  }
+
+  /**
+   * Says that a folio of the caller's is movable, though it is on no LRU: a call of {@link migrateMovable} may move it, with
+   * the caller's callbacks. The caller takes it back with {@link clearMovable} before it frees it.
+   *
+   * @throws ErrnoError EINVAL for a folio that others have too, or callbacks that aren't there; EEXIST if it is movable
+   */
+  setMovable(folio: Folio, operations: MovableOperations): void {
+    setMovable(this.#manager, folio, operations);
+  }
+
+  /** @throws ErrnoError EINVAL for a folio that isn't movable; EBUSY while it is being moved */
+  clearMovable(folio: Folio): void {
+    clearMovable(this.#manager, folio);
+  }
+
+  /**
+   * Moves movable memory that is on no LRU to a node, as compaction does. Owners that don't let go of a folio now, or that
+   * don't take its copy, keep it. A folio that is listed twice counts once.
+   *
+   * @param folios each of which is movable; those that were moved are their owners' new ones
+   * @param options as {@link migrateFolios}
+   * @returns as {@link movePages}, with a status for each folio
+   * @throws ErrnoError, before anything is moved: EINVAL for what is no movable folio, or a wrong option; ENODEV; ESHUTDOWN.
+   * Whatever an owner's callback throws, once all other folios are with their owners
+   */
+  async migrateMovable(
+    folios: readonly Folio[],
+    options: MigrateFoliosOptions & MigrationSettings,
+  ): Promise<MovePagesResult> {
+    this.#lifetime.checkOpen();
+    return this.#lifetime.during(async () => {
+      const asked = checkOptions(options ?? {}, MIGRATE_FOLIOS, ['node', 'reason']);
+      const { node, reason, mode = 'MIGRATE_SYNC' } = asked;
+      return migrateMovable(this.#manager, folios, node, await this.#mannerOf(asked, { mode, reason }));
     });
   }
 

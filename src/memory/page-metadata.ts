@@ -31,6 +31,8 @@ export const PG = {
    * that name.
    */
   private: 1 << 12,
+  /** On no LRU, but movable by callbacks of its owner. */
+  movable: 1 << 13,
 } as const;
 
 /**

@@ -1,4 +1,5 @@
 import { ERRNO } from '../errno.js';
+import { moveMovable } from '../mm/movable.js';
 import type { Pfn } from '../units.js';
 import { copyFolio, copyFolioHere, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
@@ -131,9 +132,9 @@ async function moveEach(migration: Migration, { mode, passes }: BatchManner): Pr
 }
 
 async function moveEachOnce(migration: Migration): Promise<void> {
-  const { unmapped } = migration;
+  const { unmapped, manager, mode } = migration;
   const { src, dst, ready, count } = unmapped;
-  const { order } = migration.manager.memory.page;
+  const { order } = manager.memory.page;
   // What a batch was offered, and its migrator left, is the calling thread's.
   const copy = migration.flow === 'pre-copy' ? copyFolioHere : copyFolio;
   const sampler = new PhaseSampler(migration);
@@ -148,6 +149,7 @@ async function moveEachOnce(migration: Migration): Promise<void> {
       sampler.lap('copy');
     }
     if (errno === 0) errno = folioMigrateMapping(migration, src[i] as Pfn, dst[i] as Pfn);
+    if (errno === 0) errno = moveMovable(manager, src[i] as Pfn, dst[i] as Pfn, mode);
     kept = settle(migration, i, kept, errno);
     if (!isCopied) sampler.lap('move');
     if (needResched(migration.slice, 1 << order[dst[i]])) await sampler.pause();
@@ -182,11 +184,12 @@ function moveMetadata(migration: Migration, next: number): number {
 
 /** Maps what was copied where it went; takes the metadata of all else back. */
 async function settleCopied(migration: Migration): Promise<void> {
-  const { unmapped } = migration;
+  const { unmapped, manager, mode } = migration;
   const { src, dst, ready, errno, count } = unmapped;
-  const { order } = migration.manager.memory.page;
+  const { order } = manager.memory.page;
   let kept = 0;
   for (let i = 0; i < count; i++) {
+    if (errno[i] === 0) errno[i] = moveMovable(manager, src[i] as Pfn, dst[i] as Pfn, mode);
     if (ready[i] === 1 && errno[i] !== 0) folioRestoreMapping(migration, src[i] as Pfn, dst[i] as Pfn);
     kept = settle(migration, i, kept, errno[i]);
     if (needResched(migration.slice, 1 << order[dst[i]])) await resched(migration.slice);
@@ -254,7 +257,8 @@ function moveTheOne(migration: Migration, copied: number, sampler: PhaseSampler)
   if (unmapped.count === 0) return 0;
   const src = unmapped.src[0] as Pfn;
   const dst = unmapped.dst[0] as Pfn;
-  const errno = copied === 0 ? folioMigrateMapping(migration, src, dst) : copied;
+  let errno = copied === 0 ? folioMigrateMapping(migration, src, dst) : copied;
+  if (errno === 0) errno = moveMovable(migration.manager, src, dst, migration.mode);
   if (errno === ERRNO.EAGAIN) {
     migrateFolioUndo(migration, src, dst);
   } else {

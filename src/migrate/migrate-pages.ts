@@ -1,7 +1,7 @@
 import { ERRNO } from '../errno.js';
-import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
+import { isMovable, putbackMovable } from '../mm/movable.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { awaiting, type CpuAccount, createCpuAccount, enter, leave } from './cpu-account.js';
 import { migratePagesBatch } from './flows.js';
@@ -170,7 +170,7 @@ async function migratePagesSync(migration: Migration, folios: Uint32Array, split
 
 /** Puts what was not migrated back on the LRU (putback_movable_pages), `untried`, which was in no batch, too. */
 async function putbackMovablePages(
-  { memory }: MemoryManager,
+  manager: MemoryManager,
   sum: Sum,
   untried: Uint32Array,
   account: CpuAccount,
@@ -185,20 +185,22 @@ async function putbackMovablePages(
     if (isLookDue(i) && needResched(slice)) await resched(slice);
   }
   for (let i = 0; i < failed.length; i++) {
-    putbackOne(memory, sum, failed[i]);
+    putbackOne(manager, sum, failed[i]);
     if (isLookDue(i) && needResched(slice)) await resched(slice);
   }
   lap(stats.phasesNs, 'putBack', started + slice.pausedMs);
 }
 
-function putbackOne(memory: PhysicalMemory, sum: Sum, pfn: Pfn): void {
+function putbackOne(manager: MemoryManager, sum: Sum, pfn: Pfn): void {
+  const { memory } = manager;
   const order = memory.page.order[pfn];
   sum.stats.failed += 1 << order;
   if (order >= HPAGE_PMD_ORDER) sum.stats.thpFailed++;
   try {
-    folioPutbackLru(memory, pfn);
+    if (isMovable(manager, pfn)) putbackMovable(manager, pfn);
+    else folioPutbackLru(memory, pfn);
   } catch (error) {
-    // Somebody has dropped a reference too many: that keeps no other folio from going back.
+    // An owner's, or somebody has dropped a reference too many: that keeps no other folio from going back.
     sum.error ??= error;
   }
 }

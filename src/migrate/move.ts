@@ -3,6 +3,7 @@ import { clearAndWake } from '../memory/folio-lock.js';
 import { type PageMetadata, PG } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { MemoryManager } from '../mm/manager.js';
+import { isMovable } from '../mm/movable.js';
 import { isCached, replaceCached } from '../mm/page-cache.js';
 import { removeMigrationPtes } from '../mm/rmap.js';
 import type { Pfn } from '../units.js';
@@ -19,13 +20,18 @@ export function cacheReferences({ memory, mappings }: MemoryManager, pfn: Pfn): 
   return cache && isCached(memory, cache, pfn) ? 1 << page.order[pfn] : 0;
 }
 
+/** References of the migration, of the page cache, and of the owner of movable memory. */
+function expectedRefs(manager: MemoryManager, pfn: Pfn): number {
+  return 1 + (isMovable(manager, pfn) ? 1 : cacheReferences(manager, pfn));
+}
+
 /**
- * Whether nobody but the migration and the page cache holds the unmapped folio (folio_expected_ref_count): whoever else has
+ * Whether nobody but the migration and whoever it belongs to holds the unmapped folio (folio_expected_ref_count): whoever else has
  * a reference may use its bytes where they are.
  */
 export function hasExpectedRefs({ manager }: Migration, src: Pfn): boolean {
   // Acquire: what the last of them wrote before it let go is copied.
-  return Atomics.load(manager.memory.page.refcount, src) === 1 + cacheReferences(manager, src);
+  return Atomics.load(manager.memory.page.refcount, src) === expectedRefs(manager, src);
 }
 
 /**
@@ -47,7 +53,7 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
     Atomics.add(page.refcount, dst, cached);
     // Release: thaws the folio after its place has changed hands; whoever gets a reference now finds it nobody's.
     Atomics.store(page.refcount, src, 1);
-  } else if (page.refcount[src] !== 1) {
+  } else if (page.refcount[src] !== expectedRefs(manager, src)) {
     return ERRNO.EAGAIN;
   }
   page.mapping[dst] = page.mapping[src];
@@ -55,7 +61,8 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
   // Through a page cache others find the folio from here on: the lock tells them to wait. To one that isn't cached nothing
   // leads before its first entry, with which it is complete. A plain store, for that same reason.
   const lock = cached > 0 ? PG.locked : 0;
-  page.flags[dst] = PG.head | PG.lru | lock | (page.flags[src] & KEPT);
+  const lru = isMovable(manager, src) ? 0 : PG.lru;
+  page.flags[dst] = PG.head | lru | lock | (page.flags[src] & KEPT);
   return 0;
 }
 

@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { MigrateMode } from './migrate-mode.js';
+import type { MigrateMode } from '../mm/migrate-mode.js';
 import type { MigrateReason } from './reasons.js';
 import type { Flow } from './settings.js';
 import type { Phases } from './stats.js';

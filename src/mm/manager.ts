@@ -1,5 +1,7 @@
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { Pfn } from '../units.js';
 import type { CachedMapping, MappingTable } from './mapping.js';
+import type { MovableOperations } from './movable-operations.js';
 import type { TlbFlusher } from './tlb-flush.js';
 import type { Vmstat } from './vmstat.js';
 
@@ -9,6 +11,8 @@ export interface MemoryManager {
   readonly mappings: MappingTable;
   /** The files in the page cache, by device and inode. */
   readonly files: Map<string, CachedMapping>;
+  /** The owners of movable memory that is on no LRU. */
+  readonly movable: Map<Pfn, MovableOperations>;
   readonly tlb: TlbFlusher;
   readonly vmstat: Vmstat;
   /** The words of all CPUs; see cpu-area.ts. */

@@ -1,9 +1,9 @@
 import { anything, type Checks, oneOf } from '../check.js';
-import { MIGRATE_MODES, type MigrateMode } from '../migrate/migrate-mode.js';
 import type { MigrateManner } from '../migrate/migration.js';
 import { MIGRATE_REASONS, type MigrateReason } from '../migrate/reasons.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
+import { MIGRATE_MODES, type MigrateMode } from '../mm/migrate-mode.js';
 import { checkTarget } from './credentials.js';
 import { type MovePagesResult, moveRequested } from './move-pages.js';
 import { checkExists, takePages } from './move-pages-request.js';

@@ -27,6 +27,7 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
     memory,
     mappings: new MappingTable(),
     files: new Map(),
+    movable: new Map(),
     tlb: new TlbFlusher(cpuWords, 0, vmstat, 1000, () => {}),
     vmstat,
     cpuWords,

@@ -1,0 +1,105 @@
+import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
+import { Folio } from '../memory/folio.js';
+import { clearAndWake, tryLockFolio } from '../memory/folio-lock.js';
+import { PG } from '../memory/page-metadata.js';
+import type { Pfn } from '../units.js';
+import type { MemoryManager } from './manager.js';
+import type { MigrateMode } from './migrate-mode.js';
+import type { MovableOperations } from './movable-operations.js';
+
+/** Whether a folio is movable memory that is on no LRU. */
+export function isMovable({ memory }: MemoryManager, pfn: Pfn): boolean {
+  return (memory.page.flags[pfn] & PG.movable) !== 0;
+}
+
+/**
+ * Makes a folio movable (__SetPageMovable), until {@link clearMovable}.
+ *
+ * @throws ErrnoError EINVAL for anything but an allocated folio of the machine that no address space maps, that is in no page
+ * cache and to which the caller has the only reference; EEXIST for one that is movable already
+ */
+export function setMovable(manager: MemoryManager, folio: Folio, operations: MovableOperations): void {
+  const { page } = manager.memory;
+  if (!(folio instanceof Folio)) throw invalid('folio', 'must be a Folio', folio);
+  for (const name of ['isolate', 'migrate', 'putback'] as const) {
+    if (typeof operations?.[name] !== 'function')
+      throw invalid(`operations.${name}`, 'must be a function', operations?.[name]);
+  }
+  const { pfn } = folio;
+  if (isMovable(manager, pfn)) throw new ErrnoError('EEXIST', `folio: the one at PFN ${pfn} is movable already`);
+  const isAlone = page.refcount[pfn] === 1 && page.mapping[pfn] === 0;
+  if (!isAlone) throw invalid('folio', 'must be allocated, and nobody but its owner has it', `PFN ${pfn}`);
+  manager.movable.set(pfn, operations);
+  Atomics.or(page.flags, pfn, PG.movable);
+}
+
+/**
+ * Makes a movable folio one like others (__ClearPageMovable): before its owner frees it.
+ *
+ * @throws ErrnoError EINVAL if it isn't movable; EBUSY while it is isolated
+ */
+export function clearMovable(manager: MemoryManager, folio: Folio): void {
+  if (!(folio instanceof Folio) || !isMovable(manager, folio.pfn))
+    throw invalid('folio', 'must be a movable Folio', folio instanceof Folio ? `PFN ${folio.pfn}` : folio);
+  const { flags } = manager.memory.page;
+  if (flags[folio.pfn] & PG.isolated)
+    throw new ErrnoError('EBUSY', `folio: the one at PFN ${folio.pfn} is being moved; wait for that to end`);
+  forget(manager, folio.pfn);
+}
+
+/** Takes a movable folio from its owner, with a reference (isolate_movable_page). Returns whether it did. */
+export function isolateMovable(manager: MemoryManager, pfn: Pfn, mode: MigrateMode): boolean {
+  const { memory } = manager;
+  const { flags, refcount } = memory.page;
+  if ((flags[pfn] & (PG.movable | PG.isolated)) !== PG.movable || !tryLockFolio(memory.page, pfn)) return false;
+  try {
+    if (operationsOf(manager, pfn).isolate(memory.folio(pfn), mode) !== true) return false;
+    Atomics.or(flags, pfn, PG.isolated);
+    Atomics.add(refcount, pfn, 1);
+    return true;
+  } finally {
+    clearAndWake(memory.page, pfn, PG.locked);
+  }
+}
+
+/** Gives an isolated movable folio back to its owner, and drops the isolator's reference (putback_movable_page). */
+export function putbackMovable(manager: MemoryManager, pfn: Pfn): void {
+  const { memory } = manager;
+  Atomics.and(memory.page.flags, pfn, ~PG.isolated);
+  try {
+    operationsOf(manager, pfn).putback(memory.folio(pfn));
+  } finally {
+    memory.putFolio(pfn);
+  }
+}
+
+/**
+ * Has the owner of a movable folio use its copy, if it is one (the last step of move_to_new_folio).
+ *
+ * @returns 0, also for all other folios, or the errno that the owner answered; EIO for an answer that is none
+ */
+export function moveMovable(manager: MemoryManager, src: Pfn, dst: Pfn, mode: MigrateMode): number {
+  if (!isMovable(manager, src)) return 0;
+  const { memory } = manager;
+  const operations = operationsOf(manager, src);
+  const errno = operations.migrate(memory.folio(dst), memory.folio(src), mode);
+  if (errno !== 0) return Number.isInteger(errno) && errno > 0 && errno < 4096 ? errno : ERRNO.EIO;
+  forget(manager, src);
+  manager.movable.set(dst, operations);
+  Atomics.or(memory.page.flags, dst, PG.movable);
+  // The owner's reference; the isolator drops its own as it frees the old folio.
+  Atomics.add(memory.page.refcount, dst, 1);
+  Atomics.sub(memory.page.refcount, src, 1);
+  return 0;
+}
+
+function forget(manager: MemoryManager, pfn: Pfn): void {
+  manager.movable.delete(pfn);
+  Atomics.and(manager.memory.page.flags, pfn, ~PG.movable);
+}
+
+function operationsOf({ movable }: MemoryManager, pfn: Pfn): MovableOperations {
+  const operations = movable.get(pfn);
+  if (!operations) throw new ErrnoError('EINVAL', `folio at PFN ${show(pfn)} was freed while it was movable`);
+  return operations;
+}

@@ -1,0 +1,239 @@
+import { FLOWS, type Folio, Machine, type MovableOperations } from 'mtcopy';
+import { describe, expect, it } from 'vitest';
+import { ERRNO } from '#src/errno.js';
+import { errno, errorOf } from '../support/errors.js';
+import { freePages } from '../support/machines.js';
+
+const COUNT = 100;
+
+/** A small user: objects of a page each, which it finds by handles. What callbacks answer can be set. */
+class Store implements MovableOperations {
+  readonly folios: Folio[];
+  readonly events: string[] = [];
+  readonly isolated = new Set<number>();
+  answer: (handle: number) => number = () => 0;
+  isFree: (handle: number) => boolean = () => true;
+  readonly #machine: Machine;
+
+  constructor(machine: Machine, count = COUNT, order = 0) {
+    this.#machine = machine;
+    const { memory } = machine;
+    this.folios = Array.from({ length: count }, () => memory.allocFolio(order, { node: 0 }));
+    for (const [handle, folio] of this.folios.entries()) {
+      folio.bytes.fill(handle + 1);
+      machine.setMovable(folio, this);
+    }
+  }
+
+  isolate(folio: Folio): boolean {
+    const handle = this.#handle(folio);
+    this.events.push('isolate');
+    if (!this.isFree(handle)) return false;
+    this.isolated.add(handle);
+    return true;
+  }
+
+  migrate(dst: Folio, src: Folio): number {
+    const handle = this.#handle(src);
+    expect(this.isolated.has(handle)).toBe(true);
+    this.events.push('migrate');
+    const errno = this.answer(handle);
+    if (errno !== 0) return errno;
+    this.isolated.delete(handle);
+    this.folios[handle] = dst;
+    return 0;
+  }
+
+  putback(folio: Folio): void {
+    this.events.push('putback');
+    expect(this.isolated.delete(this.#handle(folio))).toBe(true);
+  }
+
+  /** Every object is whole, and its owner's alone. */
+  expectWhole(nodeOf: (handle: number) => number): void {
+    for (const [handle, folio] of this.folios.entries()) {
+      expect([folio.nid, folio.refcount, folio.locked], `handle ${handle}`).toEqual([nodeOf(handle), 1, false]);
+      expect(folio.flags.sort()).toEqual(['head', 'movable']);
+      expect(folio.bytes.every((byte) => byte === handle + 1)).toBe(true);
+    }
+    expect(this.isolated.size).toBe(0);
+  }
+
+  /** Frees all. */
+  close(): void {
+    for (const folio of this.folios) {
+      this.#machine.clearMovable(folio);
+      folio.put();
+    }
+  }
+
+  #handle(folio: Folio): number {
+    const handle = this.folios.findIndex((one) => one.pfn === folio.pfn);
+    expect(handle).toBeGreaterThanOrEqual(0);
+    return handle;
+  }
+}
+
+const boot = (options = {}) => Machine.boot({ nodes: ['16M', '16M'], cpus: 0, ...options });
+const manners = FLOWS.flatMap((flow) => (['kernel', 'mtcopy'] as const).map((migrator) => ({ flow, migrator })));
+
+describe.each(manners)('$flow, $migrator: movable memory that is on no LRU', (manner) => {
+  it.each([0, 7])('moves to another node and back, whole, in folios of order %d', async (order) => {
+    await using machine = await boot(manner);
+    const free = freePages(machine);
+    const count = order === 0 ? COUNT : 16;
+    const store = new Store(machine, count, order);
+    for (const node of [1, 0]) {
+      const { status, notMigrated, stats } = await machine.migrateMovable(store.folios, { node, reason: 'compaction' });
+      expect([new Set(status), notMigrated]).toEqual([new Set([node]), 0]);
+      expect(stats).toMatchObject({ succeeded: count << order, failed: 0 });
+      store.expectWhole(() => node);
+    }
+    expect(store.events.filter((one) => one === 'putback')).toEqual([]);
+    store.close();
+    expect(freePages(machine)).toEqual(free);
+  });
+
+  it.each([
+    ['EBUSY', ERRNO.EBUSY],
+    ['EAGAIN, again and again', ERRNO.EAGAIN],
+    ['what is no errno', Number.NaN],
+  ])('that its owner keeps with %s is given back, and all else moves', async (_, answer) => {
+    await using machine = await boot(manner);
+    const store = new Store(machine);
+    store.answer = (handle) => (handle % 10 === 3 ? answer : 0);
+    store.isFree = (handle) => handle % 10 !== 5;
+    const { status, notMigrated, stats } = await machine.migrateMovable(store.folios, {
+      node: 1,
+      reason: 'compaction',
+    });
+    const kept = (handle: number) => [3, 5].includes(handle % 10);
+    store.expectWhole((handle) => (kept(handle) ? 0 : 1));
+    const code = Number.isNaN(answer) ? ERRNO.EIO : ERRNO.EBUSY;
+    const expected = store.folios.map((_, i) => (i % 10 === 3 ? -code : i % 10 === 5 ? -ERRNO.EBUSY : 1));
+    expect(Array.from(status)).toEqual(expected);
+    expect([notMigrated, stats.failed, stats.succeeded]).toEqual([20, 10, 80]);
+    expect(store.events.filter((one) => one === 'putback')).toHaveLength(10);
+    store.close();
+    expect(freePages(machine)).toEqual([4096, 4096]);
+  });
+
+  it('that its owner takes at the third time of asking moves', async () => {
+    await using machine = await boot(manner);
+    const store = new Store(machine);
+    const asked = new Map<number, number>();
+    store.answer = (handle) => {
+      asked.set(handle, (asked.get(handle) ?? 0) + 1);
+      return (asked.get(handle) as number) < 3 ? ERRNO.EAGAIN : 0;
+    };
+    const { stats } = await machine.migrateMovable(store.folios, {
+      node: 1,
+      reason: 'compaction',
+      mode: 'MIGRATE_ASYNC',
+    });
+    expect(stats).toMatchObject({ succeeded: COUNT, failed: 0 });
+    expect(new Set(asked.values())).toEqual(new Set([3]));
+    store.expectWhole(() => 1);
+  });
+
+  it.each(['isolate', 'migrate', 'putback'] as const)('is all with its owners though %s throws', async (name) => {
+    await using machine = await boot(manner);
+    const store = new Store(machine);
+    const boom = new Error('boom');
+    const call = store[name].bind(store) as (...args: unknown[]) => unknown;
+    let calls = 0;
+    store.answer = (handle) => (name === 'putback' && handle < 20 ? ERRNO.EBUSY : 0);
+    store[name] = ((...args: unknown[]) => {
+      const answer = name === 'putback' ? call(...args) : undefined;
+      if (++calls === 10) throw boom;
+      return name === 'putback' ? answer : call(...args);
+    }) as never;
+    expect(await errorOf(() => machine.migrateMovable(store.folios, { node: 1, reason: 'compaction' }))).toBe(boom);
+    store.expectWhole((handle) => store.folios[handle]?.nid as number);
+    store.close();
+    expect(freePages(machine)).toEqual([4096, 4096]);
+  });
+
+  it('that somebody else holds stays', async () => {
+    await using machine = await boot(manner);
+    const store = new Store(machine);
+    store.folios[7]?.get();
+    const { status } = await machine.migrateMovable(store.folios, { node: 1, reason: 'compaction' });
+    expect(Array.from(status)).toEqual(store.folios.map((_, i) => (i === 7 ? -ERRNO.EBUSY : 1)));
+    store.folios[7]?.put();
+    store.expectWhole((handle) => (handle === 7 ? 0 : 1));
+  });
+});
+
+it('a large folio for which there is no room stays whole', async () => {
+  await using machine = await boot({ flow: 'pre-copy' });
+  const store = new Store(machine, 2, 9);
+  const taken = machine.memory.allocFolios(4096, 0, { node: 1 });
+  for (const pfn of taken.filter((_, i) => i % 2 === 0)) machine.memory.folio(pfn).put();
+  const { status, stats } = await machine.migrateMovable(store.folios, { node: 1, reason: 'compaction' });
+  expect([Array.from(status), stats.thpSplit]).toEqual([[-ERRNO.ENOMEM, -ERRNO.ENOMEM], 0]);
+  store.expectWhole(() => 0);
+});
+
+it('a list may name a folio twice, and some that are there already', async () => {
+  await using machine = await boot();
+  const store = new Store(machine, 3);
+  const [a, b, c] = store.folios as [Folio, Folio, Folio];
+  await machine.migrateMovable([c], { node: 1, reason: 'compaction' });
+  const there = store.folios[2] as Folio;
+  const { status, stats } = await machine.migrateMovable([a, there, a, b], { node: 1, reason: 'compaction' });
+  expect([Array.from(status), stats.succeeded]).toEqual([[1, 1, 1, 1], 2]);
+  store.expectWhole(() => 1);
+});
+
+it('what is no movable folio is refused, and nothing moves', async () => {
+  await using machine = await boot();
+  const store = new Store(machine, 4);
+  const { mm, address } = machine.createAddressSpace().mmap({ length: '4K', populate: true });
+  const [mapped, plain] = [mm.folioAt(address) as Folio, machine.memory.allocFolio(0)];
+  const options = { node: 1, reason: 'compaction' } as const;
+  for (const list of [
+    [...store.folios, mapped],
+    [...store.folios, plain],
+    [{ pfn: plain.pfn }],
+    undefined,
+    store.folios[0],
+  ])
+    expect(await errorOf(() => machine.migrateMovable(list as Folio[], options))).toEqual(errno('EINVAL'));
+  const wrong = { ...options, node: 2 };
+  expect(await errorOf(() => machine.migrateMovable(store.folios, wrong))).toEqual(errno('ENODEV'));
+  expect(await errorOf(() => machine.setMovable(mapped, store))).toEqual(errno('EINVAL'));
+  expect(await errorOf(() => machine.setMovable(store.folios[0] as Folio, store))).toEqual(errno('EEXIST'));
+  for (const name of ['isolate', 'migrate', 'putback'])
+    expect(await errorOf(() => machine.setMovable(plain, { ...store, [name]: 1 } as never))).toEqual(errno('EINVAL'));
+  expect(await errorOf(() => machine.clearMovable(plain))).toEqual(errno('EINVAL'));
+  store.isolate = (folio) => {
+    expect(() => machine.clearMovable(folio)).not.toThrow();
+    machine.setMovable(folio, store);
+    return false;
+  };
+  await machine.migrateMovable(store.folios.slice(0, 1), options);
+  store.expectWhole(() => 0);
+  expect(store.events).toEqual([]);
+});
+
+it('a folio that is being moved can be neither cleared nor moved again', async () => {
+  await using machine = await boot();
+  const store = new Store(machine, 4);
+  let tried = 0;
+  store.answer = () => {
+    tried++;
+    for (const handle of store.isolated)
+      expect(() => machine.clearMovable(store.folios[handle] as Folio)).toThrow(
+        expect.objectContaining({ code: 'EBUSY' }),
+      );
+    return 0;
+  };
+  const options = { node: 1, reason: 'compaction' } as const;
+  const [first, second] = await Promise.all([
+    machine.migrateMovable(store.folios, options),
+    machine.migrateMovable(store.folios, options),
+  ]);
+  expect([first.stats.succeeded + second.stats.succeeded, tried]).toEqual([4, 4]);
+  store.expectWhole(() => 1);
+});
