@@ -1,7 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
-import { above0, anything, type Checks, checkOptions, checkThreads, oneOf, threadCount, wholeNumber } from './check.js';
-import { CopyEngine } from './copy/engine.js';
-import { CALLER_MODES, type CallerMode } from './copy/options.js';
+import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber } from './check.js';
+import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import { ErrnoError, show } from './errno.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
@@ -9,14 +8,16 @@ import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
 import { OffloadRegistry } from './migrate/offload.js';
 import {
+  type Flow,
   type Manner,
   MIGRATION_SETTINGS,
   type MigrationSettings,
   type MigratorName,
   mannerOf,
 } from './migrate/settings.js';
+import { CpuMt } from './migrators/cpu-mt.js';
 import { createKernelMigrator } from './migrators/kernel.js';
-import { createMtcopyMigrator, MTCOPY_MIN_PARALLEL_BYTES } from './migrators/mtcopy.js';
+import { type OffloadDrivers, OffloadSwitch } from './migrators/offload-switch.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
 import { Cpus } from './mm/cpus.js';
 import type { MemoryManager } from './mm/manager.js';
@@ -50,6 +51,8 @@ export interface MachineOptions extends MigrationSettings {
    * {@link CreateOptions.threads}. Default: 4, as in the published driver.
    */
   threads?: number | 'auto' | undefined;
+  /** How those threads share a batch; see {@link CreateOptions.schedule}. Default: `'dynamic'`. */
+  schedule?: Schedule | undefined;
   /** Whether the calling thread takes part in what `'mtcopy'` copies; see {@link CreateOptions.caller}. Default: `'auto'`. */
   caller?: CallerMode | undefined;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
@@ -75,8 +78,6 @@ export interface Latencies {
 }
 
 const DEFAULT_NODES = ['1G', '1G'];
-/** As in the published driver's sysfs. */
-const DEFAULT_THREADS = 4;
 const IPI_TIMEOUT_MS = 5000;
 /** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
 const PCP_HIGH_FRACTION = 8;
@@ -86,6 +87,7 @@ const OPTIONS: Checks<MachineOptions> = {
   nodes: anything,
   cpus: wholeNumber(0, MAX_CPUS),
   threads: threadCount,
+  schedule: oneOf(SCHEDULES),
   caller: oneOf(CALLER_MODES),
   ipiTimeoutMs: above0,
   pcpHigh: anything,
@@ -120,10 +122,9 @@ export class Machine implements AsyncDisposable {
   /** Those that are open, and some that were closed lately. */
   readonly #spaces = new Set<AddressSpace>();
   readonly #flushes = createHistogram();
-  readonly #caller: CallerMode;
-  #threads: number;
-  #engine: Promise<CopyEngine> | undefined;
-  #mtcopy: Promise<Migrator> | undefined;
+  readonly #cpuMt: CpuMt;
+  readonly #drivers: OffloadDrivers;
+  readonly #offloadSwitch: OffloadSwitch;
   readonly #lifetime = new Lifetime('the machine is closed: boot another');
 
   /**
@@ -138,18 +139,20 @@ export class Machine implements AsyncDisposable {
     if (checked.cpus !== 0) await prepareThreads();
     const machine = new Machine(checked);
     const { migrator = 'kernel' } = checked;
-    if (migrator !== 'kernel') machine.offload.register(await machine.#migrator(migrator));
+    if (typeof migrator !== 'string') machine.offload.register(migrator);
+    else if (migrator !== 'kernel') await machine.#offloadSwitch.turnOn(machine.#drivers[migrator]);
     return machine;
   }
 
   private constructor(options: MachineOptions) {
-    const { nodes = DEFAULT_NODES, cpus = 1, threads = DEFAULT_THREADS, pcpHigh = defaultPcpHigh(nodes) } = options;
+    const { nodes = DEFAULT_NODES, cpus = 1, pcpHigh = defaultPcpHigh(nodes) } = options;
     // Without holes, over which its own look at each size would pass.
     this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
     this.#manner = mannerOf(options);
-    this.#threads = checkThreads(threads);
-    this.#caller = options.caller ?? 'auto';
     this.offload = new OffloadRegistry(createKernelMigrator(this.memory));
+    this.#cpuMt = new CpuMt(this.memory, options);
+    this.#drivers = { mtcopy: this.#cpuMt };
+    this.#offloadSwitch = new OffloadSwitch(this.offload, Object.values(this.#drivers));
     const words = createCpuArea(cpus);
     const vmstat = createVmstat();
     this.cpus = new Cpus(this.memory, words, cpus);
@@ -168,18 +171,54 @@ export class Machine implements AsyncDisposable {
 
   /** Worker threads of the migrator `'mtcopy'`, 1 to 64. May be set at any time, for later migrations. */
   get threads(): number {
-    return this.#threads;
+    return this.#cpuMt.threads;
   }
 
   /** @throws ErrnoError EINVAL for anything but 1 to 64 or `'auto'` */
   set threads(threads: number | 'auto') {
-    this.#threads = checkThreads(threads);
-    // One that can't be started, or is closed by now, needs no threads.
-    this.#engine
-      ?.then((engine) => {
-        engine.threads = this.#threads;
-      })
-      .catch(() => {});
+    this.#cpuMt.threads = threads;
+  }
+
+  /** How those threads share a batch. May be set at any time, for later batches. */
+  get schedule(): Schedule {
+    return this.#cpuMt.schedule;
+  }
+
+  /** @throws ErrnoError EINVAL for anything but `'static'` or `'dynamic'` */
+  set schedule(schedule: Schedule) {
+    this.#cpuMt.schedule = schedule;
+  }
+
+  /** Whether the calling thread takes part in what `'mtcopy'` copies. May be set at any time, for later batches. */
+  get caller(): CallerMode {
+    return this.#cpuMt.caller;
+  }
+
+  /** @throws ErrnoError EINVAL for anything but `'auto'`, `'waits'` or `'helps'` */
+  set caller(caller: CallerMode) {
+    this.#cpuMt.caller = caller;
+  }
+
+  /** In which order a batch goes through its steps. May be set at any time, for later calls. */
+  get flow(): Flow {
+    return this.#manner.flow;
+  }
+
+  /** @throws ErrnoError EINVAL for anything that is none */
+  set flow(flow: Flow) {
+    MIGRATION_SETTINGS.flow('flow', flow);
+    this.#manner.flow = flow;
+  }
+
+  /** Pages or folios of a batch, 1 to 2^20. May be set at any time, for later calls. */
+  get batchLimit(): number {
+    return this.#manner.batchLimit;
+  }
+
+  /** @throws ErrnoError EINVAL for anything else */
+  set batchLimit(batchLimit: number) {
+    MIGRATION_SETTINGS.batchLimit('batchLimit', batchLimit);
+    this.#manner.batchLimit = batchLimit;
   }
 
   /** The counters of /proc/vmstat, as they are now. */
@@ -293,7 +332,7 @@ export class Machine implements AsyncDisposable {
   async #end(): Promise<void> {
     await this.cpus.close();
     for (const mm of this.#spaces) await mm.close();
-    await (await this.#engine?.catch(() => undefined))?.close();
+    await this.#cpuMt.close();
   }
 
   async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
@@ -309,27 +348,12 @@ export class Machine implements AsyncDisposable {
     return { ...mannerOf(options, this.#manner), ...cause, migrators };
   }
 
-  #migrator(named: MigratorName | Migrator): Migrator | Promise<Migrator> {
+  async #migrator(named: MigratorName | Migrator): Promise<Migrator> {
     if (named === 'kernel') return this.offload.kernel;
-    if (named !== 'mtcopy') return named;
-    this.#mtcopy ??= this.#openEngine().then(createMtcopyMigrator);
-    return this.#mtcopy;
-  }
-
-  /** The engine of `'mtcopy'`, which is started when it is first wanted. */
-  #openEngine(): Promise<CopyEngine> {
-    this.#engine ??= CopyEngine.create({
-      memory: this.memory,
-      threads: this.#threads,
-      caller: this.#caller,
-      minParallelBytes: MTCOPY_MIN_PARALLEL_BYTES,
-    }).catch((error) => {
-      // The next call may have more luck.
-      this.#engine = undefined;
-      this.#mtcopy = undefined;
-      throw error;
-    });
-    return this.#engine;
+    if (typeof named !== 'string') return named;
+    const driver = this.#drivers[named];
+    await driver.ready();
+    return driver.migrator;
   }
 }
 
