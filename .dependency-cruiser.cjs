@@ -7,6 +7,7 @@ const LAYERS = [
   'experiments',
   'index.ts',
   'machine.ts',
+  'sysfs',
   'syscalls',
   'migrators',
   'migrate',

@@ -33,6 +33,9 @@ import {
 } from './syscalls/migrate-pages.js';
 import { type MovePagesResult, movePages } from './syscalls/move-pages.js';
 import { MOVE_PAGES_OPTIONS, type MovePagesOptions } from './syscalls/move-pages-request.js';
+import { cpuMtFiles } from './sysfs/drivers.js';
+import { migrationFiles } from './sysfs/migration.js';
+import { Sysfs } from './sysfs/sysfs.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';
@@ -117,6 +120,8 @@ export class Machine implements AsyncDisposable {
   readonly cpus: Cpus;
   /** Which migrator copies what is migrated for which reasons. */
   readonly offload: OffloadRegistry;
+  /** The tree of settings, to be read and written as strings: another view on what the members here say. */
+  readonly sysfs: Sysfs;
   readonly #manager: MemoryManager;
   readonly #manner: Manner;
   /** Those that are open, and some that were closed lately. */
@@ -153,6 +158,7 @@ export class Machine implements AsyncDisposable {
     this.#cpuMt = new CpuMt(this.memory, options);
     this.#drivers = { mtcopy: this.#cpuMt };
     this.#offloadSwitch = new OffloadSwitch(this.offload, Object.values(this.#drivers));
+    this.sysfs = this.#createSysfs();
     const words = createCpuArea(cpus);
     const vmstat = createVmstat();
     this.cpus = new Cpus(this.memory, words, cpus);
@@ -354,6 +360,17 @@ export class Machine implements AsyncDisposable {
     const driver = this.#drivers[named];
     await driver.ready();
     return driver.migrator;
+  }
+
+  #createSysfs(): Sysfs {
+    const offloading = { offload: this.offload, offloadSwitch: this.#offloadSwitch };
+    return new Sysfs(
+      {
+        'kernel/cpu_mt': cpuMtFiles(offloading, this.#cpuMt),
+        'kernel/mm/migration': migrationFiles(offloading, this.#drivers, this.#manner),
+      },
+      this.#lifetime,
+    );
   }
 }
 
