@@ -28,7 +28,7 @@ const ROOT = '/sys';
  *
  * @throws ErrnoError EINVAL for what is no string
  */
-export function sysfsPath(path: string): string {
+function sysfsPath(path: string): string {
   return [ROOT, ...stepsOf(path)].join('/');
 }
 
