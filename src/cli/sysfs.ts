@@ -11,7 +11,7 @@ interface SysfsArguments {
 }
 
 /** Columns of a table, with their borders and padding: 100 in all. */
-const WIDTHS = [39, 22, 36];
+const WIDTHS = [39, 22, 35];
 
 /** Adds `mtcopy sysfs`. */
 export function addSysfsCommand(program: Command): void {

@@ -16,6 +16,19 @@ const RING = 4 * MiB;
 const mapped = (machine: Machine): Area =>
   machine.createAddressSpace().mmap({ length: '4M', folioSize: '2M', populate: true });
 
+type Holds = ReturnType<typeof holdThreads>;
+
+/** Moves an area back and forth until the thread of mtcopy stands in the middle of a copy; then it waits to be let go. */
+async function holdCopy(machine: Machine, holds: Holds, area: Area) {
+  const { words } = openRing(machine.memory.buffer, RING);
+  const hold = holds.at({ operation: 'compareExchange', array: words, value: 1, when: 'after' });
+  for (let node = 1; ; node = 1 - node) {
+    const moving = machine.movePages(area.mm, area.folios(), { node });
+    // A thread that is on its way back takes no part yet, and the calling thread copies.
+    if (await raceHeld(hold, moving)) return { moving, hold, [Symbol.dispose]: () => hold.go() };
+  }
+}
+
 /** Some turns of the event loop: enough for what waits for nothing. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
@@ -62,15 +75,7 @@ describe.each([
     const { sysfs, offload } = machine;
     const [area, other] = [mapped(machine), mapped(machine)];
     const bytes = await filled(area);
-    const { words } = openRing(machine.memory.buffer, RING);
-    using hold = holds.at({ operation: 'compareExchange', array: words, value: 1, when: 'after' });
-    let node = 0;
-    let moving: Promise<unknown>;
-    // A thread that is on its way back takes no part yet, and the calling thread copies.
-    do {
-      node = 1 - node;
-      moving = machine.movePages(area.mm, area.folios(), { node });
-    } while (!(await raceHeld(hold, moving)));
+    using held = await holdCopy(machine, holds, area);
     const done: string[] = [];
     const writes = [off, on, off].map((value, i) => sysfs.write(path, value).then(() => done.push(`${i} ${value}`)));
     await turns();
@@ -79,8 +84,8 @@ describe.each([
     const { stats } = await machine.movePages(other.mm, other.folios(), { node: 1 });
     expect(stats.succeeded).toBe(1024);
     expect(done).toEqual([]);
-    hold.go();
-    await Promise.all([moving, ...writes]);
+    held.hold.go();
+    await Promise.all([held.moving, ...writes]);
     expect(done).toEqual([`0 ${off}`, `1 ${on}`, `2 ${off}`]);
     expect([offload.active, sysfs.read(path)]).toEqual([undefined, off]);
     await expectBytes(area, bytes);
@@ -107,17 +112,23 @@ describe.each([
   });
 
   it('waits for a migrator that is being unregistered by the registry itself', async () => {
-    await using machine = await Machine.boot({ ...SIZES, migrator: 'mtcopy' });
-    const { sysfs, offload } = machine;
-    const mtcopy = offload.active as NonNullable<typeof offload.active>;
-    const leaving = offload.unregister(mtcopy);
-    await sysfs.write(path, on);
-    await leaving;
-    expect([offload.active, sysfs.read(path)]).toEqual([mtcopy, on]);
-    const leavingAgain = offload.unregister(mtcopy);
-    await sysfs.write(path, off);
-    await leavingAgain;
-    expect([offload.active, sysfs.read(path)]).toEqual([undefined, off]);
+    for (const value of [on, off]) {
+      using holds = holdThreads();
+      await using machine = await Machine.boot({ ...SIZES, migrator: 'mtcopy' });
+      const { sysfs, offload } = machine;
+      const mtcopy = offload.active as NonNullable<typeof offload.active>;
+      using held = await holdCopy(machine, holds, mapped(machine));
+      const leaving = offload.unregister(mtcopy);
+      let isWritten = false;
+      const writing = sysfs.write(path, value).then(() => {
+        isWritten = true;
+      });
+      await turns();
+      expect(isWritten).toBe(false);
+      held.hold.go();
+      await Promise.all([held.moving, leaving, writing]);
+      expect([offload.active, sysfs.read(path)]).toEqual([value === on ? mtcopy : undefined, value]);
+    }
   });
 });
 

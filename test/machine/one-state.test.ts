@@ -1,11 +1,11 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { CopyEngine, type CopyTrace, formatReasonMask, Machine, type MachineOptions } from 'mtcopy';
+import { CopyEngine, type CopyTrace, formatReasonMask, Machine } from 'mtcopy';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { openRing } from '#src/copy/worker/job-ring.js';
+import { countAttached, openRing } from '#src/copy/worker/job-ring.js';
 import { MiB } from '#src/units.js';
 import { errno, errorOf } from '../support/errors.js';
 import { holdThreads, raceHeld } from '../support/holds.js';
-import { expectBytes, filled, nodesOf } from '../support/machines.js';
+import { expectBytes, filled, nodesOf, until } from '../support/machines.js';
 import { createTestMigrator } from '../support/migrators.js';
 import { watchWorkers } from '../support/threads.js';
 
@@ -104,21 +104,73 @@ it('the files go by what migrations do: flow, batch limit and mask', async () =>
   unsubscribe('tracing:mtcopy:migrate:end', onEnd);
 });
 
-it('who copies is as the file says from the next batch on', async () => {
-  const booted: MachineOptions = { nodes: ['64M', '64M'], cpus: 0, threads: 1, flow: 'pre-copy', caller: 'waits' };
-  await using machine = await Machine.boot({ ...booted, migrator: 'mtcopy' });
-  const area = machine.createAddressSpace().mmap({ length: '32M', populate: true });
-  let together = 0;
-  const onEnd = (message: unknown) => {
-    if ((message as CopyTrace).result?.threads === 2) together++;
-  };
+it.each([
+  ['helps', 2],
+  ['waits', 1],
+  ['auto', 1],
+] as const)('who copies is as the file says from the next batch on: %s', async (caller, threads) => {
+  using holds = holdThreads();
+  const booted = caller === 'helps' ? 'waits' : 'helps';
+  const options = { ...SIZES, threads: 1, flow: 'pre-copy', caller: booted, migrator: 'mtcopy' } as const;
+  // One batch a move, so that the last copy is the one that was held.
+  await using machine = await Machine.boot({ ...options, batchLimit: 1024 });
+  const area = machine.createAddressSpace().mmap({ length: '4M', folioSize: '2M', populate: true });
+  const ring = openRing(machine.memory.buffer, RING);
+  // An engine that is spoken to keeps its thread: without one the calling thread would copy in any case.
+  const awake = setInterval(() => {
+    machine.threads = 1;
+  }, 10);
+  const heard: CopyTrace[] = [];
+  const onEnd = (message: unknown) => heard.push(message as CopyTrace);
   subscribe('tracing:mtcopy:copy:asyncEnd', onEnd);
-  await machine.sysfs.write('kernel/cpu_mt/caller', 'helps');
-  for (let move = 1; move < 200 && together === 0; move++) {
-    await machine.movePages(area.mm, area.pages(), { node: move % 2 });
+  try {
+    await until(() => countAttached(ring, 1) === 1);
+    await machine.sysfs.write('kernel/cpu_mt/caller', caller);
+    // The thread has a part of the batch where it is held, unless others were faster: then once more. The calling thread
+    // has time to take of the rest whatever it takes.
+    for (let node = 1; !heard.at(-1)?.result?.workerNs; node = 1 - node) {
+      using hold = holds.at({ operation: 'compareExchange', array: ring.words, value: 1, when: 'after' });
+      const moving = machine.movePages(area.mm, area.folios(), { node });
+      if (await raceHeld(hold, moving)) for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      hold.go();
+      await moving;
+    }
+    expect(heard.at(-1)?.result?.threads).toBe(threads);
+  } finally {
+    clearInterval(awake);
+    unsubscribe('tracing:mtcopy:copy:asyncEnd', onEnd);
   }
-  unsubscribe('tracing:mtcopy:copy:asyncEnd', onEnd);
-  expect(together).toBeGreaterThan(0);
+});
+
+describe('what is set while the engine starts', () => {
+  it('holds for the engine that then copies', async () => {
+    const create = vi.spyOn(CopyEngine, 'create');
+    await using machine = await Machine.boot({ ...SIZES, threads: 1 });
+    const starting = machine.sysfs.write('kernel/mm/migration/offload_migrator', 'mtcopy');
+    await until(() => create.mock.calls.length === 1);
+    machine.threads = 2;
+    machine.schedule = 'static';
+    await starting;
+    expect(create.mock.calls.map(([options]) => [options?.schedule, options?.threads])).toEqual([
+      ['dynamic', 1],
+      ['static', 2],
+    ]);
+    const [first, second] = await Promise.all(create.mock.results.map(({ value }) => value as Promise<CopyEngine>));
+    // Closed: nobody can set anything there.
+    expect(await errorOf(() => Object.assign(first as object, { threads: 1 }))).toEqual(errno('ESHUTDOWN'));
+    expect(second?.threads).toBe(2);
+  });
+
+  it('is the number of its threads', async () => {
+    const create = vi.spyOn(CopyEngine, 'create');
+    await using machine = await Machine.boot({ ...SIZES, threads: 1 });
+    const starting = machine.sysfs.write('kernel/cpu_mt/offloading', '1');
+    await until(() => create.mock.calls.length === 1);
+    machine.threads = 3;
+    await starting;
+    expect(create.mock.calls.map(([options]) => options?.threads)).toEqual([1]);
+    expect((await create.mock.results[0]?.value).threads).toBe(3);
+  });
 });
 
 describe('a change of the schedule', () => {
