@@ -1,4 +1,3 @@
-import type { OffloadRegistry } from '../migrate/offload.js';
 import { FLOWS, MAX_BATCH_LIMIT, type Manner, MIGRATOR_NAMES } from '../migrate/settings.js';
 import type { OffloadDrivers } from '../migrators/offload-switch.js';
 import { type Attributes, numberFile, wordFile } from './attribute.js';
@@ -11,7 +10,8 @@ export function migrationFiles(offloading: Offloading, drivers: OffloadDrivers, 
   return {
     offload_migrator: {
       doc: 'what copies: kernel, the calling thread; mtcopy, threads. A write waits for the copies of what did',
-      show: () => activeName(offload),
+      // A program's own migrator has a name of its own.
+      show: () => offload.active?.name ?? 'kernel',
       store(text, name) {
         const migrator = parseWord(name, text, MIGRATOR_NAMES);
         return offloadSwitch.switchTo(migrator === 'kernel' ? undefined : drivers[migrator]);
@@ -20,9 +20,4 @@ export function migrationFiles(offloading: Offloading, drivers: OffloadDrivers, 
     flow: wordFile(manner, 'flow', `in which order a batch goes through its steps: ${FLOWS.join(', ')}`, FLOWS),
     max_batch: numberFile(manner, 'batchLimit', 'pages or folios of a batch at most', [1, MAX_BATCH_LIMIT]),
   };
-}
-
-/** A program's own migrator by the name that it has. */
-function activeName({ active, kernel }: OffloadRegistry): string {
-  return (active ?? kernel).name;
 }

@@ -208,7 +208,7 @@ describe('a change of the schedule', () => {
     machine.schedule = 'static';
     await sysfs.write('kernel/cpu_mt/schedule', 'static');
     await machine.movePages(other.mm, other.folios(), { node: 0 });
-    expect(create).toHaveBeenCalledTimes(2);
+    expect(create.mock.calls.length).toBe(2);
     machine.schedule = 'dynamic';
     await machine.movePages(other.mm, other.folios(), { node: 1 });
     expect(create.mock.calls[2]?.[0]?.schedule).toBe('dynamic');
