@@ -169,7 +169,8 @@ describe('what is set while the engine starts', () => {
     machine.threads = 3;
     await starting;
     expect(create.mock.calls.map(([options]) => options?.threads)).toEqual([1]);
-    expect((await create.mock.results[0]?.value).threads).toBe(3);
+    const [engine] = await Promise.all(create.mock.results.map(({ value }) => value as Promise<CopyEngine>));
+    expect(engine?.threads).toBe(3);
   });
 });
 
