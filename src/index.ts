@@ -77,6 +77,7 @@ export type { MigrateFoliosOptions } from './syscalls/migrate-folios.js';
 export type { MigratePagesOptions, MigratePagesResult } from './syscalls/migrate-pages.js';
 export type { MovePagesResult } from './syscalls/move-pages.js';
 export type { MovePagesOptions } from './syscalls/move-pages-request.js';
+export type { Sysfs, SysfsFile } from './sysfs/sysfs.js';
 export {
   formatSize,
   GiB,

@@ -1,7 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
-import { above0, anything, type Checks, checkOptions, checkThreads, oneOf, threadCount, wholeNumber } from './check.js';
-import { CopyEngine } from './copy/engine.js';
-import { CALLER_MODES, type CallerMode } from './copy/options.js';
+import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber } from './check.js';
+import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import { ErrnoError, show } from './errno.js';
 import type { Folio } from './memory/folio.js';
@@ -11,13 +10,15 @@ import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
 import { OffloadRegistry } from './migrate/offload.js';
 import {
+  type Flow,
   type Manner,
   MIGRATION_SETTINGS,
   type MigrationSettings,
   type MigratorName,
   mannerOf,
 } from './migrate/settings.js';
-import { createMtcopyMigrator } from './migrators/mtcopy.js';
+import { CpuMt } from './migrators/cpu-mt.js';
+import { type OffloadDrivers, OffloadSwitch } from './migrators/offload-switch.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
 import { Cpus } from './mm/cpus.js';
 import type { MemoryManager } from './mm/manager.js';
@@ -36,6 +37,9 @@ import {
 } from './syscalls/migrate-pages.js';
 import { type MovePagesResult, movePages } from './syscalls/move-pages.js';
 import { MOVE_PAGES_OPTIONS, type MovePagesOptions } from './syscalls/move-pages-request.js';
+import { cpuMtFiles } from './sysfs/drivers.js';
+import { migrationFiles } from './sysfs/migration.js';
+import { Sysfs } from './sysfs/sysfs.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';
@@ -54,6 +58,8 @@ export interface MachineOptions extends MigrationSettings {
    * {@link CreateOptions.threads}. Default: 4, as in the published driver.
    */
   threads?: number | 'auto' | undefined;
+  /** How those threads share a batch; see {@link CreateOptions.schedule}. Default: `'dynamic'`. */
+  schedule?: Schedule | undefined;
   /** Whether the calling thread takes part in what `'mtcopy'` copies; see {@link CreateOptions.caller}. Default: `'auto'`. */
   caller?: CallerMode | undefined;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
@@ -79,8 +85,6 @@ export interface Latencies {
 }
 
 const DEFAULT_NODES = ['1G', '1G'];
-/** As in the published driver's sysfs. */
-const DEFAULT_THREADS = 4;
 const IPI_TIMEOUT_MS = 5000;
 /** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
 const PCP_HIGH_FRACTION = 8;
@@ -90,6 +94,7 @@ const OPTIONS: Checks<MachineOptions> = {
   nodes: anything,
   cpus: wholeNumber(0, MAX_CPUS),
   threads: threadCount,
+  schedule: oneOf(SCHEDULES),
   caller: oneOf(CALLER_MODES),
   ipiTimeoutMs: above0,
   pcpHigh: anything,
@@ -119,15 +124,16 @@ export class Machine implements AsyncDisposable {
   readonly cpus: Cpus;
   /** Which migrator copies what is migrated for which reasons. */
   readonly offload: OffloadRegistry;
+  /** The tree of settings, to be read and written as strings: another view on what the members here say. */
+  readonly sysfs: Sysfs;
   readonly #manager: MemoryManager;
   readonly #manner: Manner;
   /** Those that are open, and some that were closed lately. */
   readonly #spaces = new Set<AddressSpace>();
   readonly #flushes = createHistogram();
-  readonly #caller: CallerMode;
-  #threads: number;
-  #engine: Promise<CopyEngine> | undefined;
-  #mtcopy: Promise<Migrator> | undefined;
+  readonly #cpuMt: CpuMt;
+  readonly #drivers: OffloadDrivers;
+  readonly #offloadSwitch: OffloadSwitch;
   readonly #lifetime = new Lifetime('the machine is closed: boot another');
 
   /**
@@ -142,19 +148,21 @@ export class Machine implements AsyncDisposable {
     if (checked.cpus !== 0) await prepareThreads();
     const machine = new Machine(checked);
     const { migrator = 'kernel' } = checked;
-    const named = await machine.#migrator(migrator);
-    if (named) machine.offload.register(named);
+    if (typeof migrator !== 'string') machine.offload.register(migrator);
+    else if (migrator !== 'kernel') await machine.#offloadSwitch.turnOn(machine.#drivers[migrator]);
     return machine;
   }
 
   private constructor(options: MachineOptions) {
-    const { nodes = DEFAULT_NODES, cpus = 1, threads = DEFAULT_THREADS, pcpHigh = defaultPcpHigh(nodes) } = options;
+    const { nodes = DEFAULT_NODES, cpus = 1, pcpHigh = defaultPcpHigh(nodes) } = options;
     // Without holes, over which its own look at each size would pass.
     this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
     this.#manner = mannerOf(options);
-    this.#threads = checkThreads(threads);
-    this.#caller = options.caller ?? 'auto';
     this.offload = new OffloadRegistry(createFolioCopy(this.memory));
+    this.#cpuMt = new CpuMt(this.memory, options);
+    this.#drivers = { mtcopy: this.#cpuMt };
+    this.#offloadSwitch = new OffloadSwitch(this.offload, Object.values(this.#drivers));
+    this.sysfs = this.#createSysfs();
     const words = createCpuArea(cpus);
     const vmstat = createVmstat();
     this.cpus = new Cpus(this.memory, words, cpus);
@@ -174,18 +182,54 @@ export class Machine implements AsyncDisposable {
 
   /** Worker threads of the migrator `'mtcopy'`, 1 to 64. May be set at any time, for later migrations. */
   get threads(): number {
-    return this.#threads;
+    return this.#cpuMt.threads;
   }
 
   /** @throws ErrnoError EINVAL for anything but 1 to 64 or `'auto'` */
   set threads(threads: number | 'auto') {
-    this.#threads = checkThreads(threads);
-    // One that can't be started, or is closed by now, needs no threads.
-    this.#engine
-      ?.then((engine) => {
-        engine.threads = this.#threads;
-      })
-      .catch(() => {});
+    this.#cpuMt.threads = threads;
+  }
+
+  /** How those threads share a batch. May be set at any time, for later batches. */
+  get schedule(): Schedule {
+    return this.#cpuMt.schedule;
+  }
+
+  /** @throws ErrnoError EINVAL for anything but `'static'` or `'dynamic'` */
+  set schedule(schedule: Schedule) {
+    this.#cpuMt.schedule = schedule;
+  }
+
+  /** Whether the calling thread takes part in what `'mtcopy'` copies. May be set at any time, for later batches. */
+  get caller(): CallerMode {
+    return this.#cpuMt.caller;
+  }
+
+  /** @throws ErrnoError EINVAL for anything but `'auto'`, `'waits'` or `'helps'` */
+  set caller(caller: CallerMode) {
+    this.#cpuMt.caller = caller;
+  }
+
+  /** In which order a batch goes through its steps. May be set at any time, for later calls. */
+  get flow(): Flow {
+    return this.#manner.flow;
+  }
+
+  /** @throws ErrnoError EINVAL for anything that is none */
+  set flow(flow: Flow) {
+    MIGRATION_SETTINGS.flow('flow', flow);
+    this.#manner.flow = flow;
+  }
+
+  /** Pages or folios of a batch, 1 to 2^20. May be set at any time, for later calls. */
+  get batchLimit(): number {
+    return this.#manner.batchLimit;
+  }
+
+  /** @throws ErrnoError EINVAL for anything else */
+  set batchLimit(batchLimit: number) {
+    MIGRATION_SETTINGS.batchLimit('batchLimit', batchLimit);
+    this.#manner.batchLimit = batchLimit;
   }
 
   /** The counters of /proc/vmstat, as they are now. */
@@ -336,7 +380,7 @@ export class Machine implements AsyncDisposable {
   async #end(): Promise<void> {
     await this.cpus.close();
     for (const mm of this.#spaces) await mm.close();
-    await (await this.#engine?.catch(() => undefined))?.close();
+    await this.#cpuMt.close();
   }
 
   async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
@@ -352,28 +396,23 @@ export class Machine implements AsyncDisposable {
     return { ...mannerOf(options, this.#manner), ...cause, migrators };
   }
 
-  #migrator(named: MigratorName | Migrator): Migrator | Promise<Migrator> | undefined {
+  async #migrator(named: MigratorName | Migrator): Promise<Migrator | undefined> {
     if (named === 'kernel') return undefined;
-    if (named !== 'mtcopy') return named;
-    this.#mtcopy ??= this.#openEngine().then(createMtcopyMigrator);
-    return this.#mtcopy;
+    if (typeof named !== 'string') return named;
+    const driver = this.#drivers[named];
+    await driver.ready();
+    return driver.migrator;
   }
 
-  /** The engine of `'mtcopy'`, which is started when it is first wanted. */
-  #openEngine(): Promise<CopyEngine> {
-    this.#engine ??= CopyEngine.create({
-      memory: this.memory,
-      threads: this.#threads,
-      caller: this.#caller,
-      // What isn't worth the threads doesn't come to it.
-      minParallelBytes: 0,
-    }).catch((error) => {
-      // The next call may have more luck.
-      this.#engine = undefined;
-      this.#mtcopy = undefined;
-      throw error;
-    });
-    return this.#engine;
+  #createSysfs(): Sysfs {
+    const offloading = { offload: this.offload, offloadSwitch: this.#offloadSwitch };
+    return new Sysfs(
+      {
+        'kernel/cpu_mt': cpuMtFiles(offloading, this.#cpuMt),
+        'kernel/mm/migration': migrationFiles(offloading, this.#drivers, this.#manner),
+      },
+      this.#lifetime,
+    );
   }
 }
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { SettingError } from 'mtcopy/experiments';
 import { addCopyCommand } from './copy.js';
 import { addMigrateCommand } from './migrate.js';
 import { addPmbenchCommand } from './pmbench.js';
+import { addSysfsCommand } from './sysfs.js';
 
 /** Exit status of a command line that can't be understood. */
 const USAGE = 2;
@@ -14,6 +16,7 @@ const program = new Command('mtcopy').description(description).version(version).
 addCopyCommand(program);
 addMigrateCommand(program);
 addPmbenchCommand(program);
+addSysfsCommand(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 // A reader that has seen enough, such as head, is no error.
@@ -30,6 +33,6 @@ try {
   } else {
     const { code, message } = error as NodeJS.ErrnoException;
     console.error(`mtcopy: ${message}`);
-    process.exitCode = code === 'EINVAL' ? USAGE : 1;
+    process.exitCode = code === 'EINVAL' || error instanceof SettingError ? USAGE : 1;
   }
 }

@@ -1,22 +1,24 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { FLOWS, FRAMES, formatSize, MIGRATOR_NAMES } from 'mtcopy';
-import { type MigrateSweep, migrateTable, SWEEP_CALLERS, sweepMigrations } from 'mtcopy/experiments';
+import { type MigrateSweep, migrateTable, SWEEP_CALLERS, type SysfsSetting, sweepMigrations } from 'mtcopy/experiments';
 import { count, counts, folioSizes, size, threadCounts, word, words } from './arguments.js';
 import { addJsonOption, present } from './present.js';
+import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
 interface MigrateArguments {
   folioSize: MigrateSweep['folioBytes'];
   count: number;
   total?: number;
-  migrator: MigrateSweep['migrators'];
-  threads: MigrateSweep['threads'];
+  migrator?: MigrateSweep['migrators'];
+  threads?: MigrateSweep['threads'];
   caller?: MigrateSweep['caller'];
   inFlight: MigrateSweep['inFlight'];
-  flow: MigrateSweep['flows'];
+  flow?: MigrateSweep['flows'];
   frames: MigrateSweep['frames'];
   runs: number;
   input?: string;
+  set?: readonly SysfsSetting[];
   json?: boolean;
 }
 
@@ -38,7 +40,8 @@ export function addMigrateCommand(program: Command): void {
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
-    .action((options: Partial<MigrateArguments>) => migrate({ ...DEFAULTS, ...options }));
+    .action((options: Partial<MigrateArguments>) => migrate({ ...undecided(DEFAULTS, options.set), ...options }));
+  addSetOption(command);
   addJsonOption(command);
 }
 
@@ -55,10 +58,11 @@ const DEFAULTS: MigrateArguments = {
 
 async function migrate({ folioSize, migrator, flow, json, ...rest }: MigrateArguments): Promise<void> {
   const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, ...rest };
+  const { set } = rest;
   await present('migrate', json, {
     preparing: 'filling memory',
-    measure: async (onProgress) => ({ results: await sweepMigrations(sweep, onProgress) }),
-    text: ({ results }) => migrateTable(results, whatMoved(sweep)),
+    measure: async (onProgress) => withSet(set, { results: await sweepMigrations(sweep, onProgress) }),
+    text: ({ results }) => textWithSet(set, migrateTable(results, whatMoved(sweep))),
   });
 }
 

@@ -10,10 +10,11 @@ import {
 } from 'mtcopy/experiments';
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
 import { addJsonOption, present } from './present.js';
+import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
 interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'> {
   folioSize: number;
-  flow: PmbenchComparison['flows'];
+  flow?: PmbenchComparison['flows'];
   json?: boolean;
 }
 
@@ -32,7 +33,8 @@ export function addPmbenchCommand(program: Command): void {
     .option('--threads <count>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
-    .action((options: Partial<PmbenchArguments>) => pmbench({ ...DEFAULTS, ...options }));
+    .action((options: Partial<PmbenchArguments>) => pmbench({ ...undecided(DEFAULTS, options.set), ...options }));
+  addSetOption(command);
   addJsonOption(command);
 }
 
@@ -50,13 +52,14 @@ const DEFAULTS: PmbenchArguments = {
 
 async function pmbench({ folioSize, flow, json, ...rest }: PmbenchArguments): Promise<void> {
   const comparison = { folioBytes: folioSize, flows: flow, ...rest };
+  const { set } = rest;
   const { results } = await present('pmbench', json, {
     preparing: 'populating memory',
     measure: async (onProgress) => {
       const results = await comparePmbenchFlows(comparison, onProgress);
-      return { results, comparison: compareBatching(results) };
+      return withSet(set, { results, comparison: compareBatching(results) });
     },
-    text: ({ results, comparison }) => pmbenchTable(results, comparison),
+    text: ({ results, comparison }) => textWithSet(set, pmbenchTable(results, comparison)),
   });
   const wrong = results.filter(({ lostUpdates }) => lostUpdates !== 0);
   if (wrong.length === 0) return;

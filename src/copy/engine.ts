@@ -63,9 +63,10 @@ const PARK_MS = 100;
  * way in of code inside alone, for bad items could overwrite anything in the engine's memory.
  *
  * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
+ * @param caller whether the calling thread takes part. Default: the engine's
  * @internal
  */
-export let copyTrusted: (engine: CopyEngine, items: CopyItems) => Promise<CopyResult>;
+export let copyTrusted: (engine: CopyEngine, items: CopyItems, caller?: CallerMode) => Promise<CopyResult>;
 
 /**
  * Copies shared memory with a pool of threads.
@@ -75,7 +76,7 @@ export let copyTrusted: (engine: CopyEngine, items: CopyItems) => Promise<CopyRe
  */
 export class CopyEngine implements AsyncDisposable {
   static {
-    copyTrusted = (engine, items) => engine.#copyTrusted(items);
+    copyTrusted = (engine, items, caller) => engine.#copyTrusted(items, caller);
   }
 
   /** The shared memory that {@link allocate} takes from. */
@@ -292,10 +293,10 @@ export class CopyEngine implements AsyncDisposable {
     });
   }
 
-  async #copyTrusted(items: CopyItems): Promise<CopyResult> {
+  async #copyTrusted(items: CopyItems, caller: CallerMode | undefined): Promise<CopyResult> {
     return traced('copyBatch', () => {
       this.#lifetime.checkOpen();
-      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), undefined, undefined));
+      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), caller, undefined));
     });
   }
 

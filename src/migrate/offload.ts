@@ -35,9 +35,8 @@ interface Users {
 /** The migrator that is registered. */
 interface Active {
   readonly migrator: Migrator;
-  mask: ReasonMask;
-  /** Whether it is being unregistered: new batches don't get it any more. */
-  isLeaving: boolean;
+  /** Its end, once it is being unregistered: new batches don't get it any more. */
+  leaving: Promise<void> | undefined;
 }
 
 /**
@@ -48,6 +47,8 @@ export class OffloadRegistry {
   /** @internal */
   readonly folioCopy: FolioCopy;
   readonly #users = new Map<Migrator, Users>();
+  /** The reasons that a migrator is registered for, was last, or is to be next. */
+  readonly #masks = new WeakMap<Migrator, ReasonMask>();
   #active: Active | undefined;
 
   /** @internal */
@@ -62,7 +63,7 @@ export class OffloadRegistry {
 
   /** The reasons for which batches get it; 0 if there is none. See {@link parseReasonMask} for names. */
   get reasonMask(): ReasonMask {
-    return this.#active?.mask ?? 0;
+    return this.#active ? this.maskOf(this.#active.migrator) : 0;
   }
 
   /**
@@ -76,9 +77,9 @@ export class OffloadRegistry {
   register(migrator: Migrator, reasonMask: string | number = DEFAULT_REASON_MASK): void {
     if (!isMigrator(migrator)) throw invalid('migrator', 'must be a Migrator', migrator);
     const mask = parseReasonMask(reasonMask);
-    if (this.#active)
-      throw new ErrnoError('EBUSY', `migrator: '${this.#active.migrator.name}' must be unregistered first`);
-    this.#active = { migrator, mask, isLeaving: false };
+    this.checkFree();
+    this.#masks.set(migrator, mask);
+    this.#active = { migrator, leaving: undefined };
   }
 
   /**
@@ -89,16 +90,8 @@ export class OffloadRegistry {
    */
   async unregister(migrator: Migrator): Promise<void> {
     const active = this.#checkActive(migrator);
-    active.isLeaving = true;
-    const users = this.#users.get(migrator);
-    if (users) {
-      // Those that come later, by name, have users of their own: they don't keep this from its end.
-      this.#users.delete(migrator);
-      await new Promise<void>((resolve) => {
-        users.onIdle = resolve;
-      });
-    }
-    this.#active = undefined;
+    active.leaving = this.#drain(migrator);
+    await active.leaving;
   }
 
   /**
@@ -109,20 +102,41 @@ export class OffloadRegistry {
    */
   setReasonMask(migrator: Migrator, reasonMask: string | number): void {
     const mask = parseReasonMask(reasonMask);
-    this.#checkActive(migrator).mask = mask;
+    this.#masks.set(this.#checkActive(migrator).migrator, mask);
+  }
+
+  /** Resolves once the migrator that is being unregistered has left. @internal */
+  get leaving(): Promise<void> | undefined {
+    return this.#active?.leaving;
+  }
+
+  /** @throws ErrnoError EBUSY while a migrator is registered @internal */
+  checkFree(): void {
+    if (!this.#active) return;
+    throw new ErrnoError('EBUSY', `migrator: '${this.#active.migrator.name}' must be unregistered first`);
+  }
+
+  /** The reasons that a migrator is registered for, or would be by its driver's switch. @internal */
+  maskOf(migrator: Migrator): ReasonMask {
+    return this.#masks.get(migrator) ?? parseReasonMask(DEFAULT_REASON_MASK);
+  }
+
+  /** Sets them for a driver's own migrator, registered or not. @throws ErrnoError EINVAL for no mask @internal */
+  setMaskOf(migrator: Migrator, reasonMask: string | number): void {
+    this.#masks.set(migrator, parseReasonMask(reasonMask));
   }
 
   /** @internal */
   get(reason: MigrateReason): MigratorUse {
     const active = this.#active;
-    const isOffloaded = active && !active.isLeaving && (active.mask & reasonBit(reason)) !== 0;
+    const isOffloaded = active && !active.leaving && (this.maskOf(active.migrator) & reasonBit(reason)) !== 0;
     return isOffloaded ? this.#use(active.migrator) : ON_CALLER;
   }
 
   /** @internal */
   getForPrivate(): MigratorUse | undefined {
     const active = this.#active;
-    return active && !active.isLeaving ? this.#useForPrivate(active.migrator) : undefined;
+    return active && !active.leaving ? this.#useForPrivate(active.migrator) : undefined;
   }
 
   /**
@@ -142,6 +156,18 @@ export class OffloadRegistry {
     return migrator.copiesPrivate === true ? this.#use(migrator) : undefined;
   }
 
+  async #drain(migrator: Migrator): Promise<void> {
+    const users = this.#users.get(migrator);
+    if (users) {
+      // Those that come later, by name, have users of their own: they don't keep this from its end.
+      this.#users.delete(migrator);
+      await new Promise<void>((resolve) => {
+        users.onIdle = resolve;
+      });
+    }
+    this.#active = undefined;
+  }
+
   #use(migrator: Migrator): MigratorUse {
     const users = this.#users.get(migrator) ?? { count: 0, onIdle: undefined };
     this.#users.set(migrator, users);
@@ -158,7 +184,7 @@ export class OffloadRegistry {
 
   #checkActive(migrator: Migrator): Active {
     const active = this.#active;
-    if (active && active.migrator === migrator && !active.isLeaving) return active;
+    if (active && active.migrator === migrator && !active.leaving) return active;
     throw invalid('migrator', 'must be the one that is registered', migrator?.name ?? migrator);
   }
 }

@@ -18,6 +18,9 @@ export type Flow = (typeof FLOWS)[number];
 /** Pages, or folios, that a batch has at most (the kernel's NR_MAX_BATCHED_MIGRATION). */
 export const NR_MAX_BATCHED_MIGRATION = 512;
 
+/** The largest batch limit. */
+export const MAX_BATCH_LIMIT = 2 ** 20;
+
 /** What a batch limit counts: names of {@link BatchUnit}. */
 export const BATCH_UNITS = ['pages', 'folios'] as const;
 /** What the batch limit counts: pages, as the mainline kernel, or folios, as the published benchmarks. */
@@ -66,7 +69,7 @@ const MAX_IN_FLIGHT = 4;
 export const MIGRATION_SETTINGS: Checks<MigrationSettings> = {
   migrator: checkMigrator,
   flow: oneOf(FLOWS),
-  batchLimit: wholeNumber(1, 2 ** 20),
+  batchLimit: wholeNumber(1, MAX_BATCH_LIMIT),
   batchUnit: oneOf(BATCH_UNITS),
   batchesInFlight: wholeNumber(1, MAX_IN_FLIGHT),
 };

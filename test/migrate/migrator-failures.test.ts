@@ -1,5 +1,6 @@
 import { CopyEngine, FLOWS, Machine, MiB, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { copyTrusted } from '#src/copy/engine.js';
 import { countAttached, openRing, STOP } from '#src/copy/worker/job-ring.js';
 import { createMtcopyMigrator } from '#src/migrators/mtcopy.js';
 import { errorOf } from '../support/errors.js';
@@ -97,7 +98,7 @@ describe('a thread of mtcopy that is killed in the middle of a copy', () => {
     const ring = openRing(machine.memory.buffer, RING);
     const stop = ring.slots[0].base + STOP;
     const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
-    const mtcopy = createMtcopyMigrator(engine);
+    const mtcopy = createMtcopyMigrator((items) => copyTrusted(engine, items));
     const ends: Promise<unknown>[] = [];
     let copied = 0;
     let held = 0;

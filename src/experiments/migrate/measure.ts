@@ -35,9 +35,10 @@ import { combine } from '../shared/combine.js';
 import { fillWithPattern, inputSize } from '../shared/fill.js';
 import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { growth, type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
+import { applySettings, checkSet, checkUndecided, decide, type SysfsSetting } from '../shared/sysfs.js';
 import { hashFolios } from '../shared/verify.js';
 
-/** What to measure: every combination of the lists. */
+/** What to measure: every combination of the lists, which are needed but where `set` says what they would. */
 export interface MigrateSweep {
   /** Sizes of a folio, in bytes: powers of two from 4 KiB to 4 MiB. */
   readonly folioBytes: readonly number[];
@@ -45,20 +46,22 @@ export interface MigrateSweep {
   readonly count: number;
   /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. */
   readonly total?: number | undefined;
-  readonly migrators: readonly MigratorName[];
+  readonly migrators?: readonly MigratorName[] | undefined;
   /** Worker threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
-  readonly threads: readonly number[];
+  readonly threads?: readonly number[] | undefined;
   /** Whether the calling thread copies beside them. Default: `'waits'`. */
   readonly caller?: SweepCaller | undefined;
   /** Batches that `'mtcopy'` has under way at once, 1 to 4; `'kernel'` has 1. */
   readonly inFlight: readonly number[];
-  readonly flows: readonly Flow[];
+  readonly flows?: readonly Flow[] | undefined;
   /** How the frames lie that the memory is, and that it goes to. */
   readonly frames: readonly Frames[];
   /** Measured runs of each combination, above 0; one or more before them warm up. */
   readonly runs: number;
   /** A file whose page cache is mapped too, and moves with the anonymous memory. */
   readonly input?: string | undefined;
+  /** What the machines' sysfs is told before anything is measured. Default: nothing. */
+  readonly set?: readonly SysfsSetting[] | undefined;
 }
 
 const SWEEP: Checks<MigrateSweep> = {
@@ -74,11 +77,17 @@ const SWEEP: Checks<MigrateSweep> = {
   frames: listOf(oneOf(FRAMES)),
   runs: count,
   input: anything,
+  set: checkSet,
 };
 const REQUIRED = ['folioBytes', 'count', 'migrators', 'threads', 'inFlight', 'flows', 'frames', 'runs'] as const;
 
 /** {@link MigrateSweep}, complete. */
-type Sweep = MigrateSweep & { readonly caller: SweepCaller };
+interface Sweep extends MigrateSweep {
+  readonly migrators: readonly MigratorName[];
+  readonly threads: readonly number[];
+  readonly caller: SweepCaller;
+  readonly flows: readonly Flow[];
+}
 
 /** One combination and what it measured. */
 export interface MigrateMeasurement {
@@ -148,16 +157,15 @@ const MAX_WARM_UP_ROUNDS = 64;
  * Migrates memory with move_pages from node 0 to node 1 and, in the next run, back, in every combination, in turns: each
  * round runs every combination once, for only runs side by side compare. Every run is verified outside its timed section.
  *
- * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, a total that is no multiple of a folio size, or
- * an input that isn't a file with something in it; ENOENT if there is none; ENOMEM for more memory than there is; EIO if
- * anything came out wrong.
+ * @throws ErrnoError EINVAL for a setting that is wrong, missing, none, or said twice, a total that is no multiple of a
+ * folio size, or an input that isn't a file with something in it; ENOENT if there is none; ENOMEM for more memory than there
+ * is; EIO if anything came out wrong. SettingError, with sysfs's code, for what sysfs doesn't take
  */
 export async function sweepMigrations(
   asked: MigrateSweep,
   onProgress: OnProgress = ignoreProgress,
 ): Promise<MigrateMeasurement[]> {
-  const checked = checkOptions(asked, SWEEP, REQUIRED);
-  const sweep = { ...checked, caller: checked.caller ?? 'waits' };
+  const sweep = await complete(asked);
   const layouts = combine(sweep.folioBytes, sweep.frames);
   const sizes = sweep.folioBytes.map((folioBytes) => bytesToMove(sweep, folioBytes));
   // Now, and not once the smaller ones are measured.
@@ -172,6 +180,26 @@ export async function sweepMigrations(
     collectGarbage();
   }
   return results;
+}
+
+/** What was asked for, with what `set` decides. */
+async function complete(asked: MigrateSweep): Promise<Sweep> {
+  const checked = checkOptions(asked, SWEEP);
+  const { set, threads, caller, flows, migrators } = checked;
+  checkUndecided(set, { threads, caller, flow: flows, migrator: migrators });
+  const decided = await decide(set);
+  const sweep = {
+    ...checked,
+    migrators: migrators ?? listIf(decided.migrator),
+    threads: threads ?? listIf(decided.threads),
+    caller: caller ?? decided.caller ?? 'waits',
+    flows: flows ?? listIf(decided.flow),
+  };
+  return checkOptions(sweep, SWEEP, REQUIRED) as Sweep;
+}
+
+function listIf<T>(value: T | undefined): T[] | undefined {
+  return value === undefined ? undefined : [value];
 }
 
 /** All measurements of one folio size and one way in which frames lie, on a machine of their own. */
@@ -199,7 +227,7 @@ function bytesToMove({ count, total, input }: MigrateSweep, folioBytes: number):
   return anonymous + (input === undefined ? 0 : Math.ceil(inputSize(input) / folioBytes) * folioBytes);
 }
 
-function combineSettings({ flows, migrators, threads, inFlight }: MigrateSweep): Setting[] {
+function combineSettings({ flows, migrators, threads, inFlight }: Sweep): Setting[] {
   const manners = combine(threads, inFlight).map(([threads, batchesInFlight]) => ({ threads, batchesInFlight }));
   const copiers = migrators.flatMap((migrator) =>
     (migrator === 'kernel' ? [{ threads: 1, batchesInFlight: 1 }] : manners).map((manner) => ({ migrator, ...manner })),
@@ -217,8 +245,14 @@ async function bootFor(sweep: Sweep, folioBytes: number, frames: Frames): Promis
   // Freed folios are handed out again in the order in which they were freed: ascending or shuffled in every run.
   const nodes = [bytes, bytes];
   const machine = await Machine.boot({ nodes, cpus: 0, caller: sweep.caller, pcpHigh: Number.POSITIVE_INFINITY });
-  if (frames === 'shuffled') ageNodes(machine.memory, orderOf(folioBytes));
-  return machine;
+  try {
+    await applySettings(machine, sweep.set);
+    if (frames === 'shuffled') ageNodes(machine.memory, orderOf(folioBytes));
+    return machine;
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
 }
 
 /** Maps and fills on node 0 all that is to be moved. */

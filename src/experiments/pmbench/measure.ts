@@ -28,21 +28,32 @@ import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { count, folioBytes } from '../shared/checks.js';
 import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { sumCounts } from '../shared/statistics.js';
+import { applySettings, checkSet, checkUndecided, decide, migratorOf, type SysfsSetting } from '../shared/sysfs.js';
 import { PATTERNS, type Pattern } from './access-pattern.js';
 import { type PmbenchLoad, type PmbenchRun, runPmbench } from './run.js';
 
-/** What to measure: one load, with each flow. */
+/** What to measure: one load, with each flow. What `set` says is left out. */
 export interface PmbenchComparison extends PmbenchLoad {
   /** CPUs that access the area, 1 to 64. */
   readonly cpus: number;
-  readonly flows: readonly Flow[];
-  readonly migrator: MigratorName;
+  readonly flows?: readonly Flow[] | undefined;
+  readonly migrator?: MigratorName | undefined;
   /** Worker threads of the migrator `'mtcopy'`, 1 to 64. */
-  readonly threads: number | 'auto';
+  readonly threads?: number | 'auto' | undefined;
   /** Whether the calling thread copies beside them. Default: `'waits'`. */
   readonly caller?: SweepCaller | undefined;
   /** Seconds that each flow is measured for, above 0. */
   readonly seconds: number;
+  /** What the machines' sysfs is told before anything is measured. Default: nothing. */
+  readonly set?: readonly SysfsSetting[] | undefined;
+}
+
+/** {@link PmbenchComparison}, complete. */
+interface Comparison extends PmbenchComparison {
+  readonly flows: readonly Flow[];
+  readonly migrator: MigratorName;
+  readonly threads: number | 'auto';
+  readonly caller: SweepCaller;
 }
 
 const COMPARISON: Checks<PmbenchComparison> = {
@@ -56,8 +67,9 @@ const COMPARISON: Checks<PmbenchComparison> = {
   threads: threadCount,
   caller: oneOf(SWEEP_CALLERS),
   seconds: above0,
+  set: checkSet,
 };
-const REQUIRED = (Object.keys(COMPARISON) as (keyof PmbenchComparison)[]).filter((name) => name !== 'caller');
+const REQUIRED = (Object.keys(COMPARISON) as (keyof PmbenchComparison)[]).filter((name) => name !== 'set');
 
 /** One flow and what it measured. */
 export interface PmbenchMeasurement {
@@ -128,25 +140,26 @@ const SPARE_BYTES = 8 * MiB;
 /**
  * Runs pmbench with each flow on a machine of its own, in turns.
  *
- * @throws ErrnoError EINVAL for a wrong load; ENOMEM for more memory than there is; EIO if a migration went wrong in a way
- * that `lostUpdates` doesn't show.
+ * @throws ErrnoError EINVAL for a wrong load, or what is said twice; ENOMEM for more memory than there is; EIO if a migration
+ * went wrong in a way that `lostUpdates` doesn't show. SettingError, with sysfs's code, for what sysfs doesn't take
  */
 export async function comparePmbenchFlows(
   asked: PmbenchComparison,
   onProgress: OnProgress = ignoreProgress,
 ): Promise<PmbenchMeasurement[]> {
-  const comparison = checkOptions(asked, COMPARISON, REQUIRED);
+  const comparison = await complete(asked);
   const perFolio = comparison.folioBytes / PAGE_SIZE;
   if (comparison.pages % perFolio !== 0) {
     const problem = `must be whole folios of ${formatSize(comparison.folioBytes)}, a multiple of ${perFolio}`;
     throw new ErrnoError('EINVAL', `pages: ${problem}, got ${comparison.pages}`);
   }
-  const { cpus, flows, migrator, threads, caller = 'waits', pages, seconds } = comparison;
+  const { cpus, flows, migrator, threads, caller, pages, seconds, set } = comparison;
   const nodeBytes = pages * PAGE_SIZE + SPARE_BYTES;
   const settings = { nodes: [nodeBytes, nodeBytes], cpus, migrator, threads, caller };
   const machines: Machine[] = [];
   try {
     for (const _ of flows) machines.push(await Machine.boot(settings));
+    for (const machine of machines) await applySettings(machine, set);
     const runs: PmbenchRun[][] = flows.map(() => []);
     for (let turn = 0; turn < TURNS; turn++) {
       for (const [i, flow] of flows.entries()) {
@@ -158,6 +171,16 @@ export async function comparePmbenchFlows(
   } finally {
     await Promise.all(machines.map((machine) => machine.close()));
   }
+}
+
+/** What was asked for, with what `set` decides. */
+async function complete(asked: PmbenchComparison): Promise<Comparison> {
+  const checked = checkOptions(asked, COMPARISON);
+  const { set, threads, caller, flows, migrator } = checked;
+  checkUndecided(set, { threads, caller, flow: flows, migrator });
+  const { flow, ...decided } = await decide(set);
+  const comparison = { caller: 'waits' as const, ...(flow && { flows: [flow] }), ...decided, ...checked };
+  return checkOptions<PmbenchComparison>(comparison, COMPARISON, REQUIRED) as Comparison;
 }
 
 /** `vanilla` against `serial`, and what was published of that; `undefined` unless both were run. */
@@ -172,11 +195,17 @@ export function compareBatching(results: readonly PmbenchMeasurement[]): FlowCom
 
 /** What the runs of one flow on its machine come to together. */
 function summarize(
-  { cpus, pages, folioBytes, pattern, writeRatio, migrator, caller = 'waits' }: PmbenchComparison,
+  { cpus, pages, folioBytes, pattern, writeRatio, caller }: Comparison,
   flow: Flow,
-  { tlbFlushNs, threads, cpus: { migrationWaits } }: Machine,
+  machine: Machine,
   runs: readonly PmbenchRun[],
 ): PmbenchMeasurement {
+  const {
+    tlbFlushNs,
+    threads,
+    cpus: { migrationWaits },
+  } = machine;
+  const migrator = migratorOf(machine);
   const { seconds, accesses, stores, lostUpdates, latencies, stats, vmstat } = addRuns(runs);
   const ipis = vmstat.nr_tlb_remote_flush_received;
   const pagesMigrated = stats.succeeded;

@@ -25,12 +25,15 @@ export interface PmbenchLoad {
   readonly writeRatio: number;
 }
 
+/** What migrations came to. */
+type Migrated = Pick<MigrateStats, 'succeeded' | 'phasesNs' | 'cpuNs'>;
+
 /** What one run measured: sums, so that several can be added. */
 export interface PmbenchRun {
   /** Measured, in seconds. */
   readonly seconds: number;
   /** Of all migrations. */
-  readonly stats: MigrateStats;
+  readonly stats: Migrated;
   /** What the counters of /proc/vmstat grew by. */
   readonly vmstat: Vmstat;
   readonly accesses: number;
@@ -94,8 +97,8 @@ function allRun({ cpus }: Machine): boolean {
 }
 
 /** Moves the area between the nodes until that time, of performance.now(), or until a CPU's program ends. */
-async function moveBackAndForth(machine: Machine, area: Area, flow: Flow, until: number): Promise<MigrateStats> {
-  let sum: MigrateStats | undefined;
+async function moveBackAndForth(machine: Machine, area: Area, flow: Flow, until: number): Promise<Migrated> {
+  let sum: Migrated | undefined;
   const folios = area.folios();
   // Whole batches: part of one costs as many interrupts. To the serial flow every folio is one.
   const batch = flow === 'serial' ? 1 : Math.max(1, (NR_MAX_BATCHED_MIGRATION * PAGE_SIZE) / area.folioSize);
@@ -106,7 +109,9 @@ async function moveBackAndForth(machine: Machine, area: Area, flow: Flow, until:
     const called = performance.now();
     const piece = folios.subarray(first, first + count);
     const { stats } = await machine.movePages(area.mm, piece, { node, flow });
-    sum = sum ? sumCounts([sum, stats]) : stats;
+    const { succeeded, phasesNs, cpuNs } = stats;
+    const migrated = { succeeded, phasesNs, cpuNs };
+    sum = sum ? sumCounts([sum, migrated]) : migrated;
     first += piece.length;
     if (first === folios.length) {
       first = 0;

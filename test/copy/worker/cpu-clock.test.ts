@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createCpuClock } from '#src/copy/worker/cpu-clock.js';
 
 const SCHEDSTAT = '/proc/thread-self/schedstat';
 
+let clocks = 0;
 /** What the clock reads, in nanoseconds: the time on the wall, and how much of it the thread has waited for a core. */
 const time = { wallNs: 5e6, delayNs: 3e6 };
 
@@ -34,9 +34,17 @@ afterEach(() => {
 });
 
 describe("a thread's CPU clock", () => {
-  it('leaves out the time in which the thread was ready and had no core', () => {
+  /** A clock of a thread that has read nothing yet. */
+  async function createClock() {
+    // A module for each: a thread opens its file once.
+    const url = `${import.meta.resolve('#src/copy/worker/cpu-clock.js')}?${clocks++}`;
+    const { createCpuClock } = (await import(url)) as typeof import('#src/copy/worker/cpu-clock.js');
+    return createCpuClock();
+  }
+
+  it('leaves out the time in which the thread was ready and had no core', async () => {
     fakeTime();
-    const clock = createCpuClock();
+    const clock = await createClock();
     clock.wake();
     clock.start();
     pass(10e6, 7e6);
@@ -46,9 +54,9 @@ describe("a thread's CPU clock", () => {
     expect(clock.stop()).toBeCloseTo(4e6);
   });
 
-  it('leaves out what the thread waited for a core as it woke', () => {
+  it('leaves out what the thread waited for a core as it woke', async () => {
     fakeTime();
-    const clock = createCpuClock();
+    const clock = await createClock();
     clock.wake();
     clock.start();
     pass(1e6, 0);
@@ -60,18 +68,18 @@ describe("a thread's CPU clock", () => {
     expect(clock.stop()).toBeCloseTo(5e6);
   });
 
-  it('is never below 0, whatever the operating system rounds', () => {
+  it('is never below 0, whatever the operating system rounds', async () => {
     fakeTime();
-    const clock = createCpuClock();
+    const clock = await createClock();
     clock.wake();
     clock.start();
     pass(1e6, 1.5e6);
     expect(clock.stop()).toBe(0);
   });
 
-  it('is the time on the wall where the platform does not tell', () => {
+  it('is the time on the wall where the platform does not tell', async () => {
     fakeTime({ hasSchedstat: false });
-    const clock = createCpuClock();
+    const clock = await createClock();
     clock.wake();
     clock.start();
     pass(10e6, 7e6);

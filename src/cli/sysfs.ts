@@ -1,0 +1,53 @@
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import { Machine, type SysfsFile } from 'mtcopy';
+import { applySettings, type SysfsSetting } from 'mtcopy/experiments';
+import { addJsonOption, present } from './present.js';
+import { addSetOption, withSet } from './settings.js';
+
+interface SysfsArguments {
+  set?: readonly SysfsSetting[];
+  json?: boolean;
+}
+
+/** Columns of a table, with their borders and padding: 100 in all. */
+const WIDTHS = [39, 22, 35];
+
+/** Adds `mtcopy sysfs`. */
+export function addSysfsCommand(program: Command): void {
+  const command = program
+    .command('sysfs')
+    .description("show a machine's settings, as --set changes them: every file of its sysfs, its value and its meaning")
+    .action((options: SysfsArguments) => sysfs(options));
+  addSetOption(command);
+  addJsonOption(command);
+}
+
+async function sysfs({ set, json }: SysfsArguments): Promise<void> {
+  await present('sysfs', json, {
+    preparing: 'booting',
+    measure: async () => withSet(set, { files: await filesOf(set) }),
+    text: ({ files }) => filesTable(files),
+  });
+}
+
+async function filesOf(set: readonly SysfsSetting[] | undefined): Promise<SysfsFile[]> {
+  const machine = await Machine.boot({ nodes: ['4M'], cpus: 0 });
+  try {
+    await applySettings(machine, set);
+    return machine.sysfs.files();
+  } finally {
+    await machine.close();
+  }
+}
+
+function filesTable(files: readonly SysfsFile[]): string {
+  const style = { compact: true, head: [], border: [] };
+  const table = new Table({ head: ['/sys/', 'value', 'meaning'], colWidths: WIDTHS, wordWrap: true, style });
+  for (const { path, value, writable, doc } of files) {
+    // Masks are long, and have no spaces to break a line at.
+    const wrapped = value.replaceAll(',', ',\n');
+    table.push([path.replace('/sys/', ''), wrapped, writable ? doc : `${doc} (read-only)`]);
+  }
+  return `${table}`;
+}

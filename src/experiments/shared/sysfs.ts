@@ -1,0 +1,93 @@
+import { ErrnoError, type Flow, listOf, Machine, type MigratorName, parseReasonMask } from 'mtcopy';
+import type { SweepCaller } from './callers.js';
+
+/** A file of a machine's sysfs and what to write to it, as `machine.sysfs.write` takes them. */
+export interface SysfsSetting {
+  readonly path: string;
+  readonly value: string;
+}
+
+/** What a file was told that it can't be, or a file that can't be told: with the kernel's code, as sysfs has it. */
+export class SettingError extends ErrnoError {}
+
+/** What a sweep and a file of sysfs may both say; the first is the name of an option of the commands. */
+export type Decided = 'threads' | 'caller' | 'flow' | 'migrator';
+
+/** By the name of the file, whichever driver's it is. */
+const DECIDED_BY: Readonly<Record<string, Decided>> = {
+  threads: 'threads',
+  caller: 'caller',
+  flow: 'flow',
+  offload_migrator: 'migrator',
+  offloading: 'migrator',
+};
+/** Whose fault these are: the setting's, not the machine's. */
+const WRONG = new Set(['EINVAL', 'ERANGE', 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EBUSY']);
+/** Bytes of each node of a machine that only takes settings. */
+const SMALL_NODE = '4M';
+
+/** Checks a list of settings. */
+export const checkSet = listOf((name, value) => {
+  const { path, value: text } = (value ?? {}) as Partial<SysfsSetting>;
+  if (typeof path === 'string' && typeof text === 'string') return;
+  throw new ErrnoError('EINVAL', `${name}: must be a list of { path, value }, of strings`);
+});
+
+/** What these settings decide, so that a sweep can't. */
+export function decidedBy(set: readonly SysfsSetting[] = []): ReadonlySet<Decided> {
+  const names = set.map(({ path }) => path.split('/').findLast((step) => step !== '') ?? '');
+  return new Set(names.filter((name) => Object.hasOwn(DECIDED_BY, name)).map((name) => DECIDED_BY[name]));
+}
+
+/** @throws ErrnoError EINVAL if a setting decides what the sweep says by itself */
+export function checkUndecided(set: readonly SysfsSetting[] | undefined, says: { [Name in Decided]: unknown }): void {
+  for (const name of decidedBy(set)) {
+    if (says[name] === undefined) continue;
+    throw new ErrnoError('EINVAL', `${name}: must not be given beside a file of sysfs that says it too`);
+  }
+}
+
+/** Writes settings to a machine's sysfs, one after the other. @throws SettingError for one that is wrong */
+export async function applySettings(machine: Machine, set: readonly SysfsSetting[] = []): Promise<void> {
+  for (const { path, value } of set) {
+    try {
+      await machine.sysfs.write(path, value);
+    } catch (error) {
+      if (!(error instanceof ErrnoError && WRONG.has(error.code))) throw error;
+      throw new SettingError(error.code, error.message.slice(`${error.code}: `.length), { cause: error });
+    }
+  }
+}
+
+/** What a machine has for what a sweep may leave to it. */
+interface MachineSays {
+  readonly threads: number;
+  readonly caller: SweepCaller;
+  readonly flow: Flow;
+  readonly migrator: MigratorName;
+}
+
+/**
+ * What these settings decide, and how: what a small machine has once it is told them.
+ *
+ * @throws SettingError for one that is wrong
+ */
+export async function decide(set: readonly SysfsSetting[] | undefined): Promise<Partial<MachineSays>> {
+  if (!set) return {};
+  const machine = await Machine.boot({ nodes: [SMALL_NODE], cpus: 0 });
+  try {
+    await applySettings(machine, set);
+    const { threads, caller, flow } = machine;
+    // Migrations don't block: with 'auto' their callers wait.
+    const says = { threads, caller: caller === 'helps' ? 'helps' : 'waits', flow, migrator: migratorOf(machine) };
+    return Object.fromEntries(Array.from(decidedBy(set), (name) => [name, says[name]]));
+  } finally {
+    await machine.close();
+  }
+}
+
+/** What copies on a machine for system calls that name no migrator. */
+export function migratorOf({ offload: { active, reasonMask } }: Machine): MigratorName {
+  const isOffloaded = (reasonMask & parseReasonMask('syscall_or_cpuset')) !== 0;
+  return active && isOffloaded ? (active.name as MigratorName) : 'kernel';
+}

@@ -1,0 +1,78 @@
+import { MAX_THREADS } from '../check.js';
+import { CALLER_MODES, SCHEDULES } from '../copy/options.js';
+import type { OffloadRegistry } from '../migrate/offload.js';
+import { formatReasonMask } from '../migrate/reasons.js';
+import type { CpuMt } from '../migrators/cpu-mt.js';
+import type { OffloadDriver, OffloadSwitch } from '../migrators/offload-switch.js';
+import { type Attribute, type Attributes, numberFile, wordFile } from './attribute.js';
+import { parseUint } from './parse.js';
+
+/** What turns a machine's drivers on and off. */
+export interface Offloading {
+  readonly offload: OffloadRegistry;
+  readonly offloadSwitch: OffloadSwitch;
+}
+
+/** A driver of which a batch may be too small. */
+type ThresholdDriver = OffloadDriver & { readonly migrator: { minFolios: number; minBytes: number } };
+
+/** The files of `/sys/kernel/cpu_mt`. */
+export function cpuMtFiles(offloading: Offloading, cpuMt: CpuMt): Attributes {
+  const schedule = wordFile(
+    cpuMt,
+    'schedule',
+    'how threads share a batch: static, a list each that is fixed beforehand; dynamic, the next items',
+    SCHEDULES,
+  );
+  return {
+    ...switchFiles(offloading, cpuMt),
+    threads: numberFile(cpuMt, 'threads', 'worker threads that copy a batch, 1 to 64', [1, MAX_THREADS]),
+    ...thresholdFiles(cpuMt),
+    schedule: {
+      ...schedule,
+      async store(text, name) {
+        await schedule.store?.(text, name);
+        // What is on has its threads.
+        if (offloading.offloadSwitch.isOn(cpuMt)) await cpuMt.ready();
+      },
+    },
+    caller: wordFile(
+      cpuMt,
+      'caller',
+      'whether the calling thread copies too: helps; or not: waits, auto',
+      CALLER_MODES,
+    ),
+  };
+}
+
+/** The files that every driver has: whether it copies, and what is migrated for which reasons. */
+export function switchFiles({ offload, offloadSwitch }: Offloading, driver: OffloadDriver): Attributes {
+  return {
+    offloading: {
+      doc: `1: ${driver.migrator.name} copies what is migrated, 0: it doesn't; a write of 0 waits for its copies`,
+      show: () => (offloadSwitch.isOn(driver) ? '1' : '0'),
+      store(text, name) {
+        const isOn = parseUint(name, text, 0, 1) === 1;
+        return isOn ? offloadSwitch.turnOn(driver) : offloadSwitch.turnOff(driver);
+      },
+    },
+    reason_mask: reasonMaskFile(offload, driver),
+  };
+}
+
+/** The files for the smallest batch that a driver takes. */
+export function thresholdFiles({ migrator }: ThresholdDriver): Attributes {
+  const otherwise = 'a smaller one the calling thread copies';
+  return {
+    min_folios: numberFile(migrator, 'minFolios', `folios of the smallest batch that it copies; ${otherwise}`),
+    min_bytes: numberFile(migrator, 'minBytes', `bytes of the smallest batch that it copies; ${otherwise}`),
+  };
+}
+
+function reasonMaskFile(offload: OffloadRegistry, { migrator }: OffloadDriver): Attribute {
+  return {
+    doc: 'reasons for which it copies while it is on: names with commas between, all, none, or a number',
+    show: () => formatReasonMask(offload.maskOf(migrator)),
+    store: (text) => offload.setMaskOf(migrator, text),
+  };
+}

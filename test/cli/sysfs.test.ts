@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import { mtcopy } from '../support/command.js';
+import { itRefuses, type Refusals } from '../support/refusals.js';
+
+const FILES = [
+  'kernel/cpu_mt/offloading',
+  'kernel/cpu_mt/reason_mask',
+  'kernel/cpu_mt/threads',
+  'kernel/cpu_mt/min_folios',
+  'kernel/cpu_mt/min_bytes',
+  'kernel/cpu_mt/schedule',
+  'kernel/cpu_mt/caller',
+  'kernel/mm/migration/offload_migrator',
+  'kernel/mm/migration/flow',
+  'kernel/mm/migration/max_batch',
+];
+const SET = ['--set', 'kernel/cpu_mt/threads=0x8', '--set', '/sys/kernel/mm/migration/offload_migrator=mtcopy'];
+
+/** What is refused, and with which words. */
+const REFUSED: Refusals = [
+  [['--set', 'kernel/cpu_mt/threads'], 'It must be a path, =, and a value.'],
+  [['--set', 'kernel/cpu_mt/thread=8'], 'mtcopy: ENOENT: /sys/kernel/cpu_mt/thread: '],
+  [['--set', '/proc/sys/vm=8'], 'mtcopy: ENOENT: /proc/sys/vm: '],
+  [['--set', 'kernel/cpu_mt=8'], 'mtcopy: EISDIR: /sys/kernel/cpu_mt: '],
+  [['--set', 'kernel/cpu_mt/threads/max=8'], 'mtcopy: ENOTDIR: /sys/kernel/cpu_mt/threads: '],
+  [['--set', '=8'], 'mtcopy: ENOENT: '],
+  [['--set', 'kernel/cpu_mt/threads='], 'mtcopy: EINVAL: /sys/kernel/cpu_mt/threads: must be a number'],
+  [['--set', 'kernel/cpu_mt/threads=65'], "must be a number from 1 to 64, got '65'"],
+  [['--set', 'kernel/cpu_mt/threads=1=2'], "got '1=2'"],
+  [['--set', 'kernel/cpu_mt/min_bytes=4294967296'], 'mtcopy: ERANGE: /sys/kernel/cpu_mt/min_bytes: '],
+  [['--set', 'kernel/cpu_mt/offloading=2'], 'must be a number from 0 to 1'],
+  [['--set', 'kernel/cpu_mt/threads=8', '--set', 'kernel/cpu_mt/threads=0'], "got '0'"],
+];
+
+describe('mtcopy sysfs', () => {
+  it('prints every file with its value and its meaning, in 100 columns', () => {
+    const { status, stdout, stderr } = mtcopy('sysfs');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const rows = Array.from(stdout.matchAll(/^│ (kernel\S+) +│ (\S+) +│ (.+?) *│$/gm), ([, ...cells]) => cells);
+    expect(rows.map(([path]) => path)).toEqual(FILES);
+    expect(rows.find(([path]) => path === 'kernel/cpu_mt/threads')?.slice(1)).toEqual([
+      '4',
+      'worker threads that copy a batch,',
+    ]);
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
+  });
+
+  it('prints what was set, and so what the other commands would have', () => {
+    const { stdout } = mtcopy('sysfs', ...SET, '--json');
+    const { command, set, files } = JSON.parse(stdout);
+    expect(command).toBe('sysfs');
+    expect(set).toEqual([
+      { path: 'kernel/cpu_mt/threads', value: '0x8' },
+      { path: '/sys/kernel/mm/migration/offload_migrator', value: 'mtcopy' },
+    ]);
+    expect(files.map(({ path }: { path: string }) => path)).toEqual(FILES.map((path) => `/sys/${path}`));
+    const values = Object.fromEntries(files.map(({ path, value }: Record<string, string>) => [path, value]));
+    expect(values).toMatchObject({
+      '/sys/kernel/cpu_mt/threads': '8',
+      '/sys/kernel/cpu_mt/offloading': '1',
+      '/sys/kernel/mm/migration/offload_migrator': 'mtcopy',
+    });
+    for (const file of files) expect(file).toMatchObject({ writable: true, doc: expect.stringMatching(/./) });
+    expect(Object.keys(JSON.parse(mtcopy('sysfs', '--json').stdout))).toEqual(['command', 'host', 'files']);
+  });
+
+  itRefuses(REFUSED, 'sysfs');
+});
+
+const MIGRATE = ['--total', '2M', '--runs', '1', '--folio-size', '4K'];
+const PMBENCH = ['--pages', '512', '--seconds', '0.2', '--cpus', '1'];
+
+describe.each([
+  ['migrate', MIGRATE],
+  ['pmbench', PMBENCH],
+])('--set of mtcopy %s', (command, small) => {
+  const run = (...args: string[]) => mtcopy(command, ...small, ...args);
+
+  it('is what is measured, in the place of the defaults, and is printed', () => {
+    const set = [
+      ['kernel/cpu_mt/threads', '3'],
+      ['kernel/cpu_mt/caller', 'helps'],
+      ['/sys/kernel/mm/migration/flow', 'batch-move'],
+      ['kernel/cpu_mt/offloading', '1'],
+    ];
+    const args = set.flatMap(([path, value]) => ['--set', `${path}=${value}`]);
+    const { status, stdout, stderr } = run(...args, '--json');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const printed = JSON.parse(stdout);
+    expect(printed.set).toEqual(set.map(([path, value]) => ({ path, value })));
+    expect(printed.results).toEqual([
+      expect.objectContaining({ threads: 3, caller: 'helps', flow: 'batch-move', migrator: 'mtcopy' }),
+    ]);
+    expect(run(...args).stdout).toContain(`Set: ${set.map(([path, value]) => `${path}=${value}`).join(' ')}\n`);
+  });
+
+  it('leaves the defaults of what it does not say', () => {
+    const { results } = JSON.parse(run('--set', 'kernel/mm/migration/max_batch=64', '--json').stdout);
+    const flows = results.map(({ flow }: { flow: string }) => flow);
+    expect(new Set(flows)).toEqual(new Set(command === 'migrate' ? ['vanilla', 'pre-copy'] : ['serial', 'vanilla']));
+  });
+
+  it('names the migrator that copies: the calling thread, for reasons that the mask leaves out', () => {
+    const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/cpu_mt/reason_mask=demotion'];
+    const { results } = JSON.parse(run(...set.flatMap((one) => ['--set', one]), '--json').stdout);
+    for (const result of results) expect(result).toMatchObject({ migrator: 'kernel', threads: 1 });
+  });
+
+  itRefuses(
+    [
+      ...REFUSED,
+      [['--threads', '2', '--set', 'kernel/cpu_mt/threads=8'], 'mtcopy: EINVAL: threads: must not be given beside'],
+      [['--caller', 'waits', '--set', '/sys/kernel/cpu_mt/caller=helps'], 'EINVAL: caller: must not be given beside'],
+      [['--flow', 'serial', '--set', 'kernel/mm/migration/flow=serial'], 'EINVAL: flow: must not be given beside'],
+      [['--migrator', 'kernel', '--set', 'kernel/cpu_mt/offloading=1'], 'EINVAL: migrator: must not be given beside'],
+      [
+        ['--migrator', 'mtcopy', '--set', 'kernel/mm/migration/offload_migrator=mtcopy'],
+        'EINVAL: migrator: must not be given beside',
+      ],
+    ],
+    command,
+    ...small,
+  );
+});
