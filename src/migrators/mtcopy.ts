@@ -1,7 +1,9 @@
 import type { CopyItems } from '../copy/batch/items.js';
 import type { CopyResult } from '../copy/result.js';
+import { ERRNO } from '../errno.js';
 import type { Migrator } from '../migrate/migrator.js';
 import { KiB } from '../units.js';
+import { isCpuSaturated } from './cpu-saturation.js';
 
 /**
  * Bytes of the smallest batch that is worth threads, unless told otherwise: where two begin to gain on scattered pages. A
@@ -9,10 +11,12 @@ import { KiB } from '../units.js';
  */
 const MTCOPY_MIN_BYTES = 512 * KiB;
 
-/** The migrator `'mtcopy'`. Its minimums may be set at any time, for later batches. */
+/** The migrator `'mtcopy'`. What can be set may be so at any time, for later batches. */
 export interface MtcopyMigrator extends Migrator {
   minFolios: number;
   minBytes: number;
+  /** Whether it declines batches while every core of the host is busy: its threads would slow others down. Default: false. */
+  saturationGate: boolean;
 }
 
 /**
@@ -21,11 +25,13 @@ export interface MtcopyMigrator extends Migrator {
  * @param copy has the threads share whatever it is given, for what is small never comes to it
  */
 export function createMtcopyMigrator(copy: (items: CopyItems) => Promise<CopyResult>): MtcopyMigrator {
-  return {
+  const migrator: MtcopyMigrator = {
     name: 'mtcopy',
     minFolios: 1,
     minBytes: MTCOPY_MIN_BYTES,
+    saturationGate: false,
     async copyFolios({ items, copied, usage }) {
+      if (migrator.saturationGate && isCpuSaturated()) return ERRNO.EOPNOTSUPP;
       const { failed, workerNs } = await copy(items);
       copied.fill(1);
       for (const { index } of failed) copied[index] = 0;
@@ -33,4 +39,5 @@ export function createMtcopyMigrator(copy: (items: CopyItems) => Promise<CopyRes
       return 0;
     },
   };
+  return migrator;
 }

@@ -34,6 +34,17 @@ export function numberFile<Key extends string>(
   };
 }
 
+/** A file for 0 or 1: whether a property of `owner` is true. */
+export function switchFile<Key extends string>(owner: { [K in Key]: boolean }, key: Key, doc: string): Attribute {
+  return {
+    doc,
+    show: () => (owner[key] ? '1' : '0'),
+    store(text, name) {
+      owner[key] = parseUint(name, text, 0, 1) === 1;
+    },
+  };
+}
+
 /** A file for a word, one of a few, that is a property of `owner`. */
 export function wordFile<Key extends string, Word extends string>(
   owner: { [K in Key]: Word },

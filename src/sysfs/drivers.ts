@@ -4,7 +4,7 @@ import type { OffloadRegistry } from '../migrate/offload.js';
 import { formatReasonMask } from '../migrate/reasons.js';
 import type { CpuMt } from '../migrators/cpu-mt.js';
 import type { OffloadDriver, OffloadSwitch } from '../migrators/offload-switch.js';
-import { type Attribute, type Attributes, numberFile, wordFile } from './attribute.js';
+import { type Attribute, type Attributes, numberFile, switchFile, wordFile } from './attribute.js';
 import { parseUint } from './parse.js';
 
 /** What turns a machine's drivers on and off. */
@@ -36,6 +36,11 @@ export function cpuMtFiles(offloading: Offloading, cpuMt: CpuMt): Attributes {
         if (offloading.offloadSwitch.isOn(cpuMt)) await cpuMt.ready();
       },
     },
+    saturation_gate: switchFile(
+      cpuMt.migrator,
+      'saturationGate',
+      '1: declines batches while every core of the host is busy, 0: never for that',
+    ),
     caller: wordFile(
       cpuMt,
       'caller',
