@@ -37,7 +37,7 @@ export {
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
 export type { MigrateMode } from './migrate/migrate-mode.js';
-export type { Migrator } from './migrate/migrator.js';
+export type { Migrator, OffloadBatch, OffloadUsage } from './migrate/migrator.js';
 export type { OffloadRegistry } from './migrate/offload.js';
 export {
   formatReasonMask,
@@ -56,7 +56,15 @@ export {
   type MigratorName,
   NR_MAX_BATCHED_MIGRATION,
 } from './migrate/settings.js';
-export { fractionCopy, type MigrateStats, type Phases } from './migrate/stats.js';
+export {
+  type CpuTime,
+  type DmaPhases,
+  fractionCopy,
+  type MigrateStats,
+  type Moved,
+  type MovedBy,
+  type Phases,
+} from './migrate/stats.js';
 export type { MigrateTrace } from './migrate/trace.js';
 export type { AddressSpace, AddressSpaceOptions, Area, MmapOptions } from './mm/address-space.js';
 export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';

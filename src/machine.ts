@@ -5,6 +5,7 @@ import { CALLER_MODES, type CallerMode } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import { ErrnoError, show } from './errno.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
+import { createFolioCopy } from './migrate/folio-copy.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
 import { OffloadRegistry } from './migrate/offload.js';
@@ -15,8 +16,7 @@ import {
   type MigratorName,
   mannerOf,
 } from './migrate/settings.js';
-import { createKernelMigrator } from './migrators/kernel.js';
-import { createMtcopyMigrator, MTCOPY_MIN_PARALLEL_BYTES } from './migrators/mtcopy.js';
+import { createMtcopyMigrator } from './migrators/mtcopy.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
 import { Cpus } from './mm/cpus.js';
 import type { MemoryManager } from './mm/manager.js';
@@ -138,7 +138,8 @@ export class Machine implements AsyncDisposable {
     if (checked.cpus !== 0) await prepareThreads();
     const machine = new Machine(checked);
     const { migrator = 'kernel' } = checked;
-    if (migrator !== 'kernel') machine.offload.register(await machine.#migrator(migrator));
+    const named = await machine.#migrator(migrator);
+    if (named) machine.offload.register(named);
     return machine;
   }
 
@@ -149,7 +150,7 @@ export class Machine implements AsyncDisposable {
     this.#manner = mannerOf(options);
     this.#threads = checkThreads(threads);
     this.#caller = options.caller ?? 'auto';
-    this.offload = new OffloadRegistry(createKernelMigrator(this.memory));
+    this.offload = new OffloadRegistry(createFolioCopy(this.memory));
     const words = createCpuArea(cpus);
     const vmstat = createVmstat();
     this.cpus = new Cpus(this.memory, words, cpus);
@@ -309,8 +310,8 @@ export class Machine implements AsyncDisposable {
     return { ...mannerOf(options, this.#manner), ...cause, migrators };
   }
 
-  #migrator(named: MigratorName | Migrator): Migrator | Promise<Migrator> {
-    if (named === 'kernel') return this.offload.kernel;
+  #migrator(named: MigratorName | Migrator): Migrator | Promise<Migrator> | undefined {
+    if (named === 'kernel') return undefined;
     if (named !== 'mtcopy') return named;
     this.#mtcopy ??= this.#openEngine().then(createMtcopyMigrator);
     return this.#mtcopy;
@@ -322,7 +323,8 @@ export class Machine implements AsyncDisposable {
       memory: this.memory,
       threads: this.#threads,
       caller: this.#caller,
-      minParallelBytes: MTCOPY_MIN_PARALLEL_BYTES,
+      // What isn't worth the threads doesn't come to it.
+      minParallelBytes: 0,
     }).catch((error) => {
       // The next call may have more luck.
       this.#engine = undefined;

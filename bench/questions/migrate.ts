@@ -25,7 +25,13 @@ const LENGTH = 256 * 2 ** 20;
 const NODE = 640 * 2 ** 20;
 
 /** Moves no byte: what is left is the work on metadata. */
-const COPIES_NOTHING: Migrator = { name: 'nothing', copyFolio: () => 0, copyFolios() {} };
+const COPIES_NOTHING: Migrator = {
+  name: 'nothing',
+  copyFolios({ copied }) {
+    copied.fill(1);
+    return 0;
+  },
+};
 
 /** Worker threads, and whether the caller is one more. */
 interface Threads {

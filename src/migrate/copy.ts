@@ -1,80 +1,134 @@
 import { ERRNO, ErrnoError, show } from '../errno.js';
-import { PAGE_SIZE, type Pfn } from '../units.js';
-import { errnoOf, type Migration } from './migration.js';
+import { PAGE_SIZE } from '../units.js';
+import { awaiting } from './cpu-account.js';
+import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
+import type { Migrator, OffloadUsage } from './migrator.js';
+import { batchOf, isWorthwhile, putOffer } from './offer.js';
 import { needResched, resched } from './resched.js';
 
-/** The largest number that is an errno, as the kernel's. */
-const MAX_ERRNO = 4095;
+/** Errno of a folio whose batch was copied without it: the calling thread is to copy it. */
+const NOT_COPIED = ERRNO.EOPNOTSUPP;
 
 /**
- * Copies the bytes of one folio (folio_mc_copy). Returns 0, or the errno of what went wrong; that of the call's error, and
- * nothing is copied, once there is one.
+ * Copies the bytes of the unmapped folio `at`, by the migrator if it takes so small a batch, or else on the calling thread.
+ * Returns 0, or the errno of what went wrong; that of the call's error, and nothing is copied, once there is one.
  */
-export function copyFolio(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
-  if (migration.error !== undefined) return errnoOf(migration.error);
-  const { manager, migrator } = migration;
-  const bytes = PAGE_SIZE << manager.memory.page.order[src];
-  try {
-    const outcome = migrator.copyFolio(dst * PAGE_SIZE, src * PAGE_SIZE, bytes);
-    return typeof outcome === 'number'
-      ? checked(outcome)
-      : Promise.resolve(outcome).then(checked, (error) => giveUp(migration, error));
-  } catch (error) {
-    return giveUp(migration, error);
-  }
-}
-
-/** Copies all unmapped folios whose `errno` is 0 (folios_copy), and leaves there what came of each. */
-export async function copyUnmapped(migration: Migration): Promise<void> {
-  const { manager, migrator, unmapped, items, errnos } = migration;
-  const { order } = manager.memory.page;
-  let count = 0;
-  for (let i = 0; i < unmapped.count; i++) {
-    if (unmapped.errno[i] !== 0) continue;
-    items.to[count] = unmapped.dst[i] * PAGE_SIZE;
-    items.from[count] = unmapped.src[i] * PAGE_SIZE;
-    items.bytes[count] = PAGE_SIZE << order[unmapped.src[i]];
-    errnos[count++] = 0;
-  }
-  if (count === 0) return;
-  const batch = {
-    to: items.to.subarray(0, count),
-    from: items.from.subarray(0, count),
-    bytes: items.bytes.subarray(0, count),
+export function copyFolio(migration: Migration, at: number): number | Promise<number> {
+  const { migrator, error, offer, unmapped } = migration;
+  if (migrator === undefined || error !== undefined) return copyFolioHere(migration, at);
+  const bytes = bytesOf(migration, at);
+  if (!isWorthwhile(migrator, 1, bytes) || !canMigrate(migrator, unmapped, at)) return copyFolioHere(migration, at);
+  putOffer(offer, 0, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytes);
+  const finish = () => {
+    if (offer.copied[0] === 0) return copyFolioHere(migration, at);
+    unmapped.offloaded[at] = 1;
+    return 0;
   };
-  try {
-    const slow = migrator.copyFolios(batch, errnos);
-    if (slow) await slow;
-  } catch (error) {
-    errnos.fill(giveUp(migration, error), 0, count);
-  }
-  for (let i = 0, item = 0; i < unmapped.count; i++) {
-    if (unmapped.errno[i] === 0) unmapped.errno[i] = errnos[item++];
-  }
+  const slow = offload(migration, migrator, 1);
+  return slow ? slow.then(finish) : finish();
+}
+
+/** Copies the bytes of the unmapped folio `at` on the calling thread (folio_mc_copy). Returns as {@link copyFolio}. */
+export function copyFolioHere(migration: Migration, at: number): number | Promise<number> {
+  if (migration.error !== undefined) return errnoOf(migration.error);
+  const { unmapped, slice, folioCopy } = migration;
+  unmapped.offloaded[at] = 0;
+  return folioCopy(slice, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytesOf(migration, at));
 }
 
 /**
- * Copies by itself each unmapped folio that is `ready` and that the copy of the batch left, for any reason but a poisoned
- * frame: whatever has declined the batch, or lost a part of it, may do so with one folio.
+ * Copies all unmapped folios whose `errno` is 0 (folios_copy), by the migrator if there is one. Leaves an errno with those
+ * that are not copied: {@link copyFolioHere} may do for them.
  */
-export async function copyLeft(migration: Migration): Promise<void> {
-  const { src, dst, ready, errno, count } = migration.unmapped;
-  const { order } = migration.manager.memory.page;
-  for (let i = 0; i < count; i++) {
-    if (ready[i] === 0 || errno[i] === 0 || errno[i] === ERRNO.EHWPOISON) continue;
-    const outcome = copyFolio(migration, src[i] as Pfn, dst[i] as Pfn);
-    errno[i] = typeof outcome === 'number' ? outcome : await outcome;
-    if (needResched(migration.slice, 1 << order[src[i]])) await resched(migration.slice);
+export async function copyUnmapped(migration: Migration): Promise<void> {
+  const { migrator } = migration;
+  if (migrator) return copyOffloaded(migration, migrator);
+  return copyEach(migration, 0);
+}
+
+async function copyOffloaded(migration: Migration, migrator: Migrator): Promise<void> {
+  const { unmapped, offer } = migration;
+  const { src, dst, errno, offloaded } = unmapped;
+  let count = 0;
+  let sum = 0;
+  for (let i = 0; i < unmapped.count; i++) {
+    if (errno[i] !== 0) continue;
+    errno[i] = NOT_COPIED;
+    if (!canMigrate(migrator, unmapped, i)) continue;
+    const bytes = bytesOf(migration, i);
+    offer.place[count] = i;
+    putOffer(offer, count++, dst[i] * PAGE_SIZE, src[i] * PAGE_SIZE, bytes);
+    sum += bytes;
+  }
+  if (!isWorthwhile(migrator, count, sum)) return;
+  const slow = offload(migration, migrator, count);
+  if (slow) await slow;
+  for (let item = 0; item < count; item++) {
+    if (offer.copied[item] === 0) continue;
+    const i = offer.place[item];
+    errno[i] = 0;
+    offloaded[i] = 1;
   }
 }
 
-/** The errno that a migrator answered; EIO for anything else, which a status would take for a node. */
-function checked(answer: number): number {
-  return Number.isInteger(answer) && answer >= 0 && answer <= MAX_ERRNO ? answer : ERRNO.EIO;
+/** Copies by itself, on the calling thread, each unmapped folio that {@link copyUnmapped} left. */
+export function copyLeft(migration: Migration): Promise<void> {
+  return copyEach(migration, NOT_COPIED);
+}
+
+/** Copies each unmapped folio of that `errno` on the calling thread, with turns of the event loop between. */
+async function copyEach(migration: Migration, which: number): Promise<void> {
+  const { unmapped, slice, manager } = migration;
+  const { src, errno, count } = unmapped;
+  const { order } = manager.memory.page;
+  for (let i = 0; i < count; i++) {
+    if (errno[i] !== which) continue;
+    const outcome = copyFolioHere(migration, i);
+    errno[i] = typeof outcome === 'number' ? outcome : await outcome;
+    if (needResched(slice, 1 << order[src[i]])) await resched(slice);
+  }
+}
+
+/** Asks the migrator for the first `count` folios of the offer; once that is over their marks say what is copied. */
+function offload(migration: Migration, migrator: Migrator, count: number): Promise<void> | undefined {
+  const { offer, slice, stats } = migration;
+  const { account } = slice;
+  const { usage } = offer;
+  const before = submission(usage);
+  try {
+    const outcome = migrator.copyFolios(batchOf(offer, count));
+    // What it has submitted in this stretch counts as that, and not as the caller's too.
+    account.ns -= submission(usage) - before;
+    if (typeof outcome === 'number') {
+      if (outcome !== 0) stats.declined++;
+      return undefined;
+    }
+    return awaiting(account, Promise.resolve(outcome)).then(
+      (errno) => {
+        if (errno !== 0) stats.declined++;
+      },
+      (error) => giveUp(migration, error, count),
+    );
+  } catch (error) {
+    giveUp(migration, error, count);
+    return undefined;
+  }
+}
+
+function submission({ map, submit, unmap }: OffloadUsage): number {
+  return map + submit + unmap;
 }
 
 /** Keeps what a migrator has thrown, for the end of the call; its folios stay where they were. */
-function giveUp(migration: Migration, error: unknown): number {
+function giveUp(migration: Migration, error: unknown, count: number): void {
   migration.error ??= error ?? new ErrnoError('EIO', `migrator: must throw an Error, not ${show(error)}`);
-  return ERRNO.EIO;
+  migration.offer.copied.fill(0, 0, count);
+}
+
+function canMigrate(migrator: Migrator, { src, dst }: UnmappedFolios, at: number): boolean {
+  return migrator.canMigrate === undefined || migrator.canMigrate(dst[at] * PAGE_SIZE, src[at] * PAGE_SIZE);
+}
+
+function bytesOf({ manager, unmapped }: Migration, at: number): number {
+  return PAGE_SIZE << manager.memory.page.order[unmapped.src[at]];
 }

@@ -1,12 +1,13 @@
 import { ERRNO } from '../errno.js';
 import type { Pfn } from '../units.js';
-import { copyFolio, copyLeft, copyUnmapped } from './copy.js';
+import { copyFolio, copyFolioHere, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
 import { beforeRetry, isLookDue, needResched, resched, withResched } from './resched.js';
 import type { Flow } from './settings.js';
 import { abandon, putBack, putBackTheOne, settle } from './settle.js';
+import { addMoved, KERNEL } from './stats.js';
 import { migrateFolioUnmap } from './unmap.js';
 import { afterFailedUnmap, type BatchManner, tryToUnmapFlush, unmapFolios } from './unmap-batch.js';
 
@@ -38,7 +39,15 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
     abandon(migration, folios);
   } finally {
     put();
+    countMovedBy(migration);
   }
+}
+
+/** Adds what was moved of the batch at hand to what each migrator has moved. */
+function countMovedBy({ stats, migrator, movedBy: [here, offloaded] }: Migration): void {
+  addMoved(stats.movedBy, KERNEL, here);
+  if (migrator) addMoved(stats.movedBy, migrator.name, offloaded);
+  here.folios = here.bytes = offloaded.folios = offloaded.bytes = 0;
 }
 
 /** `serial`: takes each folio through all steps before the next (unmap_and_move), in passes. */
@@ -120,6 +129,8 @@ async function moveEachOnce(migration: Migration): Promise<void> {
   const { unmapped } = migration;
   const { src, dst, ready, count } = unmapped;
   const { order } = migration.manager.memory.page;
+  // What a batch was offered, and its migrator left, is the calling thread's.
+  const copy = migration.flow === 'pre-copy' ? copyFolioHere : copyFolio;
   const sampler = new PhaseSampler(migration);
   let kept = 0;
   for (let i = 0; i < count; i++) {
@@ -127,9 +138,7 @@ async function moveEachOnce(migration: Migration): Promise<void> {
     const isCopied = ready[i] === 1;
     if (!isCopied) {
       sampler.start(i, src[i] as Pfn);
-      // The copy of the batch has said so: by itself it would be the same.
-      const isPoisoned = unmapped.errno[i] === ERRNO.EHWPOISON;
-      const outcome = isPoisoned ? ERRNO.EHWPOISON : copyIfAlone(migration, src[i] as Pfn, dst[i] as Pfn);
+      const outcome = copyIfAlone(migration, i, copy);
       errno = typeof outcome === 'number' ? outcome : await outcome;
       sampler.lap('copy');
     }
@@ -181,9 +190,9 @@ async function settleCopied(migration: Migration): Promise<void> {
 }
 
 /** Copies a folio that nobody else holds: whoever does may still write to the old frames. */
-function copyIfAlone(migration: Migration, src: Pfn, dst: Pfn): number | Promise<number> {
+function copyIfAlone(migration: Migration, at: number, copy: typeof copyFolio): number | Promise<number> {
   if (migration.error !== undefined) return errnoOf(migration.error);
-  return hasExpectedRefs(migration, src) ? copyFolio(migration, src, dst) : ERRNO.EAGAIN;
+  return hasExpectedRefs(migration, migration.unmapped.src[at] as Pfn) ? copy(migration, at) : ERRNO.EAGAIN;
 }
 
 /**
@@ -226,8 +235,7 @@ async function serialPass(migration: Migration, folios: Uint32Array, manner: Bat
 
 /** Copies the one folio that is unmapped. Returns 0, or an errno; nothing to copy, for its flush failed, is EAGAIN. */
 function copyTheOne(migration: Migration): number | Promise<number> {
-  const { src, dst, count } = migration.unmapped;
-  return count === 0 ? ERRNO.EAGAIN : copyIfAlone(migration, src[0] as Pfn, dst[0] as Pfn);
+  return migration.unmapped.count === 0 ? ERRNO.EAGAIN : copyIfAlone(migration, 0, copyFolio);
 }
 
 /**

@@ -3,11 +3,12 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import { awaiting, type CpuAccount, createCpuAccount, enter, leave } from './cpu-account.js';
 import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { lap } from './phase-clock.js';
 import { createSlice, isLookDue, needResched, resched } from './resched.js';
-import { addStats, createMigrateStats, type MigrateStats, roundPhases } from './stats.js';
+import { addStats, addUsage, createMigrateStats, type MigrateStats, roundTimes } from './stats.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */
 const NR_MAX_MIGRATE_PAGES_RETRY = 10;
@@ -50,26 +51,38 @@ export async function migratePages(
   const interrupts = manager.interruptsReceived();
   const queue: Queue = { folios, next: 0, isOver: false };
   const sum: Sum = { stats: createMigrateStats(), failed: [], failedErrno: [], error: undefined };
+  const account = createCpuAccount();
+  enter(account);
   try {
-    await migrateInLanes(manager, options, queue, sum);
+    await migrateInLanes(manager, options, queue, sum, account);
   } catch (error) {
     sum.error ??= error;
   } finally {
-    await putbackMovablePages(manager, sum, folios.subarray(queue.next));
+    await putbackMovablePages(manager, sum, folios.subarray(queue.next), account);
   }
   sum.stats.interrupts = manager.interruptsReceived() - interrupts;
-  roundPhases(sum.stats);
+  leave(account);
+  sum.stats.cpuNs.caller = account.ns;
+  roundTimes(sum.stats);
   count(manager, sum);
   if (sum.error !== undefined) throw sum.error;
   return sum;
 }
 
 /** Migrates the queue with as many batches in flight as are asked for, and adds up what they did. */
-async function migrateInLanes(manager: MemoryManager, options: MigrateOptions, queue: Queue, sum: Sum): Promise<void> {
+async function migrateInLanes(
+  manager: MemoryManager,
+  options: MigrateOptions,
+  queue: Queue,
+  sum: Sum,
+  account: CpuAccount,
+): Promise<void> {
   const begun = { batches: 0 };
-  const lanes = Array.from({ length: options.batchesInFlight }, () => createMigration(manager, options, begun));
+  const lanes = Array.from({ length: options.batchesInFlight }, () =>
+    createMigration(manager, options, begun, account),
+  );
   // All of them, also if one throws: what another has under way is not yet anybody else's.
-  const outcomes = await Promise.allSettled(lanes.map((lane) => migrateQueue(lane, queue)));
+  const outcomes = await awaiting(account, Promise.allSettled(lanes.map((lane) => migrateQueue(lane, queue))));
   for (const [i, lane] of lanes.entries()) {
     join(sum, lane);
     const outcome = outcomes[i];
@@ -88,6 +101,8 @@ interface Queue {
 /** Migrates one batch of the queue after the other, beside whoever else does. */
 async function migrateQueue(migration: Migration, queue: Queue): Promise<void> {
   const { folios } = queue;
+  const { account } = migration.slice;
+  enter(account);
   while (queue.next < folios.length && !queue.isOver) {
     const first = queue.next;
     queue.next = endOfBatch(migration, folios, first);
@@ -95,11 +110,13 @@ async function migrateQueue(migration: Migration, queue: Queue): Promise<void> {
     queue.isOver ||= migration.isOutOfMemory || migration.error !== undefined;
     if (needResched(migration.slice)) await resched(migration.slice);
   }
+  leave(account);
 }
 
 /** Adds what a part of the call did. */
-function join(sum: Sum, { stats, failed, failedErrno, error }: Migration): void {
+function join(sum: Sum, { stats, failed, failedErrno, error, offer }: Migration): void {
   addStats(sum.stats, stats);
+  addUsage(sum.stats, offer.usage);
   // As arguments of push() so many would not fit on the stack.
   sum.failed = sum.failed.concat(failed);
   sum.failedErrno = sum.failedErrno.concat(failedErrno);
@@ -152,9 +169,14 @@ async function migratePagesSync(migration: Migration, folios: Uint32Array, split
 }
 
 /** Puts what was not migrated back on the LRU (putback_movable_pages), `untried`, which was in no batch, too. */
-async function putbackMovablePages({ memory }: MemoryManager, sum: Sum, untried: Uint32Array): Promise<void> {
+async function putbackMovablePages(
+  { memory }: MemoryManager,
+  sum: Sum,
+  untried: Uint32Array,
+  account: CpuAccount,
+): Promise<void> {
   const { failed, failedErrno, stats } = sum;
-  const slice = createSlice();
+  const slice = createSlice(account);
   const started = performance.now();
   const errno = sum.error === undefined ? ERRNO.ENOMEM : errnoOf(sum.error);
   for (let i = 0; i < untried.length; i++) {

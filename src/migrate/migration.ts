@@ -1,15 +1,17 @@
-import { type CopyItems, createCopyItems } from '../copy/batch/items.js';
 import { ERRNO } from '../errno.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/tlb-flush.js';
 import type { NodeId, Pfn } from '../units.js';
+import type { CpuAccount } from './cpu-account.js';
+import type { FolioCopy } from './folio-copy.js';
 import type { MigrateMode } from './migrate-mode.js';
 import type { Migrator } from './migrator.js';
+import { createOffer, type Offer } from './offer.js';
 import type { MigratorSource } from './offload.js';
 import type { MigrateReason } from './reasons.js';
 import { createSlice, type Slice } from './resched.js';
 import type { BatchUnit, Flow } from './settings.js';
-import { createMigrateStats, type MigrateStats } from './stats.js';
+import { createMigrateStats, createMoved, type MigrateStats, type Moved } from './stats.js';
 
 /** How folios are migrated, and why: a machine's settings, and a call's. */
 export interface MigrateManner {
@@ -40,14 +42,19 @@ export interface UnmappedFolios {
   readonly ready: Uint8Array;
   /** What the last such step answered: 0, or an errno. */
   readonly errno: Uint16Array;
+  /** 1 where the migrator has copied it, and not the calling thread. */
+  readonly offloaded: Uint8Array;
   count: number;
 }
 
 /** One call of migratePages, from its first batch to its last, or the part of it that has one batch in flight. */
 export interface Migration extends MigrateOptions {
   readonly manager: MemoryManager;
-  /** What copies the batch at hand. */
-  migrator: Migrator;
+  readonly folioCopy: FolioCopy;
+  /** What copies the batch at hand; `undefined`: the calling thread alone. */
+  migrator: Migrator | undefined;
+  /** What was moved of the batch at hand: by the calling thread, and by the migrator. */
+  readonly movedBy: readonly [Moved, Moved];
   readonly stats: MigrateStats;
   /** What is to be flushed before anything is copied. */
   readonly flush: FlushBatch;
@@ -55,9 +62,8 @@ export interface Migration extends MigrateOptions {
   /** The old frames of folios that were moved, to be freed. */
   readonly moved: Uint32Array;
   movedCount: number;
-  /** Room for what a migrator is given at once. */
-  readonly items: CopyItems;
-  readonly errnos: Uint8Array;
+  /** What a migrator is given at once. */
+  readonly offer: Offer;
   /** The folios that could not be migrated, and why: an errno each. */
   readonly failed: Pfn[];
   readonly failedErrno: number[];
@@ -73,11 +79,12 @@ export interface Migration extends MigrateOptions {
   error: unknown;
 }
 
-/** @param begun shared by all that belongs to one call */
+/** @param begun and `account`: shared by all that belongs to one call */
 export function createMigration(
   manager: MemoryManager,
   options: MigrateOptions,
   begun: { batches: number },
+  account: CpuAccount,
 ): Migration {
   const { flow, migrators, batchLimit, batchUnit, batchesInFlight, target, mode, reason } = options;
   // A batch has a folio more than its limit at most, for it ends with the one that reaches it.
@@ -87,7 +94,9 @@ export function createMigration(
   return {
     flow,
     migrators,
-    migrator: migrators.kernel,
+    folioCopy: migrators.folioCopy,
+    migrator: undefined,
+    movedBy: [createMoved(), createMoved()],
     batchLimit,
     batchUnit,
     batchesInFlight,
@@ -102,17 +111,17 @@ export function createMigration(
       dst: new Uint32Array(room),
       ready: new Uint8Array(room),
       errno: new Uint16Array(room),
+      offloaded: new Uint8Array(room),
       count: 0,
     },
     moved: new Uint32Array(room),
     movedCount: 0,
-    items: createCopyItems(room),
-    errnos: new Uint8Array(room),
+    offer: createOffer(room),
     failed: [],
     failedErrno: [],
     begun,
     batch: 0,
-    slice: createSlice(),
+    slice: createSlice(account),
     isOutOfMemory: false,
     error: undefined,
   };
@@ -129,6 +138,7 @@ export function keepUnmapped({ unmapped }: Migration, at: number, src: Pfn, dst:
   unmapped.dst[at] = dst;
   unmapped.ready[at] = 0;
   unmapped.errno[at] = 0;
+  unmapped.offloaded[at] = 0;
 }
 
 /** Folios that could not be migrated, and why. */

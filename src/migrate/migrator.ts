@@ -1,33 +1,64 @@
 import type { CopyItems } from '../copy/batch/items.js';
 
 /**
- * What copies folios. The one place where a migration's bytes are moved. What it throws ends the call, which rejects with it;
- * folios that are not copied by then stay where they were.
+ * Nanoseconds that copies took elsewhere than in the calling thread's own work, to which a migrator adds what its own came to:
+ * so a migration's cost can be charged to whoever caused it.
+ */
+export interface OffloadUsage {
+  /** CPU time of copy threads. */
+  threads: number;
+  /** Mapping the folios for a device, on the calling thread. */
+  map: number;
+  /** Making descriptors and handing them to a device, on the calling thread. */
+  submit: number;
+  /** Waiting for a device; nobody's CPU time, unless the calling thread polls. */
+  wait: number;
+  /** Unmapping the folios, on the calling thread. */
+  unmap: number;
+}
+
+export function createOffloadUsage(): OffloadUsage {
+  return { threads: 0, map: 0, submit: 0, wait: 0, unmap: 0 };
+}
+
+/** Folios that a migrator is to copy. All of it is the migrator's until its promise settles, and not to be kept. */
+export interface OffloadBatch {
+  /** Physical addresses and sizes in bytes. Sources and targets are locked, mapped by nobody, and nobody else's. */
+  readonly items: CopyItems;
+  /** For each item whether all of its bytes are where they belong: 0 before; 1 marks it (FOLIO_CONTENT_COPIED). */
+  readonly copied: Uint8Array;
+  readonly usage: OffloadUsage;
+}
+
+/**
+ * What copies folios instead of the calling thread (struct migrator). It can fail none: a folio that it doesn't mark is
+ * copied by the calling thread.
  */
 export interface Migrator {
-  /** Stands in what `mtcopy:migrate` traces. */
+  /** Stands in what `mtcopy:migrate` traces, and in a migration's result. */
   readonly name: string;
+  /** Folios of the smallest batch that it is asked for; smaller ones the calling thread copies. Default: 1. */
+  readonly minFolios?: number | undefined;
+  /** Bytes of the smallest batch that it is asked for, likewise. Default: 0. */
+  readonly minBytes?: number | undefined;
   /**
-   * Copies one folio. Both are locked and mapped by nobody.
-   *
-   * @param to physical address in bytes
-   * @param from physical address in bytes
-   * @param bytes its size
-   * @returns 0, or the errno of what went wrong: EHWPOISON for a poisoned frame, EAGAIN if another try may do
+   * Whether it copies a folio of these physical addresses, in bytes (can_migrate_offc). Those that it doesn't are in no batch
+   * of its. Default: all.
    */
-  copyFolio(to: number, from: number, bytes: number): number | Promise<number>;
+  canMigrate?(to: number, from: number): boolean;
   /**
-   * Copies a batch of folios, as {@link copyFolio} each, in any order. Those that it leaves, for any reason but EHWPOISON,
-   * are copied one by one with {@link copyFolio}: EOPNOTSUPP for all of them declines the batch.
+   * Copies a batch of folios (migrate_offc), in any order, and marks each that is copied. By the time that it returns, or its
+   * promise settles, nothing may write to a target any more. A poisoned frame is left unmarked.
    *
-   * @param items physical addresses and sizes in bytes; not to be kept
-   * @param errnos where the outcome of each is to be put, 0 to 255; all 0 before, which says that it was copied
+   * What it throws ends the call, which rejects with it; folios that are not moved by then stay where they were.
+   *
+   * @returns 0, or an errno of what went wrong: EOPNOTSUPP (95) declines the batch. What is marked counts in either case.
    */
-  copyFolios(items: CopyItems, errnos: Uint8Array): void | Promise<void>;
+  copyFolios(batch: OffloadBatch): number | Promise<number>;
 }
 
 /** Whether something has what a migrator must have. */
 export function isMigrator(value: unknown): value is Migrator {
-  const { name, copyFolio, copyFolios } = (value ?? {}) as Partial<Migrator>;
-  return typeof name === 'string' && typeof copyFolio === 'function' && typeof copyFolios === 'function';
+  const { name, copyFolios } = (value ?? {}) as Partial<Migrator>;
+  return typeof name === 'string' && typeof copyFolios === 'function';
 }

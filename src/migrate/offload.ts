@@ -1,4 +1,5 @@
 import { ErrnoError, invalid } from '../errno.js';
+import type { FolioCopy } from './folio-copy.js';
 import { isMigrator, type Migrator } from './migrator.js';
 import { type MigrateReason, parseReasonMask, type ReasonMask, reasonBit } from './reasons.js';
 
@@ -7,18 +8,21 @@ export const DEFAULT_REASON_MASK = 'compaction,syscall_or_cpuset,demotion,numa_m
 
 /** A migrator while a batch uses it. */
 export interface MigratorUse {
-  readonly migrator: Migrator;
+  /** `undefined`: the calling thread alone. */
+  readonly migrator: Migrator | undefined;
   /** Ends the use: nothing of the batch is copied by it any more. Once. */
   put(): void;
 }
 
 /** What a call's batches get their migrator from. */
 export interface MigratorSource {
-  /** What copies on the calling thread. */
-  readonly kernel: Migrator;
+  /** Copies on the calling thread. */
+  readonly folioCopy: FolioCopy;
   /** The migrator of a batch that is made for a reason. It can't be torn down until it is put. */
   get(reason: MigrateReason): MigratorUse;
 }
+
+const ON_CALLER: MigratorUse = { migrator: undefined, put() {} };
 
 /** Batches that use a migrator, and who waits for their end. */
 interface Users {
@@ -40,13 +44,13 @@ interface Active {
  */
 export class OffloadRegistry {
   /** @internal */
-  readonly kernel: Migrator;
+  readonly folioCopy: FolioCopy;
   readonly #users = new Map<Migrator, Users>();
   #active: Active | undefined;
 
   /** @internal */
-  constructor(kernel: Migrator) {
-    this.kernel = kernel;
+  constructor(folioCopy: FolioCopy) {
+    this.folioCopy = folioCopy;
   }
 
   /** The migrator that is registered, also while it is being unregistered; `undefined` if there is none. */
@@ -110,16 +114,16 @@ export class OffloadRegistry {
   get(reason: MigrateReason): MigratorUse {
     const active = this.#active;
     const isOffloaded = active && !active.isLeaving && (active.mask & reasonBit(reason)) !== 0;
-    return this.#use(isOffloaded ? active.migrator : this.kernel);
+    return isOffloaded ? this.#use(active.migrator) : ON_CALLER;
   }
 
   /**
-   * A source for a call that names its migrator, past what is registered and for any reason.
+   * A source for a call that names its migrator, or none, past what is registered and for any reason.
    *
    * @internal
    */
-  named(migrator: Migrator): MigratorSource {
-    return { kernel: this.kernel, get: () => this.#use(migrator) };
+  named(migrator: Migrator | undefined): MigratorSource {
+    return { folioCopy: this.folioCopy, get: () => (migrator ? this.#use(migrator) : ON_CALLER) };
   }
 
   #use(migrator: Migrator): MigratorUse {

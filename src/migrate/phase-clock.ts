@@ -1,7 +1,7 @@
 import type { Pfn } from '../units.js';
 import type { Migration } from './migration.js';
 import { resched, SLICE_MS } from './resched.js';
-import { createPhases, type Phases } from './stats.js';
+import { createPhases, KERNEL, type Phases } from './stats.js';
 import { isTraced, type MigrateTrace, traceEnd, traceStart } from './trace.js';
 
 /** Adds the time since `started`, of performance.now(), to a phase. Returns the time now. */
@@ -124,5 +124,14 @@ function andThen(run: Step, after: () => void): Promise<void> | undefined {
 
 function describe(migration: Migration, phase: MigrateTrace['phase'], folios: number): MigrateTrace {
   const { stats, batch, flow, mode, reason, migrator } = migration;
-  return { batch, phase, flow, mode, reason, migrator: migrator.name, folios, phasesNs: { ...stats.phasesNs } };
+  return {
+    batch,
+    phase,
+    flow,
+    mode,
+    reason,
+    migrator: migrator?.name ?? KERNEL,
+    folios,
+    phasesNs: { ...stats.phasesNs },
+  };
 }

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { awaiting, type CpuAccount } from './cpu-account.js';
 import type { MigrateMode } from './migrate-mode.js';
 import type { MigrateStats } from './stats.js';
 
@@ -19,10 +20,13 @@ export interface Slice {
   seen: number;
   /** Milliseconds that turns have taken, which are nobody's time. */
   pausedMs: number;
+  /** Whose CPU time the work is. */
+  readonly account: CpuAccount;
 }
 
-export function createSlice(): Slice {
-  return { turnedAt: performance.now(), pages: 0, seen: 0, pausedMs: 0 };
+/** @param account in a stretch whenever the slice is worked in */
+export function createSlice(account: CpuAccount): Slice {
+  return { turnedAt: performance.now(), pages: 0, seen: 0, pausedMs: 0, account };
 }
 
 /** Whether the event loop has waited long enough for a turn (need_resched), with so many more pages done, or about to be. */
@@ -41,7 +45,7 @@ export function isLookDue(i: number): boolean {
 /** Gives the event loop a turn (cond_resched). */
 export async function resched(slice: Slice): Promise<void> {
   const left = performance.now();
-  await setImmediate();
+  await awaiting(slice.account, setImmediate());
   slice.turnedAt = performance.now();
   slice.pages = 0;
   slice.seen = 0;

@@ -3,6 +3,7 @@ import type { Pfn } from '../units.js';
 import { errnoOf, fail, failAll, keepUnmapped, type Migration } from './migration.js';
 import { folioRestoreMapping, migrateFolioDone, migrateFolioUndo, remapFolio } from './move.js';
 import { isLookDue, needResched, resched, withResched } from './resched.js';
+import { countMoved } from './stats.js';
 
 /**
  * Ends the turn of the unmapped folio `at`: maps it where it went, or keeps it for another pass, at `kept` of those that are
@@ -22,6 +23,7 @@ export function settle(migration: Migration, at: number, kept: number, errno: nu
   if (errno === 0) {
     remapFolio(migration, src, dst);
     migration.moved[migration.movedCount++] = src;
+    countMoved(migration.movedBy[unmapped.offloaded[at]], migration.manager.memory.page.order[src]);
   } else {
     undo(migration, src, dst, errno);
   }

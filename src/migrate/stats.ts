@@ -1,4 +1,5 @@
-import { HPAGE_PMD_ORDER } from '../units.js';
+import { HPAGE_PMD_ORDER, PAGE_SIZE } from '../units.js';
+import type { OffloadUsage } from './migrator.js';
 
 /** Nanoseconds of a migration's steps, summed over its batches. */
 export interface Phases {
@@ -20,6 +21,59 @@ export function createPhases(): Phases {
   return { isolate: 0, unmap: 0, flush: 0, copy: 0, move: 0, putBack: 0 };
 }
 
+/** What copies where no migrator does: the calling thread. */
+export const KERNEL = 'kernel';
+
+/** Folios moved, and their bytes. */
+export interface Moved {
+  folios: number;
+  bytes: number;
+}
+
+export function createMoved(): Moved {
+  return { folios: 0, bytes: 0 };
+}
+
+/** Counts a folio of `order` that was moved. */
+export function countMoved(moved: Moved, order: number): void {
+  moved.folios++;
+  moved.bytes += PAGE_SIZE << order;
+}
+
+/** What one migrator has moved. */
+export interface MovedBy extends Moved {
+  /** Its name; `'kernel'`: the calling thread. */
+  readonly migrator: string;
+}
+
+/** Adds to what a migrator has moved, unless that is nothing. */
+export function addMoved(sum: MovedBy[], migrator: string, { folios, bytes }: Moved): void {
+  if (folios === 0) return;
+  const found = sum.find((one) => one.migrator === migrator);
+  if (!found) {
+    sum.push({ migrator, folios, bytes });
+    return;
+  }
+  found.folios += folios;
+  found.bytes += bytes;
+}
+
+/** Nanoseconds of the steps in which a device copies a batch; see {@link OffloadUsage}. */
+export type DmaPhases = Omit<OffloadUsage, 'threads'>;
+
+/** CPU nanoseconds spent on behalf of a migration, so that they can be charged to whoever caused it. */
+export interface CpuTime {
+  /**
+   * On the calling thread, but for `dma`: the work on metadata, and what it copied. Whatever else that thread did while the
+   * migration waited is not in it.
+   */
+  caller: number;
+  /** In copy threads, of those migrators that tell. */
+  threads: number;
+  /** On the calling thread, for a device: mapping, submitting, unmapping. */
+  dma: number;
+}
+
 /** What a migration did. */
 export interface MigrateStats {
   /** Pages migrated. */
@@ -38,7 +92,14 @@ export interface MigrateStats {
   batches: number;
   /** TLB-flush interrupts that CPUs received meanwhile, from this migration or another. */
   interrupts: number;
+  /** Batches that a migrator declined, or failed in part; what it left the calling thread has copied. */
+  declined: number;
   readonly phasesNs: Phases;
+  readonly cpuNs: CpuTime;
+  /** Nanoseconds of the steps of a device's copies; all 0 where none has a part. */
+  readonly dmaNs: DmaPhases;
+  /** What each migrator has moved, in the order in which they came to it. */
+  readonly movedBy: MovedBy[];
 }
 
 export function createMigrateStats(): MigrateStats {
@@ -51,7 +112,11 @@ export function createMigrateStats(): MigrateStats {
     retries: 0,
     batches: 0,
     interrupts: 0,
+    declined: 0,
     phasesNs: createPhases(),
+    cpuNs: { caller: 0, threads: 0, dma: 0 },
+    dmaNs: { map: 0, submit: 0, wait: 0, unmap: 0 },
+    movedBy: [],
   };
 }
 
@@ -68,13 +133,31 @@ export function fractionCopy(phases: Phases): number {
   return all === 0 ? 0 : copy / all;
 }
 
-/** Rounds the phases to whole nanoseconds. */
-export function roundPhases({ phasesNs }: MigrateStats): void {
-  for (const name of Object.keys(phasesNs) as (keyof Phases)[]) phasesNs[name] = Math.round(phasesNs[name]);
+/** Rounds all durations to whole nanoseconds. */
+export function roundTimes({ phasesNs, cpuNs, dmaNs }: MigrateStats): void {
+  for (const times of [phasesNs, cpuNs, dmaNs] as Record<string, number>[]) {
+    for (const name of Object.keys(times)) times[name] = Math.round(times[name]);
+  }
 }
 
 /** Adds what another call did to `sum`. */
-export function addStats(sum: MigrateStats, { phasesNs, ...counts }: MigrateStats): void {
-  for (const name of Object.keys(counts) as (keyof typeof counts)[]) sum[name] += counts[name];
-  for (const name of Object.keys(phasesNs) as (keyof Phases)[]) sum.phasesNs[name] += phasesNs[name];
+export function addStats(sum: MigrateStats, { phasesNs, cpuNs, dmaNs, movedBy, ...counts }: MigrateStats): void {
+  addNumbers<typeof counts>(sum, counts);
+  addNumbers(sum.phasesNs, phasesNs);
+  addNumbers(sum.cpuNs, cpuNs);
+  addNumbers(sum.dmaNs, dmaNs);
+  for (const moved of movedBy) addMoved(sum.movedBy, moved.migrator, moved);
+}
+
+/** Adds what copies took elsewhere. */
+export function addUsage({ cpuNs, dmaNs }: MigrateStats, { threads, ...dma }: OffloadUsage): void {
+  cpuNs.threads += threads;
+  cpuNs.dma += dma.map + dma.submit + dma.unmap;
+  addNumbers(dmaNs, dma);
+}
+
+/** Adds the numbers of one object to those of another, by name. */
+function addNumbers<Numbers extends object>(sum: Numbers, more: Numbers): void {
+  const [into, from] = [sum, more] as Record<string, number>[];
+  for (const name of Object.keys(from)) into[name] += from[name];
 }

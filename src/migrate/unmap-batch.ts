@@ -1,5 +1,6 @@
 import { ERRNO } from '../errno.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import { awaiting } from './cpu-account.js';
 import type { MigrateMode } from './migrate-mode.js';
 import { fail, failAll, type Migration } from './migration.js';
 import { migrateFolioDone } from './move.js';
@@ -77,7 +78,7 @@ export function tryToUnmapFlush(migration: Migration): Promise<void> | undefined
 
 async function undoUnanswered(migration: Migration, answers: Promise<void>): Promise<void> {
   try {
-    await answers;
+    await awaiting(migration.slice.account, answers);
   } catch (error) {
     migration.error = error;
     await migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);

@@ -3,6 +3,7 @@ import { clearAndWake, tryLockFolio, waitForClear } from '../memory/folio-lock.j
 import { PG } from '../memory/page-metadata.js';
 import { tryToMigrate } from '../mm/rmap.js';
 import type { Order, Pfn } from '../units.js';
+import { awaiting } from './cpu-account.js';
 import { addUnmapped, errnoOf, type Migration } from './migration.js';
 import { migrateFolioUndo } from './move.js';
 
@@ -59,13 +60,14 @@ function unmapLocked(migration: Migration, src: Pfn): number {
 
 async function lockAndUnmap(migration: Migration, src: Pfn): Promise<number> {
   const { page } = migration.manager.memory;
-  await waitForClear(page, src, PG.locked, WAIT_MS);
+  await awaiting(migration.slice.account, waitForClear(page, src, PG.locked, WAIT_MS));
   return tryLockFolio(page, src) ? unmapUnlessWriteback(migration, src, true) : ERRNO.EAGAIN;
 }
 
 async function waitForWriteback(migration: Migration, src: Pfn): Promise<number> {
   const { page } = migration.manager.memory;
-  if (await waitForClear(page, src, PG.writeback, WAIT_MS)) return unmapLocked(migration, src);
+  if (await awaiting(migration.slice.account, waitForClear(page, src, PG.writeback, WAIT_MS)))
+    return unmapLocked(migration, src);
   clearAndWake(page, src, PG.locked);
   return ERRNO.EAGAIN;
 }

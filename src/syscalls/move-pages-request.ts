@@ -1,7 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import { anything, type Checks } from '../check.js';
 import { VPN_LIMIT } from '../cpu/page-table.js';
 import { ErrnoError, invalid, show } from '../errno.js';
-import { createSlice, resched } from '../migrate/resched.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { PAGE_SIZE } from '../units.js';
@@ -84,10 +84,9 @@ export async function takePages(list: ArrayLike<number>): Promise<ArrayLike<numb
 
 /** Checks a list that may be long, with turns of the event loop between. */
 async function checkEach(list: ArrayLike<number>, check: (value: number, i: number) => void): Promise<void> {
-  const slice = createSlice();
   for (let i = 0; i < list.length; i++) {
     check(list[i], i);
-    if (i % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1) await resched(slice);
+    if (i % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1) await setImmediate();
   }
 }
 

@@ -2,6 +2,7 @@ import { VPN_LIMIT } from '../cpu/page-table.js';
 import { MIGRATION, PRESENT } from '../cpu/pte.js';
 import { ERRNO } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
+import { awaiting, createCpuAccount, enter, leave } from '../migrate/cpu-account.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
 import { createSlice, isLookDue, needResched, resched, type Slice } from '../migrate/resched.js';
@@ -59,7 +60,9 @@ export async function moveRequested(
 ): Promise<MovePagesResult> {
   const status = new Int32Array(pages.length);
   const stats = createMigrateStats();
-  const slice = createSlice();
+  const account = createCpuAccount();
+  const slice = createSlice(account);
+  enter(account);
   if (asked === undefined) {
     await query(manager, mm, pages, status, slice);
     return { status, notMigrated: 0, stats };
@@ -71,6 +74,8 @@ export async function moveRequested(
     notMigrated += await moveChunk(call, chunk);
     first = chunk.end;
   }
+  leave(account);
+  stats.cpuNs.caller += Math.round(account.ns);
   return { status, notMigrated, stats };
 }
 
@@ -117,14 +122,15 @@ interface Chunk {
  * which the nodes have their turn makes no difference. Returns how many of its pages could not be moved.
  */
 async function moveChunk(call: Call, chunk: Chunk): Promise<number> {
-  const { manager, manner, stats } = call;
+  const { manager, manner, stats, slice } = call;
   const isolation = createIsolation(chunk.end - chunk.first);
   /** Why folios could not be moved. */
   const errnos = new Map<number, number>();
   try {
     await isolateChunk(call, chunk, isolation);
     for (const target of isolation.nodes) {
-      const result = await migratePages(manager, takeIsolated(isolation, target), { ...manner, target });
+      const migrating = migratePages(manager, takeIsolated(isolation, target), { ...manner, target });
+      const result = await awaiting(slice.account, migrating);
       addStats(stats, result.stats);
       result.failed.forEach((pfn, i) => void errnos.set(pfn, result.failedErrno[i]));
     }

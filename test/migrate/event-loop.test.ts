@@ -3,10 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { PG } from '#src/memory/page-metadata.js';
 import { PAGES_A_SLICE } from '#src/migrate/resched.js';
-import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { expectBytes, filled, freePages } from '../support/machines.js';
 import { createBench } from '../support/manager.js';
-import { createTestMigrator } from '../support/migrators.js';
+import { COPIES_NOTHING, createTestMigrator } from '../support/migrators.js';
 import { boot, flagged, watch } from '../support/turns.js';
 
 /** Pages of an area that are on their way. */
@@ -16,22 +15,28 @@ function unmapped({ mm, address, length }: Area): number {
   return pages;
 }
 
+/** Fills an area, the first byte of each page with 1, so that {@link copiedPages} counts it once it is on node 1. */
+async function marked(area: Area): Promise<Uint8Array> {
+  const bytes = await filled(area);
+  for (let at = 0; at < bytes.length; at += PAGE_SIZE) bytes[at] = 1;
+  await area.mm.write(area.address, bytes);
+  return bytes;
+}
+
+function copiedPages({ memory }: Machine): number {
+  const { startPfn, endPfn } = memory.nodes[1] as { startPfn: number; endPfn: number };
+  let count = 0;
+  for (let pfn = startPfn; pfn < endPfn; pfn++) count += memory.bytes[pfn * PAGE_SIZE] as number;
+  return count;
+}
+
 describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
   it.each(['4K', '64K', '2M', '4M'])('while a batch of 64 MiB in folios of %s is copied', async (folioSize) => {
     const { machine, area, pages } = await boot(folioSize, { flow, batchUnit: 'folios', batchLimit: 2 ** 20 });
     await using _ = machine;
-    const bytes = await filled(area);
-    const { startPfn, endPfn } = machine.memory.nodes[1] as { startPfn: number; endPfn: number };
-    // The first byte of each frame that is not 0: it was copied.
-    for (let at = 0; at < bytes.length; at += PAGE_SIZE) bytes[at] = 1;
-    await area.mm.write(area.address, bytes);
-    const copied = () => {
-      let count = 0;
-      for (let pfn = startPfn; pfn < endPfn; pfn++) count += machine.memory.bytes[pfn * PAGE_SIZE] as number;
-      return count;
-    };
+    const bytes = await marked(area);
     const moving = machine.movePages(area.mm, area.folios(), { node: 1 });
-    const { largest, end } = await watch(copied, moving);
+    const { largest, end } = await watch(() => copiedPages(machine), moving);
     expect(end).toBe(pages);
     expect((await moving).notMigrated).toBe(0);
     // Less than a slice and the folio that comes next.
@@ -45,8 +50,7 @@ describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
   ])('while a batch is %s', async (_, count) => {
     const { machine, area, pages } = await boot('4K', { flow, batchLimit: 2 ** 20 });
     await using _machine = machine;
-    const migrator: Migrator = { name: 'nothing', copyFolio: () => 0, copyFolios() {} };
-    const moving = machine.movePages(area.mm, area.pages(), { node: 1, migrator });
+    const moving = machine.movePages(area.mm, area.pages(), { node: 1, migrator: COPIES_NOTHING });
     const { largest } = await watch(() => count(area, machine), moving);
     expect((await moving).stats.succeeded).toBe(pages);
     expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE + 64);
@@ -72,18 +76,10 @@ it.each(['batch-move', 'pre-copy'] as const)(
   async (flow) => {
     const { machine, area, pages } = await boot('4K', { flow, batchLimit: 2 ** 20 });
     await using _ = machine;
-    const kernel = createKernelMigrator(machine.memory);
-    let copied = 0;
-    const migrator: Migrator = {
-      name: 'declines',
-      copyFolio(...args) {
-        copied++;
-        return kernel.copyFolio(...args);
-      },
-      copyFolios: (_items, errnos) => void errnos.fill(ERRNO.EOPNOTSUPP),
-    };
+    await marked(area);
+    const migrator: Migrator = { name: 'declines', copyFolios: () => ERRNO.EOPNOTSUPP };
     const moving = machine.movePages(area.mm, area.pages(), { node: 1, migrator });
-    const { largest, end } = await watch(() => copied, moving);
+    const { largest, end } = await watch(() => copiedPages(machine), moving);
     expect(end).toBe(pages);
     expect((await moving).notMigrated).toBe(0);
     expect(largest).toBeLessThanOrEqual(PAGES_A_SLICE);

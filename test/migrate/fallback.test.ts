@@ -1,40 +1,20 @@
-import { FLOWS, Machine, type Migrator } from 'mtcopy';
+import { type Area, FLOWS, Machine, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
-import { createKernelMigrator } from '#src/migrators/kernel.js';
-import { expectAtRest, expectBytes, filled, folioOf, freePages } from '../support/machines.js';
+import { expectAtRest, expectBytes, filled, foliosOf, freePages } from '../support/machines.js';
+import { createCpuMigrator } from '../support/migrators.js';
 
 const PAGES = 64;
-
-/**
- * Answers `errnoOf` each folio of a batch, by its position and address, and copies it if that is 0; `single` for a folio by
- * itself, likewise. Counts both kinds of copies.
- */
-function createPicky({ memory }: Machine, errnoOf: (i: number, from: number) => number, single = 0) {
-  const kernel = createKernelMigrator(memory);
-  const asked = { batches: 0, folios: 0 };
-  const migrator: Migrator = {
-    name: 'picky',
-    copyFolio(...args) {
-      asked.folios++;
-      return single === 0 ? kernel.copyFolio(...args) : single;
-    },
-    copyFolios({ to, from, bytes }, errnos) {
-      asked.batches++;
-      for (let i = 0; i < to.length; i++) {
-        const [source, target, length] = [from[i], to[i], bytes[i]] as [number, number, number];
-        errnos[i] = errnoOf(i, source) || (kernel.copyFolio(target, source, length) as number);
-      }
-    },
-  };
-  return { migrator, asked };
-}
+const PIECE = { folios: PAGES, bytes: PAGES * 4096 };
 
 async function boot(flow: (typeof FLOWS)[number], shared = false) {
   const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, flow });
   const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true, shared });
   return { machine, area, bytes: await filled(area) };
 }
+
+const move = (machine: Machine, area: Area, migrator: Migrator, node = 1) =>
+  machine.movePages(area.mm, area.pages(), { node, migrator });
 
 describe.each(['batch-move', 'pre-copy'] as const)('%s: a batch that', (flow) => {
   it.each(['EOPNOTSUPP', 'EAGAIN', 'EIO', 'ENOMEM'] as const)(
@@ -43,11 +23,16 @@ describe.each(['batch-move', 'pre-copy'] as const)('%s: a batch that', (flow) =>
       for (const shared of [false, true]) {
         const { machine, area, bytes } = await boot(flow, shared);
         await using _ = machine;
-        const { migrator, asked } = createPicky(machine, () => ERRNO[code]);
-        const { status, stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
+        const { migrator, counts } = createCpuMigrator(machine, () => false);
+        const declining: Migrator = {
+          name: 'declining',
+          copyFolios: (batch) => +migrator.copyFolios(batch) + ERRNO[code],
+        };
+        const { status, stats } = await move(machine, area, declining);
         expect(new Set(status)).toEqual(new Set([1]));
-        expect(stats).toMatchObject({ succeeded: PAGES, failed: 0, retries: 0, batches: 1 });
-        expect(asked).toEqual({ batches: 1, folios: PAGES });
+        expect(stats).toMatchObject({ succeeded: PAGES, failed: 0, retries: 0, batches: 1, declined: 1 });
+        expect(stats.movedBy).toEqual([{ migrator: 'kernel', ...PIECE }]);
+        expect(counts).toEqual({ batches: 1, folios: PAGES, copied: 0 });
         await expectBytes(area, bytes);
         expectAtRest(area, shared ? 1 : 0);
         await machine.close();
@@ -56,54 +41,108 @@ describe.each(['batch-move', 'pre-copy'] as const)('%s: a batch that', (flow) =>
     },
   );
 
-  it('it copies in part: only what is left is copied folio by folio', async () => {
+  it('it copies in part: what is marked is not copied again, what is not is, whatever lies there by then', async () => {
     const { machine, area, bytes } = await boot(flow);
     await using _ = machine;
-    const { migrator, asked } = createPicky(machine, (i) => (i % 4 === 1 ? ERRNO.EIO : 0));
-    const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
-    expect(stats).toMatchObject({ succeeded: PAGES, failed: 0, retries: 0, batches: 1 });
-    expect(asked).toEqual({ batches: 1, folios: PAGES / 4 });
+    const migrator: Migrator = {
+      name: 'writes',
+      copyFolios({ items: { to }, copied }) {
+        for (let i = 0; i < to.length; i++) machine.memory.bytes.fill(i, to[i], to[i] + 4096);
+        for (let i = 0; i < to.length; i += 2) copied[i] = 1;
+        return ERRNO.EIO;
+      },
+    };
+    const { stats } = await move(machine, area, migrator);
+    expect(stats).toMatchObject({ succeeded: PAGES, failed: 0, retries: 0, batches: 1, declined: 1 });
+    for (let i = 0; i < PAGES; i += 2) bytes.fill(i, i * 4096, (i + 1) * 4096);
     await expectBytes(area, bytes);
   });
 
-  it('has a folio that cannot be copied by itself either leaves that, and no other', async () => {
-    const { machine, area, bytes } = await boot(flow);
+  it('has a poisoned frame leaves that folio, and no other', async () => {
+    const { machine, area } = await boot(flow);
     await using _ = machine;
-    // An errno that takes more than a byte, whose lower 8 bits are 0.
-    const held = folioOf(area, 5).pfn * 4096;
-    const { migrator } = createPicky(machine, (_i, from) => (from === held ? ERRNO.EOPNOTSUPP : 0), 512);
-    const address = area.pages()[5] as number;
-    const { status, stats } = await machine.movePages(area.mm, [...area.pages()], { node: 1, migrator });
-    expect(stats.succeeded).toBe(PAGES - 1);
-    expect(Array.from(status)).toEqual(Array.from(area.pages(), (page) => (page === address ? -512 : 1)));
-    expect(folioOf(area, 5).nid).toBe(0);
-    await expectBytes(area, bytes);
+    const before = foliosOf(area).map(({ pfn }) => pfn);
+    machine.memory.poison(before[5]);
+    const { migrator, counts } = createCpuMigrator(machine);
+    const { status, stats } = await move(machine, area, migrator);
+    // The one by itself, as a batch of its own, which is how a call that may wait ends with every folio that is left.
+    expect(stats).toMatchObject({ succeeded: PAGES - 1, failed: 1, batches: 2 });
+    expect(counts).toEqual({ batches: 2, folios: PAGES + 1, copied: PAGES - 1 });
+    expect(Array.from(status)).toEqual(before.map((_, i) => (i === 5 ? -ERRNO.EIO : 1)));
     expectAtRest(area);
   });
 });
 
-it.each(['batch-move', 'pre-copy'] as const)('%s: a poisoned frame is not copied again', async (flow) => {
-  const { machine, area } = await boot(flow);
-  await using _ = machine;
-  const { migrator, asked } = createPicky(machine, (i) => (i === 5 ? ERRNO.EHWPOISON : 0));
-  const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
-  // Once by itself, as a batch of its own, which is how a call that may wait ends with every folio that is left.
-  expect(stats).toMatchObject({ succeeded: PAGES, failed: 0, batches: 2 });
-  expect(asked).toEqual({ batches: 2, folios: 0 });
-});
+describe.each(FLOWS)('%s: a migrator', (flow) => {
+  const together = flow === 'batch-move' || flow === 'pre-copy';
 
-it.each(FLOWS)('%s: a migrator that throws by itself is not asked again', async (flow) => {
-  const { machine, area, bytes } = await boot(flow);
-  await using _ = machine;
-  const { migrator } = createPicky(machine, () => ERRNO.EAGAIN);
-  let calls = 0;
-  const copyFolio = () => {
-    calls++;
-    throw new Error('boom');
-  };
-  const moving = machine.movePages(area.mm, area.pages(), { node: 1, migrator: { ...migrator, copyFolio } });
-  await expect(moving).rejects.toThrow('boom');
-  expect(calls).toBe(1);
-  await expectBytes(area, bytes);
-  expectAtRest(area);
+  it('is asked for no batch below its minimums', async () => {
+    const { machine, area, bytes } = await boot(flow);
+    await using _ = machine;
+    const { migrator, counts } = createCpuMigrator(machine);
+    const room = together ? PAGES : 1;
+    let node = 0;
+    for (const [minimums, isAsked] of [
+      [{ minFolios: room }, true],
+      [{ minFolios: room + 1 }, false],
+      [{ minBytes: room * 4096 }, true],
+      [{ minBytes: room * 4096 + 1 }, false],
+      [{ minFolios: room, minBytes: room * 4096 + 1 }, false],
+      [{ minFolios: undefined, minBytes: undefined }, true],
+    ] as const) {
+      node = 1 - node;
+      const { stats } = await move(machine, area, { ...migrator, ...minimums }, node);
+      expect(stats.movedBy, JSON.stringify(minimums)).toEqual([{ migrator: isAsked ? 'cpu' : 'kernel', ...PIECE }]);
+    }
+    expect(counts).toEqual({ batches: 3 * (together ? 1 : PAGES), folios: 3 * PAGES, copied: 3 * PAGES });
+    await expectBytes(area, bytes);
+  });
+
+  it('copies no folio that it cannot migrate; those are of no batch', async () => {
+    const { machine, area, bytes } = await boot(flow);
+    await using _ = machine;
+    const { migrator, counts } = createCpuMigrator(machine);
+    const sources = foliosOf(area).map(({ pfn }) => pfn * 4096);
+    const asked: number[] = [];
+    const picky: Migrator = {
+      ...migrator,
+      minFolios: together ? PAGES / 2 : 1,
+      canMigrate(to, from) {
+        expect(machine.memory.page.nid[to / 4096]).toBe(1);
+        asked.push(from);
+        return sources.indexOf(from) % 2 === 0;
+      },
+    };
+    const { stats } = await move(machine, area, picky);
+    expect(asked.sort()).toEqual(sources.sort());
+    expect(stats.movedBy).toHaveLength(2);
+    for (const { folios, bytes } of stats.movedBy) expect([folios, bytes]).toEqual([PAGES / 2, (PAGES / 2) * 4096]);
+    expect(counts).toEqual({ batches: together ? 1 : PAGES / 2, folios: PAGES / 2, copied: PAGES / 2 });
+    // One folio too few is left of a batch that is large enough.
+    const { stats: second } = await move(
+      machine,
+      area,
+      { ...picky, minFolios: PAGES / 2 + 1, canMigrate: (to) => to % 8192 === 0 },
+      0,
+    );
+    if (together) expect(second.movedBy.map((one) => one.migrator)).toEqual(['kernel']);
+    await expectBytes(area, bytes);
+  });
+
+  it('that throws is not asked again', async () => {
+    const { machine, area, bytes } = await boot(flow);
+    await using _ = machine;
+    let calls = 0;
+    const copyFolios = ({ copied }: { copied: Uint8Array }) => {
+      calls++;
+      // What it said before is not believed.
+      copied.fill(1);
+      throw new Error('boom');
+    };
+    await expect(move(machine, area, { name: 'throws', copyFolios })).rejects.toThrow('boom');
+    expect(calls).toBe(1);
+    expect(foliosOf(area).every(({ nid }) => nid === 0)).toBe(true);
+    await expectBytes(area, bytes);
+    expectAtRest(area);
+  });
 });

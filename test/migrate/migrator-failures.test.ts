@@ -1,12 +1,11 @@
-import { CopyEngine, FLOWS, Machine, MiB, type Migrator, MPOL_MF_MOVE_ALL } from 'mtcopy';
+import { CopyEngine, FLOWS, Machine, MiB, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { countAttached, openRing, STOP } from '#src/copy/worker/job-ring.js';
-import { ERRNO } from '#src/errno.js';
-import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { createMtcopyMigrator } from '#src/migrators/mtcopy.js';
 import { errorOf } from '../support/errors.js';
 import { holdThreads, raceHeld } from '../support/holds.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages, nodesOf } from '../support/machines.js';
+import { createCpuMigrator } from '../support/migrators.js';
 import { watchWorkers } from '../support/threads.js';
 
 const SIZES = { nodes: ['16M', '16M'], cpus: 0 } as const;
@@ -14,24 +13,10 @@ const PAGES = 64;
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
 
-/** A migrator that copies as the kernel's does, but asks `fault` before each folio for what is to go wrong. */
-function createFaulty(machine: Machine, fault: (from: number) => number, isAsync: boolean): Migrator {
-  const kernel = createKernelMigrator(machine.memory);
-  const copyOne = (to: number, from: number, bytes: number): number => {
-    const errno = fault(from);
-    return errno === 0 ? (kernel.copyFolio(to, from, bytes) as number) : errno;
-  };
-  const copyAll: Migrator['copyFolios'] = ({ to, from, bytes }, errnos) => {
-    for (let i = 0; i < to.length; i++) {
-      errnos[i] = copyOne(to[i], from[i], bytes[i]);
-    }
-  };
-  if (!isAsync) return { name: 'faulty', copyFolio: copyOne, copyFolios: copyAll };
-  return {
-    name: 'faulty',
-    copyFolio: async (...args) => copyOne(...args),
-    copyFolios: async (...args) => copyAll(...args),
-  };
+/** A migrator that copies on the calling thread, but asks `copies` before each folio; at once, or in a later turn. */
+function createFaulty(machine: Machine, copies: (from: number) => boolean, isAsync: boolean): Migrator {
+  const { migrator } = createCpuMigrator(machine, (_, from) => copies(from));
+  return isAsync ? { ...migrator, copyFolios: async (batch) => migrator.copyFolios(batch) } : migrator;
 }
 
 const manners = FLOWS.flatMap((flow) => [false, true].map((isAsync) => ({ flow, isAsync })));
@@ -55,7 +40,7 @@ describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, is
         machine,
         () => {
           if (++copies >= at) throw boom;
-          return 0;
+          return true;
         },
         isAsync,
       );
@@ -73,57 +58,25 @@ describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, is
     },
   );
 
-  it.each([false, true])('that reports errnos for some folios fails those, of shared memory: %s', async (shared) => {
+  it.each([false, true])('that leaves folios has the calling thread copy them, shared memory: %s', async (shared) => {
     const { machine, area, bytes } = await boot('4K', shared);
     await using _ = machine;
     const folios = foliosOf(area);
-    const errnoOf = (i: number) =>
-      i % 5 === 1 ? ERRNO.EIO : i % 5 === 3 ? ERRNO.EHWPOISON : i % 11 === 5 ? ERRNO.ENOMEM : 0;
-    const byAddress = new Map(folios.map(({ pfn }, i) => [pfn * 4096, errnoOf(i)]));
-    const migrator = createFaulty(machine, (from) => byAddress.get(from) as number, isAsync);
-    const { status } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
-    const expected = folios.map((_, i) => (errnoOf(i) === ERRNO.EHWPOISON ? -ERRNO.EIO : -errnoOf(i) || 1));
-    expect(Array.from(status)).toEqual(expected);
+    const left = new Set(folios.filter((_, i) => i % 5 === 1 || i % 11 === 5).map(({ pfn }) => pfn * 4096));
+    const migrator = createFaulty(machine, (from) => !left.has(from), isAsync);
+    const { status, stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
+    expect(new Set(status)).toEqual(new Set([1]));
+    expect(stats).toMatchObject({ succeeded: PAGES, failed: 0, retries: 0, batches: 1, declined: 0 });
+    expect([...stats.movedBy].sort((a, b) => a.folios - b.folios)).toEqual([
+      { migrator: 'kernel', folios: left.size, bytes: left.size * 4096 },
+      { migrator: 'cpu', folios: PAGES - left.size, bytes: (PAGES - left.size) * 4096 },
+    ]);
     await expectBytes(area, bytes);
     expectAtRest(area, shared ? 1 : 0);
     // Whoever maps them anew finds the same.
     if (shared) await expectBytes(await area.mm.fork(area, machine.createAddressSpace()), bytes);
-    const again = await machine.movePages(area.mm, area.pages(), { node: 1, flags: MPOL_MF_MOVE_ALL });
-    expect(again.stats.failed).toBe(0);
-    await expectBytes(area, bytes);
     await machine.close();
     expect(freePages(machine)).toEqual([4096, 4096]);
-  });
-
-  it('that answers EAGAIN a few times is asked again', async () => {
-    const { machine, area, bytes } = await boot('64K');
-    await using _ = machine;
-    const tries = new Map<number, number>();
-    const migrator = createFaulty(
-      machine,
-      (from) => {
-        tries.set(from, (tries.get(from) ?? 0) + 1);
-        return (tries.get(from) as number) < 3 ? ERRNO.EAGAIN : 0;
-      },
-      isAsync,
-    );
-    const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
-    expect(stats).toMatchObject({ succeeded: PAGES, failed: 0 });
-    expect(new Set(tries.values())).toEqual(new Set([3]));
-    await expectBytes(area, bytes);
-    expectAtRest(area);
-  });
-
-  it('that never succeeds leaves everything where it was, with EBUSY', async () => {
-    const { machine, area, bytes } = await boot('2M');
-    await using _ = machine;
-    const migrator = createFaulty(machine, () => ERRNO.EAGAIN, isAsync);
-    const { status, stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
-    expect(new Set(status)).toEqual(new Set([-ERRNO.EBUSY]));
-    expect(stats).toMatchObject({ succeeded: 0, failed: 1024, thpFailed: 2 });
-    await expectBytes(area, bytes);
-    expectAtRest(area);
-    expect(freePages(machine)).toEqual([4096 - 1024, 4096]);
   });
 });
 
@@ -164,8 +117,7 @@ describe('a thread of mtcopy that is killed in the middle of a copy', () => {
     };
     const migrator: Migrator = {
       name: 'mtcopy',
-      copyFolio: (...args) => copyAndKill(async () => mtcopy.copyFolio(...args)),
-      copyFolios: (...args) => copyAndKill(async () => mtcopy.copyFolios(...args)),
+      copyFolios: (batch) => copyAndKill(async () => mtcopy.copyFolios(batch)),
     };
     const mm = machine.createAddressSpace();
     const area = mm.mmap({ length: '24M', folioSize: '2M', populate: true });

@@ -1,28 +1,9 @@
 import { FLOWS, Machine, MIGRATE_REASONS, type MigrateReason, type Migrator, parseReasonMask } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { expectAtRest, expectBytes, filled, freePages, nodesOf } from '../support/machines.js';
-import { createTestMigrator } from '../support/migrators.js';
+import { createCpuMigrator, createTestMigrator } from '../support/migrators.js';
 
 const DEFAULT_MASK = 'compaction,syscall_or_cpuset,demotion,numa_misplaced';
-
-/** Copies as the kernel's, and counts the folios. */
-function createCounting({ memory }: Pick<Machine, 'memory'>) {
-  const kernel = createKernelMigrator(memory);
-  const counts = { folios: 0 };
-  const migrator: Migrator = {
-    name: 'counting',
-    copyFolio(...args) {
-      counts.folios++;
-      return kernel.copyFolio(...args);
-    },
-    copyFolios(items, errnos) {
-      counts.folios += items.to.length;
-      return kernel.copyFolios(items, errnos);
-    },
-  };
-  return { migrator, counts };
-}
 
 async function boot(flow: (typeof FLOWS)[number] = 'batch-move', length = '256K') {
   const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, flow, batchLimit: 16 });
@@ -38,7 +19,7 @@ describe('the registry', () => {
     const { machine } = await boot();
     await using _ = machine;
     const { offload } = machine;
-    const [{ migrator }, { migrator: other }] = [createCounting(machine), createCounting(machine)];
+    const [{ migrator }, { migrator: other }] = [createCpuMigrator(machine), createCpuMigrator(machine)];
     expect(offload).toMatchObject({ active: undefined, reasonMask: 0 });
     for (const none of [
       undefined,
@@ -72,7 +53,7 @@ describe('the registry', () => {
     expect(kernel.offload.active).toBe(undefined);
     await using mtcopy = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0, migrator: 'mtcopy', threads: 1 });
     expect(mtcopy.offload).toMatchObject({ active: { name: 'mtcopy' }, reasonMask: parseReasonMask(DEFAULT_MASK) });
-    const { migrator } = createCounting(kernel);
+    const { migrator } = createCpuMigrator(kernel);
     await using own = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0, migrator });
     expect(own.offload.active).toBe(migrator);
   });
@@ -82,7 +63,7 @@ describe.each(FLOWS)('%s: a batch', (flow) => {
   it('is copied by what is registered for its reason, and otherwise by the calling thread', async () => {
     const { machine, mm, area, bytes, free } = await boot(flow);
     await using _ = machine;
-    const { migrator, counts } = createCounting(machine);
+    const { migrator, counts } = createCpuMigrator(machine);
     let node = 0;
     const offloaded = async (reason: MigrateReason) => {
       const before = counts.folios;
@@ -115,7 +96,7 @@ describe.each(FLOWS)('%s: a batch', (flow) => {
   it('is copied by the migrator that its call names, whatever is registered and for which reasons', async () => {
     const { machine, mm, area, bytes } = await boot(flow);
     await using _ = machine;
-    const [registered, named] = [createCounting(machine), createCounting(machine)];
+    const [registered, named] = [createCpuMigrator(machine), createCpuMigrator(machine)];
     machine.offload.register(registered.migrator, 'demotion');
     await machine.migrateFolios(mm, area.pages(), { node: 1, reason: 'demotion', migrator: named.migrator });
     await machine.migrateFolios(mm, area.pages(), { node: 0, reason: 'damon', migrator: named.migrator });
@@ -139,7 +120,7 @@ describe.each(FLOWS)('%s: a batch', (flow) => {
       isLeft = true;
     });
     // The slot is taken until it has left, and whoever asks to have it leave once more is wrong.
-    const { migrator } = createCounting(machine);
+    const { migrator } = createCpuMigrator(machine);
     expect(() => machine.offload.register(migrator)).toThrow(code('EBUSY'));
     await expect(machine.offload.unregister(slow)).rejects.toEqual(code('EINVAL'));
     expect(() => machine.offload.setReasonMask(slow, 'all')).toThrow(code('EINVAL'));
@@ -184,12 +165,12 @@ it('unregister waits for a call that named the migrator, and not for those that 
 it('masks, migrators and migrations change all at once, and every byte arrives', async () => {
   const { machine, mm, area, bytes, free } = await boot('pre-copy');
   await using _ = machine;
-  const { migrator: counting, counts } = createCounting(machine);
+  const { migrator: counting, counts } = createCpuMigrator(machine);
   const migrator: Migrator = {
     ...counting,
-    async copyFolios(...args) {
+    async copyFolios(batch) {
       await new Promise(setImmediate);
-      await counting.copyFolios(...args);
+      return counting.copyFolios(batch);
     },
   };
   let changes = 0;

@@ -1,10 +1,9 @@
 import { type AddressSpace, type Flow, type Folio, NR_MAX_BATCHED_MIGRATION, PhysicalMemory } from 'mtcopy';
 import { createCpuArea } from '#src/cpu/cpu-area.js';
+import { createFolioCopy } from '#src/migrate/folio-copy.js';
 import { type MigrateResult, migratePages } from '#src/migrate/migrate-pages.js';
 import type { MigrateOptions } from '#src/migrate/migration.js';
-import type { Migrator } from '#src/migrate/migrator.js';
 import { OffloadRegistry } from '#src/migrate/offload.js';
-import { createKernelMigrator } from '#src/migrators/kernel.js';
 import { AddressSpace as Space } from '#src/mm/address-space.js';
 import { folioIsolateLru } from '#src/mm/lru.js';
 import type { MemoryManager } from '#src/mm/manager.js';
@@ -15,9 +14,8 @@ import { createVmstat } from '#src/mm/vmstat.js';
 /** Memory management without CPUs, to call migratePages itself: with a mode, and folios of one's choice. */
 export interface Bench {
   readonly manager: MemoryManager;
-  readonly kernel: Migrator;
   createAddressSpace(): AddressSpace;
-  /** Isolates folios and migrates them to node 1, `vanilla` with the kernel's migrator unless `options` say otherwise. */
+  /** Isolates folios and migrates them to node 1, `vanilla` on the calling thread unless `options` say otherwise. */
   migrate(folios: readonly Folio[], options?: Partial<MigrateOptions>): Promise<MigrateResult>;
 }
 
@@ -35,10 +33,9 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
     cpus: 0,
     interruptsReceived: () => 0,
   };
-  const kernel = createKernelMigrator(memory);
   const defaults = {
     flow: 'vanilla' as Flow,
-    migrators: new OffloadRegistry(kernel),
+    migrators: new OffloadRegistry(createFolioCopy(memory)),
     batchLimit: NR_MAX_BATCHED_MIGRATION,
     batchUnit: 'pages',
     batchesInFlight: 1,
@@ -48,7 +45,6 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
   } as const;
   return {
     manager,
-    kernel,
     createAddressSpace: () => new Space(manager),
     migrate(folios, options) {
       for (const { pfn } of folios) {

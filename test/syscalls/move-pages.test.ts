@@ -246,7 +246,7 @@ it('leaves everything as it was if the migrator throws', async () => {
   const broken = () => {
     throw new ErrnoError('EIO', 'no copy today');
   };
-  const migrator: Migrator = { name: 'broken', copyFolio: broken, copyFolios: broken };
+  const migrator: Migrator = { name: 'broken', copyFolios: broken };
   for (const flow of ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const) {
     const moving = machine.movePages(mm, area.pages(), { node: 1, migrator, flow });
     await expect(moving).rejects.toThrow('no copy today');
@@ -265,7 +265,7 @@ it('puts back what was to go to another node if the migrator throws', async () =
   const boom = () => {
     throw new Error('boom');
   };
-  const migrator: Migrator = { name: 'broken', copyFolio: boom, copyFolios: boom };
+  const migrator: Migrator = { name: 'broken', copyFolios: boom };
   const nodes = Array.from(area.pages(), (_, i) => 1 + (i % 2));
   await expect(machine.movePages(area.mm, area.pages(), { nodes, migrator })).rejects.toThrow('boom');
   expectAtRest(area);

@@ -20,7 +20,6 @@ const ZERO = 0x30;
  * there is no such file it is the time on the wall.
  */
 export function createCpuClock(): CpuClock {
-  const runDelayNs = openRunDelay();
   let started = 0;
   let delay = 0;
   let hasSlept = true;
@@ -44,7 +43,15 @@ export function createCpuClock(): CpuClock {
   };
 }
 
-/** A function that reads how many nanoseconds the calling thread has waited for a core. About 1 µs a call. */
+let readRunDelay: (() => number) | undefined;
+
+/** Nanoseconds that the calling thread has waited for a core; 0 where the platform doesn't tell. About 1 µs a call. */
+export function runDelayNs(): number {
+  readRunDelay ??= openRunDelay();
+  return readRunDelay();
+}
+
+/** One file a thread, open as long as that lives. */
 function openRunDelay(): () => number {
   let file: number;
   try {

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FLOWS, Machine, type MigrateStats, type Migrator } from 'mtcopy';
+import { describe, expect, it } from 'vitest';
+import { createCpuMigrator } from '../support/migrators.js';
+
+const PAGES = 256;
+
+async function boot(options: object) {
+  const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, batchLimit: 64, ...options });
+  const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
+  return { machine, area };
+}
+
+/** Milliseconds that this process has spent on cores; no thread of it can have spent more. */
+const cpuMs = () => process.cpuUsage().user / 1e3 + process.cpuUsage().system / 1e3;
+
+const manners = FLOWS.flatMap((flow) => [1, 2].map((batchesInFlight) => ({ flow, batchesInFlight })));
+
+describe.each(manners)('$flow, batches in flight $batchesInFlight: the caller is charged', (manner) => {
+  const batches = manner.flow === 'serial' || manner.flow === 'vanilla' ? PAGES : PAGES / 64;
+
+  it('for its own CPU time, and not for what it waits for', async () => {
+    const { machine, area } = await boot(manner);
+    await using _ = machine;
+    const { migrator } = createCpuMigrator(machine);
+    let slept = 0;
+    const slow: Migrator = {
+      name: 'slow',
+      async copyFolios(batch) {
+        if (slept++ % (batches / 4) === 0) await sleep(100);
+        return migrator.copyFolios(batch);
+      },
+    };
+    const before = cpuMs();
+    const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator: slow });
+    const spent = cpuMs() - before;
+    expect(slept).toBe(batches);
+    expect(stats.cpuNs.caller).toBeGreaterThan(0);
+    // Four times 100 ms, or twice if two batches wait at once, are nobody's.
+    expect(stats.phasesNs.copy + stats.phasesNs.move).toBeGreaterThan(190e6);
+    expect(stats.cpuNs.caller / 1e6).toBeLessThanOrEqual(Math.max(spent, 1) + 1);
+  });
+
+  it('not for what others do on its thread meanwhile', async () => {
+    const { machine, area } = await boot(manner);
+    await using _ = machine;
+    const { migrator } = createCpuMigrator(machine);
+    let busyMs = 0;
+    const interrupted: Migrator = {
+      name: 'interrupted',
+      async copyFolios(batch) {
+        await new Promise<void>((resolve) => {
+          setImmediate(() => {
+            // On the CPU, and on nobody's behalf.
+            const from = cpuMs();
+            if (busyMs < 300) while (cpuMs() - from < 75);
+            busyMs += cpuMs() - from;
+            resolve();
+          });
+        });
+        return migrator.copyFolios(batch);
+      },
+    };
+    const started = cpuMs();
+    const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator: interrupted });
+    expect(busyMs).toBeGreaterThanOrEqual(300);
+    expect(stats.cpuNs.caller / 1e6).toBeLessThan(cpuMs() - started - busyMs / 2);
+  });
+
+  it('and a migrator for what it says it has spent', async () => {
+    const { machine, area } = await boot(manner);
+    await using _ = machine;
+    const { migrator } = createCpuMigrator(machine);
+    const device: Migrator = {
+      name: 'device',
+      copyFolios(batch) {
+        for (const [i, name] of (['threads', 'map', 'submit', 'wait', 'unmap'] as const).entries())
+          batch.usage[name] += 10 ** i;
+        return migrator.copyFolios(batch);
+      },
+    };
+    const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator: device });
+    expect([stats.cpuNs.threads, stats.cpuNs.dma]).toEqual([batches, 10_110 * batches]);
+    const [map, submit, wait, unmap] = [10, 100, 1000, 10_000].map((ns) => ns * batches);
+    expect(stats.dmaNs).toEqual({ map, submit, wait, unmap });
+  });
+});
+
+it("what a device takes on the calling thread is its own, and not the caller's too", async () => {
+  const { machine, area } = await boot({ flow: 'pre-copy' });
+  await using _ = machine;
+  const { migrator } = createCpuMigrator(machine);
+  const submits: Migrator = {
+    name: 'submits',
+    copyFolios(batch) {
+      const from = cpuMs();
+      while (cpuMs() - from < 50);
+      batch.usage.submit += (cpuMs() - from) * 1e6;
+      return migrator.copyFolios(batch);
+    },
+  };
+  const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator: submits });
+  expect(stats.dmaNs.submit).toBeGreaterThanOrEqual(199e6);
+  expect(stats.cpuNs.dma).toBe(stats.dmaNs.submit);
+  expect(stats.cpuNs.caller).toBeLessThan(100e6);
+});
+
+it('the threads of mtcopy are charged for, and what each migrator moved adds up', async () => {
+  await using machine = await Machine.boot({
+    nodes: ['64M', '64M'],
+    cpus: 0,
+    migrator: 'mtcopy',
+    flow: 'pre-copy',
+    threads: 2,
+    caller: 'waits',
+  });
+  const mm = machine.createAddressSpace();
+  const [large, small] = [mm.mmap({ length: '16M', populate: true }), mm.mmap({ length: '64K', populate: true })];
+  const sum: MigrateStats[] = [];
+  for (const area of [large, small]) sum.push((await machine.movePages(mm, area.pages(), { node: 1 })).stats);
+  const [{ cpuNs, movedBy }, few] = sum as [MigrateStats, MigrateStats];
+  expect(movedBy).toEqual([{ migrator: 'mtcopy', folios: 4096, bytes: 2 ** 24 }]);
+  expect(cpuNs.threads).toBeGreaterThan(0);
+  expect(cpuNs.dma).toBe(0);
+  expect(few.movedBy).toEqual([{ migrator: 'kernel', folios: 16, bytes: 2 ** 16 }]);
+  expect(few.cpuNs.threads).toBe(0);
+  // All of them, by the other system call, in folios that both migrators have a part in.
+  const { stats } = await machine.migratePages(mm, { from: [1], to: [0] });
+  expect(stats.movedBy.reduce((folios, one) => folios + one.folios, 0)).toBe(4112);
+  expect(stats.cpuNs.caller).toBeGreaterThan(0);
+  expect(Number.isInteger(stats.cpuNs.caller)).toBe(true);
+});
