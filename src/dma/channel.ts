@@ -83,7 +83,7 @@ export class DmaChannel {
   readonly #lifetime: Lifetime;
   readonly #faults: () => FaultPlan | undefined;
   readonly #callbacks: (DmaCallback | undefined)[];
-  /** For each place, whether its completion was called back. */
+  /** For each place, whether its completion was called back, until it is used again. */
   readonly #reported: Uint8Array;
   // Sequence numbers: the oldest that was not called back, what is issued, what is submitted.
   #tail: number;
@@ -430,7 +430,6 @@ export class DmaChannel {
     this.#reaped = (this.#reaped + 1) | 0;
     while (this.#tail !== this.#issued && this.#reported[this.#slotOf(this.#tail)]) {
       this.#segmentsUsed -= this.#ring.count[this.#slotOf(this.#tail)];
-      this.#reported[this.#slotOf(this.#tail)] = 0;
       this.#tail = after(this.#tail);
     }
     callback?.(sequence + 1, recordResult(record), recordErrno(record));
@@ -440,6 +439,7 @@ export class DmaChannel {
     const { records, flags, first, count } = this.#ring;
     const slot = this.#slotOf(this.#submitted);
     const fault = this.#faults()?.descriptor?.(this.number) ?? 'none';
+    this.#reported[slot] = 0;
     Atomics.store(records, slot, 0);
     flags[slot] = (interrupt ? INTERRUPT : 0) | (FAULT[fault] << FAULT_SHIFT);
     first[slot] = this.#segment;
