@@ -18,6 +18,7 @@ import {
   HEAD,
   INTERRUPT,
   IRQ,
+  monotonicMs,
   NEXT,
   recordErrno,
   recordResult,
@@ -214,8 +215,9 @@ export class DmaChannel {
   issuePending(): void {
     this.#lifetime.checkOpen();
     if (this.#issued === this.#submitted || this.#terminating) return;
+    if (this.#tail === this.#issued) this.#ring.issuedMs[0] = monotonicMs();
     this.#issued = this.#submitted;
-    // Release: the descriptors come before.
+    // Release: the descriptors, and when that was, come before.
     Atomics.store(this.#ring.words, HEAD, this.#issued);
     if (this.#thread.isServed) ringBell(this.#ring.words);
     else this.#thread.start();
@@ -268,7 +270,7 @@ export class DmaChannel {
   /**
    * Waits until something is complete, and calls back for all that is.
    *
-   * @param ms how long, in milliseconds
+   * @param ms how long, in milliseconds from when the channel's thread is there
    * @param wait asleep, which only works for what was prepared with an interrupt, or when the channel has nothing left to do;
    * or by polling, in turns of the event loop. Default: asleep
    * @returns whether something was; false if nothing is in flight, or the time is up
@@ -325,11 +327,16 @@ export class DmaChannel {
 
   async #completions(ms: number, wait: DmaWait): Promise<boolean> {
     const { words } = this.#ring;
+    const reaped = this.#reaped;
+    // A thread that is still being started is not silent.
+    if (this.inFlight > 0) await this.#thread.started();
     const until = performance.now() + ms;
     for (;;) {
       // Before the records: an interrupt for a later one changes it, and the wait below doesn't sleep.
       const interrupts = Atomics.load(words, IRQ);
-      if (this.poll() > 0) return true;
+      this.poll();
+      // By whomever: a channel that is terminated has done so already.
+      if (this.#reaped !== reaped) return true;
       const left = until - performance.now();
       if (this.inFlight === 0 || left <= 0) return false;
       if (wait === 'poll') {

@@ -24,8 +24,8 @@ export interface Pacer {
   readonly isPaced: boolean;
   /** Descriptors whose time hasn't come. */
   readonly count: number;
-  /** The channel has been idle until now. */
-  wake(): void;
+  /** The channel was idle until a time, of performance.now(): when it was given something, not when it noticed. */
+  wake(since: number): void;
   /** A descriptor of some bytes is copied. */
   add(sequence: number, record: number, bytes: number): void;
   /** The next descriptor whose time has come, which {@link take} then takes away; -1 for none. */
@@ -55,8 +55,8 @@ export function createPacer({ bandwidth, descriptorNs }: Pace, room: number): Pa
     get count() {
       return end - first;
     },
-    wake() {
-      busyUntil = Math.max(busyUntil, performance.now());
+    wake(since) {
+      busyUntil = Math.max(busyUntil, Math.min(since, performance.now()));
     },
     add(sequence, record, bytes) {
       busyUntil += msADescriptor + bytes * msAByte;

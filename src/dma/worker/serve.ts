@@ -23,6 +23,7 @@ import {
   INTERRUPT,
   IRQ,
   LEAVING,
+  monotonicMs,
   NEXT,
   openRing,
   SEQUENCE_MASK,
@@ -79,6 +80,8 @@ const engines = Array.from(
   { length: setup.engines },
   (): Engine => ({ runs: createRuns(), sequence: -1, record: 0, run: 0, offset: 0, bytes: 0, isLast: false }),
 );
+/** What the clock of all threads is ahead of this one's, in milliseconds. */
+const clockOffset = monotonicMs() - performance.now();
 /** Descriptors, with their records, that a fault has complete after all others. */
 const putOff: { sequence: number; record: number }[] = [];
 /** Sequence number of the next descriptor to take. */
@@ -93,7 +96,6 @@ export default function serve(): void {
   // Tells the caller that the channel is served, after what it left for this thread was read.
   Atomics.store(words, STATE, ATTACHED);
   Atomics.notify(words, STATE);
-  let isIdle = true;
   for (;;) {
     // First the bell, then all that it announces: what comes later changes it, and the wait below doesn't sleep.
     const bell = Atomics.load(words, BELL);
@@ -101,8 +103,7 @@ export default function serve(): void {
     obeyTerminate();
     // Acquire: a descriptor is written before HEAD is moved past it.
     const head = Atomics.load(words, HEAD);
-    if (isIdle && next !== head) pacer.wake();
-    isIdle = false;
+    if (next !== head && pacer.count === 0) pacer.wake(ring.issuedMs[0] - clockOffset);
     clock.start();
     work(head);
     if (pacer.count > 0) {
@@ -115,7 +116,6 @@ export default function serve(): void {
     account();
     if (isUnannounced) interrupt();
     if (leaving) break;
-    isIdle = true;
     Atomics.wait(words, BELL, bell);
     clock.wake();
   }
