@@ -6,11 +6,14 @@ import { KiB } from '../units.js';
 
 /** What is copied of a large folio between two looks at the clock: some 20 microseconds' work. */
 const PIECE_BYTES = 256 * KiB;
-/** The share that the calling thread begins with, and the most that it takes: the engine is to be measured on something. */
+/** The share that the calling thread begins with, and the most that it takes. */
 const FIRST_SHARE = 0.25;
-const MAX_SHARE = 0.98;
-/** How much faster than measured an engine is taken to be that was not waited for. */
-const FASTER = 1.25;
+const MAX_SHARE = 0.999;
+/** How much faster than it seemed an engine is taken to be that was not waited for: twice as much more each time in a row. */
+const FASTER = 0.05;
+const MAX_DOUBLINGS = 5;
+/** What is left of the share after a batch so small that the engine got nothing: its speed may have changed. */
+const FADE = 0.995;
 
 /** What came of a batch that the calling thread and the engine shared. */
 export interface Shared {
@@ -33,16 +36,22 @@ export interface AutoShare {
  */
 export function createAutoShare(): AutoShare {
   let share = FIRST_SHARE;
+  /** Batches in a row for which the engine was not waited for. */
+  let unwaited = 0;
   return {
     get share() {
       return share;
     },
     note({ cpuBytes, cpuNs, engineBytes, engineNs }) {
-      if (engineBytes === 0 || engineNs <= 0) return;
-      const waited = engineNs > cpuNs;
-      const engine = (engineBytes / engineNs) * (waited ? 1 : FASTER);
+      if (engineBytes === 0 || engineNs <= 0) {
+        share *= FADE;
+        return;
+      }
+      unwaited = engineNs > cpuNs ? 0 : Math.min(unwaited + 1, MAX_DOUBLINGS);
+      const engine = (engineBytes / engineNs) * (unwaited > 0 ? 1 + FASTER * 2 ** (unwaited - 1) : 1);
       // Nothing was too little to measure: a little more, then.
-      const wanted = cpuBytes > 0 && cpuNs > 0 ? cpuBytes / cpuNs / (cpuBytes / cpuNs + engine) : share + 0.05;
+      const cpu = cpuBytes > 0 && cpuNs > 0 ? cpuBytes / cpuNs : 0;
+      const wanted = cpu > 0 ? cpu / (cpu + engine) : share + FASTER;
       share = Math.min(MAX_SHARE, (share + wanted) / 2);
     },
   };
