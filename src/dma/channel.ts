@@ -98,6 +98,8 @@ export class DmaChannel {
   /** Completions that were called back, as DONE counts them. */
   #reaped = 0;
   #terminating: Promise<void> | undefined;
+  /** Why its thread has ended last. */
+  #startError: unknown;
 
   /** @internal */
   constructor({ number, device, setup, lifetime, faults, firstSequence }: ChannelOptions) {
@@ -279,7 +281,11 @@ export class DmaChannel {
     return this.#lifetime.during(() => this.#completions(ms, wait));
   }
 
-  /** Resolves once the channel's thread serves it. @throws ErrnoError EAGAIN if it can't be started */
+  /**
+   * Resolves once the channel's thread serves it.
+   *
+   * @throws ErrnoError EAGAIN if it can't be started; ESHUTDOWN if the engine is closed
+   */
   async ready(): Promise<void> {
     this.#lifetime.checkOpen();
     await this.#lifetime.during(async () => {
@@ -290,7 +296,6 @@ export class DmaChannel {
       });
     });
   }
-  #startError: unknown;
 
   /**
    * Drops all that was submitted and isn't complete (dmaengine_terminate_sync): each descriptor is called back with

@@ -253,7 +253,7 @@ function createLanes(
     const until = (all * (i + 1)) / channels.length;
     let end = first;
     // A folio goes where the middle of it lies.
-    while (end < count && (i === channels.length - 1 || given + bytes[end] / 2 <= until)) given += bytes[end++];
+    while (end < count && given + bytes[end] / 2 <= until) given += bytes[end++];
     if (end > first) lanes.push(new Lane(rules, channel, batch, first, end));
     first = end;
   }

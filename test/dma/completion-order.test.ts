@@ -13,9 +13,10 @@ const [to, from] = memory.allocFolios(2, 9).map((pfn) => pfn * PAGE_SIZE);
 async function copyPages(channel: DmaChannel, interrupt: (i: number) => boolean): Promise<number[]> {
   const order: number[] = [];
   for (let i = 0; i < 40; i++) {
-    const prepared = channel.prepMemcpy(to + i * PAGE_SIZE, from + i * PAGE_SIZE, PAGE_SIZE, interrupt(i), (cookie) =>
-      order.push(cookie),
-    );
+    const prepared = channel.prepMemcpy(to + i * PAGE_SIZE, from + i * PAGE_SIZE, PAGE_SIZE, interrupt(i), (cookie) => {
+      expect(channel.txStatus(cookie)).toBe('DMA_COMPLETE');
+      order.push(cookie);
+    });
     channel.submit(prepared);
   }
   channel.issuePending();

@@ -166,3 +166,22 @@ it('a queue whose ranges are used up has room again once they are copied', async
     expect(at(memory, to).filter((byte) => byte === round).length).toBe(count);
   }
 });
+
+it('of a table with a poisoned frame no byte is copied, also of the ranges before it', async () => {
+  const memory = PhysicalMemory.create({ nodes: ['16M'] });
+  const [to, from, other, poisoned] = memory.allocFolios(4, 0).map((pfn) => pfn * PAGE_SIZE);
+  await using engine = await DmaEngine.create({ memory, device: 'sdxi' });
+  const channel = engine.request();
+  const target = createSgTable(Uint32Array.of(to, other), Uint32Array.of(PAGE_SIZE, PAGE_SIZE));
+  const source = createSgTable(Uint32Array.of(from, poisoned), Uint32Array.of(PAGE_SIZE, PAGE_SIZE));
+  engine.mapSg(target, 'from-device');
+  engine.mapSg(source, 'to-device');
+  at(memory, from).fill(1);
+  memory.poison(poisoned / PAGE_SIZE);
+  const results: number[] = [];
+  channel.submit(channel.prepMemcpySg(target, source, true, (_, result) => results.push(result)));
+  channel.issuePending();
+  await channel.completions(10_000);
+  expect(results).toEqual([1]);
+  expect(at(memory, to)).toEqual(new Uint8Array(PAGE_SIZE));
+});

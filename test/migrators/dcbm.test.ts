@@ -48,3 +48,22 @@ it('uses as many channels as are free, and declines a batch when there is none',
   expect(await dcbm.copyFolios(folios.batch)).toBe(0);
   expect(folios.check()).toBe(ORDERS.length);
 });
+
+it.each([1, 2, 3])('has no more in flight than %i a channel', async (queueDepth) => {
+  const folios = createFolios(ORDERS);
+  await using made = await createDcbm({ memory: folios.memory, queueDepth: 8 });
+  made.dcbm.queueDepth = queueDepth;
+  const channel = made.engine.request();
+  made.engine.release(channel);
+  let most = 0;
+  made.engine.faults = {
+    submit: () => {
+      // Before this one counts.
+      most = Math.max(most, channel.inFlight + 1);
+      return false;
+    },
+  };
+  expect(await made.dcbm.copyFolios(folios.batch)).toBe(0);
+  expect(folios.check()).toBe(ORDERS.length);
+  expect(most).toBe(queueDepth);
+});

@@ -64,7 +64,6 @@ interface Engine {
   offset: number;
   /** Bytes of the whole descriptor. */
   bytes: number;
-  isLast: boolean;
 }
 
 const { setup } = workerData as ThreadData<ChannelSetup>;
@@ -78,12 +77,14 @@ const pacer = createPacer(setup, setup.size);
 const clock = createCpuClock();
 const engines = Array.from(
   { length: setup.engines },
-  (): Engine => ({ runs: createRuns(), sequence: -1, record: 0, run: 0, offset: 0, bytes: 0, isLast: false }),
+  (): Engine => ({ runs: createRuns(), sequence: -1, record: 0, run: 0, offset: 0, bytes: 0 }),
 );
 /** What the clock of all threads is ahead of this one's, in milliseconds. */
 const clockOffset = monotonicMs() - performance.now();
-/** Descriptors, with their records, that a fault has complete after all others. */
-const putOff: { sequence: number; record: number }[] = [];
+/** Sequence numbers of descriptors that a fault has copied, and complete, after all others. */
+const putOff: number[] = [];
+/** The completion record of what went well. */
+const NO_ERROR = completionRecord(DMA_TRANS_NOERROR, 0);
 /** Sequence number of the next descriptor to take. */
 let next = 0;
 /** Whether something was completed without an interrupt since the last one. */
@@ -149,14 +150,11 @@ function work(head: number): void {
 
 /** Gives each engine a descriptor, and has them copied, a piece of each in turn. */
 function runEngines(head: number): void {
-  // Before anything is translated; see `refresh` and Iommu.drain.
-  Atomics.store(words, ACTIVE, words[ACTIVE] + 1);
-  refresh();
+  beginTranslating();
   let busy = 0;
   for (const engine of engines) {
     if (next === head) break;
-    take(engine);
-    busy++;
+    if (take(engine)) busy++;
   }
   while (busy > 0) {
     // The last one first: nobody may count on an order of engines that work side by side.
@@ -167,21 +165,37 @@ function runEngines(head: number): void {
       busy--;
     }
   }
+  endTranslating();
+}
+
+function beginTranslating(): void {
+  // Before anything is translated: an unmap that comes later sees it, and one that came before is seen in `refresh`.
+  Atomics.store(words, ACTIVE, words[ACTIVE] + 1);
+  refresh();
+}
+
+function endTranslating(): void {
   // Release: the last byte comes before. An unmap that has seen the odd value sleeps on it, and counts itself among the
   // waiters before it looks: either it sees this value, or it is seen here.
   Atomics.store(words, ACTIVE, words[ACTIVE] + 1);
   if (Atomics.load(iommuWords, WAITERS) > 0) Atomics.notify(words, ACTIVE);
 }
 
-function take(engine: Engine): void {
-  const slot = next & (ring.size - 1);
-  const fault = flags[slot] >>> FAULT_SHIFT;
-  engine.sequence = next;
+/** Gives an engine the next descriptor; false if that is put off. */
+function take(engine: Engine): boolean {
+  const sequence = next;
+  const fault = flags[sequence & (ring.size - 1)] >>> FAULT_SHIFT;
   next = (next + 1) & SEQUENCE_MASK;
+  if (fault === FAULT.last) putOff.push(sequence);
+  else begin(engine, sequence, fault);
+  return fault !== FAULT.last;
+}
+
+function begin(engine: Engine, sequence: number, fault: number): void {
+  engine.sequence = sequence;
   engine.run = 0;
   engine.offset = 0;
-  engine.isLast = fault === FAULT.last;
-  engine.record = findRuns(finder, slot, engine.runs, fault === FAULT.iommu);
+  engine.record = findRuns(finder, sequence & (ring.size - 1), engine.runs, fault === FAULT.iommu);
   engine.bytes = 0;
   for (let i = 0; i < engine.runs.count; i++) engine.bytes += engine.runs.bytes[i];
   if (fault !== FAULT.none) misbehave(engine, fault);
@@ -218,14 +232,12 @@ function step(engine: Engine): boolean {
   }
   return engine.run === runs.count;
 }
-const NO_ERROR = completionRecord(DMA_TRANS_NOERROR, 0);
 
 /** A descriptor is copied, or has failed: completes it, now or when its time comes. */
 function finish(engine: Engine): void {
   const { sequence, record } = engine;
   engine.sequence = -1;
-  if (engine.isLast) putOff.push({ sequence, record });
-  else if (pacer.isPaced) pacer.add(sequence, record, engine.bytes);
+  if (pacer.isPaced) pacer.add(sequence, record, engine.bytes);
   else complete(sequence, record);
 }
 
@@ -234,7 +246,15 @@ function completeDue(): void {
 }
 
 function finishPutOff(): void {
-  for (const { sequence, record } of putOff) complete(sequence, record);
+  const [engine] = engines;
+  for (const sequence of putOff) {
+    beginTranslating();
+    begin(engine, sequence, FAULT.none);
+    while (!step(engine));
+    endTranslating();
+    engine.sequence = -1;
+    complete(sequence, engine.record);
+  }
   putOff.length = 0;
 }
 
