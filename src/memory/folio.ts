@@ -117,6 +117,21 @@ export class Folio {
     clearAndWake(this.#memory.page, this.pfn, PG.writeback);
   }
 
+  /**
+   * Whether the bytes are private to a device: scrambled by their frame's number and a key that it alone has. Such a folio is
+   * moved by a migrator that can, see `Migrator.copiesPrivate`, or stays where it is, with EOPNOTSUPP. To be set by who
+   * has the bytes scrambled, and owns the folio meanwhile.
+   */
+  get private(): boolean {
+    return (Atomics.load(this.#memory.page.flags, this.pfn) & PG.private) !== 0;
+  }
+
+  set private(isPrivate: boolean) {
+    const { flags } = this.#memory.page;
+    if (isPrivate) Atomics.or(flags, this.pfn, PG.private);
+    else Atomics.and(flags, this.pfn, ~PG.private);
+  }
+
   /** Page-table entries that map the folio or a part of it: a PMD counts 1, and so does each PTE. */
   get mapcount(): number {
     return this.#memory.page.mapcount[this.pfn];

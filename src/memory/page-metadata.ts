@@ -26,6 +26,11 @@ export const PG = {
   swapbacked: 1 << 10,
   /** Somebody sleeps until `locked` or `writeback` is cleared. */
   waiters: 1 << 11,
+  /**
+   * The bytes are private to a device, which alone can move them; to all others they are scrambled. Not the kernel's flag of
+   * that name.
+   */
+  private: 1 << 12,
 } as const;
 
 /**

@@ -1,4 +1,5 @@
 import { ERRNO, ErrnoError, show } from '../errno.js';
+import { PG } from '../memory/page-metadata.js';
 import { PAGE_SIZE } from '../units.js';
 import { awaiting } from './cpu-account.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
@@ -14,23 +15,30 @@ const NOT_COPIED = ERRNO.EOPNOTSUPP;
  * Returns 0, or the errno of what went wrong; that of the call's error, and nothing is copied, once there is one.
  */
 export function copyFolio(migration: Migration, at: number): number | Promise<number> {
-  const { migrator, error, offer, unmapped } = migration;
-  if (migrator === undefined || error !== undefined) return copyFolioHere(migration, at);
+  const { error, offer, unmapped } = migration;
+  const needsDevice = isPrivate(migration, at);
+  const migrator = needsDevice ? migration.forPrivate : migration.migrator;
+  if (migrator === undefined || error !== undefined || !canMigrate(migrator, unmapped, at))
+    return copyFolioHere(migration, at);
   const bytes = bytesOf(migration, at);
-  if (!isWorthwhile(migrator, 1, bytes) || !canMigrate(migrator, unmapped, at)) return copyFolioHere(migration, at);
+  if (!needsDevice && !isWorthwhile(migrator, 1, bytes)) return copyFolioHere(migration, at);
   putOffer(offer, 0, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytes);
   const finish = () => {
     if (offer.copied[0] === 0) return copyFolioHere(migration, at);
     unmapped.offloaded[at] = 1;
     return 0;
   };
-  const slow = offload(migration, migrator, 1);
+  const slow = offload(migration, migrator, 1, needsDevice);
   return slow ? slow.then(finish) : finish();
 }
 
-/** Copies the bytes of the unmapped folio `at` on the calling thread (folio_mc_copy). Returns as {@link copyFolio}. */
+/**
+ * Copies the bytes of the unmapped folio `at` on the calling thread (folio_mc_copy). Returns as {@link copyFolio}; EOPNOTSUPP
+ * for one that is private to a device.
+ */
 export function copyFolioHere(migration: Migration, at: number): number | Promise<number> {
   if (migration.error !== undefined) return errnoOf(migration.error);
+  if (isPrivate(migration, at)) return ERRNO.EOPNOTSUPP;
   const { unmapped, slice, folioCopy } = migration;
   unmapped.offloaded[at] = 0;
   return folioCopy(slice, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytesOf(migration, at));
@@ -41,27 +49,34 @@ export function copyFolioHere(migration: Migration, at: number): number | Promis
  * that are not copied: {@link copyFolioHere} may do for them.
  */
 export async function copyUnmapped(migration: Migration): Promise<void> {
-  const { migrator } = migration;
-  if (migrator) return copyOffloaded(migration, migrator);
-  return copyEach(migration, 0);
+  const { migrator, forPrivate } = migration;
+  if (migrator) await copyOffloaded(migration, migrator, false, 0);
+  else await copyEach(migration, 0);
+  if (forPrivate) await copyOffloaded(migration, forPrivate, true, NOT_COPIED);
 }
 
-async function copyOffloaded(migration: Migration, migrator: Migrator): Promise<void> {
+/** Has a migrator copy those of the unmapped folios of the errno `which` that are private to a device, or that are not. */
+async function copyOffloaded(
+  migration: Migration,
+  migrator: Migrator,
+  ofDevice: boolean,
+  which: number,
+): Promise<void> {
   const { unmapped, offer } = migration;
   const { src, dst, errno, offloaded } = unmapped;
   let count = 0;
   let sum = 0;
   for (let i = 0; i < unmapped.count; i++) {
-    if (errno[i] !== 0) continue;
+    if (errno[i] !== which) continue;
     errno[i] = NOT_COPIED;
-    if (!canMigrate(migrator, unmapped, i)) continue;
+    if (isPrivate(migration, i) !== ofDevice || !canMigrate(migrator, unmapped, i)) continue;
     const bytes = bytesOf(migration, i);
     offer.place[count] = i;
     putOffer(offer, count++, dst[i] * PAGE_SIZE, src[i] * PAGE_SIZE, bytes);
     sum += bytes;
   }
-  if (!isWorthwhile(migrator, count, sum)) return;
-  const slow = offload(migration, migrator, count);
+  if (count === 0 || !(ofDevice || isWorthwhile(migrator, count, sum))) return;
+  const slow = offload(migration, migrator, count, ofDevice);
   if (slow) await slow;
   for (let item = 0; item < count; item++) {
     if (offer.copied[item] === 0) continue;
@@ -90,13 +105,18 @@ async function copyEach(migration: Migration, which: number): Promise<void> {
 }
 
 /** Asks the migrator for the first `count` folios of the offer; once that is over their marks say what is copied. */
-function offload(migration: Migration, migrator: Migrator, count: number): Promise<void> | undefined {
+function offload(
+  migration: Migration,
+  migrator: Migrator,
+  count: number,
+  ofDevice: boolean,
+): Promise<void> | undefined {
   const { offer, slice, stats } = migration;
   const { account } = slice;
   const { usage } = offer;
   const before = submission(usage);
   try {
-    const outcome = migrator.copyFolios(batchOf(offer, count));
+    const outcome = migrator.copyFolios(batchOf(offer, count, ofDevice));
     // What it has submitted in this stretch counts as that, and not as the caller's too.
     account.ns -= submission(usage) - before;
     if (typeof outcome === 'number') {
@@ -127,6 +147,11 @@ function giveUp(migration: Migration, error: unknown, count: number): void {
 
 function canMigrate(migrator: Migrator, { src, dst }: UnmappedFolios, at: number): boolean {
   return migrator.canMigrate === undefined || migrator.canMigrate(dst[at] * PAGE_SIZE, src[at] * PAGE_SIZE);
+}
+
+/** Whether the unmapped folio `at` is private to a device. */
+function isPrivate({ manager, unmapped }: Migration, at: number): boolean {
+  return (manager.memory.page.flags[unmapped.src[at]] & PG.private) !== 0;
 }
 
 function bytesOf({ manager, unmapped }: Migration, at: number): number {

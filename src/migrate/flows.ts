@@ -32,6 +32,8 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
   migration.batch = migration.begun.batches++;
   const { migrator, put } = migration.migrators.get(migration.reason);
   migration.migrator = migrator;
+  const forPrivate = migration.migrators.getForPrivate();
+  migration.forPrivate = forPrivate?.migrator;
   try {
     await RUN_FLOW[migration.flow](migration, folios, manner);
   } catch (error) {
@@ -39,14 +41,17 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
     abandon(migration, folios);
   } finally {
     put();
+    forPrivate?.put();
     countMovedBy(migration);
   }
 }
 
 /** Adds what was moved of the batch at hand to what each migrator has moved. */
-function countMovedBy({ stats, migrator, movedBy: [here, offloaded] }: Migration): void {
+function countMovedBy({ stats, migrator, forPrivate, movedBy: [here, offloaded] }: Migration): void {
   addMoved(stats.movedBy, KERNEL, here);
-  if (migrator) addMoved(stats.movedBy, migrator.name, offloaded);
+  // They are one, if both are there.
+  const { name } = migrator ?? forPrivate ?? { name: KERNEL };
+  addMoved(stats.movedBy, name, offloaded);
   here.folios = here.bytes = offloaded.folios = offloaded.bytes = 0;
 }
 

@@ -53,6 +53,8 @@ export interface Migration extends MigrateOptions {
   readonly folioCopy: FolioCopy;
   /** What copies the batch at hand; `undefined`: the calling thread alone. */
   migrator: Migrator | undefined;
+  /** What copies those folios of it that are private to a device; see {@link MigratorSource.getForPrivate}. */
+  forPrivate: Migrator | undefined;
   /** What was moved of the batch at hand: by the calling thread, and by the migrator. */
   readonly movedBy: readonly [Moved, Moved];
   readonly stats: MigrateStats;
@@ -96,6 +98,7 @@ export function createMigration(
     migrators,
     folioCopy: migrators.folioCopy,
     migrator: undefined,
+    forPrivate: undefined,
     movedBy: [createMoved(), createMoved()],
     batchLimit,
     batchUnit,

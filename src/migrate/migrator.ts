@@ -28,11 +28,16 @@ export interface OffloadBatch {
   /** For each item whether all of its bytes are where they belong: 0 before; 1 marks it (FOLIO_CONTENT_COPIED). */
   readonly copied: Uint8Array;
   readonly usage: OffloadUsage;
+  /**
+   * Whether all of its folios are private to a device, so that nobody else may copy any of them: what is left stays where it
+   * is. Otherwise none is.
+   */
+  readonly isPrivate: boolean;
 }
 
 /**
  * What copies folios instead of the calling thread (struct migrator). It can fail none: a folio that it doesn't mark is
- * copied by the calling thread.
+ * copied by the calling thread, unless it is private to a device.
  */
 export interface Migrator {
   /** Stands in what `mtcopy:migrate` traces, and in a migration's result. */
@@ -41,6 +46,11 @@ export interface Migrator {
   readonly minFolios?: number | undefined;
   /** Bytes of the smallest batch that it is asked for, likewise. Default: 0. */
   readonly minBytes?: number | undefined;
+  /**
+   * Whether it copies folios that are private to a device (`Folio.private`). It is then asked for them whatever its
+   * minimums, and whatever reasons it is registered for: they can't be moved without it. Default: false.
+   */
+  readonly copiesPrivate?: boolean | undefined;
   /**
    * Whether it copies a folio of these physical addresses, in bytes (can_migrate_offc). Those that it doesn't are in no batch
    * of its. Default: all.

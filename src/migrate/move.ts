@@ -10,7 +10,7 @@ import type { Migration } from './migration.js';
 import { countSucceeded } from './stats.js';
 
 /** Flags that a folio keeps where it goes. */
-const KEPT = PG.referenced | PG.dirty | PG.uptodate | PG.swapbacked;
+const KEPT = PG.referenced | PG.dirty | PG.uptodate | PG.swapbacked | PG.private;
 
 /** References that a page cache holds on a folio: one a page, or 0 if it isn't cached. */
 export function cacheReferences({ memory, mappings }: MemoryManager, pfn: Pfn): number {

@@ -28,16 +28,17 @@ export function putOffer({ items, copied }: Offer, at: number, to: number, from:
 }
 
 /** The first `count` items as a batch. */
-export function batchOf({ items, copied, usage, one }: Offer, count: number): OffloadBatch {
-  return count === 1 ? one : firstOf(items, copied, usage, count);
+export function batchOf({ items, copied, usage, one }: Offer, count: number, isPrivate: boolean): OffloadBatch {
+  if (count === 1 && !isPrivate) return one;
+  return { ...firstOf(items, copied, usage, count), isPrivate };
 }
 
 /** Whether a migrator is to be asked for a batch of so many folios and bytes. */
 export function isWorthwhile({ minFolios = 1, minBytes = 0 }: Migrator, folios: number, bytes: number): boolean {
-  return folios > 0 && folios >= minFolios && bytes >= minBytes;
+  return folios >= minFolios && bytes >= minBytes;
 }
 
 function firstOf({ to, from, bytes }: CopyItems, copied: Uint8Array, usage: OffloadUsage, count: number): OffloadBatch {
   const items = { to: to.subarray(0, count), from: from.subarray(0, count), bytes: bytes.subarray(0, count) };
-  return { items, copied: copied.subarray(0, count), usage };
+  return { items, copied: copied.subarray(0, count), usage, isPrivate: false };
 }

@@ -20,6 +20,8 @@ export interface MigratorSource {
   readonly folioCopy: FolioCopy;
   /** The migrator of a batch that is made for a reason. It can't be torn down until it is put. */
   get(reason: MigrateReason): MigratorUse;
+  /** What copies folios that are private to a device, for whatever reason; `undefined` if nothing can. As {@link get}. */
+  getForPrivate(): MigratorUse | undefined;
 }
 
 const ON_CALLER: MigratorUse = { migrator: undefined, put() {} };
@@ -117,13 +119,27 @@ export class OffloadRegistry {
     return isOffloaded ? this.#use(active.migrator) : ON_CALLER;
   }
 
+  /** @internal */
+  getForPrivate(): MigratorUse | undefined {
+    const active = this.#active;
+    return active && !active.isLeaving ? this.#useForPrivate(active.migrator) : undefined;
+  }
+
   /**
    * A source for a call that names its migrator, or none, past what is registered and for any reason.
    *
    * @internal
    */
   named(migrator: Migrator | undefined): MigratorSource {
-    return { folioCopy: this.folioCopy, get: () => (migrator ? this.#use(migrator) : ON_CALLER) };
+    return {
+      folioCopy: this.folioCopy,
+      get: () => (migrator ? this.#use(migrator) : ON_CALLER),
+      getForPrivate: () => (migrator ? this.#useForPrivate(migrator) : undefined),
+    };
+  }
+
+  #useForPrivate(migrator: Migrator): MigratorUse | undefined {
+    return migrator.copiesPrivate === true ? this.#use(migrator) : undefined;
   }
 
   #use(migrator: Migrator): MigratorUse {

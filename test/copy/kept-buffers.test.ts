@@ -40,7 +40,7 @@ describe("buffers of the user don't stay alive in workers", () => {
   let alone: number;
   beforeAll(async () => {
     alone = await peak('', 'to.set(from)');
-  }, 30_000);
+  });
 
   it.each(['auto', 'helps', 'waits'])('caller %s', async (caller) => {
     const open = `globalThis.engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: '${caller}' });`;

@@ -47,7 +47,7 @@ function ship(): string {
 
 /** Runs a program. One that hangs has no status. */
 function run(folder: string, command: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', timeout: 60_000 });
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', timeout: 100_000 });
   return { status, stdout, stderr };
 }
 
@@ -64,7 +64,7 @@ beforeAll(() => {
   for (const [, name, text] of page.matchAll(/^```\w+ file=(\S+)\n(.*?)^```$/gms)) {
     writeFileSync(join(project, name), text);
   }
-}, 120_000);
+});
 
 afterAll(() => {
   rmSync(project, { recursive: true, force: true });

@@ -29,7 +29,7 @@ describe('the packed tarball in an empty project', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'mtcopy-installed-'));
     installInto(folder);
-  }, 120_000);
+  });
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -5,7 +5,7 @@ import { fillRandom } from './bytes.js';
 export const FLOWS_AND_MIGRATORS = FLOWS.flatMap((flow) => MIGRATOR_NAMES.map((migrator) => ({ flow, migrator })));
 
 /** Resolves once `isTrue` is, looked at every turn of the event loop. */
-export async function until(isTrue: () => boolean, ms = 10_000): Promise<void> {
+export async function until(isTrue: () => boolean, ms = 60_000): Promise<void> {
   for (const end = performance.now() + ms; !isTrue(); ) {
     if (performance.now() > end) throw new Error(`still not so after ${ms} ms: ${isTrue}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -18,7 +18,7 @@ export async function started(area: Area, cpus: readonly number[]): Promise<void
     const words = new BigUint64Array((await area.mm.read(area.address, PAGE_SIZE)).buffer);
     return cpus.every((cpu) => words[cpu] > 0n);
   };
-  for (const end = performance.now() + 10_000; !(await isStarted()); ) {
+  for (const end = performance.now() + 60_000; !(await isStarted()); ) {
     if (performance.now() > end) throw new Error('the programs do not start');
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

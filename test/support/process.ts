@@ -7,9 +7,9 @@ interface Ended {
   readonly errors: string;
 }
 
-/** Runs Node.js to its end, or for 25 seconds: then it has no status. Output is without white space at its ends. */
+/** Runs Node.js to its end, or for 100 seconds: then it has no status. Output is without white space at its ends. */
 export async function runNode(args: readonly string[], { cwd }: { cwd?: string } = {}): Promise<Ended> {
-  const child = spawn(process.execPath, args, { timeout: 25_000, ...(cwd && { cwd }) });
+  const child = spawn(process.execPath, args, { timeout: 100_000, ...(cwd && { cwd }) });
   const texts = { output: '', errors: '' };
   child.stdout.on('data', (data) => {
     texts.output += data;

@@ -22,7 +22,7 @@ describe("a CPU's thread that ends while it starts", () => {
     expect(await machine.cpus.run(mm, program('access'), { cpu: 1, args })).toEqual([0]);
   });
 
-  it('does not take the process with it', { timeout: 60_000 }, async () => {
+  it('does not take the process with it', async () => {
     const script = `
       import { subscribe } from 'node:diagnostics_channel';
       import { CopyEngine, Machine } from ${JSON.stringify(INDEX)};

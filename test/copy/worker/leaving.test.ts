@@ -19,36 +19,43 @@ it('a worker that was told to leave while it copied, and was wanted again, is co
   const [to, from] = [engine.allocate(24 * MiB), engine.allocate(24 * MiB)];
   fillRandom(from, 1);
   const pairs = pairsOf(to, from, new Array(24).fill(MiB));
-  const copy = (part: number) => engine.copyBatch(pairs.slice(part * 8, part * 8 + 8));
-  const claim = (worker: number, nth: number) =>
-    holds.at({ operation: 'compareExchange', array: words, value: worker + 1, nth });
-  // Worker 1 stops before it reads whether it is to leave: all workers are woken, and there is nothing to copy yet.
-  using state = holds.at({ operation: 'load', array: words, index: workerState(1) });
+  const over = new Set<number>();
+  const copy = async (part: number) => {
+    expect((await engine.copyBatch(pairs.slice(part * 8, part * 8 + 8))).failed).toEqual([]);
+    over.add(part);
+  };
+  const calls: Promise<void>[] = [];
+  // One call after the other: of two that are made at once either may be published first, and a busy host may do it later.
+  const publish = async (part: number, slot: number) => {
+    const before = announced(slot);
+    calls.push(copy(part));
+    await until(() => announced(slot) !== before);
+  };
+  // Both workers stop before they read whether they are to leave: all are woken, and there is nothing to copy yet. One that
+  // was on its way around the slots could find the second call first, or have a ticket from before the first.
+  const awake = (worker: number) => holds.at({ operation: 'load', array: words, index: workerState(worker) });
+  using stays = awake(0);
+  using leaves = awake(1);
   engine.threads = 2;
-  await state.held();
-  // Two calls, in slots 0 and 1. Worker 0 stops before its first list.
-  using first = claim(0, 1);
-  const before = announced(1);
-  const calls = [copy(0), copy(1)];
-  await first.held();
-  // A busy host may publish it in a later turn.
-  await until(() => announced(1) !== before);
+  await Promise.all([stays.held(), leaves.held()]);
+  await publish(0, 0);
+  await publish(1, 1);
   engine.threads = 1;
   expect(Atomics.load(words, workerState(1))).toBe(LEAVING);
-  // It goes on, and stops again with slot 0 behind it and a list of slot 1 before it.
-  using second = claim(1, 2);
-  state.go();
-  await second.held();
-  first.go();
-  await calls[0];
-  // Wanted again, a call in slot 0 that may count on it, and told to leave once more.
+  // Worker 1 goes on, and stops again with slot 0 behind it and a list of slot 1 before it, which it claims by its number + 1.
+  const lists = words.subarray(slots[1].owners, slots[1].owners + 2);
+  using list = holds.at({ operation: 'compareExchange', array: lists, value: 2 });
+  leaves.go();
+  await list.held();
+  stays.go();
+  await until(() => over.has(0));
+  // Wanted again, and a call in slot 0, where it won't look any more, ends while it stands. Told to leave once more.
   engine.threads = 2;
-  const earlier = announced(0);
-  calls.push(copy(2));
-  await until(() => announced(0) !== earlier);
+  await publish(2, 0);
+  await until(() => over.has(2));
   engine.threads = 1;
-  second.go();
-  for (const { failed } of await Promise.all(calls)) expect(failed).toEqual([]);
+  list.go();
+  await Promise.all(calls);
   expectCopied(pairs);
   await until(() => Atomics.load(words, workerState(1)) === DETACHED);
   engine.threads = 2;
