@@ -13,6 +13,7 @@ const LAYERS = [
   'migrate',
   'mm',
   'cpu',
+  'dma',
   'copy',
   'memory',
   'threads',
@@ -71,6 +72,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/copy/worker/' },
       to: { path: '^src/copy/', pathNot: ['^src/copy/worker/', '^src/copy/batch/'] },
+    },
+    {
+      name: 'dma-worker-knows-no-caller',
+      severity: 'error',
+      from: { path: '^src/dma/worker/' },
+      to: { path: '^src/dma/', pathNot: ['^src/dma/worker/', '^src/dma/device\\.ts$'] },
     },
     {
       name: 'cpu-knows-memory-and-threads-alone',

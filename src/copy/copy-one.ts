@@ -8,8 +8,8 @@ import { compileWalker } from './worker/methods.js';
  */
 export type CopyOne = (to: number, from: number, bytes: number) => boolean;
 
-/** A {@link CopyOne} for a physical memory: one `memory.copy` for 256 KiB at most. */
-export function createCopyOne({ wasm, poisonAddress }: PhysicalMemory): CopyOne {
+/** A {@link CopyOne} for a physical memory, or what another thread knows of one: one `memory.copy` for 256 KiB at most. */
+export function createCopyOne({ wasm, poisonAddress }: Pick<PhysicalMemory, 'wasm' | 'poisonAddress'>): CopyOne {
   const { exports } = new Instance(compileWalker(), { env: { memory: wasm } });
   const copyOne = exports.copyOne as (to: number, from: number, bytes: number, poison: number) => number;
   return (to, from, bytes) => copyOne(to, from, bytes, poisonAddress) !== 0;

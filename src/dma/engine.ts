@@ -1,0 +1,218 @@
+import { anything, type Checks, checkOptions, oneOf, wholeNumber } from '../check.js';
+import { ErrnoError, invalid } from '../errno.js';
+import { PhysicalMemory } from '../memory/physical-memory.js';
+import { Lifetime } from '../threads/lifetime.js';
+import { prepareThreads } from '../threads/pool.js';
+import { DmaChannel } from './channel.js';
+import {
+  createDevice,
+  type DeviceModel,
+  type DeviceParameters,
+  type DmaCapability,
+  type DmaDeviceName,
+} from './device.js';
+import type { FaultPlan } from './faults.js';
+import { Iommu } from './iommu.js';
+import type { DmaDirection, SgTable } from './sg-table.js';
+import { SEQUENCE_MASK } from './worker/ring.js';
+import type { IommuMode } from './worker/translate.js';
+
+/** How long a released channel's thread goes on to look for descriptors, in milliseconds. */
+const REST_MS = 100;
+
+/** Options of {@link DmaEngine.create}. */
+export interface DmaEngineOptions extends DeviceParameters {
+  /** The memory that the device copies in. It outlives the engine. */
+  memory: PhysicalMemory;
+  /** What the device models. Default: `'ptdma'`. */
+  device?: DmaDeviceName | undefined;
+  /**
+   * What stands between the device and the memory. `'none'`: addresses are physical, and all of every node's memory can be
+   * reached. `'passthrough'`: addresses are physical, and only what is mapped can be. `'translated'`: addresses are of the
+   * device's own, and lead through an I/O page table. Default: `'none'`.
+   */
+  iommu?: IommuMode | undefined;
+  /** @internal Sequence number of each channel's first descriptor. */
+  firstSequence?: number | undefined;
+}
+
+const OPTIONS: Checks<DmaEngineOptions> = {
+  memory: (name, value) => {
+    if (!(value instanceof PhysicalMemory)) throw invalid(name, 'must be a PhysicalMemory', value);
+  },
+  device: anything,
+  iommu: oneOf(['none', 'passthrough', 'translated']),
+  channels: anything,
+  queueDepth: anything,
+  bandwidth: anything,
+  descriptorNs: anything,
+  firstSequence: wholeNumber(0, SEQUENCE_MASK),
+};
+
+/**
+ * A DMA device, with as many threads as channels are used: they move the bytes, and the thread that made the engine maps,
+ * submits and waits. As the kernel's dmaengine, it gives whole channels to those who request them.
+ */
+export class DmaEngine {
+  /** The device, with what was set of it. */
+  readonly device: DeviceModel;
+  /** What stands between it and the memory. */
+  readonly iommu: IommuMode;
+  /** @internal What a test has go wrong. */
+  faults: FaultPlan | undefined;
+  readonly #iommu: Iommu;
+  readonly #channels: DmaChannel[];
+  /** Channels that nobody has, the one to give next last. */
+  readonly #free: DmaChannel[];
+  readonly #lifetime = new Lifetime('the DMA engine is closed: create another');
+  #restTimer: NodeJS.Timeout | undefined;
+
+  /**
+   * Makes a device; threads are started when channels are used.
+   *
+   * @throws ErrnoError EINVAL for a wrong option; ENODEV for a device that isn't modelled; ENOENT if the files of threads are
+   * missing
+   */
+  static async create(options: DmaEngineOptions): Promise<DmaEngine> {
+    const {
+      memory,
+      device = 'ptdma',
+      iommu = 'none',
+      firstSequence = 0,
+      ...rest
+    } = checkOptions(options, OPTIONS, ['memory']);
+    const model = createDevice(device, rest);
+    await prepareThreads();
+    return new DmaEngine(memory, model, iommu, firstSequence);
+  }
+
+  private constructor(memory: PhysicalMemory, device: DeviceModel, mode: IommuMode, firstSequence: number) {
+    this.device = device;
+    this.iommu = mode;
+    this.#iommu = new Iommu({
+      mode,
+      memory,
+      during: (run) => this.#lifetime.during(run),
+    });
+    const { bandwidth, descriptorNs, engines, interruptEach } = device;
+    const { wasm, poisonAddress } = memory;
+    const setup = {
+      memory: wasm,
+      poisonAddress,
+      iommu: this.#iommu.area,
+      engines,
+      interruptEach,
+      bandwidth,
+      descriptorNs,
+    };
+    const lifetime = this.#lifetime;
+    const faults = () => this.faults;
+    this.#channels = Array.from(
+      { length: device.channels },
+      (_, number) => new DmaChannel({ number, device, setup, lifetime, faults, firstSequence }),
+    );
+    for (const { words } of this.#channels) this.#iommu.addChannel(words);
+    this.#free = this.#channels.toReversed();
+  }
+
+  /** Channels that nobody has. */
+  get freeChannels(): number {
+    return this.#free.length;
+  }
+
+  /**
+   * A channel that can do something, for the caller alone until it is released (dma_request_chan_by_mask).
+   *
+   * @throws ErrnoError ENODEV if the device has none that is free, or none that can; ESHUTDOWN if the engine is closed
+   */
+  request(capability: DmaCapability = 'memcpy'): DmaChannel {
+    this.#lifetime.checkOpen();
+    if (!this.device.capabilities.includes(capability)) {
+      throw new ErrnoError('ENODEV', `device: a ${this.device.name} has no channel that can do '${capability}'`);
+    }
+    const channel = this.#free.pop();
+    if (!channel) throw new ErrnoError('ENODEV', `all ${this.device.channels} channels are in use: release one`);
+    clearTimeout(this.#restTimer);
+    return channel;
+  }
+
+  /**
+   * Gives a channel back (dma_release_channel).
+   *
+   * @throws ErrnoError EBUSY while descriptors are in flight: wait for them, or terminate them; EINVAL for what is no channel
+   * that was requested here
+   */
+  release(channel: DmaChannel): void {
+    if (!this.#channels.includes(channel) || this.#free.includes(channel)) {
+      throw invalid('channel', 'must be one that was requested of this engine', channel);
+    }
+    if (channel.inFlight > 0) {
+      throw new ErrnoError('EBUSY', `channel ${channel.number} has ${channel.inFlight} descriptors in flight`);
+    }
+    this.#free.push(channel);
+    this.#restLater();
+  }
+
+  /**
+   * Maps all ranges of a table for the device (dma_map_sgtable), or none, and fills in its device addresses. The device can
+   * read what is mapped `'to-device'`, and write what is mapped `'from-device'`, until {@link unmapSg}.
+   *
+   * @throws ErrnoError EINVAL if it is mapped already, or a range is empty, or not in a node's memory; ENOMEM if there is no
+   * range of I/O addresses that long
+   */
+  mapSg(table: SgTable, direction: DmaDirection): void {
+    this.#failMap();
+    this.#iommu.mapSg(table, direction);
+  }
+
+  /**
+   * Takes a mapping of {@link mapSg} away (dma_unmap_sgtable). Once this returns, or what it returns has resolved, no
+   * channel touches the memory by it any more. No descriptor that uses it may be in flight: it could fail.
+   *
+   * @throws ErrnoError EINVAL if the table isn't mapped
+   */
+  unmapSg(table: SgTable): void | Promise<void> {
+    return this.#iommu.unmapSg(table);
+  }
+
+  /** Maps one range (dma_map_single), and returns its device address. As {@link mapSg} otherwise. */
+  mapSingle(address: number, bytes: number, direction: DmaDirection): number {
+    this.#failMap();
+    return this.#iommu.mapSingle(address, bytes, direction);
+  }
+
+  /** Takes a mapping of {@link mapSingle} away, given what that was given and has returned. As {@link unmapSg} otherwise. */
+  unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
+    return this.#iommu.unmapSingle(dma, address, bytes, direction);
+  }
+
+  /**
+   * Ends all threads; what is in flight is called back as aborted. Resolves once no thread touches the memory any more. May
+   * be called again, to wait for that.
+   */
+  close(): Promise<void> {
+    const end = async () => {
+      clearTimeout(this.#restTimer);
+      await Promise.all(this.#channels.map((channel) => channel.close()));
+    };
+    // At once: what is in flight ends with its channel, and whoever waits for it hears of that.
+    return this.#lifetime.close(end, end);
+  }
+
+  /** As {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #failMap(): void {
+    if (this.faults?.map?.()) throw new ErrnoError('ENOMEM', 'the mapping fails, as a test wants it');
+  }
+
+  /** Lets the threads of free channels rest when there is nothing to do: their tasks would keep the process from ending. */
+  #restLater(): void {
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => {
+      for (const channel of this.#free) channel.rest();
+    }, REST_MS).unref();
+  }
+}

@@ -1,0 +1,210 @@
+import { ErrnoError, invalid } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
+import { IovaAllocator } from './iova.js';
+import type { DmaDirection, SgTable } from './sg-table.js';
+import { ACTIVE } from './worker/ring.js';
+import {
+  createIommuArea,
+  GENERATION,
+  IO_PAGES,
+  IO_READ,
+  IO_WRITE,
+  type IommuArea,
+  type IommuMode,
+  ioPte,
+  MAPPED_FOR_WRITING,
+  WAITERS,
+} from './worker/translate.js';
+
+/** How a table is mapped. */
+interface Mapping {
+  readonly access: number;
+  /** Translated: the first page of its I/O addresses, and how many there are. */
+  readonly first: number;
+  readonly pages: number;
+}
+
+/** What an {@link Iommu} needs of its device. */
+interface IommuOptions {
+  readonly mode: IommuMode;
+  readonly memory: PhysicalMemory;
+  /** Runs what waits, and keeps the process alive meanwhile. */
+  readonly during: (run: () => Promise<void>) => Promise<void>;
+}
+
+/** The IOMMU in front of a device, on the side of the thread that maps and unmaps. */
+export class Iommu {
+  /** What the channels look at. */
+  readonly area: IommuArea;
+  readonly #memory: PhysicalMemory;
+  /** The headers of the rings of all channels. */
+  readonly #channels: Int32Array[] = [];
+  readonly #during: (run: () => Promise<void>) => Promise<void>;
+  readonly #tables = new WeakMap<SgTable, Mapping>();
+  // Neither the first page nor the last: an address of 0, or one beyond the end, is nobody's.
+  readonly #iova = new IovaAllocator(1, IO_PAGES - 1);
+
+  constructor({ mode, memory, during }: IommuOptions) {
+    this.area = createIommuArea(mode, memory.page.nid);
+    this.#memory = memory;
+    this.#during = during;
+  }
+
+  /** Has unmaps wait for one more channel, which translates by {@link area}. */
+  addChannel(words: Int32Array): void {
+    this.#channels.push(words);
+  }
+
+  /**
+   * Maps all ranges of a table for the device (dma_map_sgtable), or none, and fills in its device addresses. Only one
+   * direction: the device can read what is mapped `'to-device'`, and write what is `'from-device'`.
+   *
+   * @throws ErrnoError EINVAL if it is mapped already, or a range is empty, or not in a node's memory; ENOMEM if there is no
+   * range of I/O addresses that long
+   */
+  mapSg(table: SgTable, direction: DmaDirection): void {
+    if (this.#tables.has(table)) throw invalid('table', 'must be unmapped first', table);
+    const { address, bytes, dma } = table;
+    let pages = 0;
+    for (let i = 0; i < address.length; i++) {
+      this.#check(address[i], bytes[i]);
+      pages += pagesUnder(address[i], bytes[i]);
+    }
+    const access = accessOf(direction);
+    const first = this.#alloc(pages);
+    for (let i = 0, page = first; i < address.length; i++) {
+      dma[i] = this.#enter(address[i], bytes[i], access, page);
+      page += pagesUnder(address[i], bytes[i]);
+    }
+    this.#tables.set(table, { access, first, pages });
+  }
+
+  /**
+   * Takes a mapping of {@link mapSg} away (dma_unmap_sgtable). Once this returns, or what it returns has resolved, no
+   * channel touches the memory by it any more. No descriptor that uses it may be in flight: it would fail.
+   *
+   * @throws ErrnoError EINVAL if the table isn't mapped
+   */
+  unmapSg(table: SgTable): void | Promise<void> {
+    const mapping = this.#tables.get(table);
+    if (!mapping) throw invalid('table', 'must be mapped', table);
+    this.#tables.delete(table);
+    const { address, bytes } = table;
+    const { access, first, pages } = mapping;
+    for (let i = 0, page = first; i < address.length; i++) {
+      this.#leave(address[i], bytes[i], access, page);
+      page += pagesUnder(address[i], bytes[i]);
+    }
+    return this.#finishUnmap(first, pages);
+  }
+
+  /**
+   * Maps one range for the device (dma_map_single), and returns its device address. Directions and errors as
+   * {@link mapSg}'s.
+   */
+  mapSingle(address: number, bytes: number, direction: DmaDirection): number {
+    this.#check(address, bytes);
+    const first = this.#alloc(pagesUnder(address, bytes));
+    return this.#enter(address, bytes, accessOf(direction), first);
+  }
+
+  /** Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. */
+  unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
+    const first = dma >>> PAGE_SHIFT;
+    this.#leave(address, bytes, accessOf(direction), first);
+    return this.#finishUnmap(first, pagesUnder(address, bytes));
+  }
+
+  #check(address: number, bytes: number): void {
+    if (bytes > 0 && this.#memory.holds(address, bytes)) return;
+    throw invalid('address', "must be bytes of a node's memory", `${bytes} from ${address}`);
+  }
+
+  #alloc(pages: number): number {
+    if (this.area.mode !== 'translated' || pages === 0) return 0;
+    const first = this.#iova.alloc(pages);
+    if (first >= 0) return first;
+    throw new ErrnoError('ENOMEM', `no range of ${pages} pages of I/O addresses is free: unmap something first`);
+  }
+
+  /** Maps one range, whose I/O addresses begin at a page; returns its device address. */
+  #enter(address: number, bytes: number, access: number, page: number): number {
+    const { mode, pages } = this.area;
+    if (mode === 'none') return address;
+    const pfn = address >>> PAGE_SHIFT;
+    const count = pagesUnder(address, bytes);
+    if (mode === 'passthrough') {
+      // Before what uses it is issued; see there.
+      for (let i = 0; i < count; i++) Atomics.add(pages, pfn + i, countOf(access));
+      return address;
+    }
+    for (let i = 0; i < count; i++) Atomics.store(pages, page + i, ioPte(pfn + i, access));
+    return page * PAGE_SIZE + (address & (PAGE_SIZE - 1));
+  }
+
+  #leave(address: number, bytes: number, access: number, page: number): void {
+    const { mode, pages } = this.area;
+    if (mode === 'none') return;
+    const count = pagesUnder(address, bytes);
+    // Before the generation counts up, below.
+    if (mode === 'passthrough') {
+      const pfn = address >>> PAGE_SHIFT;
+      for (let i = 0; i < count; i++) Atomics.sub(pages, pfn + i, countOf(access));
+    } else {
+      for (let i = 0; i < count; i++) Atomics.store(pages, page + i, 0);
+    }
+  }
+
+  #finishUnmap(first: number, pages: number): void | Promise<void> {
+    if (this.area.mode === 'none') return;
+    // Before the look at who translates. A channel that says after this that it does sees the new number, and with it
+    // entries that are gone.
+    Atomics.add(this.area.words, GENERATION, 1);
+    for (const words of this.#channels) {
+      if (isActive(words)) return this.#during(() => this.#drain(first, pages));
+    }
+    this.#free(first, pages);
+  }
+
+  /** Waits until every channel has done with what it has translated so far. */
+  async #drain(first: number, pages: number): Promise<void> {
+    const { words: shared } = this.area;
+    // Before the looks below: a channel that is through sees it, and rings, or is seen to be.
+    Atomics.add(shared, WAITERS, 1);
+    await Promise.all(this.#channels.map(untilInactive));
+    Atomics.sub(shared, WAITERS, 1);
+    this.#free(first, pages);
+  }
+
+  #free(first: number, pages: number): void {
+    if (this.area.mode === 'translated' && pages > 0) this.#iova.free(first, pages);
+  }
+}
+
+function isActive(words: Int32Array): boolean {
+  // Acquire: the bytes that were written by old translations are there.
+  return (Atomics.load(words, ACTIVE) & 1) === 1;
+}
+
+async function untilInactive(words: Int32Array): Promise<void> {
+  const seen = Atomics.load(words, ACTIVE);
+  if ((seen & 1) === 0) return;
+  // Any other value will do: what it translates next is new.
+  while (Atomics.load(words, ACTIVE) === seen) {
+    const wait = Atomics.waitAsync(words, ACTIVE, seen);
+    if (wait.async) await wait.value;
+  }
+}
+
+function pagesUnder(address: number, bytes: number): number {
+  return ((address & (PAGE_SIZE - 1)) + bytes + PAGE_SIZE - 1) >>> PAGE_SHIFT;
+}
+
+function accessOf(direction: DmaDirection): number {
+  return direction === 'to-device' ? IO_READ : IO_WRITE;
+}
+
+function countOf(access: number): number {
+  return access === IO_WRITE ? MAPPED_FOR_WRITING : 1;
+}

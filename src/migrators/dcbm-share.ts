@@ -1,0 +1,98 @@
+import { setImmediate } from 'node:timers/promises';
+import type { CopyOne } from '../copy/copy-one.js';
+import type { OffloadBatch } from '../migrate/migrator.js';
+import { SLICE_MS } from '../migrate/resched.js';
+import { KiB } from '../units.js';
+
+/** What is copied of a large folio between two looks at the clock: some 20 microseconds' work. */
+const PIECE_BYTES = 256 * KiB;
+/** The share that the calling thread begins with, and the most that it takes. */
+const FIRST_SHARE = 0.25;
+const MAX_SHARE = 0.999;
+/** How much faster than it seemed an engine is taken to be that was not waited for: twice as much more each time in a row. */
+const FASTER = 0.05;
+const MAX_DOUBLINGS = 5;
+/** What is left of the share after a batch so small that the engine got nothing: its speed may have changed. */
+const FADE = 0.995;
+
+/** What came of a batch that the calling thread and the engine shared. */
+export interface Shared {
+  readonly cpuBytes: number;
+  /** Nanoseconds that the calling thread copied, and that the engine took from the first descriptor to the last. */
+  readonly cpuNs: number;
+  readonly engineBytes: number;
+  readonly engineNs: number;
+}
+
+/** The calling thread's share of a batch, found from what earlier ones took. */
+export interface AutoShare {
+  readonly share: number;
+  note(shared: Shared): void;
+}
+
+/**
+ * A share by which both come to their end together. As long as the calling thread waits for the engine it is known how fast
+ * both are; while it doesn't, the engine is taken to be faster than it seemed.
+ */
+export function createAutoShare(): AutoShare {
+  let share = FIRST_SHARE;
+  /** Batches in a row for which the engine was not waited for. */
+  let unwaited = 0;
+  return {
+    get share() {
+      return share;
+    },
+    note({ cpuBytes, cpuNs, engineBytes, engineNs }) {
+      if (engineBytes === 0 || engineNs <= 0) {
+        share *= FADE;
+        return;
+      }
+      unwaited = engineNs > cpuNs ? 0 : Math.min(unwaited + 1, MAX_DOUBLINGS);
+      const engine = (engineBytes / engineNs) * (unwaited > 0 ? 1 + FASTER * 2 ** (unwaited - 1) : 1);
+      // Nothing was too little to measure: a little more, then.
+      const cpu = cpuBytes > 0 && cpuNs > 0 ? cpuBytes / cpuNs : 0;
+      const wanted = cpu > 0 ? cpu / (cpu + engine) : share + FASTER;
+      share = Math.min(MAX_SHARE, (share + wanted) / 2);
+    },
+  };
+}
+
+/** How many of a batch's items the engine gets, the first ones: as many as leave the calling thread its share of the bytes. */
+export function engineItems(bytes: Uint32Array, share: number): number {
+  if (share === 0) return bytes.length;
+  let left = 0;
+  for (const size of bytes) left += size;
+  const mine = left * share;
+  let count = bytes.length;
+  for (let taken = 0; count > 0 && taken + bytes[count - 1] / 2 < mine; ) taken += bytes[--count];
+  return count;
+}
+
+/**
+ * Copies a batch's items from `first` on, on the calling thread; the event loop gets turns meanwhile. Marks what is copied.
+ *
+ * @returns nanoseconds that it took, without those turns
+ */
+export async function copyShare(copyOne: CopyOne, { items, copied }: OffloadBatch, first: number): Promise<number> {
+  const { to, from, bytes } = items;
+  let began = performance.now();
+  let worked = 0;
+  let sinceLook = 0;
+  for (let i = first; i < to.length; i++) {
+    let done = 0;
+    for (; done < bytes[i]; done += PIECE_BYTES) {
+      const piece = Math.min(PIECE_BYTES, bytes[i] - done);
+      if (!copyOne(to[i] + done, from[i] + done, piece)) break;
+      sinceLook += piece;
+      if (sinceLook < PIECE_BYTES) continue;
+      sinceLook = 0;
+      const now = performance.now();
+      if (now - began < SLICE_MS) continue;
+      worked += now - began;
+      await setImmediate();
+      began = performance.now();
+    }
+    if (done >= bytes[i]) copied[i] = 1;
+  }
+  return (worked + performance.now() - began) * 1e6;
+}

@@ -1,0 +1,270 @@
+import { type Checks, numberFrom, oneOf, wholeNumber } from '../check.js';
+import { type CopyOne, createCopyOne } from '../copy/copy-one.js';
+import type { DmaChannel, DmaWait } from '../dma/channel.js';
+import type { DmaEngine } from '../dma/engine.js';
+import { createSgTable, type SgTable } from '../dma/sg-table.js';
+import { ERRNO, ErrnoError } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { Migrator, OffloadBatch } from '../migrate/migrator.js';
+import { Lane, orFailed } from './dcbm-lane.js';
+import { type AutoShare, copyShare, createAutoShare, engineItems } from './dcbm-share.js';
+
+/**
+ * How a batch is set up: with one mapped table and one completion for all of it, as the third published version and later
+ * ones do; or with a mapping and an interrupt for each folio, as the first two did.
+ */
+export type DmaSetup = 'batch' | 'per-folio';
+
+/** What of dcbm can be set, at any time: what is set counts for batches that begin after it. */
+export interface DcbmSettings {
+  /** Channels that share a batch, 1 to 16; fewer if the device has no more that are free. Default: 1. */
+  nrDmaChan: number;
+  /** How a batch is set up. Default: `'batch'`. */
+  setup: DmaSetup;
+  /**
+   * How completions are waited for: asleep, or by looking again and again, in turns of the event loop. Default: as the
+   * device's driver does, asleep but for a `dsa`.
+   */
+  wait: DmaWait;
+  /**
+   * The share of a batch's bytes that the calling thread copies while the engine works, 0 to 1; `'auto'` finds the one by which
+   * both end together. Default: 0.
+   */
+  cpuShare: number | 'auto';
+  /** Milliseconds that a channel may take from one completion to the next; then it is given up. Default: 10,000. */
+  timeoutMs: number;
+  /** Folios of the smallest batch that is offloaded. Default: 1. */
+  minFolios: number;
+  /** Bytes of the smallest batch that is offloaded. Default: 0. */
+  minBytes: number;
+  /** Descriptors that a channel has in flight at most, 1 to what its queue has room for. Default: that. */
+  queueDepth: number;
+}
+
+/** The migrator that copies with DMA channels. Setting what is out of range throws an ErrnoError, EINVAL, and changes nothing. */
+export interface DcbmMigrator extends Migrator, DcbmSettings {
+  minFolios: number;
+  minBytes: number;
+  /** Folios that channels have copied, since it was set to 0. */
+  foliosMigrated: number;
+  /** Folios that channels were to copy and did not, likewise. */
+  foliosFailures: number;
+}
+
+/** The most channels that the published driver uses. */
+const MAX_CHANNELS = 16;
+
+const NUMBER_OR_AUTO = numberFrom(0, 1);
+const SETTINGS = (queueDepth: number): Checks<DcbmSettings> => ({
+  nrDmaChan: wholeNumber(1, MAX_CHANNELS),
+  setup: oneOf(['batch', 'per-folio']),
+  wait: oneOf(['sleep', 'poll']),
+  cpuShare: (name, value) => {
+    if (value !== 'auto') NUMBER_OR_AUTO(name, value);
+  },
+  timeoutMs: numberFrom(1, 2 ** 31 - 1),
+  minFolios: wholeNumber(1, Number.POSITIVE_INFINITY),
+  minBytes: wholeNumber(0, Number.POSITIVE_INFINITY),
+  queueDepth: wholeNumber(1, queueDepth),
+});
+
+/** What copies, beside what is set. */
+interface Dcbm {
+  readonly engine: DmaEngine;
+  readonly copyOne: CopyOne;
+  readonly auto: AutoShare;
+  readonly migrator: DcbmMigrator;
+}
+
+/**
+ * The migrator that copies with the channels of a DMA engine (dcbm): they share a batch's folios, and the calling thread
+ * waits, or copies a share of its own. It takes channels for each batch, and declines one for which there is none.
+ *
+ * A folio whose descriptor fails, or whose channel does, is left to the calling thread. What a channel that doesn't answer was
+ * told to write it doesn't write later: its thread is ended before the batch is.
+ *
+ * @param engine the caller's, to close after the last batch
+ * @param memory what the engine copies in
+ */
+export function createDcbmMigrator(engine: DmaEngine, memory: PhysicalMemory): DcbmMigrator {
+  const { queueDepth, completion } = engine.device;
+  const settings: DcbmSettings = {
+    nrDmaChan: 1,
+    setup: 'batch',
+    wait: completion === 'poll' ? 'poll' : 'sleep',
+    cpuShare: 0,
+    timeoutMs: 10_000,
+    minFolios: 1,
+    minBytes: 0,
+    queueDepth,
+  };
+  const base = {
+    name: 'dcbm',
+    foliosMigrated: 0,
+    foliosFailures: 0,
+    copyFolios: (batch: OffloadBatch) => copyFolios(dcbm, batch),
+  };
+  const migrator = withChecked(base, settings, SETTINGS(queueDepth));
+  const dcbm: Dcbm = { engine, copyOne: createCopyOne(memory), auto: createAutoShare(), migrator };
+  return migrator;
+}
+
+/** Gives an object properties that are checked whenever they are set. */
+function withChecked<Base extends object, Settings extends object>(
+  base: Base,
+  settings: Settings,
+  checks: Checks<Settings>,
+): Base & Settings {
+  for (const name of Object.keys(settings) as (keyof Settings & string)[]) {
+    Object.defineProperty(base, name, {
+      enumerable: true,
+      get: () => settings[name],
+      set(value: Settings[typeof name]) {
+        checks[name](name, value);
+        settings[name] = value;
+      },
+    });
+  }
+  return base as Base & Settings;
+}
+
+async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
+  const { engine, auto, migrator } = dcbm;
+  const { cpuShare } = migrator;
+  const count = engineItems(batch.items.bytes, cpuShare === 'auto' ? auto.share : cpuShare);
+  const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, Math.max(count, 1)));
+  if (channels.length === 0) return ERRNO.EOPNOTSUPP;
+  try {
+    await copyByBoth(dcbm, batch, channels, count);
+  } finally {
+    // The one to be given first last: those whose threads are there are used again.
+    for (const channel of channels.reverse()) engine.release(channel);
+  }
+  let copied = 0;
+  for (let i = 0; i < count; i++) copied += batch.copied[i];
+  migrator.foliosMigrated += copied;
+  migrator.foliosFailures += count - copied;
+  return 0;
+}
+
+/** As many channels as there are, up to `count`. */
+function requestChannels(engine: DmaEngine, count: number): DmaChannel[] {
+  const channels: DmaChannel[] = [];
+  while (channels.length < count && orFailed(() => channels.push(engine.request('memcpy'))));
+  return channels;
+}
+
+/** Has channels copy the first `count` items, and copies the others meanwhile. */
+async function copyByBoth(dcbm: Dcbm, batch: OffloadBatch, channels: DmaChannel[], count: number): Promise<void> {
+  const { usage, items } = batch;
+  const before = totalNs(channels);
+  const began = performance.now();
+  const onThisThread = usage.map + usage.submit + usage.unmap;
+  const tables = dcbm.migrator.setup === 'batch' ? mapBatch(dcbm.engine, batch, count) : undefined;
+  const isMapped = tables !== 'failed';
+  const lanes = isMapped ? createLanes(dcbm, batch, channels, count, tables) : [];
+  const submitted = performance.now();
+  const working = runLanes(lanes);
+  let cpuNs = 0;
+  try {
+    cpuNs = await copyShare(dcbm.copyOne, batch, count);
+  } finally {
+    const engineNs = ((await working) - submitted) * 1e6;
+    if (tables && isMapped) await unmapBatch(dcbm.engine, batch, tables);
+    usage.threads += totalNs(channels) - before;
+    const elapsed = (performance.now() - began) * 1e6;
+    const worked = usage.map + usage.submit + usage.unmap - onThisThread;
+    usage.wait += Math.max(0, elapsed - worked - cpuNs);
+    const cpuBytes = sum(items.bytes, count, items.bytes.length);
+    if (dcbm.migrator.cpuShare === 'auto') {
+      dcbm.auto.note({ cpuBytes, cpuNs, engineBytes: sum(items.bytes, 0, count), engineNs });
+    }
+  }
+}
+
+function totalNs(channels: readonly DmaChannel[]): number {
+  let ns = 0;
+  for (const { cpuNs } of channels) ns += cpuNs;
+  return ns;
+}
+
+function sum(bytes: Uint32Array, first: number, end: number): number {
+  let total = 0;
+  for (let i = first; i < end; i++) total += bytes[i];
+  return total;
+}
+
+interface BatchTables {
+  readonly to: SgTable;
+  readonly from: SgTable;
+}
+
+/** Maps the first `count` items, all or none. */
+function mapBatch(engine: DmaEngine, { items, usage }: OffloadBatch, count: number): BatchTables | 'failed' {
+  const began = performance.now();
+  const bytes = items.bytes.subarray(0, count);
+  const from = createSgTable(items.from.subarray(0, count), bytes);
+  const to = createSgTable(items.to.subarray(0, count), bytes);
+  const isMapped = orFailed(() => mapBoth(engine, to, from));
+  usage.map += (performance.now() - began) * 1e6;
+  return isMapped ? { to, from } : 'failed';
+}
+
+function mapBoth(engine: DmaEngine, to: SgTable, from: SgTable): void {
+  engine.mapSg(from, 'to-device');
+  try {
+    engine.mapSg(to, 'from-device');
+  } catch (error) {
+    // Nothing was submitted: there is nobody to wait for.
+    engine.unmapSg(from);
+    throw error;
+  }
+}
+
+async function unmapBatch(engine: DmaEngine, { usage }: OffloadBatch, { to, from }: BatchTables): Promise<void> {
+  const began = performance.now();
+  const unmaps = [engine.unmapSg(from), engine.unmapSg(to)];
+  usage.unmap += (performance.now() - began) * 1e6;
+  await Promise.all(unmaps);
+}
+
+/** A lane for each channel, with a run of folios of about as many bytes each. */
+function createLanes(
+  { engine, migrator }: Dcbm,
+  batch: OffloadBatch,
+  channels: readonly DmaChannel[],
+  count: number,
+  tables: BatchTables | undefined,
+): Lane[] {
+  const { wait, timeoutMs, queueDepth } = migrator;
+  const rules = {
+    engine,
+    tables: tables && { to: tables.to.dma, from: tables.from.dma },
+    wait,
+    timeoutMs,
+    queueDepth,
+  };
+  const { bytes } = batch.items;
+  const all = sum(bytes, 0, count);
+  const lanes: Lane[] = [];
+  let first = 0;
+  let given = 0;
+  for (const [i, channel] of channels.entries()) {
+    const until = (all * (i + 1)) / channels.length;
+    let end = first;
+    // A folio goes where the middle of it lies.
+    while (end < count && given + bytes[end] / 2 <= until) given += bytes[end++];
+    if (end > first) lanes.push(new Lane(rules, channel, batch, first, end));
+    first = end;
+  }
+  return lanes;
+}
+
+/** Submits to all, then waits for all. Resolves to when the last was through, of performance.now(). */
+async function runLanes(lanes: readonly Lane[]): Promise<number> {
+  const isClosed = (error: unknown) => error instanceof ErrnoError && error.code === 'ESHUTDOWN';
+  const outcomes = await Promise.allSettled(lanes.map((lane) => lane.run()));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected' && !isClosed(outcome.reason));
+  if (failed?.status === 'rejected') throw failed.reason;
+  return performance.now();
+}

@@ -1,0 +1,182 @@
+import { PAGE_SIZE, PhysicalMemory } from 'mtcopy';
+import { describe, expect, it } from 'vitest';
+import { DmaEngine } from '#src/dma/engine.js';
+import { createSgTable } from '#src/dma/sg-table.js';
+import { ACTIVE, SILENCE } from '#src/dma/worker/ring.js';
+import { at } from '../support/dma.js';
+import { errno } from '../support/errors.js';
+import { until } from '../support/machines.js';
+
+const READ_FAILED = 1;
+const WRITE_FAILED = 2;
+
+async function open(iommu: 'none' | 'passthrough' | 'translated') {
+  const memory = PhysicalMemory.create({ nodes: ['8M', '8M'] });
+  const engine = await DmaEngine.create({ memory, iommu });
+  const channel = engine.request();
+  /** Results of one descriptor. */
+  const copy = async (to: number, from: number, bytes: number) => {
+    let outcome = -1;
+    channel.submit(
+      channel.prepMemcpy(to, from, bytes, true, (_, result) => {
+        outcome = result;
+      }),
+    );
+    channel.issuePending();
+    await channel.completions(10_000);
+    return outcome;
+  };
+  const [to, from] = memory.allocFolios(2, 2).map((pfn) => pfn * PAGE_SIZE);
+  return { memory, engine, channel, copy, to, from, [Symbol.asyncDispose]: () => engine.close() };
+}
+
+it('without an IOMMU a device reaches every frame of a node, and nothing else', async () => {
+  await using made = await open('none');
+  const { memory, copy, to, from } = made;
+  at(memory, from).fill(3);
+  expect(await copy(to, from, PAGE_SIZE)).toBe(0);
+  expect(at(memory, to)[0]).toBe(3);
+  const reserved = snapshotOf(memory, 0, 8192);
+  expect(await copy(4096, from, PAGE_SIZE)).toBe(WRITE_FAILED);
+  expect(await copy(to, memory.startAddress - 64, 128)).toBe(READ_FAILED);
+  expect(await copy(to, memory.bytes.length - 64, 128)).toBe(READ_FAILED);
+  expect(snapshotOf(memory, 0, 8192)).toEqual(reserved);
+});
+
+describe.each(['passthrough', 'translated'] as const)('%s:', (iommu) => {
+  it('a device touches only what is mapped, that way, and while it is', async () => {
+    await using made = await open(iommu);
+    const { memory, engine, copy, to, from } = made;
+    expect(await copy(to, from, PAGE_SIZE)).not.toBe(0);
+    const source = engine.mapSingle(from, PAGE_SIZE, 'to-device');
+    const target = engine.mapSingle(to, PAGE_SIZE, 'from-device');
+    at(memory, from).fill(1);
+    expect(await copy(target, source, PAGE_SIZE)).toBe(0);
+    expect(at(memory, to)[PAGE_SIZE - 1]).toBe(1);
+    at(memory, from).fill(2);
+    // The other way round, and one byte too far.
+    expect(await copy(source, target, PAGE_SIZE)).not.toBe(0);
+    expect(await copy(target, source, PAGE_SIZE + 1)).not.toBe(0);
+    expect(await copy(target + 1, source, PAGE_SIZE)).toBe(WRITE_FAILED);
+    await engine.unmapSingle(source, from, PAGE_SIZE, 'to-device');
+    expect(await copy(target, source, PAGE_SIZE)).toBe(READ_FAILED);
+    const again = engine.mapSingle(from, PAGE_SIZE, 'to-device');
+    await engine.unmapSingle(target, to, PAGE_SIZE, 'from-device');
+    expect(await copy(target, again, PAGE_SIZE)).toBe(WRITE_FAILED);
+    expect(at(memory, to, 2 * PAGE_SIZE)).toEqual(new Uint8Array(2 * PAGE_SIZE).fill(1, 0, PAGE_SIZE));
+    expect(at(memory, from)[0]).toBe(2);
+  });
+
+  it('a descriptor of which a page in the middle isn’t mapped writes no byte', async () => {
+    await using made = await open(iommu);
+    const { memory, engine, copy, to, from } = made;
+    const page = new Uint32Array(4).fill(PAGE_SIZE);
+    const pages = (start: number) => Uint32Array.from(page, (_, i) => start + i * PAGE_SIZE);
+    const [target, source] = [createSgTable(pages(to), page), createSgTable(pages(from), page)];
+    engine.mapSg(target, 'from-device');
+    engine.mapSg(source, 'to-device');
+    at(memory, from, 4 * PAGE_SIZE).fill(9);
+    // One more range of I/O addresses behind, so that only one page is missing.
+    const other = engine.mapSingle(from, PAGE_SIZE, 'to-device');
+    const two = createSgTable(pages(to).subarray(0, 2), page.subarray(0, 2));
+    engine.mapSg(two, 'from-device');
+    const addresses = iommu === 'translated' ? target.dma[0] : to;
+    await engine.unmapSg(target);
+    expect(await copy(addresses, source.dma[0], 4 * PAGE_SIZE)).toBe(WRITE_FAILED);
+    expect(await copy(two.dma[0], source.dma[0], 3 * PAGE_SIZE)).toBe(WRITE_FAILED);
+    expect(at(memory, to, 4 * PAGE_SIZE)).toEqual(new Uint8Array(4 * PAGE_SIZE));
+    expect(await copy(two.dma[0], source.dma[1], 2 * PAGE_SIZE)).toBe(0);
+    await engine.unmapSingle(other, from, PAGE_SIZE, 'to-device');
+    expect(await copy(two.dma[0], source.dma[1], 2 * PAGE_SIZE)).toBe(0);
+  });
+
+  it('an unmap waits for a channel in the middle of a descriptor, and so does the next use of the addresses', async () => {
+    await using made = await open(iommu);
+    const { memory, engine, channel, to, from } = made;
+    const source = engine.mapSingle(from, PAGE_SIZE, 'to-device');
+    const target = engine.mapSingle(to, PAGE_SIZE, 'from-device');
+    at(memory, from).fill(5);
+    engine.faults = { descriptor: () => 'silence' };
+    channel.submit(channel.prepMemcpy(target, source, PAGE_SIZE, true));
+    channel.issuePending();
+    await until(() => (Atomics.load(channel.words, ACTIVE) & 1) === 1);
+    let isUnmapped = false;
+    const unmapping = Promise.resolve(engine.unmapSingle(target, to, PAGE_SIZE, 'from-device')).then(() => {
+      isUnmapped = true;
+    });
+    expect(engine.mapSingle(to + PAGE_SIZE, PAGE_SIZE, 'from-device')).not.toBe(target);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(isUnmapped).toBe(false);
+    Atomics.add(channel.words, SILENCE, 1);
+    Atomics.notify(channel.words, SILENCE);
+    await unmapping;
+    // What was translated before was written before.
+    expect(at(memory, to)[0]).toBe(5);
+  });
+
+  it('an unmap doesn’t wait for a channel whose thread is gone', async () => {
+    await using made = await open(iommu);
+    const { engine, channel, to, from } = made;
+    const source = engine.mapSingle(from, PAGE_SIZE, 'to-device');
+    engine.faults = { descriptor: () => 'silence' };
+    channel.submit(channel.prepMemcpy(to, source, PAGE_SIZE, true));
+    channel.issuePending();
+    await until(() => (Atomics.load(channel.words, ACTIVE) & 1) === 1);
+    const unmapping = engine.unmapSingle(source, from, PAGE_SIZE, 'to-device');
+    await channel.terminate();
+    await unmapping;
+  });
+});
+
+it('a table is mapped once, and in memory that is a node’s', async () => {
+  await using made = await open('translated');
+  const { memory, engine, from } = made;
+  const table = (address: number, bytes: number) =>
+    createSgTable(Uint32Array.of(from, address), Uint32Array.of(1, bytes));
+  const good = table(from + 8192, 5000);
+  engine.mapSg(good, 'to-device');
+  expect(() => engine.mapSg(good, 'to-device')).toThrow(errno('EINVAL'));
+  await engine.unmapSg(good);
+  expect(() => engine.unmapSg(good)).toThrow(errno('EINVAL'));
+  engine.mapSg(good, 'from-device');
+  for (const [address, bytes] of [
+    [4096, 1],
+    [from, 0],
+    [memory.bytes.length - 1, 2],
+  ]) {
+    expect(() => engine.mapSg(table(address, bytes), 'to-device')).toThrow(errno('EINVAL'));
+    expect(() => engine.mapSingle(address, bytes, 'to-device')).toThrow(errno('EINVAL'));
+  }
+});
+
+it('runs out of I/O addresses, and has them again', async () => {
+  await using made = await open('translated');
+  const { engine, from, copy, to } = made;
+  const pages = 4;
+  const tables = [];
+  // A million ranges of a page would take long: some tables of many.
+  const count = 60_000;
+  const make = () => createSgTable(new Uint32Array(count).fill(from), new Uint32Array(count).fill(pages * PAGE_SIZE));
+  for (;;) {
+    const table = make();
+    try {
+      engine.mapSg(table, 'to-device');
+    } catch (error) {
+      expect(error).toEqual(errno('ENOMEM'));
+      break;
+    }
+    tables.push(table);
+  }
+  expect(tables.length).toBe(4);
+  const last = tables[3].dma[count - 1];
+  const target = engine.mapSingle(to, PAGE_SIZE, 'from-device');
+  expect(await copy(target, last, PAGE_SIZE)).toBe(0);
+  for (const table of tables) await engine.unmapSg(table);
+  const table = make();
+  engine.mapSg(table, 'to-device');
+  expect(await copy(target, table.dma[0], PAGE_SIZE)).toBe(0);
+});
+
+function snapshotOf({ bytes }: PhysicalMemory, start: number, length: number): Uint8Array {
+  return bytes.slice(start, start + length);
+}

@@ -1,0 +1,100 @@
+import { setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { createAutoShare, engineItems } from '#src/migrators/dcbm-share.js';
+import { createDcbm, createFolios } from '../support/dma.js';
+
+const ORDERS = [9, ...new Array(200).fill(0), 4, 0, 7, ...new Array(30).fill(1)];
+
+it.each([0, 0.1, 0.5, 0.97, 1, 'auto'] as const)('%s of a batch is the calling thread’s', async (cpuShare) => {
+  const folios = createFolios(ORDERS);
+  await using made = await createDcbm({ memory: folios.memory, iommu: 'translated' });
+  const { dcbm } = made;
+  dcbm.cpuShare = cpuShare;
+  dcbm.nrDmaChan = 2;
+  for (let round = 0; round < 5; round++) {
+    folios.refill();
+    dcbm.foliosMigrated = 0;
+    expect(await dcbm.copyFolios(folios.batch)).toBe(0);
+    expect(folios.check()).toBe(ORDERS.length);
+    if (cpuShare !== 'auto') expect(dcbm.foliosMigrated).toBe(engineItems(folios.batch.items.bytes, cpuShare));
+  }
+  expect(dcbm.foliosFailures).toBe(0);
+});
+
+it('is copied also when the engine fails', async () => {
+  const folios = createFolios(ORDERS);
+  await using made = await createDcbm({ memory: folios.memory });
+  made.dcbm.cpuShare = 0.5;
+  made.engine.faults = { map: () => true };
+  const mine = ORDERS.length - engineItems(folios.batch.items.bytes, 0.5);
+  expect(await made.dcbm.copyFolios(folios.batch)).toBe(0);
+  expect(folios.check()).toBe(mine);
+  expect([made.dcbm.foliosMigrated, made.dcbm.foliosFailures]).toEqual([0, ORDERS.length - mine]);
+});
+
+it('leaves a poisoned folio of its own, and no other', async () => {
+  const folios = createFolios(ORDERS);
+  await using made = await createDcbm({ memory: folios.memory });
+  made.dcbm.cpuShare = 1;
+  folios.memory.poison(folios.batch.items.from[0] / 4096 + 500);
+  expect(await made.dcbm.copyFolios(folios.batch)).toBe(0);
+  expect(folios.batch.copied[0]).toBe(0);
+  expect(folios.batch.copied.filter((mark) => mark === 0).length).toBe(1);
+  expect(made.dcbm.foliosFailures).toBe(0);
+});
+
+it('is as many bytes as asked for, but for half a folio', () => {
+  const sizes = fc.array(fc.integer({ min: 0, max: 10 }), { minLength: 1, maxLength: 100 });
+  fc.assert(
+    fc.property(sizes, fc.double({ min: 0, max: 1, noNaN: true }), (orders, share) => {
+      const bytes = Uint32Array.from(orders, (order) => 4096 << order);
+      const count = engineItems(bytes, share);
+      const all = bytes.reduce((sum, size) => sum + size, 0);
+      const mine = bytes.subarray(count).reduce((sum, size) => sum + size, 0);
+      expect(Math.abs(mine - all * share)).toBeLessThanOrEqual(Math.max(...bytes) / 2 + 1);
+    }),
+  );
+  expect(engineItems(Uint32Array.of(4096, 4096), 0)).toBe(2);
+  expect(engineItems(Uint32Array.of(4096, 4096), 1)).toBe(0);
+});
+
+it('auto comes to where both end together, however fast each is', () => {
+  const gbs = fc.double({ min: 0.3, max: 30, noNaN: true });
+  fc.assert(
+    fc.property(gbs, gbs, (cpu, engine) => {
+      const auto = createAutoShare();
+      const bytes = 2 ** 26;
+      for (let batch = 0; batch < 60; batch++) {
+        const cpuBytes = bytes * auto.share;
+        const engineBytes = bytes - cpuBytes;
+        const cpuNs = cpuBytes / cpu;
+        // That the engine is through is not noticed before the calling thread is.
+        auto.note({ cpuBytes, cpuNs, engineBytes, engineNs: Math.max(engineBytes / engine, cpuNs) });
+      }
+      const longer = Math.max((bytes * auto.share) / cpu, (bytes * (1 - auto.share)) / engine);
+      expect(longer).toBeLessThanOrEqual(1.1 * (bytes / (cpu + engine)));
+    }),
+  );
+});
+
+it.each(['sleep', 'poll'] as const)(
+  'the event loop turns while channels copy, and while the share is: %s',
+  async (wait) => {
+    const folios = createFolios([9, 9, 9, 9, 9, 9, 9, 9]);
+    await using made = await createDcbm({ memory: folios.memory });
+    made.dcbm.wait = wait;
+    made.engine.faults = { descriptor: () => 'silence' };
+    made.dcbm.timeoutMs = 200;
+    for (const cpuShare of [0, 0.9]) {
+      made.dcbm.cpuShare = cpuShare;
+      let isOver = false;
+      const copying = Promise.resolve(made.dcbm.copyFolios(folios.batch)).finally(() => {
+        isOver = true;
+      });
+      for (let turn = 0; turn < 20; turn++) await setImmediate();
+      expect(isOver).toBe(false);
+      await copying;
+    }
+  },
+);
