@@ -24,6 +24,10 @@ export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.
 export type { CopyTrace } from './copy/trace.js';
 export type { Cpu } from './cpu/cpu.js';
 export { MAX_CPUS } from './cpu/cpu-area.js';
+export { DMA_WAITS, type DmaWait } from './dma/channel.js';
+export type { DeviceModel, DeviceParameters, DmaCapability, DmaDeviceName } from './dma/device.js';
+export { DMA_DEVICES } from './dma/device.js';
+export { type DmaHardware, IOMMU_MODES } from './dma/engine.js';
 export { type ErrnoCode, ErrnoError, errnoName } from './errno.js';
 export { type Latencies, Machine, type MachineOptions } from './machine.js';
 export type { Folio, FolioFlag } from './memory/folio.js';
@@ -65,6 +69,14 @@ export {
   type Phases,
 } from './migrate/stats.js';
 export type { MigrateTrace } from './migrate/trace.js';
+export {
+  type DcbmMigrator,
+  type DcbmOptions,
+  type DcbmSettings,
+  DMA_SETUPS,
+  type DmaSetup,
+  MAX_DMA_CHANNELS,
+} from './migrators/dcbm.js';
 export type { AddressSpace, AddressSpaceOptions, Area, MmapOptions } from './mm/address-space.js';
 export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';
 export type { MigrateMode } from './mm/migrate-mode.js';

@@ -2,6 +2,7 @@ import { createHistogram } from 'node:perf_hooks';
 import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber } from './check.js';
 import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
+import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
 import type { Folio } from './memory/folio.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
@@ -18,6 +19,8 @@ import {
   mannerOf,
 } from './migrate/settings.js';
 import { CpuMt } from './migrators/cpu-mt.js';
+import type { DcbmMigrator, DcbmOptions } from './migrators/dcbm.js';
+import { DcbmDriver } from './migrators/dcbm-driver.js';
 import { type OffloadDrivers, OffloadSwitch } from './migrators/offload-switch.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
 import { Cpus } from './mm/cpus.js';
@@ -37,7 +40,7 @@ import {
 } from './syscalls/migrate-pages.js';
 import { type MovePagesResult, movePages } from './syscalls/move-pages.js';
 import { MOVE_PAGES_OPTIONS, type MovePagesOptions } from './syscalls/move-pages-request.js';
-import { cpuMtFiles } from './sysfs/drivers.js';
+import { cpuMtFiles, dcbmFiles } from './sysfs/drivers.js';
 import { migrationFiles } from './sysfs/migration.js';
 import { Sysfs } from './sysfs/sysfs.js';
 import { Lifetime } from './threads/lifetime.js';
@@ -62,6 +65,13 @@ export interface MachineOptions extends MigrationSettings {
   schedule?: Schedule | undefined;
   /** Whether the calling thread takes part in what `'mtcopy'` copies; see {@link CreateOptions.caller}. Default: `'auto'`. */
   caller?: CallerMode | undefined;
+  /**
+   * The machine's DMA device, with which `'dcbm'` copies, and its IOMMU: see {@link DmaHardware}. Default: a `'ptdma'`, as fast
+   * as this machine's memory, without an IOMMU.
+   */
+  dma?: DmaHardware | undefined;
+  /** Settings of `'dcbm'`, which may be changed later: see {@link Machine.dcbm}. */
+  dcbm?: DcbmOptions | undefined;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
   ipiTimeoutMs?: number | undefined;
   /**
@@ -96,6 +106,9 @@ const OPTIONS: Checks<MachineOptions> = {
   threads: threadCount,
   schedule: oneOf(SCHEDULES),
   caller: oneOf(CALLER_MODES),
+  // Their driver checks these two.
+  dma: anything,
+  dcbm: anything,
   ipiTimeoutMs: above0,
   pcpHigh: anything,
   ...MIGRATION_SETTINGS,
@@ -132,6 +145,7 @@ export class Machine implements AsyncDisposable {
   readonly #spaces = new Set<AddressSpace>();
   readonly #flushes = createHistogram();
   readonly #cpuMt: CpuMt;
+  readonly #dcbm: DcbmDriver;
   readonly #drivers: OffloadDrivers;
   readonly #offloadSwitch: OffloadSwitch;
   readonly #lifetime = new Lifetime('the machine is closed: boot another');
@@ -160,7 +174,8 @@ export class Machine implements AsyncDisposable {
     this.#manner = mannerOf(options);
     this.offload = new OffloadRegistry(createFolioCopy(this.memory));
     this.#cpuMt = new CpuMt(this.memory, options);
-    this.#drivers = { mtcopy: this.#cpuMt };
+    this.#dcbm = new DcbmDriver(this.memory, options.dma, options.dcbm);
+    this.#drivers = { mtcopy: this.#cpuMt, dcbm: this.#dcbm };
     this.#offloadSwitch = new OffloadSwitch(this.offload, Object.values(this.#drivers));
     this.sysfs = this.#createSysfs();
     const words = createCpuArea(cpus);
@@ -230,6 +245,11 @@ export class Machine implements AsyncDisposable {
   set batchLimit(batchLimit: number) {
     MIGRATION_SETTINGS.batchLimit('batchLimit', batchLimit);
     this.#manner.batchLimit = batchLimit;
+  }
+
+  /** The migrator `'dcbm'`, whose settings may be set at any time, for later batches; and its counters. */
+  get dcbm(): DcbmMigrator {
+    return this.#dcbm.migrator;
   }
 
   /** The counters of /proc/vmstat, as they are now. */
@@ -381,6 +401,7 @@ export class Machine implements AsyncDisposable {
     await this.cpus.close();
     for (const mm of this.#spaces) await mm.close();
     await this.#cpuMt.close();
+    await this.#dcbm.close();
   }
 
   async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
@@ -409,6 +430,7 @@ export class Machine implements AsyncDisposable {
     return new Sysfs(
       {
         'kernel/cpu_mt': cpuMtFiles(offloading, this.#cpuMt),
+        'kernel/dcbm': dcbmFiles(offloading, this.#dcbm),
         'kernel/mm/migration': migrationFiles(offloading, this.#drivers, this.#manner),
       },
       this.#lifetime,

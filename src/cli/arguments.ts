@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { checkThreads, orderOf, parseSize, wholeNumber } from 'mtcopy';
+import { checkThreads, numberFrom, orderOf, parseSize, wholeNumber } from 'mtcopy';
 
 /** A parser for an option's argument that reports what is wrong with it in the library's own words. */
 function parser<T>(parse: (text: string) => T): (text: string) => T {
@@ -49,6 +49,16 @@ export const counts = list(parseCount);
 export const number = parser((text) => {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new Error('It must be a number.');
+  return value;
+});
+
+const checkShare = numberFrom(0, 1);
+
+/** A share of something, 0 to 1, or `auto`. */
+export const share = parser((text) => {
+  if (text === 'auto') return text;
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  checkShare('share', value);
   return value;
 });
 

@@ -1,8 +1,23 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
-import { FLOWS, FRAMES, formatSize, MIGRATOR_NAMES } from 'mtcopy';
+import {
+  DMA_DEVICES,
+  DMA_SETUPS,
+  DMA_WAITS,
+  type DmaDeviceName,
+  type DmaHardware,
+  type DmaWait,
+  ErrnoError,
+  FLOWS,
+  FRAMES,
+  formatSize,
+  IOMMU_MODES,
+  MIGRATE_REASONS,
+  MIGRATOR_NAMES,
+  type MigratorName,
+} from 'mtcopy';
 import { type MigrateSweep, migrateTable, SWEEP_CALLERS, type SysfsSetting, sweepMigrations } from 'mtcopy/experiments';
-import { count, counts, folioSizes, size, threadCounts, word, words } from './arguments.js';
+import { count, counts, folioSizes, number, share, size, threadCounts, word, words } from './arguments.js';
 import { addJsonOption, present } from './present.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
@@ -14,6 +29,16 @@ interface MigrateArguments {
   threads?: MigrateSweep['threads'];
   caller?: MigrateSweep['caller'];
   inFlight: MigrateSweep['inFlight'];
+  channels?: MigrateSweep['channels'];
+  dmaSetup?: MigrateSweep['dmaSetups'];
+  device?: DmaDeviceName;
+  iommu?: DmaHardware['iommu'];
+  queueDepth?: number;
+  bandwidth?: number;
+  descriptorNs?: number;
+  cpuShare?: number | 'auto';
+  dmaWait?: DmaWait;
+  reason?: MigrateSweep['reason'];
   flow?: MigrateSweep['flows'];
   frames: MigrateSweep['frames'];
   runs: number;
@@ -21,6 +46,8 @@ interface MigrateArguments {
   set?: readonly SysfsSetting[];
   json?: boolean;
 }
+
+const DEVICES = Object.keys(DMA_DEVICES) as DmaDeviceName[];
 
 /** Adds `mtcopy migrate`. Where an option takes a list, every combination is measured, in turns. */
 export function addMigrateCommand(program: Command): void {
@@ -32,15 +59,49 @@ export function addMigrateCommand(program: Command): void {
     .addOption(
       new Option('--total <size>', 'bytes of anonymous memory, instead of --count').argParser(size).conflicts('count'),
     )
-    .option('--migrator <migrators>', 'what copies: kernel, mtcopy (default: both)', words(...MIGRATOR_NAMES))
-    .option('--in-flight <counts>', 'batches that mtcopy has under way at once, 1 to 4 (default: 1)', counts)
+    .option(
+      '--migrator <migrators>',
+      'what copies: kernel, mtcopy, dcbm (default: kernel,mtcopy)',
+      words(...MIGRATOR_NAMES),
+    )
+    .option('--in-flight <counts>', 'batches under way at once, but with kernel, 1 to 4 (default: 1)', counts)
     .option('--threads <counts>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: 1,2)', threadCounts)
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
+    .option('--channels <counts>', 'DMA channels of dcbm, 1 to 16 (default: 1)', counts)
+    .option('--dma-setup <setups>', 'of dcbm: batch (default), per-folio', words(...DMA_SETUPS))
+    .option('--device <name>', `of dcbm: ${DEVICES.join(', ')} (default: ptdma)`, word(...DEVICES))
+    .option('--iommu <mode>', `of dcbm: ${IOMMU_MODES.join(', ')} (default: none)`, word(...IOMMU_MODES))
+    .option(
+      '--queue-depth <count>',
+      'descriptors that a channel has in flight at most (default: all it has room for)',
+      count,
+    )
+    .option(
+      '--bandwidth <size>',
+      'bytes a second that a channel copies at most, such as 12500M (default: no limit)',
+      size,
+    )
+    .option(
+      '--descriptor-ns <ns>',
+      'nanoseconds that a channel spends on a descriptor beside its bytes (default: 0)',
+      number,
+    )
+    .option('--cpu-share <share>', 'of dcbm: what the caller copies meanwhile, 0 (default) to 1, or auto', share)
+    .option('--dma-wait <how>', 'of dcbm: sleep, poll (default: as the device)', word(...DMA_WAITS))
+    .option(
+      '--reason <reason>',
+      `why: ${MIGRATE_REASONS.join(', ')} (default: syscall_or_cpuset)`,
+      word(...MIGRATE_REASONS),
+    )
     .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
-    .action((options: Partial<MigrateArguments>) => migrate({ ...undecided(DEFAULTS, options.set), ...options }));
+    .action((options: Partial<MigrateArguments>) => {
+      const all = { ...undecided(DEFAULTS, options.set), ...options };
+      checkEffects(options, all.migrator);
+      return migrate(all);
+    });
   addSetOption(command);
   addJsonOption(command);
 }
@@ -48,7 +109,7 @@ export function addMigrateCommand(program: Command): void {
 const DEFAULTS: MigrateArguments = {
   folioSize: folioSizes('4K,2M'),
   count: 512,
-  migrator: MIGRATOR_NAMES,
+  migrator: ['kernel', 'mtcopy'],
   threads: [1, 2],
   inFlight: [1],
   flow: ['vanilla', 'pre-copy'],
@@ -56,8 +117,38 @@ const DEFAULTS: MigrateArguments = {
   runs: 7,
 };
 
-async function migrate({ folioSize, migrator, flow, json, ...rest }: MigrateArguments): Promise<void> {
-  const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, ...rest };
+/** The migrators that an option means something to, where those are not all. */
+const MEANT_FOR: Partial<Record<keyof MigrateArguments, readonly MigratorName[]>> = {
+  inFlight: ['mtcopy', 'dcbm'],
+  threads: ['mtcopy'],
+  caller: ['mtcopy'],
+  channels: ['dcbm'],
+  dmaSetup: ['dcbm'],
+  device: ['dcbm'],
+  iommu: ['dcbm'],
+  queueDepth: ['dcbm'],
+  bandwidth: ['dcbm'],
+  descriptorNs: ['dcbm'],
+  cpuShare: ['dcbm'],
+  dmaWait: ['dcbm'],
+};
+
+/** @throws ErrnoError EINVAL for an option that means nothing to the migrators that are asked for */
+function checkEffects(options: Partial<MigrateArguments>, migrators: MigrateSweep['migrators']): void {
+  // Sysfs says which.
+  if (!migrators) return;
+  for (const [name, meantFor] of Object.entries(MEANT_FOR)) {
+    if (!Object.hasOwn(options, name) || migrators.some((migrator) => meantFor.includes(migrator))) continue;
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new ErrnoError('EINVAL', `${option}: means nothing without --migrator ${meantFor.join(' or ')}`);
+  }
+}
+
+async function migrate({ folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments): Promise<void> {
+  const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = options;
+  const dma = { device, iommu, queueDepth, bandwidth, descriptorNs };
+  const dcbm = { cpuShare, wait: dmaWait };
+  const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, dmaSetups: dmaSetup, dma, dcbm, ...rest };
   const { set } = rest;
   await present('migrate', json, {
     preparing: 'filling memory',

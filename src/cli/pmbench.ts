@@ -29,7 +29,7 @@ export function addPmbenchCommand(program: Command): void {
     .option('--pattern <pattern>', 'pages accessed: uniform (default), normal, linear', word(...PATTERNS))
     .option('--write-ratio <ratio>', 'stores among the accesses, 0 to 1 (default: 0.5)', number)
     .option('--flow <flows>', `of ${FLOWS.join(', ')} (default: serial,vanilla)`, words(...FLOWS))
-    .option('--migrator <name>', 'what copies: kernel (default), mtcopy', word(...MIGRATOR_NAMES))
+    .option('--migrator <name>', 'what copies: kernel (default), mtcopy, dcbm', word(...MIGRATOR_NAMES))
     .option('--threads <count>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)

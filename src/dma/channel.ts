@@ -32,8 +32,10 @@ import type { ChannelSetup } from './worker/serve.js';
 /** What a cookie's status can be (enum dma_status). */
 export type DmaStatus = 'DMA_COMPLETE' | 'DMA_IN_PROGRESS' | 'DMA_ERROR';
 
+/** How completions are waited for: names of {@link DmaWait}. */
+export const DMA_WAITS = ['sleep', 'poll'] as const;
 /** How completions are waited for: asleep until an interrupt, or by looking at the records again and again. */
-export type DmaWait = 'sleep' | 'poll';
+export type DmaWait = (typeof DMA_WAITS)[number];
 
 /**
  * Called for each descriptor that is complete, in the order in which they are found.

@@ -20,10 +20,8 @@ import type { IommuMode } from './worker/translate.js';
 /** How long a released channel's thread goes on to look for descriptors, in milliseconds. */
 const REST_MS = 100;
 
-/** Options of {@link DmaEngine.create}. */
-export interface DmaEngineOptions extends DeviceParameters {
-  /** The memory that the device copies in. It outlives the engine. */
-  memory: PhysicalMemory;
+/** A DMA device of a machine, and what stands between it and the memory. */
+export interface DmaHardware extends DeviceParameters {
   /** What the device models. Default: `'ptdma'`. */
   device?: DmaDeviceName | undefined;
   /**
@@ -32,22 +30,44 @@ export interface DmaEngineOptions extends DeviceParameters {
    * device's own, and lead through an I/O page table. Default: `'none'`.
    */
   iommu?: IommuMode | undefined;
+}
+
+/** Options of {@link DmaEngine.create}. */
+export interface DmaEngineOptions extends DmaHardware {
+  /** The memory that the device copies in. It outlives the engine. */
+  memory: PhysicalMemory;
   /** @internal Sequence number of each channel's first descriptor. */
   firstSequence?: number | undefined;
 }
 
-const OPTIONS: Checks<DmaEngineOptions> = {
-  memory: (name, value) => {
-    if (!(value instanceof PhysicalMemory)) throw invalid(name, 'must be a PhysicalMemory', value);
-  },
+/** What can stand between a device and the memory: names of {@link IommuMode}. */
+export const IOMMU_MODES = ['none', 'passthrough', 'translated'] as const satisfies readonly IommuMode[];
+
+const HARDWARE: Checks<DmaHardware> = {
   device: anything,
-  iommu: oneOf(['none', 'passthrough', 'translated']),
+  iommu: oneOf(IOMMU_MODES),
   channels: anything,
   queueDepth: anything,
   bandwidth: anything,
   descriptorNs: anything,
+};
+const OPTIONS: Checks<DmaEngineOptions> = {
+  ...HARDWARE,
+  memory: (name, value) => {
+    if (!(value instanceof PhysicalMemory)) throw invalid(name, 'must be a PhysicalMemory', value);
+  },
   firstSequence: wholeNumber(0, SEQUENCE_MASK),
 };
+
+/**
+ * The device that some hardware is.
+ *
+ * @throws ErrnoError EINVAL for a wrong option; ENODEV for a device that isn't modelled
+ */
+export function deviceOf(hardware: DmaHardware): DeviceModel {
+  const { device = 'ptdma', iommu: _, ...parameters } = checkOptions(hardware, HARDWARE);
+  return createDevice(device, parameters);
+}
 
 /**
  * A DMA device, with as many threads as channels are used: they move the bytes, and the thread that made the engine maps,
@@ -74,16 +94,10 @@ export class DmaEngine {
    * missing
    */
   static async create(options: DmaEngineOptions): Promise<DmaEngine> {
-    const {
-      memory,
-      device = 'ptdma',
-      iommu = 'none',
-      firstSequence = 0,
-      ...rest
-    } = checkOptions(options, OPTIONS, ['memory']);
-    const model = createDevice(device, rest);
+    const { memory, firstSequence = 0, ...hardware } = checkOptions(options, OPTIONS, ['memory']);
+    const device = deviceOf(hardware);
     await prepareThreads();
-    return new DmaEngine(memory, model, iommu, firstSequence);
+    return new DmaEngine(memory, device, hardware.iommu ?? 'none', firstSequence);
   }
 
   private constructor(memory: PhysicalMemory, device: DeviceModel, mode: IommuMode, firstSequence: number) {

@@ -62,7 +62,7 @@ export async function migratePages(
   }
   sum.stats.interrupts = manager.interruptsReceived() - interrupts;
   leave(account);
-  sum.stats.cpuNs.caller = account.ns;
+  sum.stats.cpuNs.caller += account.ns;
   roundTimes(sum.stats);
   count(manager, sum);
   if (sum.error !== undefined) throw sum.error;

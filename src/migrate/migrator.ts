@@ -5,6 +5,8 @@ import type { CopyItems } from '../copy/batch/items.js';
  * so a migration's cost can be charged to whoever caused it.
  */
 export interface OffloadUsage {
+  /** CPU time of the calling thread after the migrator has first waited; what it does before is known without. */
+  caller: number;
   /** CPU time of copy threads. */
   threads: number;
   /** Mapping the folios for a device, on the calling thread. */
@@ -18,7 +20,7 @@ export interface OffloadUsage {
 }
 
 export function createOffloadUsage(): OffloadUsage {
-  return { threads: 0, map: 0, submit: 0, wait: 0, unmap: 0 };
+  return { caller: 0, threads: 0, map: 0, submit: 0, wait: 0, unmap: 0 };
 }
 
 /** Folios that a migrator is to copy. All of it is the migrator's until its promise settles, and not to be kept. */

@@ -27,8 +27,8 @@ export const BATCH_UNITS = ['pages', 'folios'] as const;
 export type BatchUnit = (typeof BATCH_UNITS)[number];
 
 /** The migrators that have names. */
-export const MIGRATOR_NAMES = ['kernel', 'mtcopy'] as const;
-/** What copies: `'kernel'`, the calling thread; `'mtcopy'`, a pool of threads. */
+export const MIGRATOR_NAMES = ['kernel', 'mtcopy', 'dcbm'] as const;
+/** What copies: `'kernel'`, the calling thread; `'mtcopy'`, a pool of threads; `'dcbm'`, channels of a DMA device. */
 export type MigratorName = (typeof MIGRATOR_NAMES)[number];
 
 /** How migrations are made: a machine's settings, which a call may replace. */

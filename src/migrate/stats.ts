@@ -59,7 +59,7 @@ export function addMoved(sum: MovedBy[], migrator: string, { folios, bytes }: Mo
 }
 
 /** Nanoseconds of the steps in which a device copies a batch; see {@link OffloadUsage}. */
-export type DmaPhases = Omit<OffloadUsage, 'threads'>;
+export type DmaPhases = Omit<OffloadUsage, 'caller' | 'threads'>;
 
 /** CPU nanoseconds spent on behalf of a migration, so that they can be charged to whoever caused it. */
 export interface CpuTime {
@@ -150,7 +150,8 @@ export function addStats(sum: MigrateStats, { phasesNs, cpuNs, dmaNs, movedBy, .
 }
 
 /** Adds what copies took elsewhere. */
-export function addUsage({ cpuNs, dmaNs }: MigrateStats, { threads, ...dma }: OffloadUsage): void {
+export function addUsage({ cpuNs, dmaNs }: MigrateStats, { caller, threads, ...dma }: OffloadUsage): void {
+  cpuNs.caller += caller;
   cpuNs.threads += threads;
   cpuNs.dma += dma.map + dma.submit + dma.unmap;
   addNumbers(dmaNs, dma);

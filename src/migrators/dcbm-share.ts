@@ -73,10 +73,16 @@ export function engineItems(bytes: Uint32Array, share: number): number {
  *
  * @returns nanoseconds that it took, without those turns
  */
-export async function copyShare(copyOne: CopyOne, { items, copied }: OffloadBatch, first: number): Promise<number> {
+export async function copyShare(
+  copyOne: CopyOne,
+  { items, copied, usage }: OffloadBatch,
+  first: number,
+): Promise<number> {
   const { to, from, bytes } = items;
   let began = performance.now();
   let worked = 0;
+  /** What of it is known to whoever measures the thread's first stretch. */
+  let known = -1;
   let sinceLook = 0;
   for (let i = first; i < to.length; i++) {
     let done = 0;
@@ -89,10 +95,13 @@ export async function copyShare(copyOne: CopyOne, { items, copied }: OffloadBatc
       const now = performance.now();
       if (now - began < SLICE_MS) continue;
       worked += now - began;
+      if (known < 0) known = worked;
       await setImmediate();
       began = performance.now();
     }
     if (done >= bytes[i]) copied[i] = 1;
   }
-  return (worked + performance.now() - began) * 1e6;
+  worked += performance.now() - began;
+  if (known >= 0) usage.caller += (worked - known) * 1e6;
+  return worked * 1e6;
 }

@@ -1,7 +1,8 @@
 import { type Checks, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { type CopyOne, createCopyOne } from '../copy/copy-one.js';
-import type { DmaChannel, DmaWait } from '../dma/channel.js';
-import type { DmaEngine } from '../dma/engine.js';
+import { DMA_WAITS, type DmaChannel, type DmaWait } from '../dma/channel.js';
+import type { DeviceModel } from '../dma/device.js';
+import { DmaEngine } from '../dma/engine.js';
 import { createSgTable, type SgTable } from '../dma/sg-table.js';
 import { ERRNO, ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
@@ -9,11 +10,13 @@ import type { Migrator, OffloadBatch } from '../migrate/migrator.js';
 import { Lane, orFailed } from './dcbm-lane.js';
 import { type AutoShare, copyShare, createAutoShare, engineItems } from './dcbm-share.js';
 
+/** How a batch is set up: names of {@link DmaSetup}. */
+export const DMA_SETUPS = ['batch', 'per-folio'] as const;
 /**
  * How a batch is set up: with one mapped table and one completion for all of it, as the third published version and later
  * ones do; or with a mapping and an interrupt for each folio, as the first two did.
  */
-export type DmaSetup = 'batch' | 'per-folio';
+export type DmaSetup = (typeof DMA_SETUPS)[number];
 
 /** What of dcbm can be set, at any time: what is set counts for batches that begin after it. */
 export interface DcbmSettings {
@@ -41,6 +44,9 @@ export interface DcbmSettings {
   queueDepth: number;
 }
 
+/** {@link DcbmSettings}, each of which may be left as it is. */
+export type DcbmOptions = { [Name in keyof DcbmSettings]?: DcbmSettings[Name] | undefined };
+
 /** The migrator that copies with DMA channels. Setting what is out of range throws an ErrnoError, EINVAL, and changes nothing. */
 export interface DcbmMigrator extends Migrator, DcbmSettings {
   minFolios: number;
@@ -52,25 +58,33 @@ export interface DcbmMigrator extends Migrator, DcbmSettings {
 }
 
 /** The most channels that the published driver uses. */
-const MAX_CHANNELS = 16;
+export const MAX_DMA_CHANNELS = 16;
+/** As a timer's. */
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 const NUMBER_OR_AUTO = numberFrom(0, 1);
 const SETTINGS = (queueDepth: number): Checks<DcbmSettings> => ({
-  nrDmaChan: wholeNumber(1, MAX_CHANNELS),
-  setup: oneOf(['batch', 'per-folio']),
-  wait: oneOf(['sleep', 'poll']),
+  nrDmaChan: wholeNumber(1, MAX_DMA_CHANNELS),
+  setup: oneOf(DMA_SETUPS),
+  wait: oneOf(DMA_WAITS),
   cpuShare: (name, value) => {
     if (value !== 'auto') NUMBER_OR_AUTO(name, value);
   },
-  timeoutMs: numberFrom(1, 2 ** 31 - 1),
+  timeoutMs: numberFrom(1, MAX_TIMEOUT_MS),
   minFolios: wholeNumber(1, Number.POSITIVE_INFINITY),
   minBytes: wholeNumber(0, Number.POSITIVE_INFINITY),
   queueDepth: wholeNumber(1, queueDepth),
 });
 
+/** A device, and the engine that is opened for it when it is first wanted. */
+export interface DcbmDevice {
+  readonly device: DeviceModel;
+  engine(): DmaEngine | Promise<DmaEngine>;
+}
+
 /** What copies, beside what is set. */
 interface Dcbm {
-  readonly engine: DmaEngine;
+  readonly device: DcbmDevice;
   readonly copyOne: CopyOne;
   readonly auto: AutoShare;
   readonly migrator: DcbmMigrator;
@@ -83,11 +97,11 @@ interface Dcbm {
  * A folio whose descriptor fails, or whose channel does, is left to the calling thread. What a channel that doesn't answer was
  * told to write it doesn't write later: its thread is ended before the batch is.
  *
- * @param engine the caller's, to close after the last batch
+ * @param device the caller's, whose engine is to be closed after the last batch
  * @param memory what the engine copies in
  */
-export function createDcbmMigrator(engine: DmaEngine, memory: PhysicalMemory): DcbmMigrator {
-  const { queueDepth, completion } = engine.device;
+export function createDcbmMigrator(device: DcbmDevice, memory: PhysicalMemory): DcbmMigrator {
+  const { queueDepth, completion } = device.device;
   const settings: DcbmSettings = {
     nrDmaChan: 1,
     setup: 'batch',
@@ -105,7 +119,7 @@ export function createDcbmMigrator(engine: DmaEngine, memory: PhysicalMemory): D
     copyFolios: (batch: OffloadBatch) => copyFolios(dcbm, batch),
   };
   const migrator = withChecked(base, settings, SETTINGS(queueDepth));
-  const dcbm: Dcbm = { engine, copyOne: createCopyOne(memory), auto: createAutoShare(), migrator };
+  const dcbm: Dcbm = { device, copyOne: createCopyOne(memory), auto: createAutoShare(), migrator };
   return migrator;
 }
 
@@ -129,13 +143,16 @@ function withChecked<Base extends object, Settings extends object>(
 }
 
 async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
-  const { engine, auto, migrator } = dcbm;
-  const { cpuShare } = migrator;
+  const { device, auto, migrator } = dcbm;
+  const opened = device.engine();
+  const engine = opened instanceof DmaEngine ? opened : await opened;
+  // What is private to the device the calling thread can't copy.
+  const cpuShare = batch.isPrivate ? 0 : migrator.cpuShare;
   const count = engineItems(batch.items.bytes, cpuShare === 'auto' ? auto.share : cpuShare);
   const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, Math.max(count, 1)));
   if (channels.length === 0) return ERRNO.EOPNOTSUPP;
   try {
-    await copyByBoth(dcbm, batch, channels, count);
+    await copyByBoth(dcbm, engine, batch, channels, count);
   } finally {
     // The one to be given first last: those whose threads are there are used again.
     for (const channel of channels.reverse()) engine.release(channel);
@@ -155,14 +172,20 @@ function requestChannels(engine: DmaEngine, count: number): DmaChannel[] {
 }
 
 /** Has channels copy the first `count` items, and copies the others meanwhile. */
-async function copyByBoth(dcbm: Dcbm, batch: OffloadBatch, channels: DmaChannel[], count: number): Promise<void> {
+async function copyByBoth(
+  dcbm: Dcbm,
+  engine: DmaEngine,
+  batch: OffloadBatch,
+  channels: DmaChannel[],
+  count: number,
+): Promise<void> {
   const { usage, items } = batch;
   const before = totalNs(channels);
   const began = performance.now();
   const onThisThread = usage.map + usage.submit + usage.unmap;
-  const tables = dcbm.migrator.setup === 'batch' ? mapBatch(dcbm.engine, batch, count) : undefined;
+  const tables = dcbm.migrator.setup === 'batch' ? mapBatch(engine, batch, count) : undefined;
   const isMapped = tables !== 'failed';
-  const lanes = isMapped ? createLanes(dcbm, batch, channels, count, tables) : [];
+  const lanes = isMapped ? createLanes(dcbm, engine, batch, channels, count, tables) : [];
   const submitted = performance.now();
   const working = runLanes(lanes);
   let cpuNs = 0;
@@ -170,7 +193,7 @@ async function copyByBoth(dcbm: Dcbm, batch: OffloadBatch, channels: DmaChannel[
     cpuNs = await copyShare(dcbm.copyOne, batch, count);
   } finally {
     const engineNs = ((await working) - submitted) * 1e6;
-    if (tables && isMapped) await unmapBatch(dcbm.engine, batch, tables);
+    if (tables && isMapped) await unmapBatch(engine, batch, tables);
     usage.threads += totalNs(channels) - before;
     const elapsed = (performance.now() - began) * 1e6;
     const worked = usage.map + usage.submit + usage.unmap - onThisThread;
@@ -230,7 +253,8 @@ async function unmapBatch(engine: DmaEngine, { usage }: OffloadBatch, { to, from
 
 /** A lane for each channel, with a run of folios of about as many bytes each. */
 function createLanes(
-  { engine, migrator }: Dcbm,
+  { migrator }: Dcbm,
+  engine: DmaEngine,
   batch: OffloadBatch,
   channels: readonly DmaChannel[],
   count: number,

@@ -1,8 +1,10 @@
 import { MAX_THREADS } from '../check.js';
 import { CALLER_MODES, SCHEDULES } from '../copy/options.js';
+import { DMA_WAITS } from '../dma/channel.js';
 import type { OffloadRegistry } from '../migrate/offload.js';
 import { formatReasonMask } from '../migrate/reasons.js';
 import type { CpuMt } from '../migrators/cpu-mt.js';
+import { type DcbmMigrator, DMA_SETUPS, MAX_DMA_CHANNELS, MAX_TIMEOUT_MS } from '../migrators/dcbm.js';
 import type { OffloadDriver, OffloadSwitch } from '../migrators/offload-switch.js';
 import { type Attribute, type Attributes, numberFile, switchFile, wordFile } from './attribute.js';
 import { parseUint } from './parse.js';
@@ -47,6 +49,57 @@ export function cpuMtFiles(offloading: Offloading, cpuMt: CpuMt): Attributes {
       'whether the calling thread copies too: helps; or not: waits, auto',
       CALLER_MODES,
     ),
+  };
+}
+
+/** The files of `/sys/kernel/dcbm`. */
+export function dcbmFiles(
+  offloading: Offloading,
+  driver: OffloadDriver & { readonly migrator: DcbmMigrator },
+): Attributes {
+  const { migrator } = driver;
+  return {
+    ...switchFiles(offloading, driver),
+    nr_dma_chan: numberFile(migrator, 'nrDmaChan', 'channels that share a batch, 1 to 16', [1, MAX_DMA_CHANNELS]),
+    ...thresholdFiles(driver),
+    setup: wordFile(
+      migrator,
+      'setup',
+      'how a batch is set up: batch, one mapping and one completion; per-folio, one of each for every folio',
+      DMA_SETUPS,
+    ),
+    wait: wordFile(migrator, 'wait', 'how completions are waited for: sleep, until an interrupt; poll', DMA_WAITS),
+    cpu_share: cpuShareFile(migrator),
+    timeout_ms: numberFile(migrator, 'timeoutMs', 'milliseconds until a channel that does not answer is given up', [
+      1,
+      MAX_TIMEOUT_MS,
+    ]),
+    queue_depth: numberFile(migrator, 'queueDepth', 'descriptors that a channel has in flight at most'),
+    folios_migrated: counterFile(migrator, 'foliosMigrated', 'folios that channels have copied'),
+    folios_failures: counterFile(migrator, 'foliosFailures', 'folios that channels were to copy and did not'),
+  };
+}
+
+/** A file for a counter, which a write of anything resets. */
+function counterFile<Key extends string>(owner: { [K in Key]: number }, key: Key, doc: string): Attribute {
+  return {
+    doc: `${doc}; a write sets it to 0`,
+    show: () => String(owner[key]),
+    store() {
+      owner[key] = 0;
+    },
+  };
+}
+
+/** A share of each batch: `auto`, or hundredths. */
+function cpuShareFile(migrator: DcbmMigrator): Attribute {
+  return {
+    doc: 'percent of a batch that the calling thread copies meanwhile, 0 to 100, or auto: by how long it waited',
+    show: () => (migrator.cpuShare === 'auto' ? 'auto' : String(Math.round(migrator.cpuShare * 100))),
+    store(text, name) {
+      const isAuto = text === 'auto' || text === 'auto\n';
+      migrator.cpuShare = isAuto ? 'auto' : parseUint(name, text, 0, 100) / 100;
+    },
   };
 }
 

@@ -10,7 +10,7 @@ it('a process waits for its copies, and ends by itself once its channels have re
     import { createDcbmMigrator } from ${dist('migrators/dcbm.js')};
     const memory = PhysicalMemory.create({ nodes: ['8M'] });
     const engine = await DmaEngine.create({ memory, descriptorNs: 2e6 });
-    const dcbm = createDcbmMigrator(engine, memory);
+    const dcbm = createDcbmMigrator({ device: engine.device, engine: () => engine }, memory);
     const address = () => Uint32Array.from(memory.allocFolios(20, 0), (pfn) => pfn * 4096);
     const items = { to: address(), from: address(), bytes: new Uint32Array(20).fill(4096) };
     const copied = new Uint8Array(20);

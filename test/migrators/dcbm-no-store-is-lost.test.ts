@@ -52,7 +52,7 @@ it.each([
   async ({ iommu, setup, device, kind }) => {
     await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 2 });
     await using engine = await DmaEngine.create({ memory: machine.memory, iommu, device });
-    const dcbm = createDcbmMigrator(engine, machine.memory);
+    const dcbm = createDcbmMigrator({ device: engine.device, engine: () => engine }, machine.memory);
     Object.assign(dcbm, { setup, nrDmaChan: 2, timeoutMs: 30, cpuShare: 0.2 });
     const free = freePages(machine);
     const mm = machine.createAddressSpace();

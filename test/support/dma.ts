@@ -65,6 +65,6 @@ export async function createDcbm(
   options: DmaEngineOptions,
 ): Promise<{ engine: DmaEngine; dcbm: DcbmMigrator; [Symbol.asyncDispose](): Promise<void> }> {
   const engine = await DmaEngine.create(options);
-  const dcbm = createDcbmMigrator(engine, options.memory);
+  const dcbm = createDcbmMigrator({ device: engine.device, engine: () => engine }, options.memory);
   return { engine, dcbm, [Symbol.asyncDispose]: () => engine.close() };
 }

@@ -2,7 +2,13 @@ import {
   type AddressSpace,
   anything,
   type Checks,
+  type CpuTime,
   checkOptions,
+  type DcbmOptions,
+  DMA_SETUPS,
+  type DmaHardware,
+  type DmaPhases,
+  type DmaSetup,
   ErrnoError,
   errnoName,
   FLOWS,
@@ -11,10 +17,13 @@ import {
   type Frames,
   fractionCopy,
   listOf,
+  MAX_DMA_CHANNELS,
   MAX_THREADS,
   Machine,
+  MIGRATE_REASONS,
   MIGRATOR_NAMES,
   MiB,
+  type MigrateReason,
   type MigratorName,
   NR_MAX_BATCHED_MIGRATION,
   type Order,
@@ -51,7 +60,17 @@ export interface MigrateSweep {
   readonly threads?: readonly number[] | undefined;
   /** Whether the calling thread copies beside them. Default: `'waits'`. */
   readonly caller?: SweepCaller | undefined;
-  /** Batches that `'mtcopy'` has under way at once, 1 to 4; `'kernel'` has 1. */
+  /** Channels of `'dcbm'`, 1 to 16. Default: 1. */
+  readonly channels?: readonly number[] | undefined;
+  /** How `'dcbm'` sets a batch up. Default: `'batch'`. */
+  readonly dmaSetups?: readonly DmaSetup[] | undefined;
+  /** The device that `'dcbm'` copies with, and its IOMMU. Default: a machine's. */
+  readonly dma?: DmaHardware | undefined;
+  /** Other settings of `'dcbm'`. Default: its own. */
+  readonly dcbm?: DcbmOptions | undefined;
+  /** What the memory is migrated for; the migrator is named, whatever the reason. Default: for move_pages(2). */
+  readonly reason?: MigrateReason | undefined;
+  /** Batches that are under way at once, 1 to 4; `'kernel'` has 1. */
   readonly inFlight: readonly number[];
   readonly flows?: readonly Flow[] | undefined;
   /** How the frames lie that the memory is, and that it goes to. */
@@ -72,6 +91,12 @@ const SWEEP: Checks<MigrateSweep> = {
   migrators: listOf(oneOf(MIGRATOR_NAMES)),
   threads: listOf(wholeNumber(1, MAX_THREADS)),
   caller: oneOf(SWEEP_CALLERS),
+  channels: listOf(wholeNumber(1, MAX_DMA_CHANNELS)),
+  dmaSetups: listOf(oneOf(DMA_SETUPS)),
+  // A machine checks these two.
+  dma: anything,
+  dcbm: anything,
+  reason: oneOf(MIGRATE_REASONS),
   inFlight: listOf(count),
   flows: listOf(oneOf(FLOWS)),
   frames: listOf(oneOf(FRAMES)),
@@ -85,6 +110,8 @@ const REQUIRED = ['folioBytes', 'count', 'migrators', 'threads', 'inFlight', 'fl
 interface Sweep extends MigrateSweep {
   readonly migrators: readonly MigratorName[];
   readonly threads: readonly number[];
+  readonly channels: readonly number[];
+  readonly dmaSetups: readonly DmaSetup[];
   readonly caller: SweepCaller;
   readonly flows: readonly Flow[];
 }
@@ -93,10 +120,17 @@ interface Sweep extends MigrateSweep {
 export interface MigrateMeasurement {
   readonly migrator: MigratorName;
   readonly flow: Flow;
-  /** Worker threads; 1 for `'kernel'`, which copies on the calling thread. */
+  /** Worker threads of `'mtcopy'`; 1 for the others. */
   readonly threads: number;
-  /** Whether the calling thread copied beside them; not there for `'kernel'`. */
+  /** Whether the calling thread copied beside them; there for `'mtcopy'` alone. */
   readonly caller?: SweepCaller;
+  /** Channels, and how batches were set up; there for `'dcbm'` alone. */
+  readonly channels?: number;
+  readonly dmaSetup?: DmaSetup;
+  /** Median CPU nanoseconds that a run took of whom. */
+  readonly cpuNs: CpuTime;
+  /** Median nanoseconds of the steps of a device's copies in a run; all 0 but for `'dcbm'`. */
+  readonly dmaNs: DmaPhases;
   /** Batches under way at once. With more than 1 the phases overlap in time. */
   readonly batchesInFlight: number;
   readonly folioBytes: number;
@@ -123,6 +157,8 @@ export interface MigrateMeasurement {
 interface Setting {
   readonly migrator: MigratorName;
   readonly threads: number;
+  readonly channels?: number;
+  readonly dmaSetup?: DmaSetup;
   readonly batchesInFlight: number;
   readonly flow: Flow;
 }
@@ -131,6 +167,8 @@ interface Setting {
 interface Run {
   readonly ns: number;
   readonly phasesNs: Phases;
+  readonly cpuNs: CpuTime;
+  readonly dmaNs: DmaPhases;
   readonly vmstat: Vmstat;
 }
 
@@ -186,12 +224,15 @@ export async function sweepMigrations(
 async function complete(asked: MigrateSweep): Promise<Sweep> {
   const checked = checkOptions(asked, SWEEP);
   const { set, threads, caller, flows, migrators } = checked;
-  checkUndecided(set, { threads, caller, flow: flows, migrator: migrators });
+  const { channels, dmaSetups } = checked;
+  checkUndecided(set, { threads, caller, flow: flows, migrator: migrators, channels, dmaSetup: dmaSetups });
   const decided = await decide(set);
   const sweep = {
     ...checked,
     migrators: migrators ?? listIf(decided.migrator),
     threads: threads ?? listIf(decided.threads),
+    channels: checked.channels ?? listIf(decided.channels) ?? [1],
+    dmaSetups: checked.dmaSetups ?? listIf(decided.dmaSetup) ?? ['batch' as const],
     caller: caller ?? decided.caller ?? 'waits',
     flows: flows ?? listIf(decided.flow),
   };
@@ -227,11 +268,18 @@ function bytesToMove({ count, total, input }: MigrateSweep, folioBytes: number):
   return anonymous + (input === undefined ? 0 : Math.ceil(inputSize(input) / folioBytes) * folioBytes);
 }
 
-function combineSettings({ flows, migrators, threads, inFlight }: Sweep): Setting[] {
-  const manners = combine(threads, inFlight).map(([threads, batchesInFlight]) => ({ threads, batchesInFlight }));
-  const copiers = migrators.flatMap((migrator) =>
-    (migrator === 'kernel' ? [{ threads: 1, batchesInFlight: 1 }] : manners).map((manner) => ({ migrator, ...manner })),
-  );
+function combineSettings({ flows, migrators, threads, channels, dmaSetups, inFlight }: Sweep): Setting[] {
+  const manners: Record<MigratorName, readonly Omit<Setting, 'migrator' | 'flow'>[]> = {
+    kernel: [{ threads: 1, batchesInFlight: 1 }],
+    mtcopy: combine(threads, inFlight).map(([threads, batchesInFlight]) => ({ threads, batchesInFlight })),
+    dcbm: combine(combine(channels, dmaSetups), inFlight).map(([[channels, dmaSetup], batchesInFlight]) => ({
+      threads: 1,
+      channels,
+      dmaSetup,
+      batchesInFlight,
+    })),
+  };
+  const copiers = migrators.flatMap((migrator) => manners[migrator].map((manner) => ({ migrator, ...manner })));
   return combine(flows, copiers).map(([flow, copier]) => ({ ...copier, flow }));
 }
 
@@ -244,7 +292,8 @@ async function bootFor(sweep: Sweep, folioBytes: number, frames: Frames): Promis
   const bytes = bytesToMove(sweep, folioBytes);
   // Freed folios are handed out again in the order in which they were freed: ascending or shuffled in every run.
   const nodes = [bytes, bytes];
-  const machine = await Machine.boot({ nodes, cpus: 0, caller: sweep.caller, pcpHigh: Number.POSITIVE_INFINITY });
+  const { caller, dma, dcbm } = sweep;
+  const machine = await Machine.boot({ nodes, cpus: 0, caller, dma, dcbm, pcpHigh: Number.POSITIVE_INFINITY });
   try {
     await applySettings(machine, sweep.set);
     if (frames === 'shuffled') ageNodes(machine.memory, orderOf(folioBytes));
@@ -295,7 +344,7 @@ async function sweepLayout(
       // Every other round goes backwards, or with an even number of settings each would always move in one direction.
       const which = round % 2 === 0 ? turn : settings.length - 1 - turn;
       onRun();
-      const run = await runOnce(layout, settings[which]);
+      const run = await runOnce(layout, settings[which], sweep.reason);
       if (round >= warmUps) measured[which]?.push(run);
     }
   }
@@ -303,21 +352,29 @@ async function sweepLayout(
 }
 
 /** Migrates everything to the other node, and verifies it. */
-async function runOnce(layout: Layout, { threads, ...settings }: Setting): Promise<Run> {
+async function runOnce(layout: Layout, setting: Setting, reason?: MigrateReason): Promise<Run> {
   const { machine, mm, addresses, folioBytes } = layout;
+  const { threads, channels, dmaSetup, ...settings } = setting;
   machine.threads = threads;
+  if (channels !== undefined) machine.dcbm.nrDmaChan = channels;
+  if (dmaSetup !== undefined) machine.dcbm.setup = dmaSetup;
+  const move = (list: Float64Array, node: number) =>
+    reason === undefined
+      ? machine.movePages(mm, list, { node, ...settings })
+      : machine.migrateFolios(mm, list, { node, reason, ...settings });
   const target = layout.node === 0 ? 1 : 0;
   // Not timed: a batch goes there and back, so that the threads attach, and whoever ran before leaves the caches.
   const batch = addresses.subarray(0, Math.max(1, NR_MAX_BATCHED_MIGRATION / (folioBytes / PAGE_SIZE)));
-  for (const node of [target, layout.node]) await machine.movePages(mm, batch, { node, ...settings });
+  for (const node of [target, layout.node]) await move(batch, node);
   const before = machine.vmstat;
   const started = performance.now();
-  const { status, notMigrated, stats } = await machine.movePages(mm, addresses, { node: target, ...settings });
+  const { status, notMigrated, stats } = await move(addresses, target);
   const ns = Math.round((performance.now() - started) * 1e6);
   const vmstat = machine.vmstat;
   layout.node = target;
   verify(layout, status, notMigrated);
-  return { ns, phasesNs: stats.phasesNs, vmstat: growth(vmstat, before) };
+  const { phasesNs, cpuNs, dmaNs } = stats;
+  return { ns, phasesNs, cpuNs, dmaNs, vmstat: growth(vmstat, before) };
 }
 
 /** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
@@ -345,13 +402,15 @@ function summarize(
   const samplesNs = runs.map(({ ns }) => ns);
   return {
     ...setting,
-    ...(setting.migrator === 'kernel' ? {} : { caller }),
+    ...(setting.migrator === 'mtcopy' && { caller }),
     folioBytes,
     folios: addresses.length,
     frames,
     gbps: speedsOf(bytes, samplesNs),
     nsPerPage: median(samplesNs) / (bytes / PAGE_SIZE),
-    phasesNs: medianPhases(runs),
+    phasesNs: medians(runs.map(({ phasesNs }) => phasesNs)),
+    cpuNs: medians(runs.map(({ cpuNs }) => cpuNs)),
+    dmaNs: medians(runs.map(({ dmaNs }) => dmaNs)),
     fractionCopy: median(runs.map(({ phasesNs }) => fractionCopy(phasesNs))),
     vmstat: sumCounts(runs.map(({ vmstat }) => vmstat)),
     samplesNs,
@@ -359,8 +418,9 @@ function summarize(
   };
 }
 
-function medianPhases(runs: readonly Run[]): Phases {
-  const names = Object.keys(runs[0].phasesNs) as (keyof Phases)[];
-  const medians = names.map((name) => [name, Math.round(median(runs.map(({ phasesNs }) => phasesNs[name])))]);
-  return Object.fromEntries(medians);
+/** The median of each of several numbers, by their names. */
+function medians<Times extends { readonly [Name in keyof Times]: number }>(runs: readonly Times[]): Times {
+  const names = Object.keys(runs[0]) as (keyof Times)[];
+  const each = names.map((name) => [name, Math.round(median(runs.map((times) => times[name])))]);
+  return Object.fromEntries(each);
 }

@@ -13,6 +13,7 @@ const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
   { head: 'frames', of: (row) => row.frames, phrase: (text) => text },
   { head: 'flow', of: (row) => row.flow, phrase: (text) => `flow ${text}` },
   { head: 'migrator', of: migratorText, phrase: (text) => `migrator ${text}` },
+  { head: 'set-up', of: (row) => row.dmaSetup ?? '', phrase: (text) => text && `DMA set up ${text}` },
   {
     head: 'in\nflight',
     of: (row) => String(row.batchesInFlight),
@@ -21,6 +22,7 @@ const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
 ];
 
 const EXPLANATION = `GB/s: 10^9 bytes migrated a second. F: the fraction of the phases that is copying.
+CPU time is the calling thread's, the copy threads' (or channels'), and the calling thread's for DMA.
 Every run was verified: each page is on its node, and all bytes have the SHA-256 that they had.`;
 
 /**
@@ -35,6 +37,8 @@ export function migrateTable(rows: readonly MigrateMeasurement[], what: string):
     throughputTable(rows, settings),
     'Nanoseconds for each 4 KiB page, by phase:',
     phasesTable(rows, settings),
+    'CPU nanoseconds for each 4 KiB page, by whom, and the steps of DMA copies:',
+    costTable(rows, settings),
     EXPLANATION,
   ].join('\n');
 }
@@ -67,6 +71,20 @@ function phasesTable(rows: readonly MigrateMeasurement[], settings: Settings): s
     const pages = bytesOf(row) / PAGE_SIZE;
     const phases = PHASES.map(({ name }) => nanoseconds(row.phasesNs[name] / pages));
     table.push([...settings.of(row), ...phases, row.fractionCopy.toFixed(2)]);
+  }
+  return table.toString();
+}
+
+const CPU_TIMES = ['caller', 'threads', 'dma'] as const;
+const DMA_STEPS = ['map', 'submit', 'wait', 'unmap'] as const;
+
+function costTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
+  const steps = rows.some(({ migrator }) => migrator === 'dcbm') ? DMA_STEPS : [];
+  const table = createTable(settings.heads, [...CPU_TIMES, ...steps]);
+  for (const row of rows) {
+    const pages = bytesOf(row) / PAGE_SIZE;
+    const times = [...CPU_TIMES.map((name) => row.cpuNs[name]), ...steps.map((name) => row.dmaNs[name])];
+    table.push([...settings.of(row), ...times.map((ns) => nanoseconds(ns / pages))]);
   }
   return table.toString();
 }

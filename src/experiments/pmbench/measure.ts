@@ -79,6 +79,8 @@ export interface PmbenchMeasurement {
   readonly threads: number;
   /** Whether the calling thread copied beside them; not there for `'kernel'`. */
   readonly caller?: SweepCaller;
+  /** Channels of `'dcbm'`; there for it alone. */
+  readonly channels?: number;
   readonly cpus: number;
   readonly pages: number;
   readonly folioBytes: number;
@@ -203,6 +205,7 @@ function summarize(
   const {
     tlbFlushNs,
     threads,
+    dcbm,
     cpus: { migrationWaits },
   } = machine;
   const migrator = migratorOf(machine);
@@ -212,7 +215,8 @@ function summarize(
   return {
     flow,
     migrator,
-    ...(migrator === 'kernel' ? { threads: 1 } : { threads, caller }),
+    ...(migrator === 'mtcopy' ? { threads, caller } : { threads: 1 }),
+    ...(migrator === 'dcbm' && { channels: dcbm.nrDmaChan }),
     cpus,
     pages,
     folioBytes,

@@ -16,7 +16,13 @@ export function threadsText({ threads, caller }: { threads: number; caller?: Swe
   return caller === 'helps' ? `${threads}+1` : String(threads);
 }
 
-/** What copied, with its threads: `kernel` has none of its own. */
-export function migratorText(row: { migrator: MigratorName; threads: number; caller?: SweepCaller }): string {
-  return row.migrator === 'kernel' ? row.migrator : `${row.migrator}×${threadsText(row)}`;
+/** What copied, with its threads or channels: `kernel` has none of its own. */
+export function migratorText(row: {
+  migrator: MigratorName;
+  threads: number;
+  caller?: SweepCaller;
+  channels?: number;
+}): string {
+  if (row.migrator === 'kernel') return row.migrator;
+  return `${row.migrator}×${row.migrator === 'dcbm' ? row.channels : threadsText(row)}`;
 }

@@ -1,4 +1,4 @@
-import { ErrnoError, type Flow, listOf, Machine, type MigratorName, parseReasonMask } from 'mtcopy';
+import { type DmaSetup, ErrnoError, type Flow, listOf, Machine, type MigratorName, parseReasonMask } from 'mtcopy';
 import type { SweepCaller } from './callers.js';
 
 /** A file of a machine's sysfs and what to write to it, as `machine.sysfs.write` takes them. */
@@ -11,13 +11,15 @@ export interface SysfsSetting {
 export class SettingError extends ErrnoError {}
 
 /** What a sweep and a file of sysfs may both say; the first is the name of an option of the commands. */
-export type Decided = 'threads' | 'caller' | 'flow' | 'migrator';
+export type Decided = 'threads' | 'caller' | 'flow' | 'migrator' | 'channels' | 'dmaSetup';
 
 /** By the name of the file, whichever driver's it is. */
 const DECIDED_BY: Readonly<Record<string, Decided>> = {
   threads: 'threads',
   caller: 'caller',
   flow: 'flow',
+  nr_dma_chan: 'channels',
+  setup: 'dmaSetup',
   offload_migrator: 'migrator',
   offloading: 'migrator',
 };
@@ -40,7 +42,7 @@ export function decidedBy(set: readonly SysfsSetting[] = []): ReadonlySet<Decide
 }
 
 /** @throws ErrnoError EINVAL if a setting decides what the sweep says by itself */
-export function checkUndecided(set: readonly SysfsSetting[] | undefined, says: { [Name in Decided]: unknown }): void {
+export function checkUndecided(set: readonly SysfsSetting[] | undefined, says: { [Name in Decided]?: unknown }): void {
   for (const name of decidedBy(set)) {
     if (says[name] === undefined) continue;
     throw new ErrnoError('EINVAL', `${name}: must not be given beside a file of sysfs that says it too`);
@@ -65,6 +67,8 @@ interface MachineSays {
   readonly caller: SweepCaller;
   readonly flow: Flow;
   readonly migrator: MigratorName;
+  readonly channels: number;
+  readonly dmaSetup: DmaSetup;
 }
 
 /**
@@ -77,9 +81,16 @@ export async function decide(set: readonly SysfsSetting[] | undefined): Promise<
   const machine = await Machine.boot({ nodes: [SMALL_NODE], cpus: 0 });
   try {
     await applySettings(machine, set);
-    const { threads, caller, flow } = machine;
+    const { threads, caller, flow, dcbm } = machine;
     // Migrations don't block: with 'auto' their callers wait.
-    const says = { threads, caller: caller === 'helps' ? 'helps' : 'waits', flow, migrator: migratorOf(machine) };
+    const says = {
+      threads,
+      caller: caller === 'helps' ? 'helps' : 'waits',
+      flow,
+      migrator: migratorOf(machine),
+      channels: dcbm.nrDmaChan,
+      dmaSetup: dcbm.setup,
+    };
     return Object.fromEntries(Array.from(decidedBy(set), (name) => [name, says[name]]));
   } finally {
     await machine.close();
