@@ -4,6 +4,9 @@ import { DMA_TRANS_NOERROR, SEQUENCE_MASK } from '../dma/worker/ring.js';
 import { ERRNO, ErrnoError } from '../errno.js';
 import type { OffloadBatch } from '../migrate/migrator.js';
 
+/** So many descriptors the channel is told of at once: its thread wakes up while the others are submitted. */
+const ISSUED_EARLY = 16;
+
 /** How a batch is copied. */
 export interface LaneRules {
   readonly engine: DmaEngine;
@@ -57,6 +60,7 @@ export class Lane {
       const item = this.#next++;
       if (this.#rules.tables) this.#submitItem(item, this.#rules.tables.to[item], this.#rules.tables.from[item]);
       else this.#mapAndSubmit(item);
+      if (this.#next - this.#first === ISSUED_EARLY) this.#channel.issuePending();
     }
     this.#channel.issuePending();
     const { usage } = this.#batch;
@@ -64,8 +68,8 @@ export class Lane {
   }
 
   /**
-   * Submits, before it returns, and goes on until every item is copied or given up. Whatever it comes to, the channel touches no memory for this batch from
-   * then on, and nothing that the lane has mapped is mapped any more.
+   * Submits, before it returns, and goes on until every item is copied or given up. Whatever it comes to, the channel touches
+   * no memory for this batch from then on, and nothing that the lane has mapped is mapped any more.
    */
   async run(): Promise<void> {
     const { timeoutMs, wait } = this.#rules;

@@ -12,14 +12,18 @@ const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
   { head: 'folio', of: (row) => formatSize(row.folioBytes), phrase: (text) => `folios of ${text}` },
   { head: 'frames', of: (row) => row.frames, phrase: (text) => text },
   { head: 'flow', of: (row) => row.flow, phrase: (text) => `flow ${text}` },
-  { head: 'migrator', of: migratorText, phrase: (text) => `migrator ${text}` },
-  { head: 'set-up', of: (row) => row.dmaSetup ?? '', phrase: (text) => text && `DMA set up ${text}` },
+  { head: 'migrator', of: copierText, phrase: (text) => `migrator ${text}` },
   {
     head: 'in\nflight',
     of: (row) => String(row.batchesInFlight),
     phrase: (text) => (text === '1' ? '' : `${text} batches in flight`),
   },
 ];
+
+/** What copied; with how it set batches up, where that is not what is usual. */
+function copierText(row: MigrateMeasurement): string {
+  return row.dmaSetup === 'per-folio' ? `${migratorText(row)} ${row.dmaSetup}` : migratorText(row);
+}
 
 const EXPLANATION = `GB/s: 10^9 bytes migrated a second. F: the fraction of the phases that is copying.
 CPU time is the calling thread's, the copy threads' (or channels'), and the calling thread's for DMA.
