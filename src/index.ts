@@ -64,7 +64,6 @@ export {
   type DmaPhases,
   fractionCopy,
   type MigrateStats,
-  type Moved,
   type MovedBy,
   type Phases,
 } from './migrate/stats.js';

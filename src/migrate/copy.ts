@@ -23,13 +23,15 @@ export function copyFolio(migration: Migration, at: number): number | Promise<nu
   const bytes = bytesOf(migration, at);
   if (!needsDevice && !isWorthwhile(migrator, 1, bytes)) return copyFolioHere(migration, at);
   putOffer(offer, 0, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytes);
-  const finish = () => {
-    if (offer.copied[0] === 0) return copyFolioHere(migration, at);
-    unmapped.offloaded[at] = 1;
-    return 0;
-  };
   const slow = offload(migration, migrator, 1, needsDevice);
-  return slow ? slow.then(finish) : finish();
+  return slow ? slow.then(() => afterOffload(migration, at)) : afterOffload(migration, at);
+}
+
+/** What came of the one folio that a migrator was asked for: it is copied, or the calling thread's. */
+function afterOffload(migration: Migration, at: number): number | Promise<number> {
+  if (migration.offer.copied[0] === 0) return copyFolioHere(migration, at);
+  migration.unmapped.offloaded[at] = 1;
+  return 0;
 }
 
 /**
@@ -63,18 +65,10 @@ async function copyOffloaded(
   which: number,
 ): Promise<void> {
   const { unmapped, offer } = migration;
-  const { src, dst, errno, offloaded } = unmapped;
-  let count = 0;
+  const { errno, offloaded } = unmapped;
+  const count = fillOffer(migration, migrator, ofDevice, which);
   let sum = 0;
-  for (let i = 0; i < unmapped.count; i++) {
-    if (errno[i] !== which) continue;
-    errno[i] = NOT_COPIED;
-    if (isPrivate(migration, i) !== ofDevice || !canMigrate(migrator, unmapped, i)) continue;
-    const bytes = bytesOf(migration, i);
-    offer.place[count] = i;
-    putOffer(offer, count++, dst[i] * PAGE_SIZE, src[i] * PAGE_SIZE, bytes);
-    sum += bytes;
-  }
+  for (let item = 0; item < count; item++) sum += offer.items.bytes[item];
   if (count === 0 || !(ofDevice || isWorthwhile(migrator, count, sum))) return;
   const slow = offload(migration, migrator, count, ofDevice);
   if (slow) await slow;
@@ -84,6 +78,25 @@ async function copyOffloaded(
     errno[i] = 0;
     offloaded[i] = 1;
   }
+}
+
+/** Offers a migrator what it is to copy; all folios of that errno count as not copied now. Returns how many are offered. */
+function fillOffer(migration: Migration, migrator: Migrator, ofDevice: boolean, which: number): number {
+  const { unmapped, offer, manager } = migration;
+  const { src, dst, errno } = unmapped;
+  const { flags, order } = manager.memory.page;
+  const isPicky = migrator.canMigrate !== undefined;
+  let count = 0;
+  for (let i = 0; i < unmapped.count; i++) {
+    if (errno[i] !== which) continue;
+    errno[i] = NOT_COPIED;
+    const from = src[i];
+    if (((flags[from] & PG.private) !== 0) !== ofDevice) continue;
+    if (isPicky && !canMigrate(migrator, unmapped, i)) continue;
+    offer.place[count] = i;
+    putOffer(offer, count++, dst[i] * PAGE_SIZE, from * PAGE_SIZE, PAGE_SIZE << order[from]);
+  }
+  return count;
 }
 
 /** Copies by itself, on the calling thread, each unmapped folio that {@link copyUnmapped} left. */

@@ -48,12 +48,12 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
 }
 
 /** Adds what was moved of the batch at hand to what each migrator has moved. */
-function countMovedBy({ stats, migrator, forPrivate, movedBy: [here, offloaded] }: Migration): void {
-  addMoved(stats.movedBy, KERNEL, here);
+function countMovedBy({ stats, migrator, forPrivate, movedBy }: Migration): void {
+  addMoved(stats.movedBy, KERNEL, movedBy[0], movedBy[1]);
   // They are one, if both are there.
   const { name } = migrator ?? forPrivate ?? { name: KERNEL };
-  addMoved(stats.movedBy, name, offloaded);
-  here.folios = here.bytes = offloaded.folios = offloaded.bytes = 0;
+  addMoved(stats.movedBy, name, movedBy[2], movedBy[3]);
+  movedBy.fill(0);
 }
 
 /** `serial`: takes each folio through all steps before the next (unmap_and_move), in passes. */

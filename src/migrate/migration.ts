@@ -11,7 +11,7 @@ import type { MigratorSource } from './offload.js';
 import type { MigrateReason } from './reasons.js';
 import { createSlice, type Slice } from './resched.js';
 import type { BatchUnit, Flow } from './settings.js';
-import { createMigrateStats, createMoved, type MigrateStats, type Moved } from './stats.js';
+import { createMigrateStats, type MigrateStats } from './stats.js';
 
 /** How folios are migrated, and why: a machine's settings, and a call's. */
 export interface MigrateManner {
@@ -55,8 +55,8 @@ export interface Migration extends MigrateOptions {
   migrator: Migrator | undefined;
   /** What copies those folios of it that are private to a device; see {@link MigratorSource.getForPrivate}. */
   forPrivate: Migrator | undefined;
-  /** What was moved of the batch at hand: by the calling thread, and by the migrator. */
-  readonly movedBy: readonly [Moved, Moved];
+  /** Folios and pages that were moved of the batch at hand: by the calling thread 0 and 1, by the migrator 2 and 3. */
+  readonly movedBy: Uint32Array;
   readonly stats: MigrateStats;
   /** What is to be flushed before anything is copied. */
   readonly flush: FlushBatch;
@@ -99,7 +99,7 @@ export function createMigration(
     folioCopy: migrators.folioCopy,
     migrator: undefined,
     forPrivate: undefined,
-    movedBy: [createMoved(), createMoved()],
+    movedBy: new Uint32Array(4),
     batchLimit,
     batchUnit,
     batchesInFlight,

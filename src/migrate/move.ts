@@ -3,7 +3,6 @@ import { clearAndWake } from '../memory/folio-lock.js';
 import { type PageMetadata, PG } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { MemoryManager } from '../mm/manager.js';
-import { isMovable } from '../mm/movable.js';
 import { isCached, replaceCached } from '../mm/page-cache.js';
 import { removeMigrationPtes } from '../mm/rmap.js';
 import type { Pfn } from '../units.js';
@@ -20,9 +19,9 @@ export function cacheReferences({ memory, mappings }: MemoryManager, pfn: Pfn): 
   return cache && isCached(memory, cache, pfn) ? 1 << page.order[pfn] : 0;
 }
 
-/** References of the migration, of the page cache, and of the owner of movable memory. */
-function expectedRefs(manager: MemoryManager, pfn: Pfn): number {
-  return 1 + (isMovable(manager, pfn) ? 1 : cacheReferences(manager, pfn));
+/** References of whoever the folio belongs to, but for mappings: its page cache, or the owner of movable memory. */
+function ownerReferences(manager: MemoryManager, pfn: Pfn): number {
+  return manager.memory.page.flags[pfn] & PG.movable ? 1 : cacheReferences(manager, pfn);
 }
 
 /**
@@ -31,7 +30,7 @@ function expectedRefs(manager: MemoryManager, pfn: Pfn): number {
  */
 export function hasExpectedRefs({ manager }: Migration, src: Pfn): boolean {
   // Acquire: what the last of them wrote before it let go is copied.
-  return Atomics.load(manager.memory.page.refcount, src) === expectedRefs(manager, src);
+  return Atomics.load(manager.memory.page.refcount, src) === 1 + ownerReferences(manager, src);
 }
 
 /**
@@ -53,7 +52,7 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
     Atomics.add(page.refcount, dst, cached);
     // Release: thaws the folio after its place has changed hands; whoever gets a reference now finds it nobody's.
     Atomics.store(page.refcount, src, 1);
-  } else if (page.refcount[src] !== expectedRefs(manager, src)) {
+  } else if (page.refcount[src] !== (page.flags[src] & PG.movable ? 2 : 1)) {
     return ERRNO.EAGAIN;
   }
   page.mapping[dst] = page.mapping[src];
@@ -61,8 +60,9 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
   // Through a page cache others find the folio from here on: the lock tells them to wait. To one that isn't cached nothing
   // leads before its first entry, with which it is complete. A plain store, for that same reason.
   const lock = cached > 0 ? PG.locked : 0;
-  const lru = isMovable(manager, src) ? 0 : PG.lru;
-  page.flags[dst] = PG.head | lru | lock | (page.flags[src] & KEPT);
+  const flags = page.flags[src];
+  const lru = flags & PG.movable ? 0 : PG.lru;
+  page.flags[dst] = PG.head | lru | lock | (flags & KEPT);
   return 0;
 }
 

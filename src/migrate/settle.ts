@@ -3,7 +3,6 @@ import type { Pfn } from '../units.js';
 import { errnoOf, fail, failAll, keepUnmapped, type Migration } from './migration.js';
 import { folioRestoreMapping, migrateFolioDone, migrateFolioUndo, remapFolio } from './move.js';
 import { isLookDue, needResched, resched, withResched } from './resched.js';
-import { countMoved } from './stats.js';
 
 /**
  * Ends the turn of the unmapped folio `at`: maps it where it went, or keeps it for another pass, at `kept` of those that are
@@ -23,11 +22,17 @@ export function settle(migration: Migration, at: number, kept: number, errno: nu
   if (errno === 0) {
     remapFolio(migration, src, dst);
     migration.moved[migration.movedCount++] = src;
-    countMoved(migration.movedBy[unmapped.offloaded[at]], migration.manager.memory.page.order[src]);
+    countMoved(migration, unmapped.offloaded[at], src);
   } else {
     undo(migration, src, dst, errno);
   }
   return kept;
+}
+
+/** Counts a folio that was moved, by the calling thread or, with `offloaded` 1, by the migrator. */
+function countMoved({ movedBy, manager }: Migration, offloaded: number, src: Pfn): void {
+  movedBy[2 * offloaded]++;
+  movedBy[2 * offloaded + 1] += 1 << manager.memory.page.order[src];
 }
 
 function undo(migration: Migration, src: Pfn, dst: Pfn, errno: number): void {

@@ -24,30 +24,17 @@ export function createPhases(): Phases {
 /** What copies where no migrator does: the calling thread. */
 export const KERNEL = 'kernel';
 
-/** Folios moved, and their bytes. */
-export interface Moved {
+/** What one migrator has moved. */
+export interface MovedBy {
+  /** Its name; `'kernel'`: the calling thread. */
+  readonly migrator: string;
   folios: number;
   bytes: number;
 }
 
-export function createMoved(): Moved {
-  return { folios: 0, bytes: 0 };
-}
-
-/** Counts a folio of `order` that was moved. */
-export function countMoved(moved: Moved, order: number): void {
-  moved.folios++;
-  moved.bytes += PAGE_SIZE << order;
-}
-
-/** What one migrator has moved. */
-export interface MovedBy extends Moved {
-  /** Its name; `'kernel'`: the calling thread. */
-  readonly migrator: string;
-}
-
 /** Adds to what a migrator has moved, unless that is nothing. */
-export function addMoved(sum: MovedBy[], migrator: string, { folios, bytes }: Moved): void {
+export function addMoved(sum: MovedBy[], migrator: string, folios: number, pages: number): void {
+  const bytes = pages * PAGE_SIZE;
   if (folios === 0) return;
   const found = sum.find((one) => one.migrator === migrator);
   if (!found) {
@@ -146,7 +133,7 @@ export function addStats(sum: MigrateStats, { phasesNs, cpuNs, dmaNs, movedBy, .
   addNumbers(sum.phasesNs, phasesNs);
   addNumbers(sum.cpuNs, cpuNs);
   addNumbers(sum.dmaNs, dmaNs);
-  for (const moved of movedBy) addMoved(sum.movedBy, moved.migrator, moved);
+  for (const { migrator, folios, bytes } of movedBy) addMoved(sum.movedBy, migrator, folios, bytes / PAGE_SIZE);
 }
 
 /** Adds what copies took elsewhere. */
