@@ -386,6 +386,26 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
+   * Makes a folio private to the machine's DMA device, which must have a key (`dma: { key }`): its bytes are scrambled where they
+   * stand, `folio.private` is true, and only `'dcbm'` can move it. It is locked meanwhile, so that migrations leave it where it
+   * is; nobody should write to it. After an error it is what it was.
+   *
+   * @throws ErrnoError EOPNOTSUPP without a key; EINVAL for what is no allocated folio of this machine, or is sealed already;
+   * EBUSY for one that is locked; ENODEV if all of the device's channels are in use; ENOMEM, EFAULT, EIO, EHWPOISON, ETIMEDOUT
+   * or ECANCELED if the device can't; EAGAIN if its thread can't be started; ESHUTDOWN if the machine is closed
+   */
+  async sealFolio(folio: Folio): Promise<void> {
+    this.#lifetime.checkOpen();
+    return this.#lifetime.during(() => this.#dcbm.setPrivate(folio, true));
+  }
+
+  /** Takes {@link sealFolio} back: the bytes are plain again. As there otherwise; EINVAL for a folio that isn't sealed. */
+  async unsealFolio(folio: Folio): Promise<void> {
+    this.#lifetime.checkOpen();
+    return this.#lifetime.during(() => this.#dcbm.setPrivate(folio, false));
+  }
+
+  /**
    * Ends programs, threads and address spaces, once migrations in flight are done; new calls get ESHUTDOWN. May be called
    * again. The memory is given back once nothing refers to the machine or to a view on it any more.
    */

@@ -23,9 +23,11 @@ import {
   recordErrno,
   recordResult,
   ringBell,
+  SCRAMBLE,
   SEQUENCE_MASK,
   TERMINATE,
   TERMINATED,
+  UNSCRAMBLE,
 } from './worker/ring.js';
 import type { ChannelSetup } from './worker/serve.js';
 
@@ -36,6 +38,14 @@ export type DmaStatus = 'DMA_COMPLETE' | 'DMA_IN_PROGRESS' | 'DMA_ERROR';
 export const DMA_WAITS = ['sleep', 'poll'] as const;
 /** How completions are waited for: asleep until an interrupt, or by looking at the records again and again. */
 export type DmaWait = (typeof DMA_WAITS)[number];
+
+/** How a descriptor takes what is private to the device, as its flags. */
+const MEMCPY_FLAGS = { plain: 0, private: UNSCRAMBLE | SCRAMBLE, seal: SCRAMBLE, unseal: UNSCRAMBLE } as const;
+/**
+ * How a descriptor takes the bytes: as they are; or as private to the device, sealed at the source's frames and to be sealed
+ * at the target's; or so that they are sealed only at the target, or only at the source, which may be the same range.
+ */
+export type MemcpyMode = keyof typeof MEMCPY_FLAGS;
 
 /**
  * Called for each descriptor that is complete, in the order in which they are found.
@@ -156,14 +166,24 @@ export class DmaChannel {
    * @param bytes above 0
    * @param interrupt whether to raise an interrupt when it is complete (DMA_PREP_INTERRUPT). Default: false
    * @param callback called when it is found to be complete
+   * @param mode how it takes the bytes; for any but `'plain'` both addresses and the size are multiples of 4. Default: `'plain'`
    * @returns what to submit, above 0; 0 if the queue is full, or the channel is being terminated
-   * @throws ErrnoError EINVAL for what is no address, or no size
+   * @throws ErrnoError EINVAL for what is no address, or no size; EOPNOTSUPP for another mode than `'plain'` if the channel can
+   * do nothing `'private'`
    */
-  prepMemcpy(to: number, from: number, bytes: number, interrupt = false, callback?: DmaCallback): number {
+  prepMemcpy(
+    to: number,
+    from: number,
+    bytes: number,
+    interrupt = false,
+    callback?: DmaCallback,
+    mode: MemcpyMode = 'plain',
+  ): number {
     checkRange(to, from, bytes);
+    if (mode !== 'plain') this.#checkPrivate(to, from, bytes);
     if (this.room === 0 || this.#segmentsUsed === this.#ring.segments) return 0;
     this.#writeSegment(this.#segment, to, from, bytes);
-    return this.#prepare(1, interrupt, callback);
+    return this.#prepare(1, interrupt, callback, MEMCPY_FLAGS[mode]);
   }
 
   /**
@@ -175,9 +195,7 @@ export class DmaChannel {
    * than the queue ever has room for
    */
   prepMemcpySg(to: SgTable, from: SgTable, interrupt = false, callback?: DmaCallback): number {
-    if (!this.capabilities.includes('memcpy-sg')) {
-      throw new ErrnoError('EOPNOTSUPP', `channel ${this.number} of a ${this.#device.name} has no 'memcpy-sg'`);
-    }
+    this.#checkCan('memcpy-sg');
     const { segments } = this.#ring;
     const needed = countSegments(to, from);
     if (needed > segments) {
@@ -188,7 +206,7 @@ export class DmaChannel {
     }
     if (this.room === 0 || this.#segmentsUsed + needed > segments) return 0;
     this.#writeSegments(to, from);
-    return this.#prepare(needed, interrupt, callback);
+    return this.#prepare(needed, interrupt, callback, MEMCPY_FLAGS.plain);
   }
 
   /**
@@ -449,13 +467,24 @@ export class DmaChannel {
     callback?.(sequence + 1, recordResult(record), recordErrno(record));
   }
 
-  #prepare(segments: number, interrupt: boolean, callback: DmaCallback | undefined): number {
+  #checkPrivate(to: number, from: number, bytes: number): void {
+    this.#checkCan('private');
+    if (((to | from | bytes) & 3) === 0) return;
+    throw invalid('descriptor', 'must be of multiples of 4 to be private', `${to}, ${from}, ${bytes}`);
+  }
+
+  #checkCan(capability: DmaCapability): void {
+    if (this.capabilities.includes(capability)) return;
+    throw new ErrnoError('EOPNOTSUPP', `channel ${this.number} of a ${this.#device.name} has no '${capability}'`);
+  }
+
+  #prepare(segments: number, interrupt: boolean, callback: DmaCallback | undefined, mode: number): number {
     const { records, flags, first, count } = this.#ring;
     const slot = this.#slotOf(this.#submitted);
     const fault = this.#faults()?.descriptor?.(this.number) ?? 'none';
     this.#reported[slot] = 0;
     Atomics.store(records, slot, 0);
-    flags[slot] = (interrupt ? INTERRUPT : 0) | (FAULT[fault] << FAULT_SHIFT);
+    flags[slot] = (interrupt ? INTERRUPT : 0) | mode | (FAULT[fault] << FAULT_SHIFT);
     first[slot] = this.#segment;
     count[slot] = segments;
     this.#callbacks[slot] = callback;

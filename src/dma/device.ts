@@ -1,8 +1,11 @@
 import { type Checks, checkOptions, numberFrom, wholeNumber } from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 
-/** What a channel can do: copy a range, or the ranges of one scatter-gather table to those of another. */
-export type DmaCapability = 'memcpy' | 'memcpy-sg';
+/**
+ * What a channel can do: copy a range, or the ranges of one scatter-gather table to those of another; or copy what is private
+ * to the device, with its key.
+ */
+export type DmaCapability = 'memcpy' | 'memcpy-sg' | 'private';
 
 /** A DMA device, as its driver sees it. */
 export interface DeviceModel {

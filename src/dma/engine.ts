@@ -13,12 +13,15 @@ import {
 } from './device.js';
 import type { FaultPlan } from './faults.js';
 import { Iommu } from './iommu.js';
+import { type SealRequest, sealInPlace } from './seal.js';
 import type { DmaDirection, SgTable } from './sg-table.js';
 import { SEQUENCE_MASK } from './worker/ring.js';
 import type { IommuMode } from './worker/translate.js';
 
 /** How long a released channel's thread goes on to look for descriptors, in milliseconds. */
 const REST_MS = 100;
+/** How long a channel may take to seal a range, in milliseconds. */
+const SEAL_TIMEOUT_MS = 10_000;
 
 /** A DMA device of a machine, and what stands between it and the memory. */
 export interface DmaHardware extends DeviceParameters {
@@ -30,6 +33,11 @@ export interface DmaHardware extends DeviceParameters {
    * device's own, and lead through an I/O page table. Default: `'none'`.
    */
   iommu?: IommuMode | undefined;
+  /**
+   * The key of the memory that is private to the device, 1 to 2^32 - 1: it can then copy such memory, `'private'`. Nobody but
+   * its channels' threads has the key. Default: none.
+   */
+  key?: number | undefined;
 }
 
 /** Options of {@link DmaEngine.create}. */
@@ -46,6 +54,7 @@ export const IOMMU_MODES = ['none', 'passthrough', 'translated'] as const satisf
 const HARDWARE: Checks<DmaHardware> = {
   device: anything,
   iommu: oneOf(IOMMU_MODES),
+  key: wholeNumber(1, 2 ** 32 - 1),
   channels: anything,
   queueDepth: anything,
   bandwidth: anything,
@@ -60,13 +69,23 @@ const OPTIONS: Checks<DmaEngineOptions> = {
 };
 
 /**
+ * Some hardware, checked: a copy, which stays as it is.
+ *
+ * @throws ErrnoError EINVAL for a wrong option
+ */
+export function checkHardware(hardware: DmaHardware): DmaHardware {
+  return checkOptions(hardware, HARDWARE);
+}
+
+/**
  * The device that some hardware is.
  *
  * @throws ErrnoError EINVAL for a wrong option; ENODEV for a device that isn't modelled
  */
 export function deviceOf(hardware: DmaHardware): DeviceModel {
-  const { device = 'ptdma', iommu: _, ...parameters } = checkOptions(hardware, HARDWARE);
-  return createDevice(device, parameters);
+  const { device = 'ptdma', iommu: _, key, ...parameters } = checkHardware(hardware);
+  const model = createDevice(device, parameters);
+  return key === undefined ? model : { ...model, capabilities: [...model.capabilities, 'private'] };
 }
 
 /**
@@ -80,12 +99,15 @@ export class DmaEngine {
   readonly iommu: IommuMode;
   /** @internal What a test has go wrong. */
   faults: FaultPlan | undefined;
+  readonly #memory: PhysicalMemory;
   readonly #iommu: Iommu;
   readonly #channels: DmaChannel[];
   /** Channels that nobody has, the one to give next last. */
   readonly #free: DmaChannel[];
   readonly #lifetime = new Lifetime('the DMA engine is closed: create another');
   #restTimer: NodeJS.Timeout | undefined;
+  /** The end of what is sealed and unsealed so far: one range after the other, for which one channel will do. */
+  #sealing: Promise<void> = Promise.resolve();
 
   /**
    * Makes a device; threads are started when channels are used.
@@ -97,14 +119,20 @@ export class DmaEngine {
     const { memory, firstSequence = 0, ...hardware } = checkOptions(options, OPTIONS, ['memory']);
     const device = deviceOf(hardware);
     await prepareThreads();
-    return new DmaEngine(memory, device, hardware.iommu ?? 'none', firstSequence);
+    return new DmaEngine(memory, device, hardware, firstSequence);
   }
 
-  private constructor(memory: PhysicalMemory, device: DeviceModel, mode: IommuMode, firstSequence: number) {
+  private constructor(
+    memory: PhysicalMemory,
+    device: DeviceModel,
+    { iommu = 'none', key = 0 }: DmaHardware,
+    firstSequence: number,
+  ) {
     this.device = device;
-    this.iommu = mode;
+    this.iommu = iommu;
+    this.#memory = memory;
     this.#iommu = new Iommu({
-      mode,
+      mode: iommu,
       memory,
       during: (run) => this.#lifetime.during(run),
     });
@@ -118,6 +146,7 @@ export class DmaEngine {
       interruptEach,
       bandwidth,
       descriptorNs,
+      key,
     };
     const lifetime = this.#lifetime;
     const faults = () => this.faults;
@@ -201,6 +230,27 @@ export class DmaEngine {
   }
 
   /**
+   * Makes a range private to the device, where it stands: scrambled by its frames' numbers and the device's key. Ranges are
+   * sealed one after the other. The caller owns the bytes meanwhile; after an error they are what they were.
+   *
+   * @param address physical, in bytes, a multiple of 4
+   * @param bytes above 0, a multiple of 4
+   * @param timeoutMs milliseconds that the channel may take. Default: 10,000
+   * @throws ErrnoError EOPNOTSUPP if the device has no key; EINVAL for what isn't in a node's memory, or no multiple of 4;
+   * ENODEV if all channels are in use; EAGAIN if the channel's thread can't be started; ENOMEM if the range can't be mapped;
+   * EHWPOISON if a frame is poisoned; EFAULT or EIO if the device fails; ETIMEDOUT if it doesn't answer; ECANCELED if its
+   * channel is lost; ESHUTDOWN if the engine is closed
+   */
+  seal(address: number, bytes: number, timeoutMs = SEAL_TIMEOUT_MS): Promise<void> {
+    return this.#sealInPlace({ mode: 'seal', address, bytes, timeoutMs });
+  }
+
+  /** Takes {@link seal} back: the bytes are plain again. As there otherwise. */
+  unseal(address: number, bytes: number, timeoutMs = SEAL_TIMEOUT_MS): Promise<void> {
+    return this.#sealInPlace({ mode: 'unseal', address, bytes, timeoutMs });
+  }
+
+  /**
    * Ends all threads; what is in flight is called back as aborted. Resolves once no thread touches the memory any more. May
    * be called again, to wait for that.
    */
@@ -216,6 +266,16 @@ export class DmaEngine {
   /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #sealInPlace(request: SealRequest): Promise<void> {
+    this.#lifetime.checkOpen();
+    if (!this.device.capabilities.includes('private')) {
+      throw new ErrnoError('EOPNOTSUPP', `device: a ${this.device.name} without a key has no memory of its own`);
+    }
+    const turn = this.#sealing.then(() => sealInPlace(this, this.#memory, request));
+    this.#sealing = turn.catch(() => {});
+    return this.#lifetime.during(() => turn);
   }
 
   #failMap(): void {

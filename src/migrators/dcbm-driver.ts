@@ -1,7 +1,9 @@
-import { DmaEngine, type DmaHardware, deviceOf } from '../dma/engine.js';
+import { checkHardware, DmaEngine, type DmaHardware, deviceOf } from '../dma/engine.js';
 import { ErrnoError, invalid } from '../errno.js';
+import type { Folio } from '../memory/folio.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { createDcbmMigrator, type DcbmMigrator, type DcbmOptions, type DcbmSettings } from './dcbm.js';
+import { setPrivate } from './dcbm-seal.js';
 import type { OffloadDriver } from './offload-switch.js';
 
 /**
@@ -10,6 +12,7 @@ import type { OffloadDriver } from './offload-switch.js';
  */
 export class DcbmDriver implements OffloadDriver {
   readonly migrator: DcbmMigrator;
+  readonly #memory: PhysicalMemory;
   readonly #open: () => Promise<DmaEngine>;
   #engine: DmaEngine | undefined;
   #opening: Promise<DmaEngine> | undefined;
@@ -17,8 +20,11 @@ export class DcbmDriver implements OffloadDriver {
 
   /** @throws ErrnoError EINVAL for a wrong option or setting; ENODEV for a device that isn't modelled */
   constructor(memory: PhysicalMemory, hardware: DmaHardware = {}, settings: DcbmOptions = {}) {
-    const device = deviceOf(hardware);
-    this.#open = () => DmaEngine.create({ ...hardware, memory });
+    // What the caller changes later changes no device.
+    const own = checkHardware(hardware);
+    const device = deviceOf(own);
+    this.#memory = memory;
+    this.#open = () => DmaEngine.create({ ...own, memory });
     this.migrator = createDcbmMigrator({ device, engine: () => this.#engine ?? this.#ready() }, memory);
     set(this.migrator, settings);
   }
@@ -37,6 +43,21 @@ export class DcbmDriver implements OffloadDriver {
     } finally {
       for (const channel of channels.reverse()) engine.release(channel);
     }
+  }
+
+  /**
+   * Makes a folio private to the device, or plain again.
+   *
+   * @throws ErrnoError EOPNOTSUPP if the device has no key; and what {@link setPrivate} and {@link DmaEngine.seal} say
+   */
+  async setPrivate(folio: Folio, isPrivate: boolean): Promise<void> {
+    const { copiesPrivate, timeoutMs } = this.migrator;
+    if (!copiesPrivate)
+      throw new ErrnoError('EOPNOTSUPP', 'the DMA device has no key: boot a machine with dma: { key }');
+    await setPrivate(this.#memory, folio, isPrivate, async (address, bytes) => {
+      const engine = await this.#ready();
+      await (isPrivate ? engine.seal(address, bytes, timeoutMs) : engine.unseal(address, bytes, timeoutMs));
+    });
   }
 
   /** Ends the channels; what they still have is given up. */

@@ -118,6 +118,7 @@ export class Lane {
       this.#batch.items.bytes[item],
       this.#wantsInterrupt(item),
       this.#done,
+      this.#batch.isPrivate ? 'private' : 'plain',
     );
     const cookie = prepared > 0 ? this.#channel.submit(prepared) : 0;
     if (cookie <= 0) return false;

@@ -1,7 +1,7 @@
 import { type Checks, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { type CopyOne, createCopyOne } from '../copy/copy-one.js';
 import { DMA_WAITS, type DmaChannel, type DmaWait } from '../dma/channel.js';
-import type { DeviceModel } from '../dma/device.js';
+import type { DeviceModel, DmaCapability } from '../dma/device.js';
 import { DmaEngine } from '../dma/engine.js';
 import { createSgTable, type SgTable } from '../dma/sg-table.js';
 import { ERRNO, ErrnoError } from '../errno.js';
@@ -94,8 +94,9 @@ interface Dcbm {
  * The migrator that copies with the channels of a DMA engine (dcbm): they share a batch's folios, and the calling thread
  * waits, or copies a share of its own. It takes channels for each batch, and declines one for which there is none.
  *
- * A folio whose descriptor fails, or whose channel does, is left to the calling thread. What a channel that doesn't answer was
- * told to write it doesn't write later: its thread is ended before the batch is.
+ * A folio whose descriptor fails, or whose channel does, is left to the calling thread; one that is private to the device,
+ * which has a key then, stays where it is. What a channel that doesn't answer was told to write it doesn't write later: its
+ * thread is ended before the batch is.
  *
  * @param device the caller's, whose engine is to be closed after the last batch
  * @param memory what the engine copies in
@@ -114,6 +115,7 @@ export function createDcbmMigrator(device: DcbmDevice, memory: PhysicalMemory): 
   };
   const base = {
     name: 'dcbm',
+    copiesPrivate: device.device.capabilities.includes('private'),
     foliosMigrated: 0,
     foliosFailures: 0,
     copyFolios: (batch: OffloadBatch) => copyFolios(dcbm, batch),
@@ -149,7 +151,8 @@ async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
   // What is private to the device the calling thread can't copy.
   const cpuShare = batch.isPrivate ? 0 : migrator.cpuShare;
   const count = engineItems(batch.items.bytes, cpuShare === 'auto' ? auto.share : cpuShare);
-  const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, Math.max(count, 1)));
+  const capability = batch.isPrivate ? 'private' : 'memcpy';
+  const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, Math.max(count, 1)), capability);
   if (channels.length === 0) return ERRNO.EOPNOTSUPP;
   try {
     await copyByBoth(dcbm, engine, batch, channels, count);
@@ -164,10 +167,10 @@ async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
   return 0;
 }
 
-/** As many channels as there are, up to `count`. */
-function requestChannels(engine: DmaEngine, count: number): DmaChannel[] {
+/** As many channels as there are, up to `count`; none if they can't do it. */
+function requestChannels(engine: DmaEngine, count: number, capability: DmaCapability): DmaChannel[] {
   const channels: DmaChannel[] = [];
-  while (channels.length < count && orFailed(() => channels.push(engine.request('memcpy'))));
+  while (channels.length < count && orFailed(() => channels.push(engine.request(capability))));
   return channels;
 }
 
@@ -199,7 +202,8 @@ async function copyByBoth(
     const worked = usage.map + usage.submit + usage.unmap - onThisThread;
     usage.wait += Math.max(0, elapsed - worked - cpuNs);
     const cpuBytes = sum(items.bytes, count, items.bytes.length);
-    if (dcbm.migrator.cpuShare === 'auto') {
+    // A batch that isn't shared says nothing of how to share others.
+    if (dcbm.migrator.cpuShare === 'auto' && !batch.isPrivate) {
       dcbm.auto.note({ cpuBytes, cpuNs, engineBytes: sum(items.bytes, 0, count), engineNs });
     }
   }

@@ -47,6 +47,9 @@ export const SEQUENCE_MASK = 2 ** 30 - 1;
 
 /** Flag of a descriptor: raise an interrupt when it is complete (DMA_PREP_INTERRUPT). */
 export const INTERRUPT = 1;
+/** Flags of a descriptor: what it reads is to be unscrambled, and what it writes is to be scrambled. */
+export const UNSCRAMBLE = 2;
+export const SCRAMBLE = 4;
 /** Where in the flags a fault stands that the device is to have with the descriptor. */
 export const FAULT_SHIFT = 8;
 

@@ -6,6 +6,7 @@ import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
 import type { SharedWasmMemory } from '../../wasm.js';
 import { createPacer, type Pace } from './pacer.js';
+import { createCopyPrivate } from './private.js';
 import {
   ACTIVE,
   ATTACHED,
@@ -26,11 +27,13 @@ import {
   monotonicMs,
   NEXT,
   openRing,
+  SCRAMBLE,
   SEQUENCE_MASK,
   SILENCE,
   STATE,
   TERMINATE,
   TERMINATED,
+  UNSCRAMBLE,
 } from './ring.js';
 import { createRuns, findRuns, type RunFinder, type Runs } from './runs.js';
 import { createTranslator, type IommuArea, WAITERS } from './translate.js';
@@ -47,6 +50,8 @@ export interface ChannelSetup extends Pace {
   readonly engines: number;
   /** Whether every descriptor raises an interrupt. */
   readonly interruptEach: boolean;
+  /** The device's, for what is private to it; 0 if it has none, and no such descriptor. */
+  readonly key: number;
 }
 
 /** What one of several engines copies before it is the next one's turn, in bytes. */
@@ -59,6 +64,8 @@ interface Engine {
   sequence: number;
   /** What its completion record will be. */
   record: number;
+  /** Whether it unscrambles and scrambles, as flags. */
+  scramble: number;
   /** The run, and the byte in it, that is copied next. */
   run: number;
   offset: number;
@@ -72,12 +79,14 @@ const { words, records, flags } = ring;
 const { words: iommuWords, mode } = setup.iommu;
 const copyOne = createCopyOne({ wasm: setup.memory, poisonAddress: setup.poisonAddress });
 const { translate, refresh } = createTranslator(setup.iommu);
-const finder: RunFinder = { ring, mode, translate, poison: new PoisonMap(setup.memory.buffer, setup.poisonAddress) };
+const poison = new PoisonMap(setup.memory.buffer, setup.poisonAddress);
+const copyPrivate = createCopyPrivate(setup.memory.buffer, poison, setup.key);
+const finder: RunFinder = { ring, mode, translate, poison };
 const pacer = createPacer(setup, setup.size);
 const clock = createCpuClock();
 const engines = Array.from(
   { length: setup.engines },
-  (): Engine => ({ runs: createRuns(), sequence: -1, record: 0, run: 0, offset: 0, bytes: 0 }),
+  (): Engine => ({ runs: createRuns(), sequence: -1, record: 0, scramble: 0, run: 0, offset: 0, bytes: 0 }),
 );
 /** What the clock of all threads is ahead of this one's, in milliseconds. */
 const clockOffset = monotonicMs() - performance.now();
@@ -195,7 +204,9 @@ function begin(engine: Engine, sequence: number, fault: number): void {
   engine.sequence = sequence;
   engine.run = 0;
   engine.offset = 0;
-  engine.record = findRuns(finder, sequence & (ring.size - 1), engine.runs, fault === FAULT.iommu);
+  const slot = sequence & (ring.size - 1);
+  engine.scramble = flags[slot] & (UNSCRAMBLE | SCRAMBLE);
+  engine.record = findRuns(finder, slot, engine.runs, fault === FAULT.iommu);
   engine.bytes = 0;
   for (let i = 0; i < engine.runs.count; i++) engine.bytes += engine.runs.bytes[i];
   if (fault !== FAULT.none) misbehave(engine, fault);
@@ -219,7 +230,7 @@ function step(engine: Engine): boolean {
   for (let copied = 0; engine.run < runs.count && copied < limit; ) {
     const { run, offset } = engine;
     const piece = Math.min(runs.bytes[run] - offset, limit - copied);
-    if (!copyOne(runs.to[run] + offset, runs.from[run] + offset, piece)) {
+    if (!copyPiece(engine, runs.to[run] + offset, runs.from[run] + offset, piece)) {
       // Poisoned since it was looked at.
       engine.record = completionRecord(DMA_TRANS_READ_FAILED, ERRNO.EHWPOISON);
       return true;
@@ -231,6 +242,11 @@ function step(engine: Engine): boolean {
     engine.offset = 0;
   }
   return engine.run === runs.count;
+}
+
+/** Copies some bytes of a run; false if a source frame is poisoned. */
+function copyPiece({ scramble }: Engine, to: number, from: number, bytes: number): boolean {
+  return scramble === 0 ? copyOne(to, from, bytes) : copyPrivate(to, from, bytes, scramble);
 }
 
 /** A descriptor is copied, or has failed: completes it, now or when its time comes. */
