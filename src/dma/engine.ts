@@ -151,6 +151,20 @@ export class DmaEngine {
   }
 
   /**
+   * Has the threads of the channels started that are given next, up to `count`, and takes none of them.
+   *
+   * @throws ErrnoError EAGAIN if they can't be; ESHUTDOWN if the engine is closed
+   */
+  async ready(count: number): Promise<void> {
+    this.#lifetime.checkOpen();
+    try {
+      await Promise.all(this.#free.slice(-count).map((channel) => channel.ready()));
+    } finally {
+      this.#restLater();
+    }
+  }
+
+  /**
    * Gives a channel back (dma_release_channel).
    *
    * @throws ErrnoError EBUSY while descriptors are in flight: wait for them, or terminate them; EINVAL for what is no channel

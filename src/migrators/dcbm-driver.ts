@@ -30,13 +30,7 @@ export class DcbmDriver implements OffloadDriver {
    */
   async ready(): Promise<void> {
     const engine = await this.#ready();
-    const wanted = Math.min(this.migrator.nrDmaChan, engine.freeChannels);
-    const channels = Array.from({ length: wanted }, () => engine.request());
-    try {
-      await Promise.all(channels.map((channel) => channel.ready()));
-    } finally {
-      for (const channel of channels.reverse()) engine.release(channel);
-    }
+    await engine.ready(this.migrator.nrDmaChan);
   }
 
   /** Ends the channels; what they still have is given up. */
