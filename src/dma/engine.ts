@@ -20,9 +20,9 @@ import type { IommuMode } from './worker/translate.js';
 /** How long a released channel's thread goes on to look for descriptors, in milliseconds. */
 const REST_MS = 100;
 
-/** A DMA device of a machine, and what stands between it and the memory. */
+/** A DMA device of a machine, and what stands between it and the memory. What is out of its range is EINVAL. */
 export interface DmaHardware extends DeviceParameters {
-  /** What the device models. Default: `'ptdma'`. */
+  /** What the device models, one of {@link DMA_DEVICES}: ENODEV for another. Default: `'ptdma'`. */
   device?: DmaDeviceName | undefined;
   /**
    * What stands between the device and the memory. `'none'`: addresses are physical, and all of every node's memory can be
@@ -60,13 +60,14 @@ const OPTIONS: Checks<DmaEngineOptions> = {
 };
 
 /**
- * The device that some hardware is.
+ * Some hardware as it is now, whatever becomes of the object that says it, and the device that it is.
  *
  * @throws ErrnoError EINVAL for a wrong option; ENODEV for a device that isn't modelled
  */
-export function deviceOf(hardware: DmaHardware): DeviceModel {
-  const { device = 'ptdma', iommu: _, ...parameters } = checkOptions(hardware, HARDWARE);
-  return createDevice(device, parameters);
+export function checkHardware(asked: DmaHardware): { readonly hardware: DmaHardware; readonly device: DeviceModel } {
+  const hardware = checkOptions(asked, HARDWARE);
+  const { device = 'ptdma', iommu: _, ...parameters } = hardware;
+  return { hardware, device: createDevice(device, parameters) };
 }
 
 /**
@@ -94,8 +95,8 @@ export class DmaEngine {
    * missing
    */
   static async create(options: DmaEngineOptions): Promise<DmaEngine> {
-    const { memory, firstSequence = 0, ...hardware } = checkOptions(options, OPTIONS, ['memory']);
-    const device = deviceOf(hardware);
+    const { memory, firstSequence = 0, ...asked } = checkOptions(options, OPTIONS, ['memory']);
+    const { hardware, device } = checkHardware(asked);
     await prepareThreads();
     return new DmaEngine(memory, device, hardware.iommu ?? 'none', firstSequence);
   }

@@ -1,7 +1,8 @@
-import { DmaEngine, type DmaHardware, deviceOf } from '../dma/engine.js';
-import { ErrnoError, invalid } from '../errno.js';
+import type { DeviceModel } from '../dma/device.js';
+import { checkHardware, DmaEngine, type DmaHardware } from '../dma/engine.js';
+import { ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { createDcbmMigrator, type DcbmMigrator, type DcbmOptions, type DcbmSettings } from './dcbm.js';
+import { createDcbmMigrator, type DcbmMigrator, type DcbmOptions } from './dcbm.js';
 import type { OffloadDriver } from './offload-switch.js';
 
 /**
@@ -10,17 +11,19 @@ import type { OffloadDriver } from './offload-switch.js';
  */
 export class DcbmDriver implements OffloadDriver {
   readonly migrator: DcbmMigrator;
+  /** With which it copies. */
+  readonly device: DeviceModel;
   readonly #open: () => Promise<DmaEngine>;
   #engine: DmaEngine | undefined;
   #opening: Promise<DmaEngine> | undefined;
   #isClosed = false;
 
   /** @throws ErrnoError EINVAL for a wrong option or setting; ENODEV for a device that isn't modelled */
-  constructor(memory: PhysicalMemory, hardware: DmaHardware = {}, settings: DcbmOptions = {}) {
-    const device = deviceOf(hardware);
+  constructor(memory: PhysicalMemory, asked: DmaHardware = {}, settings: DcbmOptions = {}) {
+    const { hardware, device } = checkHardware(asked);
+    this.device = device;
     this.#open = () => DmaEngine.create({ ...hardware, memory });
-    this.migrator = createDcbmMigrator({ device, engine: () => this.#engine ?? this.#ready() }, memory);
-    set(this.migrator, settings);
+    this.migrator = createDcbmMigrator({ device, engine: () => this.#engine ?? this.#ready() }, memory, settings);
   }
 
   /**
@@ -56,22 +59,3 @@ export class DcbmDriver implements OffloadDriver {
     return this.#opening;
   }
 }
-
-function set(migrator: DcbmMigrator, settings: DcbmOptions): void {
-  if (settings === null || typeof settings !== 'object') throw invalid('dcbm', 'must be an object', settings);
-  for (const [name, value] of Object.entries(settings)) {
-    if (!SETTABLE.has(name)) throw invalid('dcbm', `must be ${[...SETTABLE].join(', ')}`, name);
-    if (value !== undefined) Object.assign(migrator, { [name]: value });
-  }
-}
-
-const SETTABLE: ReadonlySet<string> = new Set<keyof DcbmSettings>([
-  'nrDmaChan',
-  'setup',
-  'wait',
-  'cpuShare',
-  'timeoutMs',
-  'minFolios',
-  'minBytes',
-  'queueDepth',
-]);
