@@ -153,8 +153,8 @@ export class Machine implements AsyncDisposable {
   /**
    * Boots a machine.
    *
-   * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be started;
-   * ENOENT as {@link CopyEngine.create}.
+   * @throws ErrnoError EINVAL for a wrong option; ENODEV for a DMA device that isn't modelled; ENOMEM for more memory than
+   * there is; EAGAIN if threads can't be started; ENOENT as {@link CopyEngine.create}. Nothing is left running then.
    */
   static async boot(options: MachineOptions = {}): Promise<Machine> {
     const checked = checkOptions(options, OPTIONS);
@@ -162,9 +162,15 @@ export class Machine implements AsyncDisposable {
     if (checked.cpus !== 0) await prepareThreads();
     const machine = new Machine(checked);
     const { migrator = 'kernel' } = checked;
-    if (typeof migrator !== 'string') machine.offload.register(migrator);
-    else if (migrator !== 'kernel') await machine.#offloadSwitch.turnOn(machine.#drivers[migrator]);
-    return machine;
+    try {
+      if (typeof migrator !== 'string') machine.offload.register(migrator);
+      else if (migrator !== 'kernel') await machine.#offloadSwitch.turnOn(machine.#drivers[migrator]);
+      return machine;
+    } catch (error) {
+      // Some of a migrator's threads may have started.
+      await machine.close();
+      throw error;
+    }
   }
 
   private constructor(options: MachineOptions) {

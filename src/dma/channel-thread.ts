@@ -33,6 +33,11 @@ export class ChannelThread {
     return this.#task !== undefined || this.#ending !== undefined;
   }
 
+  /** Resolves once the thread has ended, while it is being ended. */
+  get ending(): Promise<void> | undefined {
+    return this.#ending;
+  }
+
   /** Has the ring served, if it isn't. */
   start(): void {
     if (this.isServed) return;

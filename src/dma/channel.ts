@@ -309,11 +309,18 @@ export class DmaChannel {
   async ready(): Promise<void> {
     this.#lifetime.checkOpen();
     await this.#lifetime.during(async () => {
-      this.#thread.start();
-      if (await this.#thread.started()) return;
-      throw new ErrnoError('EAGAIN', `channel ${this.number}: its thread cannot be started`, {
-        cause: this.#startError,
-      });
+      for (;;) {
+        await this.#thread.ending;
+        this.#lifetime.checkOpen();
+        this.#startError = undefined;
+        this.#thread.start();
+        if (await this.#thread.started()) return;
+        // Without an error it was just leaving, or was ended for its silence: another one takes its place.
+        if (this.#startError === undefined) continue;
+        throw new ErrnoError('EAGAIN', `channel ${this.number}: its thread cannot be started`, {
+          cause: this.#startError,
+        });
+      }
     });
   }
 

@@ -1,5 +1,5 @@
 import { type Checks, checkOptions, numberFrom, wholeNumber } from '../check.js';
-import { ErrnoError, invalid } from '../errno.js';
+import { ErrnoError, invalid, show } from '../errno.js';
 
 /**
  * What a channel can do: copy a range, or the ranges of one scatter-gather table to those of another; or copy what is private
@@ -28,11 +28,11 @@ export interface DeviceModel {
   readonly descriptorNs: number;
 }
 
-/** What of a device can be set. */
+/** What of a device can be set; what is out of its range is EINVAL. */
 export interface DeviceParameters {
-  /** Channels, 1 to 64. */
+  /** Channels, 1 to 64. Default: as the device has them, 16 of a `'ptdma'` and 8 of the others. */
   channels?: number | undefined;
-  /** Descriptors that a channel's queue has room for, 1 to 16,384. */
+  /** Descriptors that a channel's queue has room for, 1 to 16,384. Default: 128 of a `'dsa'`, 1,024 of the others. */
   queueDepth?: number | undefined;
   /** Bytes a second that a channel copies at most, above 0. Default: what this machine's memory gives. */
   bandwidth?: number | undefined;
@@ -103,8 +103,9 @@ const PARAMETERS: Checks<DeviceParameters> = {
  * @throws ErrnoError ENODEV for a name that is none; EINVAL for a parameter out of its range, or one that doesn't exist
  */
 export function createDevice(name: DmaDeviceName, parameters: DeviceParameters = {}): DeviceModel {
-  if (!Object.hasOwn(DMA_DEVICES, name)) {
-    throw new ErrnoError('ENODEV', `device: must be ${Object.keys(DMA_DEVICES).join(', ')}, got ${String(name)}`);
+  // A list of one name would pass for that name.
+  if (typeof name !== 'string' || !Object.hasOwn(DMA_DEVICES, name)) {
+    throw new ErrnoError('ENODEV', `device: must be ${Object.keys(DMA_DEVICES).join(', ')}, got ${show(name)}`);
   }
   return { ...DMA_DEVICES[name], ...(checkOptions(parameters, PARAMETERS) as Partial<DeviceModel>) };
 }

@@ -23,9 +23,9 @@ const REST_MS = 100;
 /** How long a channel may take to seal a range, in milliseconds. */
 const SEAL_TIMEOUT_MS = 10_000;
 
-/** A DMA device of a machine, and what stands between it and the memory. */
+/** A DMA device of a machine, and what stands between it and the memory. What is out of its range is EINVAL. */
 export interface DmaHardware extends DeviceParameters {
-  /** What the device models. Default: `'ptdma'`. */
+  /** What the device models, one of {@link DMA_DEVICES}: ENODEV for another. Default: `'ptdma'`. */
   device?: DmaDeviceName | undefined;
   /**
    * What stands between the device and the memory. `'none'`: addresses are physical, and all of every node's memory can be
@@ -69,23 +69,16 @@ const OPTIONS: Checks<DmaEngineOptions> = {
 };
 
 /**
- * Some hardware, checked: a copy, which stays as it is.
- *
- * @throws ErrnoError EINVAL for a wrong option
- */
-export function checkHardware(hardware: DmaHardware): DmaHardware {
-  return checkOptions(hardware, HARDWARE);
-}
-
-/**
- * The device that some hardware is.
+ * Some hardware as it is now, whatever becomes of the object that says it, and the device that it is.
  *
  * @throws ErrnoError EINVAL for a wrong option; ENODEV for a device that isn't modelled
  */
-export function deviceOf(hardware: DmaHardware): DeviceModel {
-  const { device = 'ptdma', iommu: _, key, ...parameters } = checkHardware(hardware);
-  const model = createDevice(device, parameters);
-  return key === undefined ? model : { ...model, capabilities: [...model.capabilities, 'private'] };
+export function checkHardware(asked: DmaHardware): { readonly hardware: DmaHardware; readonly device: DeviceModel } {
+  const hardware = checkOptions(asked, HARDWARE);
+  const { device: name = 'ptdma', iommu: _, key, ...parameters } = hardware;
+  const device = createDevice(name, parameters);
+  if (key === undefined) return { hardware, device };
+  return { hardware, device: { ...device, capabilities: [...device.capabilities, 'private'] } };
 }
 
 /**
@@ -116,8 +109,8 @@ export class DmaEngine {
    * missing
    */
   static async create(options: DmaEngineOptions): Promise<DmaEngine> {
-    const { memory, firstSequence = 0, ...hardware } = checkOptions(options, OPTIONS, ['memory']);
-    const device = deviceOf(hardware);
+    const { memory, firstSequence = 0, ...asked } = checkOptions(options, OPTIONS, ['memory']);
+    const { hardware, device } = checkHardware(asked);
     await prepareThreads();
     return new DmaEngine(memory, device, hardware, firstSequence);
   }
@@ -177,6 +170,20 @@ export class DmaEngine {
     if (!channel) throw new ErrnoError('ENODEV', `all ${this.device.channels} channels are in use: release one`);
     clearTimeout(this.#restTimer);
     return channel;
+  }
+
+  /**
+   * Has the threads of the channels started that are given next, up to `count`, and takes none of them.
+   *
+   * @throws ErrnoError EAGAIN if they can't be; ESHUTDOWN if the engine is closed
+   */
+  async ready(count: number): Promise<void> {
+    this.#lifetime.checkOpen();
+    try {
+      await Promise.all(this.#free.slice(-count).map((channel) => channel.ready()));
+    } finally {
+      this.#restLater();
+    }
   }
 
   /**

@@ -1,6 +1,5 @@
 import { ERRNO } from '../errno.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
-import { isMovable } from '../mm/movable.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { awaiting } from './cpu-account.js';
 import { fail, failAll, type Migration } from './migration.js';
@@ -62,7 +61,7 @@ export function afterFailedUnmap(migration: Migration, pfn: Pfn, errno: number, 
     migrateFolioDone(migration, pfn);
     return;
   }
-  if (errno === ERRNO.ENOMEM && order > 0 && split && !isMovable(manager, pfn) && trySplitFolio(migration, pfn)) {
+  if (errno === ERRNO.ENOMEM && order > 0 && split && trySplitFolio(migration, pfn)) {
     if (order >= HPAGE_PMD_ORDER) stats.thpSplit++;
     for (let i = 0; i < 1 << order; i++) split.push((pfn + i) as Pfn);
     return;

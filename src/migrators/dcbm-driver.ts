@@ -1,8 +1,9 @@
-import { checkHardware, DmaEngine, type DmaHardware, deviceOf } from '../dma/engine.js';
-import { ErrnoError, invalid } from '../errno.js';
+import type { DeviceModel } from '../dma/device.js';
+import { checkHardware, DmaEngine, type DmaHardware } from '../dma/engine.js';
+import { ErrnoError } from '../errno.js';
 import type { Folio } from '../memory/folio.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { createDcbmMigrator, type DcbmMigrator, type DcbmOptions, type DcbmSettings } from './dcbm.js';
+import { createDcbmMigrator, type DcbmMigrator, type DcbmOptions } from './dcbm.js';
 import { setPrivate } from './dcbm-seal.js';
 import type { OffloadDriver } from './offload-switch.js';
 
@@ -12,6 +13,8 @@ import type { OffloadDriver } from './offload-switch.js';
  */
 export class DcbmDriver implements OffloadDriver {
   readonly migrator: DcbmMigrator;
+  /** With which it copies. */
+  readonly device: DeviceModel;
   readonly #memory: PhysicalMemory;
   readonly #open: () => Promise<DmaEngine>;
   #engine: DmaEngine | undefined;
@@ -19,14 +22,12 @@ export class DcbmDriver implements OffloadDriver {
   #isClosed = false;
 
   /** @throws ErrnoError EINVAL for a wrong option or setting; ENODEV for a device that isn't modelled */
-  constructor(memory: PhysicalMemory, hardware: DmaHardware = {}, settings: DcbmOptions = {}) {
-    // What the caller changes later changes no device.
-    const own = checkHardware(hardware);
-    const device = deviceOf(own);
+  constructor(memory: PhysicalMemory, asked: DmaHardware = {}, settings: DcbmOptions = {}) {
+    const { hardware, device } = checkHardware(asked);
+    this.device = device;
     this.#memory = memory;
-    this.#open = () => DmaEngine.create({ ...own, memory });
-    this.migrator = createDcbmMigrator({ device, engine: () => this.#engine ?? this.#ready() }, memory);
-    set(this.migrator, settings);
+    this.#open = () => DmaEngine.create({ ...hardware, memory });
+    this.migrator = createDcbmMigrator({ device, engine: () => this.#engine ?? this.#ready() }, memory, settings);
   }
 
   /**
@@ -36,13 +37,7 @@ export class DcbmDriver implements OffloadDriver {
    */
   async ready(): Promise<void> {
     const engine = await this.#ready();
-    const wanted = Math.min(this.migrator.nrDmaChan, engine.freeChannels);
-    const channels = Array.from({ length: wanted }, () => engine.request());
-    try {
-      await Promise.all(channels.map((channel) => channel.ready()));
-    } finally {
-      for (const channel of channels.reverse()) engine.release(channel);
-    }
+    await engine.ready(this.migrator.nrDmaChan);
   }
 
   /**
@@ -83,22 +78,3 @@ export class DcbmDriver implements OffloadDriver {
     return this.#opening;
   }
 }
-
-function set(migrator: DcbmMigrator, settings: DcbmOptions): void {
-  if (settings === null || typeof settings !== 'object') throw invalid('dcbm', 'must be an object', settings);
-  for (const [name, value] of Object.entries(settings)) {
-    if (!SETTABLE.has(name)) throw invalid('dcbm', `must be ${[...SETTABLE].join(', ')}`, name);
-    if (value !== undefined) Object.assign(migrator, { [name]: value });
-  }
-}
-
-const SETTABLE: ReadonlySet<string> = new Set<keyof DcbmSettings>([
-  'nrDmaChan',
-  'setup',
-  'wait',
-  'cpuShare',
-  'timeoutMs',
-  'minFolios',
-  'minBytes',
-  'queueDepth',
-]);

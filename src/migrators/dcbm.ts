@@ -1,4 +1,4 @@
-import { type Checks, numberFrom, oneOf, wholeNumber } from '../check.js';
+import { type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { type CopyOne, createCopyOne } from '../copy/copy-one.js';
 import { DMA_WAITS, type DmaChannel, type DmaWait } from '../dma/channel.js';
 import type { DeviceModel, DmaCapability } from '../dma/device.js';
@@ -34,7 +34,7 @@ export interface DcbmSettings {
    * both end together. Default: 0.
    */
   cpuShare: number | 'auto';
-  /** Milliseconds that a channel may take from one completion to the next; then it is given up. Default: 10,000. */
+  /** Whole milliseconds that a channel may take from one completion to the next; then it is given up. Default: 10,000. */
   timeoutMs: number;
   /** Folios of the smallest batch that is offloaded. Default: 1. */
   minFolios: number;
@@ -70,7 +70,7 @@ const SETTINGS = (queueDepth: number): Checks<DcbmSettings> => ({
   cpuShare: (name, value) => {
     if (value !== 'auto') NUMBER_OR_AUTO(name, value);
   },
-  timeoutMs: numberFrom(1, MAX_TIMEOUT_MS),
+  timeoutMs: wholeNumber(1, MAX_TIMEOUT_MS),
   minFolios: wholeNumber(1, Number.POSITIVE_INFINITY),
   minBytes: wholeNumber(0, Number.POSITIVE_INFINITY),
   queueDepth: wholeNumber(1, queueDepth),
@@ -100,9 +100,16 @@ interface Dcbm {
  *
  * @param device the caller's, whose engine is to be closed after the last batch
  * @param memory what the engine copies in
+ * @param options what it is set to at first
+ * @throws ErrnoError EINVAL for a wrong one
  */
-export function createDcbmMigrator(device: DcbmDevice, memory: PhysicalMemory): DcbmMigrator {
+export function createDcbmMigrator(
+  device: DcbmDevice,
+  memory: PhysicalMemory,
+  options: DcbmOptions = {},
+): DcbmMigrator {
   const { queueDepth, completion } = device.device;
+  const checks = SETTINGS(queueDepth);
   const settings: DcbmSettings = {
     nrDmaChan: 1,
     setup: 'batch',
@@ -112,6 +119,7 @@ export function createDcbmMigrator(device: DcbmDevice, memory: PhysicalMemory): 
     minFolios: 1,
     minBytes: 0,
     queueDepth,
+    ...(checkOptions<DcbmOptions>(options, checks) as Partial<DcbmSettings>),
   };
   const base = {
     name: 'dcbm',
@@ -120,7 +128,7 @@ export function createDcbmMigrator(device: DcbmDevice, memory: PhysicalMemory): 
     foliosFailures: 0,
     copyFolios: (batch: OffloadBatch) => copyFolios(dcbm, batch),
   };
-  const migrator = withChecked(base, settings, SETTINGS(queueDepth));
+  const migrator = withChecked(base, settings, checks);
   const dcbm: Dcbm = { device, copyOne: createCopyOne(memory), auto: createAutoShare(), migrator };
   return migrator;
 }

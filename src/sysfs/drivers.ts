@@ -1,13 +1,14 @@
 import { MAX_THREADS } from '../check.js';
 import { CALLER_MODES, SCHEDULES } from '../copy/options.js';
 import { DMA_WAITS } from '../dma/channel.js';
+import type { DeviceModel } from '../dma/device.js';
 import type { OffloadRegistry } from '../migrate/offload.js';
 import { formatReasonMask } from '../migrate/reasons.js';
 import type { CpuMt } from '../migrators/cpu-mt.js';
 import { type DcbmMigrator, DMA_SETUPS, MAX_DMA_CHANNELS, MAX_TIMEOUT_MS } from '../migrators/dcbm.js';
 import type { OffloadDriver, OffloadSwitch } from '../migrators/offload-switch.js';
 import { type Attribute, type Attributes, numberFile, switchFile, wordFile } from './attribute.js';
-import { parseUint } from './parse.js';
+import { MAX_U32, parseUint } from './parse.js';
 
 /** What turns a machine's drivers on and off. */
 export interface Offloading {
@@ -29,7 +30,7 @@ export function cpuMtFiles(offloading: Offloading, cpuMt: CpuMt): Attributes {
   return {
     ...switchFiles(offloading, cpuMt),
     threads: numberFile(cpuMt, 'threads', 'worker threads that copy a batch, 1 to 64', [1, MAX_THREADS]),
-    ...thresholdFiles(cpuMt),
+    ...thresholdFiles(cpuMt, 0),
     schedule: {
       ...schedule,
       async store(text, name) {
@@ -55,13 +56,13 @@ export function cpuMtFiles(offloading: Offloading, cpuMt: CpuMt): Attributes {
 /** The files of `/sys/kernel/dcbm`. */
 export function dcbmFiles(
   offloading: Offloading,
-  driver: OffloadDriver & { readonly migrator: DcbmMigrator },
+  driver: OffloadDriver & { readonly migrator: DcbmMigrator; readonly device: DeviceModel },
 ): Attributes {
-  const { migrator } = driver;
+  const { migrator, device } = driver;
   return {
     ...switchFiles(offloading, driver),
     nr_dma_chan: numberFile(migrator, 'nrDmaChan', 'channels that share a batch, 1 to 16', [1, MAX_DMA_CHANNELS]),
-    ...thresholdFiles(driver),
+    ...thresholdFiles(driver, 1),
     setup: wordFile(
       migrator,
       'setup',
@@ -74,7 +75,10 @@ export function dcbmFiles(
       1,
       MAX_TIMEOUT_MS,
     ]),
-    queue_depth: numberFile(migrator, 'queueDepth', 'descriptors that a channel has in flight at most'),
+    queue_depth: numberFile(migrator, 'queueDepth', 'descriptors that a channel has in flight at most', [
+      1,
+      device.queueDepth,
+    ]),
     folios_migrated: counterFile(migrator, 'foliosMigrated', 'folios that channels have copied'),
     folios_failures: counterFile(migrator, 'foliosFailures', 'folios that channels were to copy and did not'),
   };
@@ -118,11 +122,14 @@ export function switchFiles({ offload, offloadSwitch }: Offloading, driver: Offl
   };
 }
 
-/** The files for the smallest batch that a driver takes. */
-export function thresholdFiles({ migrator }: ThresholdDriver): Attributes {
+/** The files for the smallest batch that a driver takes; `fewest` is the smallest that it can be told, in folios. */
+function thresholdFiles({ migrator }: ThresholdDriver, fewest: number): Attributes {
   const otherwise = 'a smaller one the calling thread copies';
   return {
-    min_folios: numberFile(migrator, 'minFolios', `folios of the smallest batch that it copies; ${otherwise}`),
+    min_folios: numberFile(migrator, 'minFolios', `folios of the smallest batch that it copies; ${otherwise}`, [
+      fewest,
+      MAX_U32,
+    ]),
     min_bytes: numberFile(migrator, 'minBytes', `bytes of the smallest batch that it copies; ${otherwise}`),
   };
 }

@@ -9,7 +9,7 @@ export function migrationFiles(offloading: Offloading, drivers: OffloadDrivers, 
   const { offload, offloadSwitch } = offloading;
   return {
     offload_migrator: {
-      doc: 'what copies: kernel, the calling thread; mtcopy, threads. A write waits for the copies of what did',
+      doc: 'what copies: kernel, the calling thread; mtcopy, threads; dcbm, DMA channels. A write waits for what did',
       // A program's own migrator has a name of its own.
       show: () => offload.active?.name ?? 'kernel',
       store(text, name) {

@@ -24,7 +24,7 @@ const REFUSED: Refusals = [
   [['--count', '1.5'], 'whole number, 1 or more'],
   [['--frames', 'random'], "'random' is none of sequential, shuffled"],
   [['--flow', 'vanilla,chocolate'], "'chocolate' is none of serial, vanilla, batch-move, pre-copy"],
-  [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy"],
+  [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy, dcbm"],
   [['--total', '3M', '--folio-size', '4K,2M'], 'multiple of the folio size 2M, above 0, got 3M'],
   [['--total', '0'], 'total: must be a whole number, 1 or more, got 0'],
   [['--total', '4M', '--count', '2'], "option '--total <size>' cannot be used with option '--count <folios>'"],
@@ -37,8 +37,8 @@ describe('mtcopy migrate', () => {
     expect(stderr).toBe('');
     const lines = stdout.split('\n');
     expect(lines[0]).toBe('8M of anonymous memory, folios of 2M, sequential');
-    // The first line of a heading, and 2 flows with kernel, mtcopy×1 and mtcopy×2, in each of two tables.
-    expect(lines.filter((line) => /^│ (flow|vanilla|pre-copy) /.test(line))).toHaveLength(14);
+    // The first line of a heading, and 2 flows with kernel, mtcopy×1 and mtcopy×2, in each of three tables.
+    expect(lines.filter((line) => /^│ (flow|vanilla|pre-copy) /.test(line))).toHaveLength(21);
     expect(stdout).toContain('mtcopy×2');
   });
 
@@ -107,6 +107,8 @@ describe('mtcopy migrate', () => {
         gbps: { best: number, median: number },
         nsPerPage: number,
         phasesNs,
+        cpuNs: { caller: number, threads: number, dma: 0 },
+        dmaNs: { map: 0, submit: 0, wait: 0, unmap: 0 },
         fractionCopy: number,
         vmstat: {
           // Of the three measured runs, and of nothing else.

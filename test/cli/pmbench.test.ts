@@ -55,8 +55,8 @@ const REFUSED: Refusals = [
   [['--write-ratio', '1.5'], 'writeRatio: must be a number, from 0 to 1, got 1.5'],
   [['--write-ratio', 'half'], 'must be a number'],
   [['--flow', 'serial,batched'], "'batched' is none of serial, vanilla, batch-move, pre-copy"],
-  [['--migrator', 'dcbm'], "'dcbm' is none of kernel, mtcopy"],
-  [['--migrator', 'kernel,mtcopy'], 'must be one of kernel, mtcopy, not a list'],
+  [['--migrator', 'dma'], "'dma' is none of kernel, mtcopy, dcbm"],
+  [['--migrator', 'kernel,mtcopy'], 'must be one of kernel, mtcopy, dcbm, not a list'],
   [['--threads', '0'], 'threads: must be a whole number from 1 to 64'],
   [['--caller', 'auto'], "'auto' is none of waits, helps"],
   [['--seconds', '0'], 'seconds: must be a number above 0, got 0'],
@@ -92,6 +92,7 @@ describe('mtcopy pmbench', () => {
   it.each([
     ['normal', '64K', 'mtcopy'],
     ['linear', '2M', 'kernel'],
+    ['uniform', '64K', 'dcbm'],
   ])('runs every flow: %s, %s, %s', (pattern, folioSize, migrator) => {
     const { status, stdout } = pmbench(
       ...[
@@ -115,7 +116,8 @@ describe('mtcopy pmbench', () => {
       expect(result).toMatchObject({
         pattern,
         migrator,
-        ...(migrator === 'kernel' ? { threads: 1 } : { threads: 2, caller: 'waits' }),
+        ...(migrator === 'mtcopy' ? { threads: 2, caller: 'waits' } : { threads: 1 }),
+        ...(migrator === 'dcbm' && { channels: 1 }),
         cpus: 1,
         writeRatio: 1,
         lostUpdates: 0,

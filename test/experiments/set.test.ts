@@ -27,6 +27,22 @@ describe.each(EXPERIMENTS)('what sysfs is told: %s', (_, run) => {
     for (const machine of machines) expect(machine).toMatchObject({ flow: 'serial', threads: 3, schedule: 'static' });
   });
 
+  it('is what dcbm is set to, and what the results say', async () => {
+    const set = [
+      { path: 'kernel/mm/migration/offload_migrator', value: 'dcbm' },
+      { path: 'kernel/dcbm/nr_dma_chan', value: '2' },
+      { path: '/sys/kernel/dcbm/setup', value: 'per-folio' },
+      { path: 'kernel/dcbm/cpu_share', value: '25' },
+    ];
+    const boot = vi.spyOn(Machine, 'boot');
+    const results = await run([FLOW, THREADS, ...set]);
+    expect(results).toMatchObject([{ flow: 'serial', migrator: 'dcbm', threads: 1, channels: 2 }]);
+    expect(results[0]).not.toHaveProperty('caller');
+    const machines = await Promise.all(boot.mock.results.map(({ value }) => value as Promise<Machine>));
+    for (const { dcbm } of machines) expect(dcbm).toMatchObject({ nrDmaChan: 2, setup: 'per-folio', cpuShare: 0.25 });
+    expect(machines.at(-1)?.dcbm.foliosMigrated).toBeGreaterThan(0);
+  });
+
   it('stands in the place of nothing else: what it does not say is needed', async () => {
     expect(await errorOf(() => run([FLOW, ON]))).toMatchObject({
       code: 'EINVAL',

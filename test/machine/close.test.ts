@@ -10,13 +10,13 @@ import { watchWorkers } from '../support/threads.js';
 const MIGRATE = (migrator: string) => `
   import { Machine } from ${JSON.stringify(INDEX)};
   const program = ${JSON.stringify(program('access').href)};
-  const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 2, migrator: '${migrator}', threads: 2 });
+  const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 2, migrator: '${migrator}', threads: 2, dcbm: { nrDmaChan: 2 } });
   const mm = machine.createAddressSpace();
   const area = mm.mmap({ length: '4M', populate: true });
   await machine.cpus.run(mm, program, { args: [['store8', area.address, 1]] });
   console.log((await machine.movePages(mm, area.pages(), { node: 1 })).stats.succeeded);`;
 
-describe.each(['kernel', 'mtcopy'])('a process that migrates with %s', (migrator) => {
+describe.each(['kernel', 'mtcopy', 'dcbm'])('a process that migrates with %s', (migrator) => {
   it.each([
     ['ends after close()', 'await machine.close(); console.log("closed");', '1024\nclosed'],
     ['ends by itself if it forgets close()', '', '1024'],

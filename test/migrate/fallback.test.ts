@@ -1,4 +1,4 @@
-import { type Area, FLOWS, Machine, type Migrator } from 'mtcopy';
+import { type Area, FLOWS, Machine, type Migrator, type OffloadBatch } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages } from '../support/machines.js';
@@ -20,14 +20,17 @@ describe.each(['batch-move', 'pre-copy'] as const)('%s: a batch that', (flow) =>
   it.each(['EOPNOTSUPP', 'EAGAIN', 'EIO', 'ENOMEM'] as const)(
     'the migrator declines with %s is copied folio by folio, in its place',
     async (code) => {
-      for (const shared of [false, true]) {
+      for (const [shared, isAsync] of [
+        [false, false],
+        [true, false],
+        [false, true],
+      ] as const) {
         const { machine, area, bytes } = await boot(flow, shared);
         await using _ = machine;
         const { migrator, counts } = createCpuMigrator(machine, () => false);
-        const declining: Migrator = {
-          name: 'declining',
-          copyFolios: (batch) => +migrator.copyFolios(batch) + ERRNO[code],
-        };
+        const decline = (batch: OffloadBatch) => +migrator.copyFolios(batch) + ERRNO[code];
+        const copyFolios = isAsync ? async (batch: OffloadBatch) => decline(batch) : decline;
+        const declining: Migrator = { name: 'declining', copyFolios };
         const { status, stats } = await move(machine, area, declining);
         expect(new Set(status)).toEqual(new Set([1]));
         expect(stats).toMatchObject({ succeeded: PAGES, failed: 0, retries: 0, batches: 1, declined: 1 });

@@ -1,8 +1,10 @@
 import { FLOWS, type Folio, Machine, type MovableOperations } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
+import { clearMovable, setMovable } from '#src/mm/movable.js';
 import { errno, errorOf } from '../support/errors.js';
 import { freePages } from '../support/machines.js';
+import { createBench } from '../support/manager.js';
 
 const COUNT = 100;
 
@@ -163,6 +165,25 @@ describe.each(manners)('$flow, $migrator: movable memory that is on no LRU', (ma
     store.folios[7]?.put();
     store.expectWhole((handle) => (handle === 7 ? 0 : 1));
   });
+});
+
+it('a folio that has moved is remembered where it is, and nowhere else', async () => {
+  const { manager, migrate } = createBench();
+  let taken: Folio | undefined;
+  const operations = {
+    isolate: () => true,
+    migrate(dst: Folio) {
+      taken = dst;
+      return 0;
+    },
+    putback() {},
+  };
+  const folio = manager.memory.allocFolio(0, { node: 0 });
+  setMovable(manager, folio, operations);
+  await migrate([folio]);
+  expect([...manager.movable.keys()]).toEqual([taken?.pfn]);
+  clearMovable(manager, taken as Folio);
+  expect(manager.movable.size).toBe(0);
 });
 
 it('a large folio for which there is no room stays whole', async () => {

@@ -31,7 +31,7 @@ it('take what is in their range, and nothing else', async () => {
     ['setup', ['per-folio', 'batch'], ['folio', undefined]],
     ['wait', ['poll', 'sleep'], ['spin', 1]],
     ['cpuShare', [0, 0.5, 1, 'auto'], [-0.1, 1.1, Number.NaN, 'none']],
-    ['timeoutMs', [1, 1e6], [0, Number.NaN, Number.POSITIVE_INFINITY]],
+    ['timeoutMs', [1, 1e6], [0, 1.5, 2 ** 31, Number.NaN, Number.POSITIVE_INFINITY]],
     ['minFolios', [1, 1e9], [0, -1]],
     ['minBytes', [0, 2 ** 40], [-1, 0.5]],
     ['queueDepth', [1, 1024], [0, 1025]],

@@ -8,6 +8,7 @@ import { AddressSpace as Space } from '#src/mm/address-space.js';
 import { folioIsolateLru } from '#src/mm/lru.js';
 import type { MemoryManager } from '#src/mm/manager.js';
 import { MappingTable } from '#src/mm/mapping.js';
+import { isMovable, isolateMovable } from '#src/mm/movable.js';
 import { TlbFlusher } from '#src/mm/tlb-flush.js';
 import { createVmstat } from '#src/mm/vmstat.js';
 
@@ -49,7 +50,10 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
     createAddressSpace: () => new Space(manager),
     migrate(folios, options) {
       for (const { pfn } of folios) {
-        if (!folioIsolateLru(memory.page, pfn)) throw new Error(`PFN ${pfn} is not on the LRU`);
+        const isIsolated = isMovable(manager, pfn)
+          ? isolateMovable(manager, pfn, defaults.mode)
+          : folioIsolateLru(memory.page, pfn);
+        if (!isIsolated) throw new Error(`PFN ${pfn} is not on the LRU`);
       }
       return migratePages(
         manager,

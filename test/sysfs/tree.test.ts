@@ -143,12 +143,25 @@ it('a machine has these files, all of which may be written to, with what it has 
     ['/sys/kernel/cpu_mt/min_folios', '1', true],
     ['/sys/kernel/cpu_mt/min_bytes', '524288', true],
     ['/sys/kernel/cpu_mt/schedule', 'dynamic', true],
+    ['/sys/kernel/cpu_mt/saturation_gate', '0', true],
     ['/sys/kernel/cpu_mt/caller', 'auto', true],
+    ['/sys/kernel/dcbm/offloading', '0', true],
+    ['/sys/kernel/dcbm/reason_mask', 'compaction,syscall_or_cpuset,numa_misplaced,demotion', true],
+    ['/sys/kernel/dcbm/nr_dma_chan', '1', true],
+    ['/sys/kernel/dcbm/min_folios', '1', true],
+    ['/sys/kernel/dcbm/min_bytes', '0', true],
+    ['/sys/kernel/dcbm/setup', 'batch', true],
+    ['/sys/kernel/dcbm/wait', 'sleep', true],
+    ['/sys/kernel/dcbm/cpu_share', '0', true],
+    ['/sys/kernel/dcbm/timeout_ms', '10000', true],
+    ['/sys/kernel/dcbm/queue_depth', '1024', true],
+    ['/sys/kernel/dcbm/folios_migrated', '0', true],
+    ['/sys/kernel/dcbm/folios_failures', '0', true],
     ['/sys/kernel/mm/migration/offload_migrator', 'kernel', true],
     ['/sys/kernel/mm/migration/flow', 'vanilla', true],
     ['/sys/kernel/mm/migration/max_batch', '512', true],
   ]);
-  expect(sysfs.list('/sys/kernel')).toEqual(['cpu_mt', 'mm']);
+  expect(sysfs.list('/sys/kernel')).toEqual(['cpu_mt', 'dcbm', 'mm']);
   for (const { path, value, doc } of sysfs.files()) {
     expect(sysfs.read(path)).toBe(value);
     // What is read may be written.

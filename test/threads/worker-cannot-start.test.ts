@@ -11,8 +11,8 @@ import { program } from '../support/programs.js';
 const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
   : '--experimental-permission';
-/** The modules that threads load, for copies and for CPUs. */
-const MODULES = ['copy/worker/serve.js', 'cpu/run-program.js'];
+/** The modules that threads load, for copies, for DMA channels and for CPUs. */
+const MODULES = ['copy/worker/serve.js', 'dma/worker/serve.js', 'cpu/run-program.js'];
 /** Enough for the threads to start; much less, and Node.js 22 aborts the process. */
 const SMALL_HEAP = '{ resourceLimits: { maxOldGenerationSizeMb: 16 } }';
 const HOG = 'for (const heap = []; ; ) heap.push(new Array(1000).fill({}));';
@@ -52,12 +52,14 @@ async function run(code: string, { dist = join(ROOT, 'dist'), flags = [] as read
   return { status, seen: output ? JSON.parse(output) : errors };
 }
 
-/** An engine, a machine with an engine, and CPUs: both at once, and one once more. */
+/** An engine, machines with an engine and with DMA channels, and CPUs: both at once, and one once more. */
 const ALL = `
   const seen = {};
   seen.engine = await outcome(CopyEngine.create({ threads: 2, memory: '16M' }).then((engine) => engine.close()));
   const boot = Machine.boot({ nodes: ['16M'], migrator: 'mtcopy', threads: 2 });
   seen.boot = await outcome(boot.then((machine) => machine.close()));
+  const dma = Machine.boot({ nodes: ['16M'], cpus: 0, migrator: 'dcbm', dcbm: { nrDmaChan: 2 } });
+  seen.dma = await outcome(dma.then((machine) => machine.close()));
   const machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });
   const mm = machine.createAddressSpace();
   const run = (cpu) => outcome(machine.cpus.run(mm, program, { cpu, args: [] }));
@@ -69,7 +71,7 @@ const ALL = `
   console.log(JSON.stringify(seen));`;
 
 function all(engine: unknown, cpu: unknown) {
-  return { status: 0, seen: { engine, boot: engine, cpus: [cpu, cpu, cpu], busy: [] } };
+  return { status: 0, seen: { engine, boot: engine, dma: engine, cpus: [cpu, cpu, cpu], busy: [] } };
 }
 
 function allFail(cause: string) {
@@ -120,6 +122,17 @@ describe('threads that cannot be started fail an engine and a CPU with EAGAIN, a
     const code = `changeWorkers(() => (${SMALL_HEAP})); ${ALL}`;
     expect(await withDist(change, (dist) => run(code, { dist }))).toEqual(allFail(cause));
   });
+});
+
+it('a machine that cannot be booted, for one of two channels has no thread, leaves none behind', async () => {
+  const code = `
+    let count = 0;
+    changeWorkers(() => (++count === 2 ? failToStart() : {}));
+    const dma = Machine.boot({ nodes: ['16M'], cpus: 0, migrator: 'dcbm', dcbm: { nrDmaChan: 2 } });
+    const seen = [await outcome(dma), alive.size];
+    console.log(JSON.stringify(seen));`;
+  const refused = { code: 'EAGAIN', cause: 'ERR_WORKER_INIT_FAILED' };
+  expect(await run(code)).toEqual({ status: 0, seen: [refused, 0] });
 });
 
 it('a library without the file that threads load first says that a bundler has moved it', async () => {

@@ -7,6 +7,8 @@ import { migratorText, PHASES } from '../shared/labels.js';
 import type { MigrateMeasurement } from './measure.js';
 
 const BAR_WIDTH = 12;
+/** Columns of a terminal. */
+const WIDTH = 100;
 
 const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
   { head: 'folio', of: (row) => formatSize(row.folioBytes), phrase: (text) => `folios of ${text}` },
@@ -26,28 +28,46 @@ function copierText(row: MigrateMeasurement): string {
 }
 
 const EXPLANATION = `GB/s: 10^9 bytes migrated a second. F: the fraction of the phases that is copying.
-CPU time is the calling thread's, the copy threads' (or channels'), and the calling thread's for DMA.
+CPU time: the calling thread's, the copy threads' or channels', and the calling thread's for DMA.
 Every run was verified: each page is on its node, and all bytes have the SHA-256 that they had.`;
 
 /**
- * The measurements as a heading and two tables for a terminal: how fast, and where the time went.
+ * The measurements as a heading and three tables for a terminal: how fast, where the time went, and whose CPU time. Rows that
+ * more settings tell apart than there is room for get numbers, and a table that says what those are.
  *
  * @param what moved in every run, for the heading
  */
 export function migrateTable(rows: readonly MigrateMeasurement[], what: string): string {
   const settings = splitSettings(what, SETTINGS, rows);
-  return [
-    settings.heading,
-    throughputTable(rows, settings),
-    'Nanoseconds for each 4 KiB page, by phase:',
-    phasesTable(rows, settings),
-    'CPU nanoseconds for each 4 KiB page, by whom, and the steps of DMA copies:',
-    costTable(rows, settings),
-    EXPLANATION,
-  ].join('\n');
+  const named = tables(rows, settings);
+  const fits = named.split('\n').every((line) => line.length <= WIDTH);
+  const text = fits ? named : `${settingsTable(rows, settings)}\n${tables(rows, numbered(rows, settings))}`;
+  return [settings.heading, text, EXPLANATION].join('\n');
 }
 
 type Settings = SettingColumns<MigrateMeasurement>;
+
+/** Numbers in the place of what varies. */
+function numbered(rows: readonly MigrateMeasurement[], settings: Settings): Settings {
+  return { ...settings, heads: ['#'], of: (row) => [String(rows.indexOf(row) + 1)] };
+}
+
+function settingsTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
+  const table = createTable(['#', ...settings.heads], []);
+  for (const [i, row] of rows.entries()) table.push([String(i + 1), ...settings.of(row)]);
+  return table.toString();
+}
+
+function tables(rows: readonly MigrateMeasurement[], settings: Settings): string {
+  const hasDma = rows.some(({ migrator }) => migrator === 'dcbm');
+  return [
+    throughputTable(rows, settings),
+    'Nanoseconds for each 4 KiB page, by phase:',
+    phasesTable(rows, settings),
+    `CPU nanoseconds for each 4 KiB page, by whom${hasDma ? ', and the steps of DMA copies' : ''}:`,
+    costTable(rows, settings, hasDma ? DMA_STEPS : []),
+  ].join('\n');
+}
 
 function throughputTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
   const full = Math.max(...rows.map((row) => row.gbps.best));
@@ -82,8 +102,11 @@ function phasesTable(rows: readonly MigrateMeasurement[], settings: Settings): s
 const CPU_TIMES = ['caller', 'threads', 'dma'] as const;
 const DMA_STEPS = ['map', 'submit', 'wait', 'unmap'] as const;
 
-function costTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
-  const steps = rows.some(({ migrator }) => migrator === 'dcbm') ? DMA_STEPS : [];
+function costTable(
+  rows: readonly MigrateMeasurement[],
+  settings: Settings,
+  steps: readonly (typeof DMA_STEPS)[number][],
+): string {
   const table = createTable(settings.heads, [...CPU_TIMES, ...steps]);
   for (const row of rows) {
     const pages = bytesOf(row) / PAGE_SIZE;

@@ -75,9 +75,9 @@ const REQUIRED = (Object.keys(COMPARISON) as (keyof PmbenchComparison)[]).filter
 export interface PmbenchMeasurement {
   readonly flow: Flow;
   readonly migrator: MigratorName;
-  /** Worker threads; 1 for `'kernel'`, which copies on the calling thread. */
+  /** Worker threads of `'mtcopy'`; 1 for the others. */
   readonly threads: number;
-  /** Whether the calling thread copied beside them; not there for `'kernel'`. */
+  /** Whether the calling thread copied beside them; there for `'mtcopy'` alone. */
   readonly caller?: SweepCaller;
   /** Channels of `'dcbm'`; there for it alone. */
   readonly channels?: number;
@@ -180,8 +180,14 @@ async function complete(asked: PmbenchComparison): Promise<Comparison> {
   const checked = checkOptions(asked, COMPARISON);
   const { set, threads, caller, flows, migrator } = checked;
   checkUndecided(set, { threads, caller, flow: flows, migrator });
-  const { flow, ...decided } = await decide(set);
-  const comparison = { caller: 'waits' as const, ...(flow && { flows: [flow] }), ...decided, ...checked };
+  const decided = await decide(set);
+  const comparison = {
+    ...checked,
+    threads: threads ?? decided.threads,
+    caller: caller ?? decided.caller ?? 'waits',
+    flows: flows ?? (decided.flow && [decided.flow]),
+    migrator: migrator ?? decided.migrator,
+  };
   return checkOptions<PmbenchComparison>(comparison, COMPARISON, REQUIRED) as Comparison;
 }
 

@@ -1,30 +1,100 @@
 import { MiB } from 'mtcopy';
-import { migrateTable, sweepMigrations } from 'mtcopy/experiments';
-import { expect, it } from 'vitest';
+import { type MigrateMeasurement, type MigrateSweep, migrateTable, sweepMigrations } from 'mtcopy/experiments';
+import { beforeAll, describe, expect, it } from 'vitest';
 
-it('fits 100 columns with every setting that varies, however long pages took', async () => {
-  const sweep = {
-    folioBytes: [512 * 1024, 2 * MiB],
-    count: 0,
-    total: 4 * MiB,
-    migrators: ['kernel', 'mtcopy'],
-  } as const;
-  const more = {
-    threads: [1],
-    inFlight: [1],
-    flows: ['serial', 'batch-move'],
-    frames: ['sequential', 'shuffled'],
-  } as const;
-  const rows = await sweepMigrations({ ...sweep, ...more, runs: 1 }, () => {});
-  for (const times of [1, 10, 100, 1000, 10_000]) {
-    const slow = rows.map((row) => {
-      const phasesNs = { ...row.phasesNs };
-      for (const name of Object.keys(phasesNs) as (keyof typeof phasesNs)[]) phasesNs[name] *= times;
-      return { ...row, nsPerPage: row.nsPerPage * times, phasesNs };
-    });
-    for (const line of migrateTable(slow, '4M').split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
-  }
-  const [first] = rows;
+const SWEEP: MigrateSweep = {
+  folioBytes: [512 * 1024, 2 * MiB],
+  count: 0,
+  total: 4 * MiB,
+  migrators: ['kernel', 'mtcopy'],
+  threads: [1],
+  inFlight: [1],
+  flows: ['serial', 'batch-move'],
+  frames: ['sequential', 'shuffled'],
+  runs: 1,
+};
+const DMA: MigrateSweep = {
+  ...SWEEP,
+  migrators: ['kernel', 'mtcopy', 'dcbm'],
+  channels: [1, 16],
+  dmaSetups: ['batch', 'per-folio'],
+  inFlight: [1, 2],
+};
+
+/** As if everything had taken so many times as long. */
+function slower(rows: readonly MigrateMeasurement[], times: number): MigrateMeasurement[] {
+  const all = <Times extends object>(ns: Times) =>
+    Object.fromEntries(Object.entries(ns).map(([name, one]) => [name, one * times])) as Times;
+  return rows.map((row) => ({
+    ...row,
+    nsPerPage: row.nsPerPage * times,
+    phasesNs: all(row.phasesNs),
+    cpuNs: all(row.cpuNs),
+    dmaNs: all(row.dmaNs),
+  }));
+}
+
+describe.each([
+  ['kernel and mtcopy', SWEEP],
+  ['all migrators, set-ups and batches in flight', DMA],
+])('with every setting that varies: %s', (_, sweep) => {
+  let rows: MigrateMeasurement[];
+  beforeAll(async () => {
+    rows = await sweepMigrations(sweep);
+  }, 60_000);
+
+  it('fits 100 columns, however long pages took', () => {
+    for (const times of [1, 10, 100, 1000, 10_000]) {
+      for (const line of migrateTable(slower(rows, times), '4M').split('\n')) {
+        expect(line.length, line).toBeLessThanOrEqual(100);
+      }
+    }
+  });
+
+  it('says of every row in each of its tables what it is, by its settings or by a number', () => {
+    const lines = migrateTable(rows, '4M').split('\n');
+    const cells = lines
+      .filter((line) => line.startsWith('│ '))
+      .map((line) => line.split('│').map((cell) => cell.trim()));
+    if (sweep === SWEEP) {
+      const named = cells.filter(([, folio]) => folio === '512K' || folio === '2M');
+      expect(named.map((row) => row.slice(1, 5).join())).toEqual([...rows, ...rows, ...rows].map(textOf));
+      return;
+    }
+    const numbers = cells.filter(([, number]) => /^\d+$/.test(number));
+    const all = rows.map((_, i) => String(i + 1));
+    expect(numbers.map(([, number]) => number)).toEqual([...all, ...all, ...all, ...all]);
+    const what = numbers.slice(0, rows.length).map((row) => row.slice(2, -1));
+    for (const [i, row] of rows.entries()) {
+      expect(what[i].slice(0, 4).join()).toBe(textOf(row));
+      expect(what[i].slice(4)).toEqual([row.dmaSetup ?? '', String(row.batchesInFlight)]);
+    }
+  });
+});
+
+function textOf({ folioBytes, frames, flow, migrator, channels, threads }: MigrateMeasurement): string {
+  const size = folioBytes === 2 * MiB ? '2M' : '512K';
+  return [size, frames, flow, migrator === 'kernel' ? migrator : `${migrator}×${channels ?? threads}`].join();
+}
+
+it('tells of the steps of DMA copies where there are some, and of CPU time in any case', async () => {
+  const small = { ...DMA, folioBytes: [2 * MiB], frames: ['sequential'], flows: ['pre-copy'], inFlight: [1] } as const;
+  const rows = await sweepMigrations({ ...small, channels: [1], dmaSetups: ['batch'] });
+  const text = migrateTable(rows, '4M');
+  expect(text).toContain('by whom, and the steps of DMA copies:');
+  expect(text).toMatch(/│ migrator │ set-up │ caller │ threads │ +dma │ +map │ submit │ +wait │ unmap │/);
+  expect(text).toContain('│ dcbm×1   │ batch  │');
+  const without = migrateTable(rows.slice(0, 2), '4M');
+  expect(without).toContain('by whom:');
+  expect(without).toMatch(/│ migrator │ caller │ threads │ +dma │$/m);
+  const alone = rows.filter(({ migrator }) => migrator === 'dcbm');
+  expect(migrateTable(alone, '4M').split('\n')[0]).toBe(
+    '4M, folios of 2M, sequential, flow pre-copy, migrator dcbm×1, DMA set up batch',
+  );
+});
+
+it('has three digits, or four', async () => {
+  const [first] = await sweepMigrations({ ...SWEEP, migrators: ['kernel'], folioBytes: [2 * MiB] });
   const ns = (nsPerPage: number) => migrateTable([{ ...first, nsPerPage }], '4M');
   expect(ns(9.94)).toContain(' 9.9 ');
   expect(ns(9999)).toContain(' 9999 ');
