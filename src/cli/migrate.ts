@@ -16,7 +16,14 @@ import {
   MIGRATOR_NAMES,
   type MigratorName,
 } from 'mtcopy';
-import { type MigrateSweep, migrateTable, SWEEP_CALLERS, type SysfsSetting, sweepMigrations } from 'mtcopy/experiments';
+import {
+  decide,
+  type MigrateSweep,
+  migrateTable,
+  SWEEP_CALLERS,
+  type SysfsSetting,
+  sweepMigrations,
+} from 'mtcopy/experiments';
 import { count, counts, folioSizes, number, share, size, threadCounts, word, words } from './arguments.js';
 import { addJsonOption, present } from './present.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
@@ -97,9 +104,10 @@ export function addMigrateCommand(program: Command): void {
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
-    .action((options: Partial<MigrateArguments>) => {
+    .action(async (options: Partial<MigrateArguments>) => {
       const all = { ...undecided(DEFAULTS, options.set), ...options };
-      checkEffects(options, all.migrator);
+      const { migrator } = all.migrator ? {} : await decide(options.set, options.reason);
+      checkEffects(options, all.migrator ?? (migrator ? [migrator] : []));
       return migrate(all);
     });
   addSetOption(command);
@@ -134,9 +142,7 @@ const MEANT_FOR: Partial<Record<keyof MigrateArguments, readonly MigratorName[]>
 };
 
 /** @throws ErrnoError EINVAL for an option that means nothing to the migrators that are asked for */
-function checkEffects(options: Partial<MigrateArguments>, migrators: MigrateSweep['migrators']): void {
-  // Sysfs says which.
-  if (!migrators) return;
+function checkEffects(options: Partial<MigrateArguments>, migrators: readonly MigratorName[]): void {
   for (const [name, meantFor] of Object.entries(MEANT_FOR)) {
     if (!Object.hasOwn(options, name) || migrators.some((migrator) => meantFor.includes(migrator))) continue;
     const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -99,7 +99,8 @@ describe.each(['passthrough', 'translated'] as const)('%s:', (iommu) => {
     engine.faults = { descriptor: () => 'silence' };
     channel.submit(channel.prepMemcpy(target, source, PAGE_SIZE, true));
     channel.issuePending();
-    await until(() => (Atomics.load(channel.words, ACTIVE) & 1) === 1);
+    await until(() => (Atomics.load(channel.words, SILENCE) & 1) === 1);
+    expect(Atomics.load(channel.words, ACTIVE) & 1).toBe(1);
     let isUnmapped = false;
     const unmapping = Promise.resolve(engine.unmapSingle(target, to, PAGE_SIZE, 'from-device')).then(() => {
       isUnmapped = true;
@@ -121,7 +122,7 @@ describe.each(['passthrough', 'translated'] as const)('%s:', (iommu) => {
     engine.faults = { descriptor: () => 'silence' };
     channel.submit(channel.prepMemcpy(to, source, PAGE_SIZE, true));
     channel.issuePending();
-    await until(() => (Atomics.load(channel.words, ACTIVE) & 1) === 1);
+    await until(() => (Atomics.load(channel.words, SILENCE) & 1) === 1);
     const unmapping = engine.unmapSingle(source, from, PAGE_SIZE, 'to-device');
     await channel.terminate();
     await unmapping;

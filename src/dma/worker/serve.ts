@@ -214,7 +214,8 @@ function begin(engine: Engine, sequence: number, fault: number): void {
 
 /** Has the device do wrong, as a test wants it. */
 function misbehave(engine: Engine, fault: number): void {
-  if (fault === FAULT.silence) Atomics.wait(words, SILENCE, Atomics.load(words, SILENCE));
+  // Odd while it is silent; a test makes it even.
+  if (fault === FAULT.silence) Atomics.wait(words, SILENCE, Atomics.or(words, SILENCE, 1) | 1);
   if (fault === FAULT.die) process.exit(1);
   if (fault === FAULT.throw) throw new Error('the channel has a fault');
   if (fault === FAULT.read) engine.record = completionRecord(DMA_TRANS_READ_FAILED, ERRNO.EIO);

@@ -5,6 +5,7 @@ import {
   type CpuTime,
   checkOptions,
   type DcbmOptions,
+  DMA_DEVICES,
   DMA_SETUPS,
   type DmaHardware,
   type DmaPhases,
@@ -67,7 +68,7 @@ export interface MigrateSweep {
   /** The device that `'dcbm'` copies with, and its IOMMU. Default: a machine's. */
   readonly dma?: DmaHardware | undefined;
   /** Other settings of `'dcbm'`. Default: its own. */
-  readonly dcbm?: DcbmOptions | undefined;
+  readonly dcbm?: Omit<DcbmOptions, 'nrDmaChan' | 'setup'> | undefined;
   /** What the memory is migrated for; the migrator is named, whatever the reason. Default: for move_pages(2). */
   readonly reason?: MigrateReason | undefined;
   /** Batches that are under way at once, 1 to 4; `'kernel'` has 1. */
@@ -83,6 +84,13 @@ export interface MigrateSweep {
   readonly set?: readonly SysfsSetting[] | undefined;
 }
 
+/** What a row says by itself is not set beside it; a machine checks the rest. */
+function checkDcbm(name: string, value: unknown): void {
+  const { nrDmaChan, setup } = (value ?? {}) as DcbmOptions;
+  if (nrDmaChan === undefined && setup === undefined) return;
+  throw new ErrnoError('EINVAL', `${name}: must leave nrDmaChan and setup to channels and dmaSetups`);
+}
+
 const SWEEP: Checks<MigrateSweep> = {
   folioBytes: folioSizes,
   // 0 beside a total, which stands in its place.
@@ -93,9 +101,9 @@ const SWEEP: Checks<MigrateSweep> = {
   caller: oneOf(SWEEP_CALLERS),
   channels: listOf(wholeNumber(1, MAX_DMA_CHANNELS)),
   dmaSetups: listOf(oneOf(DMA_SETUPS)),
-  // A machine checks these two.
+  // A machine checks this.
   dma: anything,
-  dcbm: anything,
+  dcbm: checkDcbm,
   reason: oneOf(MIGRATE_REASONS),
   inFlight: listOf(count),
   flows: listOf(oneOf(FLOWS)),
@@ -223,20 +231,38 @@ export async function sweepMigrations(
 /** What was asked for, with what `set` decides. */
 async function complete(asked: MigrateSweep): Promise<Sweep> {
   const checked = checkOptions(asked, SWEEP);
-  const { set, threads, caller, flows, migrators } = checked;
-  const { channels, dmaSetups } = checked;
-  checkUndecided(set, { threads, caller, flow: flows, migrator: migrators, channels, dmaSetup: dmaSetups });
-  const decided = await decide(set);
+  const { set, threads, caller, flows, migrators, channels, dmaSetups, dcbm, reason } = checked;
+  checkUndecided(set, {
+    threads,
+    caller,
+    flow: flows,
+    migrator: migrators,
+    channels,
+    dmaSetup: dmaSetups,
+    cpuShare: dcbm?.cpuShare,
+    dmaWait: dcbm?.wait,
+  });
+  const decided = await decide(set, reason);
   const sweep = {
     ...checked,
     migrators: migrators ?? listIf(decided.migrator),
     threads: threads ?? listIf(decided.threads),
-    channels: checked.channels ?? listIf(decided.channels) ?? [1],
-    dmaSetups: checked.dmaSetups ?? listIf(decided.dmaSetup) ?? ['batch' as const],
+    channels: channels ?? listIf(decided.channels) ?? [1],
+    dmaSetups: dmaSetups ?? listIf(decided.dmaSetup) ?? ['batch' as const],
     caller: caller ?? decided.caller ?? 'waits',
     flows: flows ?? listIf(decided.flow),
   };
+  checkChannels(sweep.channels, sweep.dma);
   return checkOptions(sweep, SWEEP, REQUIRED) as Sweep;
+}
+
+/** @throws ErrnoError EINVAL for more channels than the device has: fewer would be measured than the row says */
+function checkChannels(channels: readonly number[], dma: DmaHardware | undefined): void {
+  const { device = 'ptdma', channels: own } = dma ?? {};
+  const has = own ?? DMA_DEVICES[device]?.channels;
+  const tooMany = channels.find((count) => count > has);
+  if (tooMany === undefined) return;
+  throw new ErrnoError('EINVAL', `channels: must be at most ${has}, as many as the ${device} has, got ${tooMany}`);
 }
 
 function listIf<T>(value: T | undefined): T[] | undefined {

@@ -1,4 +1,14 @@
-import { type DmaSetup, ErrnoError, type Flow, listOf, Machine, type MigratorName, parseReasonMask } from 'mtcopy';
+import {
+  type DmaSetup,
+  type DmaWait,
+  ErrnoError,
+  type Flow,
+  listOf,
+  Machine,
+  type MigrateReason,
+  type MigratorName,
+  parseReasonMask,
+} from 'mtcopy';
 import type { SweepCaller } from './callers.js';
 
 /** A file of a machine's sysfs and what to write to it, as `machine.sysfs.write` takes them. */
@@ -11,7 +21,7 @@ export interface SysfsSetting {
 export class SettingError extends ErrnoError {}
 
 /** What a sweep and a file of sysfs may both say; the first is the name of an option of the commands. */
-export type Decided = 'threads' | 'caller' | 'flow' | 'migrator' | 'channels' | 'dmaSetup';
+export type Decided = 'threads' | 'caller' | 'flow' | 'migrator' | 'channels' | 'dmaSetup' | 'cpuShare' | 'dmaWait';
 
 /** By the name of the file, whichever driver's it is. */
 const DECIDED_BY: Readonly<Record<string, Decided>> = {
@@ -20,6 +30,8 @@ const DECIDED_BY: Readonly<Record<string, Decided>> = {
   flow: 'flow',
   nr_dma_chan: 'channels',
   setup: 'dmaSetup',
+  cpu_share: 'cpuShare',
+  wait: 'dmaWait',
   offload_migrator: 'migrator',
   offloading: 'migrator',
 };
@@ -69,14 +81,20 @@ interface MachineSays {
   readonly migrator: MigratorName;
   readonly channels: number;
   readonly dmaSetup: DmaSetup;
+  readonly cpuShare: number | 'auto';
+  readonly dmaWait: DmaWait;
 }
 
 /**
  * What these settings decide, and how: what a small machine has once it is told them.
  *
+ * @param reason what would be migrated for. Default: for a system call
  * @throws SettingError for one that is wrong
  */
-export async function decide(set: readonly SysfsSetting[] | undefined): Promise<Partial<MachineSays>> {
+export async function decide(
+  set: readonly SysfsSetting[] | undefined,
+  reason?: MigrateReason,
+): Promise<Partial<MachineSays>> {
   if (!set) return {};
   const machine = await Machine.boot({ nodes: [SMALL_NODE], cpus: 0 });
   try {
@@ -87,9 +105,11 @@ export async function decide(set: readonly SysfsSetting[] | undefined): Promise<
       threads,
       caller: caller === 'helps' ? 'helps' : 'waits',
       flow,
-      migrator: migratorOf(machine),
+      migrator: migratorOf(machine, reason),
       channels: dcbm.nrDmaChan,
       dmaSetup: dcbm.setup,
+      cpuShare: dcbm.cpuShare,
+      dmaWait: dcbm.wait,
     };
     return Object.fromEntries(Array.from(decidedBy(set), (name) => [name, says[name]]));
   } finally {
@@ -97,8 +117,11 @@ export async function decide(set: readonly SysfsSetting[] | undefined): Promise<
   }
 }
 
-/** What copies on a machine for system calls that name no migrator. */
-export function migratorOf({ offload: { active, reasonMask } }: Machine): MigratorName {
-  const isOffloaded = (reasonMask & parseReasonMask('syscall_or_cpuset')) !== 0;
+/** What copies on a machine for a reason, where no migrator is named. */
+export function migratorOf(
+  { offload: { active, reasonMask } }: Machine,
+  reason: MigrateReason = 'syscall_or_cpuset',
+): MigratorName {
+  const isOffloaded = (reasonMask & parseReasonMask(reason)) !== 0;
   return active && isOffloaded ? (active.name as MigratorName) : 'kernel';
 }
