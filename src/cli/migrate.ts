@@ -84,9 +84,9 @@ export function addMigrateCommand(program: Command): void {
       count,
     )
     .option(
-      '--bandwidth <size>',
-      'bytes a second that a channel copies at most, such as 12500M (default: no limit)',
-      size,
+      '--bandwidth <GB/s>',
+      '10^9 bytes a second that a channel copies at most, such as 12.5 (default: no limit)',
+      number,
     )
     .option(
       '--descriptor-ns <ns>',
@@ -152,18 +152,44 @@ function checkEffects(options: Partial<MigrateArguments>, migrators: readonly Mi
 
 async function migrate({ folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments): Promise<void> {
   const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = options;
-  const dma = { device, iommu, queueDepth, bandwidth, descriptorNs };
+  const dma = { device, iommu, queueDepth, bandwidth: bandwidth && bandwidth * 1e9, descriptorNs };
   const dcbm = { cpuShare, wait: dmaWait };
   const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, dmaSetups: dmaSetup, dma, dcbm, ...rest };
   const { set } = rest;
   await present('migrate', json, {
     preparing: 'filling memory',
-    measure: async (onProgress) => withSet(set, { results: await sweepMigrations(sweep, onProgress) }),
+    measure: async (onProgress) => {
+      const results = await sweepMigrations(sweep, onProgress);
+      return withSet(set, {
+        ...(rest.reason && { reason: rest.reason }),
+        ...given('dma', dma),
+        ...given('dcbm', dcbm),
+        results,
+      });
+    },
     text: ({ results }) => textWithSet(set, migrateTable(results, whatMoved(sweep))),
   });
 }
 
-function whatMoved({ total, count, input }: MigrateSweep): string {
+/** Those options that were given, under a name; nothing if none was. */
+function given<Options extends object>(name: string, options: Options): Record<string, Partial<Options>> {
+  const all = Object.entries(options).filter(([, value]) => value !== undefined);
+  return all.length === 0 ? {} : { [name]: Object.fromEntries(all) as Partial<Options> };
+}
+
+function whatMoved({ total, count, input, reason, dma, dcbm }: MigrateSweep): string {
   const anonymous = total === undefined ? `${count} folios` : formatSize(total);
-  return `${anonymous} of anonymous memory${input === undefined ? '' : ` and the page cache of ${basename(input)}`}`;
+  const file = input === undefined ? '' : ` and the page cache of ${basename(input)}`;
+  const { device, iommu, bandwidth, descriptorNs, queueDepth } = dma ?? {};
+  const phrases = [
+    reason && `for ${reason}`,
+    device && `device ${device}`,
+    iommu && `IOMMU ${iommu}`,
+    bandwidth && `${bandwidth / 1e9} GB/s a channel`,
+    descriptorNs && `${descriptorNs} ns a descriptor`,
+    queueDepth && `queues of ${queueDepth}`,
+    dcbm?.cpuShare && `CPU share ${dcbm.cpuShare}`,
+    dcbm?.wait && `DMA ${dcbm.wait}`,
+  ];
+  return [`${anonymous} of anonymous memory${file}`, ...phrases.filter((phrase) => phrase)].join(', ');
 }

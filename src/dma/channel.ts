@@ -107,6 +107,7 @@ export class DmaChannel {
   /** Places of segments: the next, and how many are in use. */
   #segment = 0;
   #segmentsUsed = 0;
+  #polledMs = 0;
   /** Completions that were called back, as DONE counts them. */
   #reaped = 0;
   #terminating: Promise<void> | undefined;
@@ -146,6 +147,11 @@ export class DmaChannel {
   /** CPU nanoseconds that the channel's thread has spent, ever. */
   get cpuNs(): number {
     return this.#ring.cpuNs[0];
+  }
+
+  /** Nanoseconds that the calling thread has polled for its completions, ever. */
+  get polledNs(): number {
+    return this.#polledMs * 1e6;
   }
 
   /**
@@ -330,6 +336,8 @@ export class DmaChannel {
    * its thread is ended, and another one takes its place when something is issued.
    */
   terminate(): Promise<void> {
+    // What was only prepared is gone: submitted now it would be behind what the thread is told to drop.
+    this.#isPrepared = false;
     this.#terminating ??= this.#lifetime
       .during(() => this.#terminate())
       .finally(() => {
@@ -383,10 +391,11 @@ export class DmaChannel {
   async #pollOn(ms: number): Promise<void> {
     const { words } = this.#ring;
     const seen = this.#reaped;
-    for (const until = performance.now() + ms; performance.now() < until; ) {
-      if (Atomics.load(words, DONE) !== seen) return;
-    }
-    await setImmediate();
+    const began = performance.now();
+    let now = began;
+    while (now < began + ms && Atomics.load(words, DONE) === seen) now = performance.now();
+    this.#polledMs += now - began;
+    if (Atomics.load(words, DONE) === seen) await setImmediate();
   }
 
   async #terminate(): Promise<void> {

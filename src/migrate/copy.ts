@@ -1,12 +1,15 @@
+import { runDelayNs } from '../copy/worker/cpu-clock.js';
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
 import { PAGE_SIZE } from '../units.js';
-import { awaiting } from './cpu-account.js';
+import { awaiting, type CpuAccount, SHORT_MS } from './cpu-account.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
 import type { Migrator, OffloadUsage } from './migrator.js';
 import { batchOf, isWorthwhile, putOffer } from './offer.js';
 import { needResched, resched } from './resched.js';
 
+/** What takes less than a time slice had the core to itself, in nanoseconds. */
+const SHORT_NS = SHORT_MS * 1e6;
 /** Errno of a folio whose batch was copied without it: the calling thread is to copy it. */
 const NOT_COPIED = ERRNO.EOPNOTSUPP;
 
@@ -54,7 +57,8 @@ export async function copyUnmapped(migration: Migration): Promise<void> {
   const { migrator, forPrivate } = migration;
   if (migrator) await copyOffloaded(migration, migrator, false, 0);
   else await copyEach(migration, 0);
-  if (forPrivate) await copyOffloaded(migration, forPrivate, true, NOT_COPIED);
+  // Not once a migrator has thrown: nothing more is moved then.
+  if (forPrivate && migration.error === undefined) await copyOffloaded(migration, forPrivate, true, NOT_COPIED);
 }
 
 /** Has a migrator copy those of the unmapped folios of the errno `which` that are private to a device, or that are not. */
@@ -131,12 +135,12 @@ function offload(
   try {
     const outcome = migrator.copyFolios(batchOf(offer, count, ofDevice));
     // What it has submitted in this stretch counts as that, and not as the caller's too.
-    account.ns -= submission(usage) - before;
+    account.ns -= submitted(account, usage, submission(usage) - before);
     if (typeof outcome === 'number') {
       if (outcome !== 0) stats.declined++;
       return undefined;
     }
-    return awaiting(account, Promise.resolve(outcome)).then(
+    return awaiting(account, () => Promise.resolve(outcome)).then(
       (errno) => {
         if (errno !== 0) stats.declined++;
       },
@@ -146,6 +150,18 @@ function offload(
     giveUp(migration, error, count);
     return undefined;
   }
+}
+
+/**
+ * CPU nanoseconds of what a migrator says that it took `ns` to submit: by the clock, as a rule, so that it may have waited for
+ * a core meanwhile. It is no more than what the stretch came to, and what exceeds that comes off.
+ */
+function submitted(account: CpuAccount, usage: OffloadUsage, ns: number): number {
+  if (ns < SHORT_NS) return ns;
+  const wallNs = (performance.now() - account.startedMs) * 1e6;
+  const excess = Math.min(usage.submit, Math.max(0, ns - (wallNs - (runDelayNs() - account.delayNs))));
+  usage.submit -= excess;
+  return ns - excess;
 }
 
 function submission({ map, submit, unmap }: OffloadUsage): number {

@@ -1,7 +1,7 @@
 import { runDelayNs } from '../copy/worker/cpu-clock.js';
 
 /** A stretch shorter than this, in milliseconds, is taken to have had the core to itself: a time slice is longer. */
-const SHORT_MS = 0.2;
+export const SHORT_MS = 0.2;
 
 /**
  * CPU time that the calling thread spends on one call, in the stretches between its waits. Several parts of the call may be
@@ -37,11 +37,15 @@ export function leave(account: CpuAccount): void {
   account.ns += Math.max(0, wallMs * 1e6 - waitedNs);
 }
 
-/** Waits for something, which is nobody's CPU time. */
-export async function awaiting<T>(account: CpuAccount, wait: Promise<T>): Promise<T> {
+/**
+ * Waits for something, which is nobody's CPU time.
+ *
+ * @param wait begins it; what this does at once isn't the account's either
+ */
+export async function awaiting<T>(account: CpuAccount, wait: () => Promise<T>): Promise<T> {
   leave(account);
   try {
-    return await wait;
+    return await wait();
   } finally {
     enter(account);
   }

@@ -83,7 +83,7 @@ async function migrateInLanes(
     createMigration(manager, options, begun, account),
   );
   // All of them, also if one throws: what another has under way is not yet anybody else's.
-  const outcomes = await awaiting(account, Promise.allSettled(lanes.map((lane) => migrateQueue(lane, queue))));
+  const outcomes = await awaiting(account, () => Promise.allSettled(lanes.map((lane) => migrateQueue(lane, queue))));
   for (const [i, lane] of lanes.entries()) {
     join(sum, lane);
     const outcome = outcomes[i];

@@ -13,7 +13,7 @@ export interface OffloadUsage {
   map: number;
   /** Making descriptors and handing them to a device, on the calling thread. */
   submit: number;
-  /** Waiting for a device; nobody's CPU time, unless the calling thread polls. */
+  /** Waiting for a device; nobody's CPU time, but for what the calling thread polls, which is the `caller`'s too. */
   wait: number;
   /** Unmapping the folios, on the calling thread. */
   unmap: number;

@@ -45,7 +45,7 @@ export function isLookDue(i: number): boolean {
 /** Gives the event loop a turn (cond_resched). */
 export async function resched(slice: Slice): Promise<void> {
   const left = performance.now();
-  await awaiting(slice.account, setImmediate());
+  await awaiting(slice.account, setImmediate);
   slice.turnedAt = performance.now();
   slice.pages = 0;
   slice.seen = 0;

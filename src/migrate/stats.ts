@@ -52,7 +52,7 @@ export type DmaPhases = Omit<OffloadUsage, 'caller' | 'threads'>;
 export interface CpuTime {
   /**
    * On the calling thread, but for `dma`: the work on metadata, and what it copied. Whatever else that thread did while the
-   * migration waited is not in it.
+   * migration waited is not in it, nor what it copied as one that `'helps'` in later turns of the event loop.
    */
   caller: number;
   /** In copy threads, of those migrators that tell. */

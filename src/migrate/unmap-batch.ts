@@ -78,7 +78,7 @@ export function tryToUnmapFlush(migration: Migration): Promise<void> | undefined
 
 async function undoUnanswered(migration: Migration, answers: Promise<void>): Promise<void> {
   try {
-    await awaiting(migration.slice.account, answers);
+    await awaiting(migration.slice.account, () => answers);
   } catch (error) {
     migration.error = error;
     await migrateFoliosUndo(migration, ERRNO.ETIMEDOUT);

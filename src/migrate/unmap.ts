@@ -60,13 +60,13 @@ function unmapLocked(migration: Migration, src: Pfn): number {
 
 async function lockAndUnmap(migration: Migration, src: Pfn): Promise<number> {
   const { page } = migration.manager.memory;
-  await awaiting(migration.slice.account, waitForClear(page, src, PG.locked, WAIT_MS));
+  await awaiting(migration.slice.account, () => waitForClear(page, src, PG.locked, WAIT_MS));
   return tryLockFolio(page, src) ? unmapUnlessWriteback(migration, src, true) : ERRNO.EAGAIN;
 }
 
 async function waitForWriteback(migration: Migration, src: Pfn): Promise<number> {
   const { page } = migration.manager.memory;
-  if (await awaiting(migration.slice.account, waitForClear(page, src, PG.writeback, WAIT_MS)))
+  if (await awaiting(migration.slice.account, () => waitForClear(page, src, PG.writeback, WAIT_MS)))
     return unmapLocked(migration, src);
   clearAndWake(page, src, PG.locked);
   return ERRNO.EAGAIN;

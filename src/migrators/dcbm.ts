@@ -161,7 +161,10 @@ async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
   const count = engineItems(batch.items.bytes, cpuShare === 'auto' ? auto.share : cpuShare);
   const capability = batch.isPrivate ? 'private' : 'memcpy';
   const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, Math.max(count, 1)), capability);
-  if (channels.length === 0) return ERRNO.EOPNOTSUPP;
+  if (channels.length === 0) {
+    migrator.foliosFailures += batch.items.to.length;
+    return ERRNO.EOPNOTSUPP;
+  }
   try {
     await copyByBoth(dcbm, engine, batch, channels, count);
   } finally {
@@ -192,6 +195,7 @@ async function copyByBoth(
 ): Promise<void> {
   const { usage, items } = batch;
   const before = totalNs(channels);
+  const polled = polledNs(channels);
   const began = performance.now();
   const onThisThread = usage.map + usage.submit + usage.unmap;
   const tables = dcbm.migrator.setup === 'batch' ? mapBatch(engine, batch, count) : undefined;
@@ -206,6 +210,8 @@ async function copyByBoth(
     const engineNs = ((await working) - submitted) * 1e6;
     if (tables && isMapped) await unmapBatch(engine, batch, tables);
     usage.threads += totalNs(channels) - before;
+    // It was always after a wait.
+    usage.caller += polledNs(channels) - polled;
     const elapsed = (performance.now() - began) * 1e6;
     const worked = usage.map + usage.submit + usage.unmap - onThisThread;
     usage.wait += Math.max(0, elapsed - worked - cpuNs);
@@ -220,6 +226,12 @@ async function copyByBoth(
 function totalNs(channels: readonly DmaChannel[]): number {
   let ns = 0;
   for (const { cpuNs } of channels) ns += cpuNs;
+  return ns;
+}
+
+function polledNs(channels: readonly DmaChannel[]): number {
+  let ns = 0;
+  for (const channel of channels) ns += channel.polledNs;
   return ns;
 }
 

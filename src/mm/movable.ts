@@ -7,6 +7,11 @@ import type { MemoryManager } from './manager.js';
 import type { MigrateMode } from './migrate-mode.js';
 import type { MovableOperations } from './movable-operations.js';
 
+/** Whether something is a folio of the machine's own memory. */
+export function isOfMachine({ memory }: MemoryManager, folio: unknown): folio is Folio {
+  return folio instanceof Folio && folio.bytes.buffer === memory.buffer;
+}
+
 /** Whether a folio is movable memory that is on no LRU. */
 export function isMovable({ memory }: MemoryManager, pfn: Pfn): boolean {
   return (memory.page.flags[pfn] & PG.movable) !== 0;
@@ -20,7 +25,7 @@ export function isMovable({ memory }: MemoryManager, pfn: Pfn): boolean {
  */
 export function setMovable(manager: MemoryManager, folio: Folio, operations: MovableOperations): void {
   const { page } = manager.memory;
-  if (!(folio instanceof Folio)) throw invalid('folio', 'must be a Folio', folio);
+  if (!isOfMachine(manager, folio)) throw invalid('folio', "must be a Folio of this machine's memory", folio);
   for (const name of ['isolate', 'migrate', 'putback'] as const) {
     if (typeof operations?.[name] !== 'function')
       throw invalid(`operations.${name}`, 'must be a function', operations?.[name]);
@@ -39,7 +44,7 @@ export function setMovable(manager: MemoryManager, folio: Folio, operations: Mov
  * @throws ErrnoError EINVAL if it isn't movable; EBUSY while it is isolated
  */
 export function clearMovable(manager: MemoryManager, folio: Folio): void {
-  if (!(folio instanceof Folio) || !isMovable(manager, folio.pfn))
+  if (!isOfMachine(manager, folio) || !isMovable(manager, folio.pfn))
     throw invalid('folio', 'must be a movable Folio', folio instanceof Folio ? `PFN ${folio.pfn}` : folio);
   const { flags } = manager.memory.page;
   if (flags[folio.pfn] & PG.isolated)
@@ -52,14 +57,18 @@ export function isolateMovable(manager: MemoryManager, pfn: Pfn, mode: MigrateMo
   const { memory } = manager;
   const { flags, refcount } = memory.page;
   if ((flags[pfn] & (PG.movable | PG.isolated)) !== PG.movable || !tryLockFolio(memory.page, pfn)) return false;
+  // First, so that its owner can't free it, or clear it, in the callback.
+  Atomics.or(flags, pfn, PG.isolated);
+  Atomics.add(refcount, pfn, 1);
+  let isIsolated = false;
   try {
-    if (operationsOf(manager, pfn).isolate(memory.folio(pfn), mode) !== true) return false;
-    Atomics.or(flags, pfn, PG.isolated);
-    Atomics.add(refcount, pfn, 1);
-    return true;
+    isIsolated = operationsOf(manager, pfn).isolate(memory.folio(pfn), mode) === true;
   } finally {
+    if (!isIsolated) Atomics.and(flags, pfn, ~PG.isolated);
     clearAndWake(memory.page, pfn, PG.locked);
+    if (!isIsolated) memory.putFolio(pfn);
   }
+  return isIsolated;
 }
 
 /** Gives an isolated movable folio back to its owner, and drops the isolator's reference (putback_movable_page). */

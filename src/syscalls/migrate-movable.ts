@@ -6,7 +6,7 @@ import type { MigrateManner } from '../migrate/migration.js';
 import { createSlice, isLookDue, needResched, resched } from '../migrate/resched.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
-import { isMovable, isolateMovable, putbackMovable } from '../mm/movable.js';
+import { isMovable, isOfMachine, isolateMovable, putbackMovable } from '../mm/movable.js';
 import type { NodeId, Pfn } from '../units.js';
 import type { MovePagesResult } from './move-pages.js';
 import { checkExists } from './move-pages-request.js';
@@ -26,8 +26,8 @@ export async function migrateMovable(
   const errnos = new Map<number, number>();
   enter(account);
   const { isolated, isolateNs } = await isolateAll(manager, pfns, node, manner.mode, account, errnos);
-  const { stats, failed, failedErrno } = await awaiting(
-    account,
+  // It has an account of its own.
+  const { stats, failed, failedErrno } = await awaiting(account, () =>
     migratePages(manager, isolated, { ...manner, target: node as NodeId }),
   );
   leave(account);
@@ -64,18 +64,25 @@ async function isolateAll(
       else errnos.set(pfn, ERRNO.EBUSY);
     }
   } catch (error) {
-    for (const pfn of isolated) putbackMovable(manager, pfn);
+    for (const pfn of isolated) attempt(() => putbackMovable(manager, pfn));
     throw error;
   }
   const isolateNs = Math.round((performance.now() - slice.pausedMs - started) * 1e6);
   return { isolated: Uint32Array.from(isolated), isolateNs };
 }
 
+/** Whatever an owner throws keeps no other from its folio: the first error is what counts. */
+function attempt(run: () => void): void {
+  try {
+    run();
+  } catch {}
+}
+
 /** The frames of a list of movable folios. */
 function takeFolios(manager: MemoryManager, folios: readonly Folio[]): Pfn[] {
   if (!Array.isArray(folios)) throw invalid('folios', 'must be an array of Folio', folios);
   return Array.from(folios, (folio, i) => {
-    if (folio instanceof Folio && isMovable(manager, folio.pfn)) return folio.pfn;
+    if (isOfMachine(manager, folio) && isMovable(manager, folio.pfn)) return folio.pfn;
     throw invalid(`folios[${i}]`, 'must be a movable Folio', folio instanceof Folio ? `PFN ${folio.pfn}` : folio);
   });
 }

@@ -129,8 +129,9 @@ async function moveChunk(call: Call, chunk: Chunk): Promise<number> {
   try {
     await isolateChunk(call, chunk, isolation);
     for (const target of isolation.nodes) {
-      const migrating = migratePages(manager, takeIsolated(isolation, target), { ...manner, target });
-      const result = await awaiting(slice.account, migrating);
+      const folios = takeIsolated(isolation, target);
+      // It has an account of its own.
+      const result = await awaiting(slice.account, () => migratePages(manager, folios, { ...manner, target }));
       addStats(stats, result.stats);
       result.failed.forEach((pfn, i) => void errnos.set(pfn, result.failedErrno[i]));
     }

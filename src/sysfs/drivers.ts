@@ -34,9 +34,14 @@ export function cpuMtFiles(offloading: Offloading, cpuMt: CpuMt): Attributes {
     schedule: {
       ...schedule,
       async store(text, name) {
+        const before = cpuMt.schedule;
         await schedule.store?.(text, name);
+        if (!offloading.offloadSwitch.isOn(cpuMt)) return;
         // What is on has its threads.
-        if (offloading.offloadSwitch.isOn(cpuMt)) await cpuMt.ready();
+        await cpuMt.ready().catch((error) => {
+          cpuMt.schedule = before;
+          throw error;
+        });
       },
     },
     saturation_gate: switchFile(

@@ -19,7 +19,7 @@ const MEANT_FOR: [string, string, string[]][] = [
   ['--device', 'dsa', ['dcbm']],
   ['--iommu', 'translated', ['dcbm']],
   ['--queue-depth', '16', ['dcbm']],
-  ['--bandwidth', '12500M', ['dcbm']],
+  ['--bandwidth', '12.5', ['dcbm']],
   ['--descriptor-ns', '100', ['dcbm']],
   ['--cpu-share', 'auto', ['dcbm']],
   ['--dma-wait', 'poll', ['dcbm']],
@@ -67,7 +67,7 @@ describe('mtcopy migrate --migrator dcbm', () => {
     const { status, stdout, stderr } = migrate('--migrator', 'dcbm', ...options);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout.split('\n')[0]).toBe(
-      '2M of anonymous memory, folios of 64K, sequential, flow pre-copy, migrator dcbm×2 per-folio, 2 batches in flight',
+      '2M of anonymous memory, device dsa, IOMMU translated, 12.5 GB/s a channel, 100 ns a descriptor, queues of 16, CPU share auto, DMA poll, folios of 64K, sequential, flow pre-copy, migrator dcbm×2 per-folio, 2 batches in flight',
     );
   });
 

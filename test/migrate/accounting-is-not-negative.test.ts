@@ -13,6 +13,8 @@ it('the CPU time of a calling thread is not below 0, however long it took by the
   await using machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0, flow: 'pre-copy' });
   const area = machine.createAddressSpace().mmap({ length: '64K', populate: true });
   const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator });
-  expect(stats.cpuNs).toMatchObject({ threads: 0, dma: 1e12 });
+  // No more than the stretch that it was in.
+  expect(stats.cpuNs.dma).toBeLessThan(1e12);
+  expect(stats.dmaNs.submit).toBe(stats.cpuNs.dma);
   expect(stats.cpuNs.caller).toBeGreaterThanOrEqual(0);
 });

@@ -123,6 +123,29 @@ describe.each(FLOWS)('%s: folios that are private to a device', (flow) => {
   });
 });
 
+it.each(FLOWS)('%s: nothing that is private is moved by a migrator that has thrown', async (flow) => {
+  const { machine, area, bytes, count } = await boot(flow);
+  await using _ = machine;
+  const { migrator } = createDevice(machine);
+  let calls = 0;
+  const throwing: Migrator = {
+    ...migrator,
+    minFolios: 1,
+    copyFolios(batch) {
+      calls++;
+      if (!batch.isPrivate) throw new Error('boom');
+      return migrator.copyFolios(batch);
+    },
+  };
+  machine.offload.register(throwing, 'all');
+  await expect(machine.movePages(area.mm, area.pages(), { node: 1 })).rejects.toThrow('boom');
+  const moved = foliosOf(area).filter(({ nid }) => nid === 1).length;
+  // Folio by folio the first one, which is private, comes before the one that it throws for.
+  expect([calls, moved]).toEqual(flow === 'serial' || flow === 'vanilla' ? [2, 1] : [1, 0]);
+  expectPlain(area, bytes, count);
+  expectAtRest(area);
+});
+
 it('are waited for by unregister, as every batch is', async () => {
   const { machine, area, count } = await boot('pre-copy');
   await using _ = machine;

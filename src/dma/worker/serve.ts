@@ -103,6 +103,10 @@ let isUnannounced = false;
 export default function serve(): void {
   next = words[NEXT];
   pacer.clear();
+  // What an earlier task had begun when it threw was given up by the caller: its frames may be anybody's by now.
+  for (const engine of engines) engine.sequence = -1;
+  putOff.length = 0;
+  isUnannounced = false;
   // Tells the caller that the channel is served, after what it left for this thread was read.
   Atomics.store(words, STATE, ATTACHED);
   Atomics.notify(words, STATE);

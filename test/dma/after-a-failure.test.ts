@@ -1,0 +1,61 @@
+import { PhysicalMemory } from 'mtcopy';
+import { expect, it } from 'vitest';
+import { DmaEngine } from '#src/dma/engine.js';
+import { at } from '../support/dma.js';
+import { errno } from '../support/errors.js';
+
+const memory = PhysicalMemory.create({ nodes: ['16M'] });
+const frames = Array.from(memory.allocFolios(6, 0), (pfn) => pfn * 4096) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+
+it.each(['ptdma', 'dsa', 'sdxi'] as const)(
+  '%s: what a thread had begun when it threw is copied by no later one',
+  async (device) => {
+    await using engine = await DmaEngine.create({ memory, device });
+    const channel = engine.request();
+    const [first, second, third, a, b, c] = frames;
+    for (const [i, frame] of frames.entries()) at(memory, frame).fill(0x11 * (i + 1));
+    let asked = 0;
+    engine.faults = { descriptor: () => (asked++ === 1 ? 'throw' : 'none') };
+    const results: number[] = [];
+    const note = (_cookie: number, result: number) => void results.push(result);
+    channel.submit(channel.prepMemcpy(a, first, 4096, true, note));
+    channel.submit(channel.prepMemcpy(b, second, 4096, true, note));
+    channel.issuePending();
+    while (channel.inFlight > 0) await channel.completions(10_000);
+    engine.faults = undefined;
+    // Somebody else's by now.
+    for (const frame of [a, b]) at(memory, frame).fill(0xee);
+    for (let i = 0; i < 8; i++) {
+      channel.submit(channel.prepMemcpy(c, third, 4096, true, note));
+      channel.issuePending();
+      while (channel.inFlight > 0) expect(await channel.completions(10_000)).toBe(true);
+    }
+    expect(results).toHaveLength(10);
+    expect(at(memory, c).every((byte) => byte === 0x33)).toBe(true);
+    for (const frame of [a, b]) expect(at(memory, frame).every((byte) => byte === 0xee)).toBe(true);
+  },
+);
+
+it('what was prepared before the channel was terminated cannot be submitted any more', async () => {
+  await using engine = await DmaEngine.create({ memory });
+  const channel = engine.request();
+  await channel.ready();
+  const [from, , , to, other] = frames;
+  at(memory, to).fill(0xee);
+  const prepared = channel.prepMemcpy(to, from, 4096, true);
+  const terminating = channel.terminate();
+  expect(() => channel.submit(prepared)).toThrow(errno('EINVAL'));
+  expect(channel.prepMemcpy(to, from, 4096)).toBe(0);
+  await terminating;
+  channel.submit(channel.prepMemcpy(other, from, 4096, true));
+  channel.issuePending();
+  expect(await channel.completions(10_000)).toBe(true);
+  expect([channel.inFlight, at(memory, to)[0]]).toEqual([0, 0xee]);
+});
