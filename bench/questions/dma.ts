@@ -185,11 +185,11 @@ async function share(): Promise<void> {
         (cpuShare: number | 'auto'): Contestant =>
         async () => {
           machine.dcbm.cpuShare = cpuShare;
-          return (await move(machine, area, { ...settings, migrator: 'dcbm' })).stats.phasesNs.copy;
+          return (await move(machine, area, { ...settings, migrator: 'dcbm' })).ns;
         };
       const times = await inTurns(
         {
-          kernel: async () => (await move(machine, area, { ...settings, migrator: 'kernel' })).stats.phasesNs.copy,
+          kernel: async () => (await move(machine, area, { ...settings, migrator: 'kernel' })).ns,
           engine: withShare(0),
           auto: withShare('auto'),
         },
@@ -208,7 +208,7 @@ async function share(): Promise<void> {
   printTable(
     ['folio, device', 'of the CPU alone', 'of the engine alone', 'of the better one'],
     rows,
-    `Speed of copying with the share at 'auto', one channel, 32 MiB: medians (quartiles) of ${ROUNDS} rounds in turns.`,
+    `Speed of migrating with the share at 'auto', one channel, 32 MiB: medians (quartiles) of ${ROUNDS} rounds in turns.`,
   );
 }
 

@@ -12,8 +12,20 @@ const MAX_SHARE = 0.999;
 /** How much faster than it seemed an engine is taken to be that was not waited for: twice as much more each time in a row. */
 const FASTER = 0.05;
 const MAX_DOUBLINGS = 5;
-/** What is left of the share after a batch so small that the engine got nothing: its speed may have changed. */
-const FADE = 0.995;
+
+/** A share is about settled once it moves by less than this part of the engine's: then it is known what sharing comes to. */
+const SETTLED = 0.1;
+/** What sharing must promise, of the calling thread alone, to be gone on with while it is slower. */
+const PROMISE = 1.02;
+/** How fast sharing must be, of the calling thread alone. */
+const LEAST = 0.98;
+/** Batches in a row that may be slower while the share is still being found. */
+const PATIENCE = 8;
+/** Batches for which the engine is left out once sharing has gained nothing: twice as many each time in a row. */
+const FIRST_ALONE = 4;
+const MAX_ALONE = 256;
+/** The share that it is tried again with at most: of less than that nothing can be told. */
+const RETRY_SHARE = 0.75;
 
 /** What came of a batch that the calling thread and the engine shared. */
 export interface Shared {
@@ -22,37 +34,62 @@ export interface Shared {
   readonly cpuNs: number;
   readonly engineBytes: number;
   readonly engineNs: number;
+  /** Nanoseconds of the whole batch, set-up too. */
+  readonly wallNs: number;
 }
 
 /** The calling thread's share of a batch, found from what earlier ones took. */
 export interface AutoShare {
+  /** 1: all of it. */
   readonly share: number;
   note(shared: Shared): void;
 }
 
 /**
  * A share by which both come to their end together. As long as the calling thread waits for the engine it is known how fast
- * both are; while it doesn't, the engine is taken to be faster than it seemed.
+ * both are; while it doesn't, the engine is taken to be faster than it seemed. Where sharing isn't faster than the calling
+ * thread alone, for waking up an engine takes its time, the engine is left out, and tried again every now and then.
  */
 export function createAutoShare(): AutoShare {
   let share = FIRST_SHARE;
   /** Batches in a row for which the engine was not waited for. */
   let unwaited = 0;
+  /** Batches to come without the engine: the first one tells how fast the calling thread is alone. */
+  let alone = 1;
+  let nextAlone = FIRST_ALONE;
+  /** Batches in a row that were slower than the calling thread alone. */
+  let slower = 0;
+  /** Bytes a nanosecond of the calling thread alone. */
+  let cpuSpeed = 0;
+  const noteAlone = ({ cpuBytes, cpuNs }: Shared) => {
+    if (alone > 0 && --alone === 0) share = Math.min(share, RETRY_SHARE);
+    if (cpuNs > 0) cpuSpeed = cpuSpeed > 0 ? (cpuSpeed + cpuBytes / cpuNs) / 2 : cpuBytes / cpuNs;
+  };
+  const noteBoth = ({ cpuBytes, cpuNs, engineBytes, engineNs, wallNs }: Shared) => {
+    unwaited = engineNs > cpuNs ? 0 : Math.min(unwaited + 1, MAX_DOUBLINGS);
+    const engine = (engineBytes / engineNs) * (unwaited > 0 ? 1 + FASTER * 2 ** (unwaited - 1) : 1);
+    // Nothing was too little to measure: a little more, then.
+    const cpu = cpuBytes > 0 && cpuNs > 0 ? cpuBytes / cpuNs : 0;
+    const wanted = cpu > 0 ? cpu / (cpu + engine) : share + FASTER;
+    const isSettled = Math.abs(wanted - share) < SETTLED * (1 - wanted);
+    share = Math.min(MAX_SHARE, (share + wanted) / 2);
+    if ((cpuBytes + engineBytes) / wallNs >= LEAST * cpuSpeed) {
+      slower = 0;
+      if (isSettled) nextAlone = FIRST_ALONE;
+      return;
+    }
+    if (!isSettled && ++slower < PATIENCE && cpu / wanted > PROMISE * cpuSpeed) return;
+    slower = 0;
+    alone = nextAlone;
+    nextAlone = Math.min(2 * nextAlone, MAX_ALONE);
+  };
   return {
     get share() {
-      return share;
+      return alone > 0 ? 1 : share;
     },
-    note({ cpuBytes, cpuNs, engineBytes, engineNs }) {
-      if (engineBytes === 0 || engineNs <= 0) {
-        share *= FADE;
-        return;
-      }
-      unwaited = engineNs > cpuNs ? 0 : Math.min(unwaited + 1, MAX_DOUBLINGS);
-      const engine = (engineBytes / engineNs) * (unwaited > 0 ? 1 + FASTER * 2 ** (unwaited - 1) : 1);
-      // Nothing was too little to measure: a little more, then.
-      const cpu = cpuBytes > 0 && cpuNs > 0 ? cpuBytes / cpuNs : 0;
-      const wanted = cpu > 0 ? cpu / (cpu + engine) : share + FASTER;
-      share = Math.min(MAX_SHARE, (share + wanted) / 2);
+    note(shared) {
+      if (shared.engineBytes === 0) noteAlone(shared);
+      else noteBoth(shared);
     },
   };
 }

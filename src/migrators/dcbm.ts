@@ -152,6 +152,17 @@ function withChecked<Base extends object, Settings extends object>(
   return base as Base & Settings;
 }
 
+/** Copies a batch of which the engine gets nothing. */
+async function copyAll({ auto, copyOne, migrator }: Dcbm, batch: OffloadBatch): Promise<number> {
+  const began = performance.now();
+  const cpuNs = await copyShare(copyOne, batch, 0);
+  const { bytes } = batch.items;
+  const wallNs = (performance.now() - began) * 1e6;
+  if (migrator.cpuShare === 'auto')
+    auto.note({ cpuBytes: sum(bytes, 0, bytes.length), cpuNs, engineBytes: 0, engineNs: 0, wallNs });
+  return 0;
+}
+
 async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
   const { device, auto, migrator } = dcbm;
   const opened = device.engine();
@@ -159,8 +170,9 @@ async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
   // What is private to the device the calling thread can't copy.
   const cpuShare = batch.isPrivate ? 0 : migrator.cpuShare;
   const count = engineItems(batch.items.bytes, cpuShare === 'auto' ? auto.share : cpuShare);
+  if (count === 0) return copyAll(dcbm, batch);
   const capability = batch.isPrivate ? 'private' : 'memcpy';
-  const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, Math.max(count, 1)), capability);
+  const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, count), capability);
   if (channels.length === 0) {
     migrator.foliosFailures += batch.items.to.length;
     return ERRNO.EOPNOTSUPP;
@@ -218,7 +230,7 @@ async function copyByBoth(
     const cpuBytes = sum(items.bytes, count, items.bytes.length);
     // A batch that isn't shared says nothing of how to share others.
     if (dcbm.migrator.cpuShare === 'auto' && !batch.isPrivate) {
-      dcbm.auto.note({ cpuBytes, cpuNs, engineBytes: sum(items.bytes, 0, count), engineNs });
+      dcbm.auto.note({ cpuBytes, cpuNs, engineBytes: sum(items.bytes, 0, count), engineNs, wallNs: elapsed });
     }
   }
 }

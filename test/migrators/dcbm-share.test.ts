@@ -65,17 +65,50 @@ it('auto comes to where both end together, however fast each is', () => {
     fc.property(gbs, gbs, (cpu, engine) => {
       const auto = createAutoShare();
       const bytes = 2 ** 26;
-      for (let batch = 0; batch < 60; batch++) {
+      // Some are the calling thread's alone.
+      for (let batch = 0; batch < 80; batch++) {
         const cpuBytes = bytes * auto.share;
         const engineBytes = bytes - cpuBytes;
         const cpuNs = cpuBytes / cpu;
         // That the engine is through is not noticed before the calling thread is.
-        auto.note({ cpuBytes, cpuNs, engineBytes, engineNs: Math.max(engineBytes / engine, cpuNs) });
+        const engineNs = engineBytes > 0 ? Math.max(engineBytes / engine, cpuNs) : 0;
+        auto.note({ cpuBytes, cpuNs, engineBytes, engineNs, wallNs: Math.max(cpuNs, engineNs) });
       }
       const longer = Math.max((bytes * auto.share) / cpu, (bytes * (1 - auto.share)) / engine);
       expect(longer).toBeLessThanOrEqual(1.1 * (bytes / (cpu + engine)));
     }),
   );
+});
+
+it('auto leaves an engine out that takes longer to wake than it gains, and tries it again, ever less often', () => {
+  const auto = createAutoShare();
+  const [bytes, cpu, engine, wakeNs] = [2 ** 21, 10, 10, 300_000];
+  const tried: number[] = [];
+  let wasted = 0;
+  for (let batch = 0; batch < 1000; batch++) {
+    const cpuBytes = bytes * auto.share;
+    const engineBytes = bytes - cpuBytes;
+    const cpuNs = cpuBytes / cpu;
+    const engineNs = engineBytes > 0 ? Math.max(engineBytes / engine + wakeNs, cpuNs) : 0;
+    const wallNs = Math.max(cpuNs, engineNs);
+    if (engineBytes > 0) tried.push(batch);
+    wasted += wallNs - bytes / cpu;
+    auto.note({ cpuBytes, cpuNs, engineBytes, engineNs, wallNs });
+  }
+  expect(tried.length).toBeGreaterThan(5);
+  expect(tried.length).toBeLessThan(80);
+  expect(wasted).toBeLessThan(0.08 * 1000 * (bytes / cpu));
+  // As soon as it gains it is used for good.
+  let used = 0;
+  for (let batch = 0; batch < 500; batch++) {
+    const cpuBytes = bytes * auto.share;
+    const engineBytes = bytes - cpuBytes;
+    const cpuNs = cpuBytes / cpu;
+    const engineNs = engineBytes > 0 ? Math.max(engineBytes / engine, cpuNs) : 0;
+    if (engineBytes > 0 && batch >= 400) used++;
+    auto.note({ cpuBytes, cpuNs, engineBytes, engineNs, wallNs: Math.max(cpuNs, engineNs) });
+  }
+  expect(used).toBe(100);
 });
 
 it.each(['sleep', 'poll'] as const)(
