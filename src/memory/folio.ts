@@ -143,3 +143,8 @@ export class Folio {
     return (Object.keys(PG) as FolioFlag[]).filter((name) => bits & PG[name]);
   }
 }
+
+/** Whether something is a folio of a physical memory, and not of another. */
+export function isFolioOf({ buffer }: { readonly buffer: ArrayBufferLike }, value: unknown): value is Folio {
+  return value instanceof Folio && value.bytes.buffer === buffer;
+}

@@ -1,8 +1,8 @@
-import { runDelayNs } from '../copy/worker/cpu-clock.js';
+import { runDelayNs, SHORT_MS } from '../copy/worker/cpu-clock.js';
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
 import { PAGE_SIZE } from '../units.js';
-import { awaiting, type CpuAccount, SHORT_MS } from './cpu-account.js';
+import { awaiting, type CpuAccount } from './cpu-account.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
 import type { Migrator, OffloadUsage } from './migrator.js';
 import { batchOf, isWorthwhile, putOffer } from './offer.js';

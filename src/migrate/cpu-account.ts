@@ -1,7 +1,4 @@
-import { runDelayNs } from '../copy/worker/cpu-clock.js';
-
-/** A stretch shorter than this, in milliseconds, is taken to have had the core to itself: a time slice is longer. */
-export const SHORT_MS = 0.2;
+import { runDelayNs, SHORT_MS } from '../copy/worker/cpu-clock.js';
 
 /**
  * CPU time that the calling thread spends on one call, in the stretches between its waits. Several parts of the call may be

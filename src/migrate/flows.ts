@@ -1,6 +1,6 @@
 import { ERRNO } from '../errno.js';
 import { moveMovable } from '../mm/movable.js';
-import type { Pfn } from '../units.js';
+import { PAGE_SIZE, type Pfn } from '../units.js';
 import { copyFolio, copyFolioHere, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
@@ -49,10 +49,10 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
 
 /** Adds what was moved of the batch at hand to what each migrator has moved. */
 function countMovedBy({ stats, migrator, forPrivate, movedBy }: Migration): void {
-  addMoved(stats.movedBy, KERNEL, movedBy[0], movedBy[1]);
+  addMoved(stats.movedBy, KERNEL, movedBy[0], movedBy[1] * PAGE_SIZE);
   // They are one, if both are there.
   const { name } = migrator ?? forPrivate ?? { name: KERNEL };
-  addMoved(stats.movedBy, name, movedBy[2], movedBy[3]);
+  addMoved(stats.movedBy, name, movedBy[2], movedBy[3] * PAGE_SIZE);
   movedBy.fill(0);
 }
 

@@ -5,7 +5,7 @@ import { KiB, PAGE_SIZE } from '../units.js';
 import { needResched, resched, type Slice } from './resched.js';
 
 /** What is copied of a large folio between two looks at the clock: some 20 microseconds' work. */
-const PIECE_BYTES = 256 * KiB;
+export const PIECE_BYTES = 256 * KiB;
 
 /**
  * Copies one folio on the calling thread (folio_mc_copy), between physical addresses; the event loop gets turns in the middle

@@ -102,7 +102,7 @@ export function abandon(migration: Migration, folios: Uint32Array): void {
 }
 
 /** Whatever is thrown for one folio keeps no other from its place: the first error, which is known, is what counts. */
-function attempt(run: () => void): void {
+export function attempt(run: () => void): void {
   try {
     run();
   } catch {}

@@ -1,4 +1,4 @@
-import { HPAGE_PMD_ORDER, PAGE_SIZE } from '../units.js';
+import { HPAGE_PMD_ORDER } from '../units.js';
 import type { OffloadUsage } from './migrator.js';
 
 /** Nanoseconds of a migration's steps, summed over its batches. */
@@ -33,8 +33,7 @@ export interface MovedBy {
 }
 
 /** Adds to what a migrator has moved, unless that is nothing. */
-export function addMoved(sum: MovedBy[], migrator: string, folios: number, pages: number): void {
-  const bytes = pages * PAGE_SIZE;
+export function addMoved(sum: MovedBy[], migrator: string, folios: number, bytes: number): void {
   if (folios === 0) return;
   const found = sum.find((one) => one.migrator === migrator);
   if (!found) {
@@ -79,7 +78,7 @@ export interface MigrateStats {
   batches: number;
   /** TLB-flush interrupts that CPUs received meanwhile, from this migration or another. */
   interrupts: number;
-  /** Batches that a migrator declined, or failed in part; what it left the calling thread has copied. */
+  /** Batches that a migrator answered with an errno; what it left the calling thread has copied. */
   declined: number;
   readonly phasesNs: Phases;
   readonly cpuNs: CpuTime;
@@ -133,7 +132,7 @@ export function addStats(sum: MigrateStats, { phasesNs, cpuNs, dmaNs, movedBy, .
   addNumbers(sum.phasesNs, phasesNs);
   addNumbers(sum.cpuNs, cpuNs);
   addNumbers(sum.dmaNs, dmaNs);
-  for (const { migrator, folios, bytes } of movedBy) addMoved(sum.movedBy, migrator, folios, bytes / PAGE_SIZE);
+  for (const { migrator, folios, bytes } of movedBy) addMoved(sum.movedBy, migrator, folios, bytes);
 }
 
 /** Adds what copies took elsewhere. */

@@ -1,5 +1,5 @@
 import { ErrnoError, invalid } from '../errno.js';
-import { Folio } from '../memory/folio.js';
+import { type Folio, isFolioOf } from '../memory/folio.js';
 import { PG } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SIZE } from '../units.js';
@@ -35,9 +35,8 @@ export async function setPrivate(
   }
 }
 
-function checkFolio({ buffer, page }: PhysicalMemory, folio: Folio): void {
-  if (!(folio instanceof Folio) || folio.bytes.buffer !== buffer)
-    throw invalid('folio', "must be a Folio of this machine's memory", folio);
+function checkFolio(memory: PhysicalMemory, folio: Folio): void {
+  if (!isFolioOf(memory, folio)) throw invalid('folio', "must be a Folio of this machine's memory", folio);
   const { pfn } = folio;
-  if (!(page.flags[pfn] & PG.head)) throw invalid('folio', 'must be allocated', `PFN ${pfn}`);
+  if (!(memory.page.flags[pfn] & PG.head)) throw invalid('folio', 'must be allocated', `PFN ${pfn}`);
 }

@@ -1,11 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CopyOne } from '../copy/copy-one.js';
+import { PIECE_BYTES } from '../migrate/folio-copy.js';
 import type { OffloadBatch } from '../migrate/migrator.js';
 import { SLICE_MS } from '../migrate/resched.js';
-import { KiB } from '../units.js';
 
-/** What is copied of a large folio between two looks at the clock: some 20 microseconds' work. */
-const PIECE_BYTES = 256 * KiB;
 /** The share that the calling thread begins with, and the most that it takes. */
 const FIRST_SHARE = 0.25;
 const MAX_SHARE = 0.999;

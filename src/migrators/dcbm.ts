@@ -206,8 +206,8 @@ async function copyByBoth(
   count: number,
 ): Promise<void> {
   const { usage, items } = batch;
-  const before = totalNs(channels);
-  const polled = polledNs(channels);
+  const before = total(channels, 'cpuNs');
+  const polled = total(channels, 'polledNs');
   const began = performance.now();
   const onThisThread = usage.map + usage.submit + usage.unmap;
   const tables = dcbm.migrator.setup === 'batch' ? mapBatch(engine, batch, count) : undefined;
@@ -221,9 +221,9 @@ async function copyByBoth(
   } finally {
     const engineNs = ((await working) - submitted) * 1e6;
     if (tables && isMapped) await unmapBatch(engine, batch, tables);
-    usage.threads += totalNs(channels) - before;
+    usage.threads += total(channels, 'cpuNs') - before;
     // It was always after a wait.
-    usage.caller += polledNs(channels) - polled;
+    usage.caller += total(channels, 'polledNs') - polled;
     const elapsed = (performance.now() - began) * 1e6;
     const worked = usage.map + usage.submit + usage.unmap - onThisThread;
     usage.wait += Math.max(0, elapsed - worked - cpuNs);
@@ -235,15 +235,9 @@ async function copyByBoth(
   }
 }
 
-function totalNs(channels: readonly DmaChannel[]): number {
+function total(channels: readonly DmaChannel[], time: 'cpuNs' | 'polledNs'): number {
   let ns = 0;
-  for (const { cpuNs } of channels) ns += cpuNs;
-  return ns;
-}
-
-function polledNs(channels: readonly DmaChannel[]): number {
-  let ns = 0;
-  for (const channel of channels) ns += channel.polledNs;
+  for (const channel of channels) ns += channel[time];
   return ns;
 }
 

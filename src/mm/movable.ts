@@ -1,16 +1,11 @@
 import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
-import { Folio } from '../memory/folio.js';
+import { Folio, isFolioOf } from '../memory/folio.js';
 import { clearAndWake, tryLockFolio } from '../memory/folio-lock.js';
 import { PG } from '../memory/page-metadata.js';
 import type { Pfn } from '../units.js';
 import type { MemoryManager } from './manager.js';
 import type { MigrateMode } from './migrate-mode.js';
 import type { MovableOperations } from './movable-operations.js';
-
-/** Whether something is a folio of the machine's own memory. */
-export function isOfMachine({ memory }: MemoryManager, folio: unknown): folio is Folio {
-  return folio instanceof Folio && folio.bytes.buffer === memory.buffer;
-}
 
 /** Whether a folio is movable memory that is on no LRU. */
 export function isMovable({ memory }: MemoryManager, pfn: Pfn): boolean {
@@ -25,7 +20,7 @@ export function isMovable({ memory }: MemoryManager, pfn: Pfn): boolean {
  */
 export function setMovable(manager: MemoryManager, folio: Folio, operations: MovableOperations): void {
   const { page } = manager.memory;
-  if (!isOfMachine(manager, folio)) throw invalid('folio', "must be a Folio of this machine's memory", folio);
+  if (!isFolioOf(manager.memory, folio)) throw invalid('folio', "must be a Folio of this machine's memory", folio);
   for (const name of ['isolate', 'migrate', 'putback'] as const) {
     if (typeof operations?.[name] !== 'function')
       throw invalid(`operations.${name}`, 'must be a function', operations?.[name]);
@@ -44,7 +39,7 @@ export function setMovable(manager: MemoryManager, folio: Folio, operations: Mov
  * @throws ErrnoError EINVAL if it isn't movable; EBUSY while it is isolated
  */
 export function clearMovable(manager: MemoryManager, folio: Folio): void {
-  if (!isOfMachine(manager, folio) || !isMovable(manager, folio.pfn))
+  if (!isFolioOf(manager.memory, folio) || !isMovable(manager, folio.pfn))
     throw invalid('folio', 'must be a movable Folio', folio instanceof Folio ? `PFN ${folio.pfn}` : folio);
   const { flags } = manager.memory.page;
   if (flags[folio.pfn] & PG.isolated)

@@ -1,12 +1,13 @@
 import { ERRNO, invalid } from '../errno.js';
-import { Folio } from '../memory/folio.js';
+import { Folio, isFolioOf } from '../memory/folio.js';
 import { awaiting, type CpuAccount, createCpuAccount, enter, leave } from '../migrate/cpu-account.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
 import { createSlice, isLookDue, needResched, resched } from '../migrate/resched.js';
+import { attempt } from '../migrate/settle.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
-import { isMovable, isOfMachine, isolateMovable, putbackMovable } from '../mm/movable.js';
+import { isMovable, isolateMovable, putbackMovable } from '../mm/movable.js';
 import type { NodeId, Pfn } from '../units.js';
 import type { MovePagesResult } from './move-pages.js';
 import { checkExists } from './move-pages-request.js';
@@ -71,18 +72,11 @@ async function isolateAll(
   return { isolated: Uint32Array.from(isolated), isolateNs };
 }
 
-/** Whatever an owner throws keeps no other from its folio: the first error is what counts. */
-function attempt(run: () => void): void {
-  try {
-    run();
-  } catch {}
-}
-
 /** The frames of a list of movable folios. */
 function takeFolios(manager: MemoryManager, folios: readonly Folio[]): Pfn[] {
   if (!Array.isArray(folios)) throw invalid('folios', 'must be an array of Folio', folios);
   return Array.from(folios, (folio, i) => {
-    if (isOfMachine(manager, folio) && isMovable(manager, folio.pfn)) return folio.pfn;
+    if (isFolioOf(manager.memory, folio) && isMovable(manager, folio.pfn)) return folio.pfn;
     throw invalid(`folios[${i}]`, 'must be a movable Folio', folio instanceof Folio ? `PFN ${folio.pfn}` : folio);
   });
 }

@@ -1,4 +1,4 @@
-import { openSync, readSync } from 'node:fs';
+import { createProcReader } from '../../proc.js';
 
 /** Measures a thread's own CPU time in short stretches. `start` and `stop` take turns. */
 export interface CpuClock {
@@ -10,9 +10,7 @@ export interface CpuClock {
 }
 
 /** A stretch shorter than this, in milliseconds, is taken to have had the core to itself: a time slice is longer. */
-const SHORT_MS = 0.2;
-const SPACE = 0x20;
-const ZERO = 0x30;
+export const SHORT_MS = 0.2;
 
 /**
  * A clock of the calling thread's CPU time: the time on the wall less the time that the thread was ready to run but had
@@ -43,29 +41,8 @@ export function createCpuClock(): CpuClock {
   };
 }
 
-let readRunDelay: (() => number) | undefined;
-
-/** Nanoseconds that the calling thread has waited for a core; 0 where the platform doesn't tell. About 1 µs a call. */
-export function runDelayNs(): number {
-  readRunDelay ??= openRunDelay();
-  return readRunDelay();
-}
-
-/** One file a thread, open as long as that lives. */
-function openRunDelay(): () => number {
-  let file: number;
-  try {
-    file = openSync('/proc/thread-self/schedstat', 'r');
-  } catch {
-    return () => 0;
-  }
-  const text = new Uint8Array(64);
-  return () => {
-    const length = readSync(file, text, 0, text.length, 0);
-    let i = 0;
-    while (i < length && text[i] !== SPACE) i++; // the first field is the CPU time, which lags by up to a tick
-    let ns = 0;
-    for (i++; i < length && text[i] >= ZERO; i++) ns = ns * 10 + text[i] - ZERO;
-    return ns;
-  };
-}
+/**
+ * Nanoseconds that the calling thread has waited for a core; 0 where the platform doesn't tell. About 1 µs a call. The field
+ * before it is the CPU time, which lags by up to a tick.
+ */
+export const runDelayNs = createProcReader('/proc/thread-self/schedstat', 1);
