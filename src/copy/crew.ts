@@ -69,10 +69,10 @@ export class Crew {
     this.#onAttached = onAttached;
     this.#onDetached = onDetached;
     this.#pool = new ThreadPool({
-      url: new URL('./worker/serve.js', import.meta.url),
+      url: new URL('./worker/serve.cjs', import.meta.url),
       setup,
       maxThreads: MAX_THREADS,
-      // A thread lives as long as the engine: to start one takes some 50 ms.
+      // A thread lives as long as the engine: to start one takes some 35 ms.
       idleTimeout: Number.POSITIVE_INFINITY,
       niceIncrement,
       resourceLimits: RESOURCE_LIMITS,

@@ -13,7 +13,7 @@ export interface ThreadData<Setup = unknown> {
 }
 
 interface ThreadPoolOptions {
-  /** URL of an ES module whose default export is a function that runs a task. */
+  /** URL of a module whose default export is a function that runs a task; one that ends with `.cjs` is CommonJS. */
   readonly url: URL;
   /** What that module finds in its workerData; see {@link ThreadData}. */
   readonly setup: unknown;

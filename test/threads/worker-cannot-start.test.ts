@@ -12,7 +12,7 @@ const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
   : '--experimental-permission';
 /** The modules that threads load, for copies, for DMA channels and for CPUs. */
-const MODULES = ['copy/worker/serve.js', 'dma/worker/serve.js', 'cpu/run-program.js'];
+const MODULES = ['copy/worker/serve.cjs', 'dma/worker/serve.cjs', 'cpu/run-program.js'];
 /** Enough for the threads to start; much less, and Node.js 22 aborts the process. */
 const SMALL_HEAP = '{ resourceLimits: { maxOldGenerationSizeMb: 16 } }';
 const HOG = 'for (const heap = []; ; ) heap.push(new Array(1000).fill({}));';
@@ -74,8 +74,8 @@ function all(engine: unknown, cpu: unknown) {
   return { status: 0, seen: { engine, boot: engine, dma: engine, cpus: [cpu, cpu, cpu], busy: [] } };
 }
 
-function allFail(cause: string) {
-  return all({ code: 'EAGAIN', cause }, { code: 'EAGAIN', cause });
+function allFail(cause: string, causeOfCpus = cause) {
+  return all({ code: 'EAGAIN', cause }, { code: 'EAGAIN', cause: causeOfCpus });
 }
 
 /** The library once more, changed by `change`, while `use` runs. */
@@ -108,11 +108,11 @@ describe('threads that cannot be started fail an engine and a CPU with EAGAIN, a
   });
 
   it.each([
-    ['their modules are gone', MODULES, undefined, 'ERR_MODULE_NOT_FOUND'],
+    ['their modules are gone', MODULES, undefined, 'MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'],
     ['their modules need more heap than they may have', MODULES, HOG, 'ERR_WORKER_OUT_OF_MEMORY'],
     ['their modules throw', MODULES, "throw new RangeError('not today');", 'not today'],
     ['their modules end them', MODULES, 'process.exit(5);', NOT_READY],
-  ])('%s', async (_, files, line, cause) => {
+  ])('%s', async (_, files, line, cause, causeOfCpus = cause) => {
     const change = (dist: string) => {
       for (const file of files) {
         if (line) appendFileSync(join(dist, file), `\n${line}`);
@@ -120,7 +120,7 @@ describe('threads that cannot be started fail an engine and a CPU with EAGAIN, a
       }
     };
     const code = `changeWorkers(() => (${SMALL_HEAP})); ${ALL}`;
-    expect(await withDist(change, (dist) => run(code, { dist }))).toEqual(allFail(cause));
+    expect(await withDist(change, (dist) => run(code, { dist }))).toEqual(allFail(cause, causeOfCpus));
   });
 });
 
