@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { expectAtRest, freePages, started } from '../support/machines.js';
 import { countedIn, program } from '../support/programs.js';
 
-const MS = 2500;
+const MS = 1500;
 const CPUS = [0, 1, 2, 3];
 
 describe('CPUs that count in private memory which is forked again and again', () => {
