@@ -17,9 +17,9 @@ import {
   type MigratorName,
 } from 'mtcopy';
 import {
-  decide,
   type MigrateSweep,
   migrateTable,
+  type OnCopiers,
   SWEEP_CALLERS,
   type SysfsSetting,
   sweepMigrations,
@@ -104,12 +104,9 @@ export function addMigrateCommand(program: Command): void {
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
-    .action(async (options: Partial<MigrateArguments>) => {
-      const all = { ...undecided(DEFAULTS, options.set), ...options };
-      const { migrator } = all.migrator ? {} : await decide(options.set, options.reason);
-      checkEffects(options, all.migrator ?? (migrator ? [migrator] : []));
-      return migrate(all);
-    });
+    .action((options: Partial<MigrateArguments>) =>
+      migrate({ ...undecided(DEFAULTS, options.set), ...options }, ({ migrators }) => checkEffects(options, migrators)),
+    );
   addSetOption(command);
   addJsonOption(command);
 }
@@ -150,7 +147,10 @@ function checkEffects(options: Partial<MigrateArguments>, migrators: readonly Mi
   }
 }
 
-async function migrate({ folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments): Promise<void> {
+async function migrate(
+  { folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments,
+  onCopiers: OnCopiers,
+): Promise<void> {
   const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = options;
   const dma = { device, iommu, queueDepth, bandwidth: bandwidth && bandwidth * 1e9, descriptorNs };
   const dcbm = { cpuShare, wait: dmaWait };
@@ -159,7 +159,7 @@ async function migrate({ folioSize, migrator, flow, dmaSetup, json, ...options }
   await present('migrate', json, {
     preparing: 'filling memory',
     measure: async (onProgress) => {
-      const results = await sweepMigrations(sweep, onProgress);
+      const results = await sweepMigrations(sweep, onProgress, onCopiers);
       return withSet(set, {
         ...(rest.reason && { reason: rest.reason }),
         ...given('dma', dma),

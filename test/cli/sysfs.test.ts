@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mtcopy } from '../support/command.js';
+import { bootedBy, mtcopy } from '../support/command.js';
 import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const FILES = [
@@ -117,6 +117,12 @@ describe.each([
     const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/cpu_mt/reason_mask=demotion'];
     const { results } = JSON.parse(run(...set.flatMap((one) => ['--set', one]), '--json').stdout);
     for (const result of results) expect(result).toMatchObject({ migrator: 'kernel', threads: 1 });
+  });
+
+  it('is taken by one small machine before those that are measured', () => {
+    const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/mm/migration/flow=pre-copy'];
+    const booted = bootedBy(command, ...small, '--threads', '1', ...set.flatMap((one) => ['--set', one]));
+    expect(booted).toEqual([['4M'], [expect.any(Number), expect.any(Number)]]);
   });
 
   itRefuses(

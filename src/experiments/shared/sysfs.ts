@@ -23,6 +23,17 @@ export class SettingError extends ErrnoError {}
 /** What a sweep and a file of sysfs may both say; the first is the name of an option of the commands. */
 export type Decided = 'threads' | 'caller' | 'flow' | 'migrator' | 'channels' | 'dmaSetup' | 'cpuShare' | 'dmaWait';
 
+/** What copies in an experiment, of which some may be sysfs's to say. */
+export interface Copiers {
+  readonly migrators: readonly MigratorName[];
+}
+
+/** Called once that is known, before anything is measured. What it throws ends the experiment. */
+export type OnCopiers = (copiers: Copiers) => void;
+
+/** For who knows it, or doesn't want to. */
+export function ignoreCopiers(): void {}
+
 /** By the name of the file, whichever driver's it is. */
 const DECIDED_BY: Readonly<Record<string, Decided>> = {
   threads: 'threads',
