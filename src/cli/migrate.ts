@@ -7,14 +7,12 @@ import {
   type DmaDeviceName,
   type DmaHardware,
   type DmaWait,
-  ErrnoError,
   FLOWS,
   FRAMES,
   formatSize,
   IOMMU_MODES,
   MIGRATE_REASONS,
   MIGRATOR_NAMES,
-  type MigratorName,
 } from 'mtcopy';
 import {
   type MigrateSweep,
@@ -25,6 +23,7 @@ import {
   sweepMigrations,
 } from 'mtcopy/experiments';
 import { count, counts, folioSizes, number, share, size, threadCounts, word, words } from './arguments.js';
+import { checkEffects } from './effects.js';
 import { addJsonOption, present } from './present.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
@@ -105,7 +104,7 @@ export function addMigrateCommand(program: Command): void {
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
     .action((options: Partial<MigrateArguments>) =>
-      migrate({ ...undecided(DEFAULTS, options.set), ...options }, ({ migrators }) => checkEffects(options, migrators)),
+      migrate({ ...undecided(DEFAULTS, options.set), ...options }, (copiers) => checkEffects(options, copiers)),
     );
   addSetOption(command);
   addJsonOption(command);
@@ -121,31 +120,6 @@ const DEFAULTS: MigrateArguments = {
   frames: ['sequential'],
   runs: 7,
 };
-
-/** The migrators that an option means something to, where those are not all. */
-const MEANT_FOR: Partial<Record<keyof MigrateArguments, readonly MigratorName[]>> = {
-  inFlight: ['mtcopy', 'dcbm'],
-  threads: ['mtcopy'],
-  caller: ['mtcopy'],
-  channels: ['dcbm'],
-  dmaSetup: ['dcbm'],
-  device: ['dcbm'],
-  iommu: ['dcbm'],
-  queueDepth: ['dcbm'],
-  bandwidth: ['dcbm'],
-  descriptorNs: ['dcbm'],
-  cpuShare: ['dcbm'],
-  dmaWait: ['dcbm'],
-};
-
-/** @throws ErrnoError EINVAL for an option that means nothing to the migrators that are asked for */
-function checkEffects(options: Partial<MigrateArguments>, migrators: readonly MigratorName[]): void {
-  for (const [name, meantFor] of Object.entries(MEANT_FOR)) {
-    if (!Object.hasOwn(options, name) || migrators.some((migrator) => meantFor.includes(migrator))) continue;
-    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw new ErrnoError('EINVAL', `${option}: means nothing without --migrator ${meantFor.join(' or ')}`);
-  }
-}
 
 async function migrate(
   { folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments,

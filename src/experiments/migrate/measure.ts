@@ -213,7 +213,8 @@ const MAX_WARM_UP_ROUNDS = 64;
  *
  * @throws ErrnoError EINVAL for a setting that is wrong, missing, none, or said twice, a total that is no multiple of a
  * folio size, or an input that isn't a file with something in it; ENOENT if there is none; ENOMEM for more memory than there
- * is; EIO if anything came out wrong. SettingError, with sysfs's code, for what sysfs doesn't take. What `onCopiers` throws
+ * is; EIO if anything came out wrong. SettingError, with sysfs's code, for what sysfs doesn't take. What
+ * `onCopiers` throws
  */
 export async function sweepMigrations(
   asked: MigrateSweep,
