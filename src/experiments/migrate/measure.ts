@@ -130,6 +130,7 @@ interface Sweep extends MigrateSweep {
   readonly dmaSetups: readonly DmaSetup[];
   readonly caller: SweepCaller;
   readonly flows: readonly Flow[];
+  readonly registered: MigratorName;
 }
 
 /** One combination and what it measured. */
@@ -264,7 +265,8 @@ async function complete(asked: MigrateSweep): Promise<Sweep> {
     flows: flows ?? listIf(decided.flow),
   };
   checkChannels(sweep.channels, sweep.dma);
-  return checkOptions(sweep, SWEEP, REQUIRED) as Sweep;
+  const all = checkOptions(sweep, SWEEP, REQUIRED) as Omit<Sweep, 'registered'>;
+  return { ...all, registered: decided.registered };
 }
 
 /** @throws ErrnoError EINVAL for more channels than the device has: fewer would be measured than the row says */

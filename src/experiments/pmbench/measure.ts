@@ -63,6 +63,7 @@ interface Comparison extends PmbenchComparison {
   readonly migrator: MigratorName;
   readonly threads: number | 'auto';
   readonly caller: SweepCaller;
+  readonly registered: MigratorName;
 }
 
 const COMPARISON: Checks<PmbenchComparison> = {
@@ -161,7 +162,7 @@ export async function comparePmbenchFlows(
   onCopiers: OnCopiers = ignoreCopiers,
 ): Promise<PmbenchMeasurement[]> {
   const comparison = await complete(asked);
-  onCopiers({ migrators: [comparison.migrator] });
+  onCopiers({ migrators: [comparison.migrator], registered: comparison.registered });
   const perFolio = comparison.folioBytes / PAGE_SIZE;
   if (comparison.pages % perFolio !== 0) {
     const problem = `must be whole folios of ${formatSize(comparison.folioBytes)}, a multiple of ${perFolio}`;
@@ -200,7 +201,9 @@ async function complete(asked: PmbenchComparison): Promise<Comparison> {
     flows: flows ?? (decided.flow && [decided.flow]),
     migrator: migrator ?? decided.migrator,
   };
-  return checkOptions<PmbenchComparison>(comparison, COMPARISON, REQUIRED) as Comparison;
+  const all = checkOptions<PmbenchComparison>(comparison, COMPARISON, REQUIRED) as Omit<Comparison, 'registered'>;
+  // A machine that boots with a migrator has it registered.
+  return { ...all, registered: migrator ?? decided.registered };
 }
 
 /** `vanilla` against `serial`, and what was published of that; `undefined` unless both were run. */
