@@ -7,24 +7,23 @@ import {
   type DmaDeviceName,
   type DmaHardware,
   type DmaWait,
-  ErrnoError,
   FLOWS,
   FRAMES,
   formatSize,
   IOMMU_MODES,
   MIGRATE_REASONS,
   MIGRATOR_NAMES,
-  type MigratorName,
 } from 'mtcopy';
 import {
-  decide,
   type MigrateSweep,
   migrateTable,
+  type OnCopiers,
   SWEEP_CALLERS,
   type SysfsSetting,
   sweepMigrations,
 } from 'mtcopy/experiments';
 import { count, counts, folioSizes, number, share, size, threadCounts, word, words } from './arguments.js';
+import { checkEffects } from './effects.js';
 import { addJsonOption, present } from './present.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
@@ -104,12 +103,9 @@ export function addMigrateCommand(program: Command): void {
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
-    .action(async (options: Partial<MigrateArguments>) => {
-      const all = { ...undecided(DEFAULTS, options.set), ...options };
-      const { migrator } = all.migrator ? {} : await decide(options.set, options.reason);
-      checkEffects(options, all.migrator ?? (migrator ? [migrator] : []));
-      return migrate(all);
-    });
+    .action((options: Partial<MigrateArguments>) =>
+      migrate({ ...undecided(DEFAULTS, options.set), ...options }, (copiers) => checkEffects(options, copiers)),
+    );
   addSetOption(command);
   addJsonOption(command);
 }
@@ -125,32 +121,10 @@ const DEFAULTS: MigrateArguments = {
   runs: 7,
 };
 
-/** The migrators that an option means something to, where those are not all. */
-const MEANT_FOR: Partial<Record<keyof MigrateArguments, readonly MigratorName[]>> = {
-  inFlight: ['mtcopy', 'dcbm'],
-  threads: ['mtcopy'],
-  caller: ['mtcopy'],
-  channels: ['dcbm'],
-  dmaSetup: ['dcbm'],
-  device: ['dcbm'],
-  iommu: ['dcbm'],
-  queueDepth: ['dcbm'],
-  bandwidth: ['dcbm'],
-  descriptorNs: ['dcbm'],
-  cpuShare: ['dcbm'],
-  dmaWait: ['dcbm'],
-};
-
-/** @throws ErrnoError EINVAL for an option that means nothing to the migrators that are asked for */
-function checkEffects(options: Partial<MigrateArguments>, migrators: readonly MigratorName[]): void {
-  for (const [name, meantFor] of Object.entries(MEANT_FOR)) {
-    if (!Object.hasOwn(options, name) || migrators.some((migrator) => meantFor.includes(migrator))) continue;
-    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    throw new ErrnoError('EINVAL', `${option}: means nothing without --migrator ${meantFor.join(' or ')}`);
-  }
-}
-
-async function migrate({ folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments): Promise<void> {
+async function migrate(
+  { folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments,
+  onCopiers: OnCopiers,
+): Promise<void> {
   const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = options;
   const dma = { device, iommu, queueDepth, bandwidth: bandwidth && bandwidth * 1e9, descriptorNs };
   const dcbm = { cpuShare, wait: dmaWait };
@@ -159,7 +133,7 @@ async function migrate({ folioSize, migrator, flow, dmaSetup, json, ...options }
   await present('migrate', json, {
     preparing: 'filling memory',
     measure: async (onProgress) => {
-      const results = await sweepMigrations(sweep, onProgress);
+      const results = await sweepMigrations(sweep, onProgress, onCopiers);
       return withSet(set, {
         ...(rest.reason && { reason: rest.reason }),
         ...given('dma', dma),

@@ -3,12 +3,14 @@ import { ErrnoError, FLOWS, MIGRATOR_NAMES } from 'mtcopy';
 import {
   compareBatching,
   comparePmbenchFlows,
+  type OnCopiers,
   PATTERNS,
   type PmbenchComparison,
   pmbenchTable,
   SWEEP_CALLERS,
 } from 'mtcopy/experiments';
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
+import { checkEffects } from './effects.js';
 import { addJsonOption, present } from './present.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
@@ -33,7 +35,9 @@ export function addPmbenchCommand(program: Command): void {
     .option('--threads <count>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
-    .action((options: Partial<PmbenchArguments>) => pmbench({ ...undecided(DEFAULTS, options.set), ...options }));
+    .action((options: Partial<PmbenchArguments>) =>
+      pmbench({ ...undecided(DEFAULTS, options.set), ...options }, (copiers) => checkEffects(options, copiers)),
+    );
   addSetOption(command);
   addJsonOption(command);
 }
@@ -50,13 +54,13 @@ const DEFAULTS: PmbenchArguments = {
   seconds: 5,
 };
 
-async function pmbench({ folioSize, flow, json, ...rest }: PmbenchArguments): Promise<void> {
+async function pmbench({ folioSize, flow, json, ...rest }: PmbenchArguments, onCopiers: OnCopiers): Promise<void> {
   const comparison = { folioBytes: folioSize, flows: flow, ...rest };
   const { set } = rest;
   const { results } = await present('pmbench', json, {
     preparing: 'populating memory',
     measure: async (onProgress) => {
-      const results = await comparePmbenchFlows(comparison, onProgress);
+      const results = await comparePmbenchFlows(comparison, onProgress, onCopiers);
       return withSet(set, { results, comparison: compareBatching(results) });
     },
     text: ({ results, comparison }) => textWithSet(set, pmbenchTable(results, comparison)),

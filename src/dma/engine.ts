@@ -168,7 +168,6 @@ export class DmaEngine {
     }
     const channel = this.#free.pop();
     if (!channel) throw new ErrnoError('ENODEV', `all ${this.device.channels} channels are in use: release one`);
-    clearTimeout(this.#restTimer);
     return channel;
   }
 

@@ -26,5 +26,13 @@ export { type HostFacts, hostFacts } from './shared/host.js';
 export { threadsText } from './shared/labels.js';
 export type { OnProgress } from './shared/progress.js';
 export type { Speeds } from './shared/statistics.js';
-export { applySettings, type Decided, decide, decidedBy, SettingError, type SysfsSetting } from './shared/sysfs.js';
+export {
+  applySettings,
+  type Copiers,
+  type Decided,
+  decidedBy,
+  type OnCopiers,
+  SettingError,
+  type SysfsSetting,
+} from './shared/sysfs.js';
 export { findDifference, hashFolios } from './shared/verify.js';

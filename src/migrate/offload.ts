@@ -61,9 +61,12 @@ export class OffloadRegistry {
     return this.#active?.migrator;
   }
 
-  /** The reasons for which batches get it; 0 if there is none. See {@link parseReasonMask} for names. */
+  /**
+   * The reasons for which batches that begin now get it; 0 if there is none, or it is being unregistered. See
+   * {@link parseReasonMask} for names.
+   */
   get reasonMask(): ReasonMask {
-    return this.#active ? this.maskOf(this.#active.migrator) : 0;
+    return this.#active && !this.#active.leaving ? this.maskOf(this.#active.migrator) : 0;
   }
 
   /**

@@ -214,13 +214,14 @@ async function copyByBoth(
   const isMapped = tables !== 'failed';
   const lanes = isMapped ? createLanes(dcbm, engine, batch, channels, count, tables) : [];
   const submitted = performance.now();
-  const working = runLanes(lanes);
+  const working = runMapped(engine, batch, lanes, isMapped ? tables : undefined);
+  // Heard of below; the calling thread may still be copying when it fails.
+  working.catch(() => {});
   let cpuNs = 0;
   try {
     cpuNs = await copyShare(dcbm.copyOne, batch, count);
   } finally {
     const engineNs = ((await working) - submitted) * 1e6;
-    if (tables && isMapped) await unmapBatch(engine, batch, tables);
     usage.threads += total(channels, 'cpuNs') - before;
     // It was always after a wait.
     usage.caller += total(channels, 'polledNs') - polled;
@@ -312,6 +313,20 @@ function createLanes(
     first = end;
   }
   return lanes;
+}
+
+/** As {@link runLanes}; whatever the lanes come to, what was mapped for all of them isn't mapped any more. */
+async function runMapped(
+  engine: DmaEngine,
+  batch: OffloadBatch,
+  lanes: readonly Lane[],
+  tables: BatchTables | undefined,
+): Promise<number> {
+  try {
+    return await runLanes(lanes);
+  } finally {
+    if (tables) await unmapBatch(engine, batch, tables);
+  }
 }
 
 /** Submits to all, then waits for all. Resolves to when the last was through, of performance.now(). */

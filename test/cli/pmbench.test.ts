@@ -63,6 +63,22 @@ const REFUSED: Refusals = [
   [['--seconds', ''], 'must be a number'],
   [['--cpu', '2'], 'Did you mean --cpus?'],
 ];
+/** What means nothing to any migrator but mtcopy, with every way to ask for another. */
+const MEANINGLESS: Refusals = [
+  ['--threads', '2'],
+  ['--caller', 'helps'],
+].flatMap(([option, value]) =>
+  [
+    [],
+    ['--migrator', 'kernel'],
+    ['--migrator', 'dcbm'],
+    ['--set', 'kernel/dcbm/offloading=1'],
+    ['--set', 'kernel/mm/migration/offload_migrator=kernel'],
+  ].map((asked): [string[], string] => [
+    [...SHORT, ...asked, option, value],
+    `mtcopy: EINVAL: ${option}: means nothing without --migrator mtcopy`,
+  ]),
+);
 
 describe('mtcopy pmbench', () => {
   it('prints one JSON object with a result a flow, and what batching changed', () => {
@@ -95,18 +111,8 @@ describe('mtcopy pmbench', () => {
     ['uniform', '64K', 'dcbm'],
   ])('runs every flow: %s, %s, %s', (pattern, folioSize, migrator) => {
     const { status, stdout } = pmbench(
-      ...[
-        ...SHORT,
-        '--pattern',
-        pattern,
-        '--folio-size',
-        folioSize,
-        '--migrator',
-        migrator,
-        '--threads',
-        '2',
-        '--json',
-      ],
+      ...[...SHORT, '--pattern', pattern, '--folio-size', folioSize, '--migrator', migrator, '--json'],
+      ...(migrator === 'mtcopy' ? ['--threads', '2'] : []),
       ...['--flow', 'serial,vanilla,batch-move,pre-copy', '--cpus', '1', '--write-ratio', '1'],
     );
     expect(status).toBe(0);
@@ -155,7 +161,7 @@ describe('mtcopy pmbench', () => {
     expect(Object.keys(JSON.parse(stdout))).toEqual(['command', 'host', 'results']);
   });
 
-  itRefuses(REFUSED, 'pmbench');
+  itRefuses([...REFUSED, ...MEANINGLESS], 'pmbench');
 
   it('says how much memory there can be', () => {
     const { status, stdout, stderr } = pmbench('--pages', '600000');

@@ -1,5 +1,6 @@
+import { Machine } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { mtcopy } from '../support/command.js';
+import { bootedBy, mtcopy } from '../support/command.js';
 import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const FILES = [
@@ -80,6 +81,35 @@ describe('mtcopy sysfs', () => {
   itRefuses(REFUSED, 'sysfs');
 });
 
+/** A driver's directory, its migrator, and another one. */
+const DRIVERS = [
+  ['cpu_mt', 'mtcopy', 'dcbm'],
+  ['dcbm', 'dcbm', 'mtcopy'],
+];
+const machine = await Machine.boot({ nodes: ['4M'], cpus: 0 });
+const files = machine.sysfs.files();
+await machine.close();
+/** Every file of a driver but its switch, with what it has anyway, where another migrator is measured; and which words. */
+const MEANINGLESS: Refusals = DRIVERS.flatMap(([directory, migrator, other]) => {
+  const driver = files.filter(
+    ({ path }) => path.startsWith(`/sys/kernel/${directory}/`) && !path.endsWith('/offloading'),
+  );
+  return driver.flatMap(({ path, value }) => {
+    const needed = path.endsWith('/reason_mask')
+      ? `--set kernel/mm/migration/offload_migrator=${migrator}`
+      : `--migrator ${migrator}`;
+    return [
+      ['--migrator', other],
+      ['--migrator', 'kernel'],
+      ['--set', `kernel/mm/migration/offload_migrator=${other}`],
+      ['--set', `kernel/${directory}/offloading=0`],
+    ].map((asked): [string[], string] => [
+      [...asked, '--set', `${path}=${value}`],
+      `mtcopy: EINVAL: --set ${path}: means nothing without ${needed}\n`,
+    ]);
+  });
+});
+
 const MIGRATE = ['--total', '2M', '--runs', '1', '--folio-size', '4K'];
 const PMBENCH = ['--pages', '512', '--seconds', '0.2', '--cpus', '1'];
 
@@ -119,9 +149,28 @@ describe.each([
     for (const result of results) expect(result).toMatchObject({ migrator: 'kernel', threads: 1 });
   });
 
+  it('takes what says that a driver is off, whatever copies', () => {
+    const { results } = JSON.parse(run('--set', '/sys//kernel/dcbm/offloading=0', '--json').stdout);
+    for (const result of results) expect(result).toMatchObject({ migrator: 'kernel' });
+  });
+
+  it('is taken by one small machine before those that are measured', () => {
+    const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/mm/migration/flow=pre-copy'];
+    const booted = bootedBy(command, ...small, '--threads', '1', ...set.flatMap((one) => ['--set', one]));
+    expect(booted).toEqual([['4M'], [expect.any(Number), expect.any(Number)]]);
+  });
+
   itRefuses(
     [
       ...REFUSED,
+      ...MEANINGLESS,
+      [
+        ['kernel/cpu_mt/offloading=1', 'kernel//cpu_mt/reason_mask=none', 'kernel//cpu_mt/threads=2'].flatMap((one) => [
+          '--set',
+          one,
+        ]),
+        'EINVAL: --set kernel//cpu_mt/threads: means nothing without --migrator mtcopy',
+      ],
       [['--threads', '2', '--set', 'kernel/cpu_mt/threads=8'], 'mtcopy: EINVAL: threads: must not be given beside'],
       [['--caller', 'waits', '--set', '/sys/kernel/cpu_mt/caller=helps'], 'EINVAL: caller: must not be given beside'],
       [['--flow', 'serial', '--set', 'kernel/mm/migration/flow=serial'], 'EINVAL: flow: must not be given beside'],
@@ -133,5 +182,25 @@ describe.each([
     ],
     command,
     ...small,
+  );
+});
+
+describe('a reason mask that --set says, beside --migrator', () => {
+  const mask = ['--migrator', 'mtcopy', '--set', 'kernel/cpu_mt/reason_mask=demotion'];
+
+  it('counts for pmbench, whose machines have the migrator registered', () => {
+    const { results } = JSON.parse(mtcopy('pmbench', ...PMBENCH, ...mask, '--json').stdout);
+    for (const result of results) expect(result).toMatchObject({ migrator: 'kernel', threads: 1 });
+  });
+
+  itRefuses(
+    [
+      [
+        mask,
+        '--set kernel/cpu_mt/reason_mask: means nothing without --set kernel/mm/migration/offload_migrator=mtcopy',
+      ],
+    ],
+    'migrate',
+    ...MIGRATE,
   );
 });

@@ -1,8 +1,10 @@
 import { PhysicalMemory } from 'mtcopy';
 import { expect, it } from 'vitest';
 import { DmaEngine } from '#src/dma/engine.js';
+import { ATTACHED, DETACHED, STATE } from '#src/dma/worker/ring.js';
 import { at } from '../support/dma.js';
 import { errno } from '../support/errors.js';
+import { until } from '../support/machines.js';
 import { watchWorkers } from '../support/threads.js';
 
 const memory = PhysicalMemory.create({ nodes: ['16M'] });
@@ -49,6 +51,17 @@ it('have a thread each, once something is issued, which ends with the engine', a
   expect(() => engine.request()).toThrow(errno('ESHUTDOWN'));
   channels[0].submit(channels[0].prepMemcpy(to, from, 4096));
   expect(() => channels[0].issuePending()).toThrow(errno('ESHUTDOWN'));
+});
+
+it('that nobody has rest, also while others are in use', async () => {
+  await using engine = await DmaEngine.create({ memory, channels: 2 });
+  const [first, second] = [engine.request(), engine.request()];
+  await Promise.all([first.ready(), second.ready()]);
+  engine.release(first);
+  engine.release(second);
+  expect(engine.request()).toBe(second);
+  await until(() => Atomics.load(first.words, STATE) === DETACHED, 10_000);
+  expect(Atomics.load(second.words, STATE)).toBe(ATTACHED);
 });
 
 it('call back what is in flight as aborted when their engine is closed', async () => {

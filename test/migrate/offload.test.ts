@@ -119,6 +119,7 @@ describe.each(FLOWS)('%s: a batch', (flow) => {
     const leaving = machine.offload.unregister(slow).then(() => {
       isLeft = true;
     });
+    const { active, reasonMask } = machine.offload;
     // The slot is taken until it has left, and whoever asks to have it leave once more is wrong.
     const { migrator } = createCpuMigrator(machine);
     expect(() => machine.offload.register(migrator)).toThrow(code('EBUSY'));
@@ -134,6 +135,7 @@ describe.each(FLOWS)('%s: a batch', (flow) => {
     await leaving;
     // It had the first of four batches.
     await moving;
+    expect({ active, reasonMask }).toEqual({ active: slow, reasonMask: 0 });
     expect(await nodesOf(machine, area)).toEqual(new Array(64).fill(1));
     await expectBytes(area, bytes);
     machine.offload.register(migrator);

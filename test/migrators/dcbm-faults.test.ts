@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PAGE_SIZE } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import type { DmaEngine } from '#src/dma/engine.js';
 import type { DescriptorFault } from '#src/dma/faults.js';
 import { SILENCE } from '#src/dma/worker/ring.js';
 import { ERRNO } from '#src/errno.js';
-import { at, createDcbm, createFolios, type Folios } from '../support/dma.js';
+import { at, createDcbm, createFolios, expectNothingMapped } from '../support/dma.js';
 import { watchWorkers } from '../support/threads.js';
 
 const ORDERS = [9, ...new Array(40).fill(0), 3, 0, 6, ...new Array(20).fill(1)];
@@ -45,29 +43,6 @@ async function open(iommu: (typeof IOMMUS)[number], setup: (typeof SETUPS)[numbe
     expect(made.engine.freeChannels).toBe(16);
   };
   return { ...made, folios, run, expectRecovered };
-}
-
-/** Expects that the device can read no source, and write to no target. */
-async function expectNothingMapped(engine: DmaEngine, { memory, batch }: Folios): Promise<void> {
-  const own = memory.allocFolio(9);
-  const address = own.pfn * PAGE_SIZE;
-  engine.mapSingle(address, own.size, 'to-device');
-  engine.mapSingle(address, own.size, 'from-device');
-  const channel = engine.request();
-  const results: number[] = [];
-  const note = (_: number, result: number) => results.push(result);
-  const { to, from, bytes } = batch.items;
-  for (let i = 0; i < to.length; i++) {
-    channel.submit(channel.prepMemcpy(address, from[i], bytes[i], true, note));
-    channel.submit(channel.prepMemcpy(to[i], address, bytes[i], true, note));
-  }
-  channel.issuePending();
-  while (channel.inFlight > 0) await channel.completions(10_000);
-  engine.release(channel);
-  engine.unmapSingle(address, address, own.size, 'to-device');
-  engine.unmapSingle(address, address, own.size, 'from-device');
-  own.put();
-  expect(results).toEqual(Array.from(to, () => [1, 2]).flat());
 }
 
 describe.each(COMBINATIONS)('IOMMU $iommu, $setup:', ({ iommu, setup }) => {

@@ -23,3 +23,10 @@ export function mtcopyEach(lists: readonly (readonly string[])[]): Ended[] {
   const args = [fileURLToPath(program('commands')), pathToFileURL(COMMAND).href, JSON.stringify(lists)];
   return JSON.parse(spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout);
 }
+
+/** Sizes of the nodes of each machine that the built command boots, in order. */
+export function bootedBy(...args: string[]): unknown[] {
+  const all = ['--import', program('show-boots').href, COMMAND, ...args];
+  const { stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
+  return Array.from(stderr.matchAll(/^boots (.*)$/gm), ([, nodes]) => JSON.parse(nodes));
+}

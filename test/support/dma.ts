@@ -68,3 +68,26 @@ export async function createDcbm(
   const dcbm = createDcbmMigrator({ device: engine.device, engine: () => engine }, options.memory);
   return { engine, dcbm, [Symbol.asyncDispose]: () => engine.close() };
 }
+
+/** Expects that the device can read no source, and write to no target. */
+export async function expectNothingMapped(engine: DmaEngine, { memory, batch }: Folios): Promise<void> {
+  const own = memory.allocFolio(9);
+  const address = own.pfn * PAGE_SIZE;
+  engine.mapSingle(address, own.size, 'to-device');
+  engine.mapSingle(address, own.size, 'from-device');
+  const channel = engine.request();
+  const results: number[] = [];
+  const note = (_: number, result: number) => results.push(result);
+  const { to, from, bytes } = batch.items;
+  for (let i = 0; i < to.length; i++) {
+    channel.submit(channel.prepMemcpy(address, from[i], bytes[i], true, note));
+    channel.submit(channel.prepMemcpy(to[i], address, bytes[i], true, note));
+  }
+  channel.issuePending();
+  while (channel.inFlight > 0) await channel.completions(10_000);
+  engine.release(channel);
+  engine.unmapSingle(address, address, own.size, 'to-device');
+  engine.unmapSingle(address, address, own.size, 'from-device');
+  own.put();
+  expect(results).toEqual(Array.from(to, () => [1, 2]).flat());
+}

@@ -45,7 +45,15 @@ import { combine } from '../shared/combine.js';
 import { fillWithPattern, inputSize } from '../shared/fill.js';
 import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { growth, type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
-import { applySettings, checkSet, checkUndecided, decide, type SysfsSetting } from '../shared/sysfs.js';
+import {
+  applySettings,
+  checkSet,
+  checkUndecided,
+  decide,
+  ignoreCopiers,
+  type OnCopiers,
+  type SysfsSetting,
+} from '../shared/sysfs.js';
 import { hashFolios } from '../shared/verify.js';
 
 /** What to measure: every combination of the lists, which are needed but where `set` says what they would. */
@@ -122,6 +130,7 @@ interface Sweep extends MigrateSweep {
   readonly dmaSetups: readonly DmaSetup[];
   readonly caller: SweepCaller;
   readonly flows: readonly Flow[];
+  readonly registered: MigratorName;
 }
 
 /** One combination and what it measured. */
@@ -205,13 +214,16 @@ const MAX_WARM_UP_ROUNDS = 64;
  *
  * @throws ErrnoError EINVAL for a setting that is wrong, missing, none, or said twice, a total that is no multiple of a
  * folio size, or an input that isn't a file with something in it; ENOENT if there is none; ENOMEM for more memory than there
- * is; EIO if anything came out wrong. SettingError, with sysfs's code, for what sysfs doesn't take
+ * is; EIO if anything came out wrong. SettingError, with sysfs's code, for what sysfs doesn't take. What
+ * `onCopiers` throws
  */
 export async function sweepMigrations(
   asked: MigrateSweep,
   onProgress: OnProgress = ignoreProgress,
+  onCopiers: OnCopiers = ignoreCopiers,
 ): Promise<MigrateMeasurement[]> {
   const sweep = await complete(asked);
+  onCopiers(sweep);
   const layouts = combine(sweep.folioBytes, sweep.frames);
   const sizes = sweep.folioBytes.map((folioBytes) => bytesToMove(sweep, folioBytes));
   // Now, and not once the smaller ones are measured.
@@ -253,7 +265,8 @@ async function complete(asked: MigrateSweep): Promise<Sweep> {
     flows: flows ?? listIf(decided.flow),
   };
   checkChannels(sweep.channels, sweep.dma);
-  return checkOptions(sweep, SWEEP, REQUIRED) as Sweep;
+  const all = checkOptions(sweep, SWEEP, REQUIRED) as Omit<Sweep, 'registered'>;
+  return { ...all, registered: decided.registered };
 }
 
 /** @throws ErrnoError EINVAL for more channels than the device has: fewer would be measured than the row says */

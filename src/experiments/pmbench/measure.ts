@@ -28,7 +28,16 @@ import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { count, folioBytes } from '../shared/checks.js';
 import { ignoreProgress, type OnProgress } from '../shared/progress.js';
 import { sumCounts } from '../shared/statistics.js';
-import { applySettings, checkSet, checkUndecided, decide, migratorOf, type SysfsSetting } from '../shared/sysfs.js';
+import {
+  applySettings,
+  checkSet,
+  checkUndecided,
+  decide,
+  ignoreCopiers,
+  migratorOf,
+  type OnCopiers,
+  type SysfsSetting,
+} from '../shared/sysfs.js';
 import { PATTERNS, type Pattern } from './access-pattern.js';
 import { type PmbenchLoad, type PmbenchRun, runPmbench } from './run.js';
 
@@ -54,6 +63,7 @@ interface Comparison extends PmbenchComparison {
   readonly migrator: MigratorName;
   readonly threads: number | 'auto';
   readonly caller: SweepCaller;
+  readonly registered: MigratorName;
 }
 
 const COMPARISON: Checks<PmbenchComparison> = {
@@ -143,13 +153,16 @@ const SPARE_BYTES = 8 * MiB;
  * Runs pmbench with each flow on a machine of its own, in turns.
  *
  * @throws ErrnoError EINVAL for a wrong load, or what is said twice; ENOMEM for more memory than there is; EIO if a migration
- * went wrong in a way that `lostUpdates` doesn't show. SettingError, with sysfs's code, for what sysfs doesn't take
+ * went wrong in a way that `lostUpdates` doesn't show. SettingError, with sysfs's code, for what sysfs doesn't take. What
+ * `onCopiers` throws
  */
 export async function comparePmbenchFlows(
   asked: PmbenchComparison,
   onProgress: OnProgress = ignoreProgress,
+  onCopiers: OnCopiers = ignoreCopiers,
 ): Promise<PmbenchMeasurement[]> {
   const comparison = await complete(asked);
+  onCopiers({ migrators: [comparison.migrator], registered: comparison.registered });
   const perFolio = comparison.folioBytes / PAGE_SIZE;
   if (comparison.pages % perFolio !== 0) {
     const problem = `must be whole folios of ${formatSize(comparison.folioBytes)}, a multiple of ${perFolio}`;
@@ -188,7 +201,9 @@ async function complete(asked: PmbenchComparison): Promise<Comparison> {
     flows: flows ?? (decided.flow && [decided.flow]),
     migrator: migrator ?? decided.migrator,
   };
-  return checkOptions<PmbenchComparison>(comparison, COMPARISON, REQUIRED) as Comparison;
+  const all = checkOptions<PmbenchComparison>(comparison, COMPARISON, REQUIRED) as Omit<Comparison, 'registered'>;
+  // A machine that boots with a migrator has it registered.
+  return { ...all, registered: migrator ?? decided.registered };
 }
 
 /** `vanilla` against `serial`, and what was published of that; `undefined` unless both were run. */

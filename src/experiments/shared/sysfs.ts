@@ -23,6 +23,19 @@ export class SettingError extends ErrnoError {}
 /** What a sweep and a file of sysfs may both say; the first is the name of an option of the commands. */
 export type Decided = 'threads' | 'caller' | 'flow' | 'migrator' | 'channels' | 'dmaSetup' | 'cpuShare' | 'dmaWait';
 
+/** What copies in an experiment, of which some may be sysfs's to say. */
+export interface Copiers {
+  readonly migrators: readonly MigratorName[];
+  /** The one whose reason mask counts; `'kernel'` where each call names its migrator, or none is registered. */
+  readonly registered: MigratorName;
+}
+
+/** Called once that is known, before anything is measured. What it throws ends the experiment. */
+export type OnCopiers = (copiers: Copiers) => void;
+
+/** For who knows it, or doesn't want to. */
+export function ignoreCopiers(): void {}
+
 /** By the name of the file, whichever driver's it is. */
 const DECIDED_BY: Readonly<Record<string, Decided>> = {
   threads: 'threads',
@@ -86,7 +99,7 @@ interface MachineSays {
 }
 
 /**
- * What these settings decide, and how: what a small machine has once it is told them.
+ * What these settings decide, and how: what a small machine has once it is told them. And what they have registered.
  *
  * @param reason what would be migrated for. Default: for a system call
  * @throws SettingError for one that is wrong
@@ -94,12 +107,12 @@ interface MachineSays {
 export async function decide(
   set: readonly SysfsSetting[] | undefined,
   reason?: MigrateReason,
-): Promise<Partial<MachineSays>> {
-  if (!set) return {};
+): Promise<Partial<MachineSays> & Pick<Copiers, 'registered'>> {
+  if (!set) return { registered: 'kernel' };
   const machine = await Machine.boot({ nodes: [SMALL_NODE], cpus: 0 });
   try {
     await applySettings(machine, set);
-    const { threads, caller, flow, dcbm } = machine;
+    const { threads, caller, flow, dcbm, offload } = machine;
     // Migrations don't block: with 'auto' their callers wait.
     const says = {
       threads,
@@ -111,7 +124,8 @@ export async function decide(
       cpuShare: dcbm.cpuShare,
       dmaWait: dcbm.wait,
     };
-    return Object.fromEntries(Array.from(decidedBy(set), (name) => [name, says[name]]));
+    const decided: Partial<MachineSays> = Object.fromEntries(Array.from(decidedBy(set), (name) => [name, says[name]]));
+    return { ...decided, registered: (offload.active?.name ?? 'kernel') as MigratorName };
   } finally {
     await machine.close();
   }

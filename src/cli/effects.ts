@@ -1,0 +1,70 @@
+import { ErrnoError, type MigratorName } from 'mtcopy';
+import type { Copiers, SysfsSetting } from 'mtcopy/experiments';
+
+/** The migrators that an option means something to, where those are not all: whichever command has it. */
+const MEANT_FOR: Readonly<Record<string, readonly MigratorName[]>> = {
+  inFlight: ['mtcopy', 'dcbm'],
+  threads: ['mtcopy'],
+  caller: ['mtcopy'],
+  channels: ['dcbm'],
+  dmaSetup: ['dcbm'],
+  device: ['dcbm'],
+  iommu: ['dcbm'],
+  queueDepth: ['dcbm'],
+  bandwidth: ['dcbm'],
+  descriptorNs: ['dcbm'],
+  cpuShare: ['dcbm'],
+  dmaWait: ['dcbm'],
+};
+/** The migrator that the files of a directory of sysfs are about. */
+const DRIVERS = new Map<string | undefined, MigratorName>([
+  ['cpu_mt', 'mtcopy'],
+  ['dcbm', 'dcbm'],
+]);
+
+/**
+ * Refuses what would change nothing of what is measured. The experiments themselves let it pass: whoever sweeps by a program
+ * says `threads` whatever copies.
+ *
+ * @param options those that were given, without defaults
+ * @throws ErrnoError EINVAL for an option, or a driver's file, that means nothing to what copies
+ */
+export function checkEffects(options: { readonly set?: readonly SysfsSetting[] | undefined }, copiers: Copiers): void {
+  for (const [name, meantFor] of Object.entries(MEANT_FOR)) {
+    if (Object.hasOwn(options, name)) checkEffect(optionOf(name), meantFor, copiers.migrators);
+  }
+  for (const { path } of options.set ?? []) checkFile(path, copiers);
+}
+
+/** @param path a file that there is */
+function checkFile(path: string, { migrators, registered }: Copiers): void {
+  const [directory, file] = path
+    .split('/')
+    .filter((step) => step !== '')
+    .slice(-2);
+  const migrator = DRIVERS.get(directory);
+  // What turns a driver on or off says what copies, whatever it comes to.
+  if (!migrator || file === 'offloading') return;
+  const name = `--set ${path}`;
+  if (file === 'reason_mask') {
+    // Also one that leaves the reason out, so that another copies.
+    checkEffect(name, [migrator], [registered], `--set kernel/mm/migration/offload_migrator=${migrator}`);
+  } else {
+    checkEffect(name, [migrator], migrators);
+  }
+}
+
+/** @throws ErrnoError EINVAL unless one that it is meant for is there */
+function checkEffect(
+  name: string,
+  meantFor: readonly MigratorName[],
+  there: readonly MigratorName[],
+  needed = `--migrator ${meantFor.join(' or ')}`,
+): void {
+  if (there.some((migrator) => meantFor.includes(migrator))) return;
+  throw new ErrnoError('EINVAL', `${name}: means nothing without ${needed}`);
+}
+
+function optionOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
