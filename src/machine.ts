@@ -6,7 +6,6 @@ import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
 import type { Folio } from './memory/folio.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
-import { createFolioCopy } from './migrate/folio-copy.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
 import { OffloadRegistry } from './migrate/offload.js';
@@ -178,7 +177,7 @@ export class Machine implements AsyncDisposable {
     // Without holes, over which its own look at each size would pass.
     this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
     this.#manner = mannerOf(options);
-    this.offload = new OffloadRegistry(createFolioCopy(this.memory));
+    this.offload = new OffloadRegistry(this.memory);
     this.#cpuMt = new CpuMt(this.memory, options);
     this.#dcbm = new DcbmDriver(this.memory, options.dma, options.dcbm);
     this.#drivers = { mtcopy: this.#cpuMt, dcbm: this.#dcbm };

@@ -1,4 +1,6 @@
 import type { CopyItems } from '../copy/batch/items.js';
+import { ErrnoError, invalid } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
 
 /**
  * Nanoseconds that copies took elsewhere than in the calling thread's own work, to which a migrator adds what its own came to:
@@ -48,6 +50,8 @@ export interface Migrator {
   readonly minFolios?: number | undefined;
   /** Bytes of the smallest batch that it is asked for, likewise. Default: 0. */
   readonly minBytes?: number | undefined;
+  /** The memory whose addresses it takes, if it can copy in no other: a machine with another refuses it. Default: any. */
+  readonly memory?: PhysicalMemory | undefined;
   /**
    * Whether it copies folios that are private to a device (`Folio.private`). It is then asked for them whatever its
    * minimums, and whatever reasons it is registered for: they can't be moved without it. Default: false.
@@ -69,8 +73,27 @@ export interface Migrator {
   copyFolios(batch: OffloadBatch): number | Promise<number>;
 }
 
-/** Whether something has what a migrator must have. */
-export function isMigrator(value: unknown): value is Migrator {
-  const { name, copyFolios } = (value ?? {}) as Partial<Migrator>;
-  return typeof name === 'string' && typeof copyFolios === 'function';
+/** @throws ErrnoError EINVAL for what is no migrator, or one with a minimum that is no number */
+export function checkMigrator(name: string, value: unknown): asserts value is Migrator {
+  const { name: named, copyFolios, minFolios = 0, minBytes = 0 } = (value ?? {}) as Partial<Migrator>;
+  if (typeof named !== 'string' || typeof copyFolios !== 'function') {
+    throw invalid(
+      name,
+      'must be a Migrator; to switch a driver on, write its name to kernel/mm/migration/offload_migrator',
+      value,
+    );
+  }
+  for (const [key, least] of Object.entries({ minFolios, minBytes })) {
+    if (!(typeof least === 'number' && least >= 0))
+      throw invalid(`${name}.${key}`, 'must be a number, 0 or more', least);
+  }
+}
+
+/** @throws ErrnoError EINVAL for a migrator that copies in another memory than this */
+export function checkCopiesIn(memory: PhysicalMemory, migrator: Migrator): void {
+  if (migrator.memory === undefined || migrator.memory === memory) return;
+  throw new ErrnoError(
+    'EINVAL',
+    `migrator: '${migrator.name}' copies in another machine's memory; take one of this machine's`,
+  );
 }

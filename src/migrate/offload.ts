@@ -1,6 +1,7 @@
 import { ErrnoError, invalid } from '../errno.js';
-import type { FolioCopy } from './folio-copy.js';
-import { isMigrator, type Migrator } from './migrator.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { createFolioCopy, type FolioCopy } from './folio-copy.js';
+import { checkCopiesIn, checkMigrator, type Migrator } from './migrator.js';
 import { type MigrateReason, parseReasonMask, type ReasonMask, reasonBit } from './reasons.js';
 
 /** The reasons that a driver is for when it is switched on, as published. */
@@ -46,14 +47,16 @@ interface Active {
 export class OffloadRegistry {
   /** @internal */
   readonly folioCopy: FolioCopy;
+  readonly #memory: PhysicalMemory;
   readonly #users = new Map<Migrator, Users>();
   /** The reasons that a migrator is registered for, was last, or is to be next. */
   readonly #masks = new WeakMap<Migrator, ReasonMask>();
   #active: Active | undefined;
 
   /** @internal */
-  constructor(folioCopy: FolioCopy) {
-    this.folioCopy = folioCopy;
+  constructor(memory: PhysicalMemory) {
+    this.#memory = memory;
+    this.folioCopy = createFolioCopy(memory);
   }
 
   /** The migrator that is registered, also while it is being unregistered; `undefined` if there is none. */
@@ -78,7 +81,8 @@ export class OffloadRegistry {
    * being unregistered
    */
   register(migrator: Migrator, reasonMask: string | number = DEFAULT_REASON_MASK): void {
-    if (!isMigrator(migrator)) throw invalid('migrator', 'must be a Migrator', migrator);
+    checkMigrator('migrator', migrator);
+    checkCopiesIn(this.#memory, migrator);
     const mask = parseReasonMask(reasonMask);
     this.checkFree();
     this.#masks.set(migrator, mask);
@@ -145,9 +149,11 @@ export class OffloadRegistry {
   /**
    * A source for a call that names its migrator, or none, past what is registered and for any reason.
    *
+   * @throws ErrnoError EINVAL for one that copies in another memory
    * @internal
    */
   named(migrator: Migrator | undefined): MigratorSource {
+    if (migrator) checkCopiesIn(this.#memory, migrator);
     return {
       folioCopy: this.folioCopy,
       get: () => (migrator ? this.#use(migrator) : ON_CALLER),

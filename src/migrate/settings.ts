@@ -1,6 +1,6 @@
 import { type Checks, oneOf, wholeNumber } from '../check.js';
 import { invalid } from '../errno.js';
-import { isMigrator, type Migrator } from './migrator.js';
+import { checkMigrator, type Migrator } from './migrator.js';
 
 /** In which order the steps of a batch are made: names of {@link Flow}. */
 export const FLOWS = ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const;
@@ -67,7 +67,7 @@ const MAX_IN_FLIGHT = 4;
 
 /** For {@link checkOptions}. */
 export const MIGRATION_SETTINGS: Checks<MigrationSettings> = {
-  migrator: checkMigrator,
+  migrator: checkNamed,
   flow: oneOf(FLOWS),
   batchLimit: wholeNumber(1, MAX_BATCH_LIMIT),
   batchUnit: oneOf(BATCH_UNITS),
@@ -91,7 +91,9 @@ export function mannerOf(given: MigrationSettings, base = DEFAULTS): Manner {
   };
 }
 
-function checkMigrator(name: string, value: unknown): void {
-  if (MIGRATOR_NAMES.includes(value as MigratorName) || isMigrator(value)) return;
-  throw invalid(name, `must be ${MIGRATOR_NAMES.map((one) => `'${one}'`).join(', ')} or a Migrator`, value);
+function checkNamed(name: string, value: unknown): void {
+  if (MIGRATOR_NAMES.includes(value as MigratorName)) return;
+  if (typeof value !== 'object')
+    throw invalid(name, `must be ${MIGRATOR_NAMES.map((one) => `'${one}'`).join(', ')} or a Migrator`, value);
+  checkMigrator(name, value);
 }

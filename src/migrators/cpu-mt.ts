@@ -43,7 +43,7 @@ export class CpuMt implements OffloadDriver {
     if (options.threads !== undefined) this.threads = options.threads;
     if (options.schedule !== undefined) this.schedule = options.schedule;
     if (options.caller !== undefined) this.caller = options.caller;
-    this.migrator = createMtcopyMigrator((items) => this.#copy(items));
+    this.migrator = createMtcopyMigrator((items) => this.#copy(items), memory);
   }
 
   /** Worker threads, 1 to 64, not counting the calling one. */

@@ -123,6 +123,7 @@ export function createDcbmMigrator(
   };
   const base = {
     name: 'dcbm',
+    memory,
     copiesPrivate: device.device.capabilities.includes('private'),
     foliosMigrated: 0,
     foliosFailures: 0,

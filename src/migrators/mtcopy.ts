@@ -1,6 +1,7 @@
 import type { CopyItems } from '../copy/batch/items.js';
 import type { CopyResult } from '../copy/result.js';
 import { ERRNO } from '../errno.js';
+import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { Migrator } from '../migrate/migrator.js';
 import { KiB } from '../units.js';
 import { isCpuSaturated } from './cpu-saturation.js';
@@ -22,11 +23,16 @@ export interface MtcopyMigrator extends Migrator {
 /**
  * The migrator that copies with threads, which share a batch: whole folios or chunks of them.
  *
+ * @param memory whose addresses `copy` takes
  * @param copy has the threads share whatever it is given, for what is small never comes to it
  */
-export function createMtcopyMigrator(copy: (items: CopyItems) => Promise<CopyResult>): MtcopyMigrator {
+export function createMtcopyMigrator(
+  copy: (items: CopyItems) => Promise<CopyResult>,
+  memory: PhysicalMemory,
+): MtcopyMigrator {
   const migrator: MtcopyMigrator = {
     name: 'mtcopy',
+    memory,
     minFolios: 1,
     minBytes: MTCOPY_MIN_BYTES,
     saturationGate: false,

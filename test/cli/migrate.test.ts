@@ -73,14 +73,7 @@ describe('mtcopy migrate', () => {
         '--in-flight',
         '1,2',
       ],
-      ...[
-        '--migrator',
-        'kernel,mtcopy',
-        '--flow',
-        'serial,pre-copy',
-        '--frames',
-        'sequential,shuffled',
-      ],
+      ...['--migrator', 'kernel,mtcopy', '--flow', 'serial,pre-copy', '--frames', 'sequential,shuffled'],
     );
     const { command, host, results } = JSON.parse(stdout);
     expect(command).toBe('migrate');

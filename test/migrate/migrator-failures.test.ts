@@ -98,7 +98,7 @@ describe('a thread of mtcopy that is killed in the middle of a copy', () => {
     const ring = openRing(machine.memory.buffer, RING);
     const stop = ring.slots[0].base + STOP;
     const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
-    const mtcopy = createMtcopyMigrator((items) => copyTrusted(engine, items));
+    const mtcopy = createMtcopyMigrator((items) => copyTrusted(engine, items), machine.memory);
     const ends: Promise<unknown>[] = [];
     let copied = 0;
     let held = 0;

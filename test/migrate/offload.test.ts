@@ -28,6 +28,9 @@ describe('the registry', () => {
       'mtcopy',
       { ...migrator, copyFolios: undefined },
       { ...migrator, name: 1 },
+      { ...migrator, minFolios: '8' },
+      { ...migrator, minBytes: '1K' },
+      { ...migrator, minBytes: -1 },
     ]) {
       expect(() => offload.register(none as Migrator)).toThrow(code('EINVAL'));
     }
@@ -47,6 +50,23 @@ describe('the registry', () => {
     offload.register(other, 0x101);
     expect(offload).toMatchObject({ active: other, reasonMask: 0x101 });
   });
+
+  it.each(['mtcopy', 'dcbm'] as const)(
+    "takes no other machine's %s, which copies in that one's memory",
+    async (name) => {
+      await using other = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0, migrator: name });
+      const migrator = other.offload.active as Migrator;
+      const { machine, mm, area, bytes } = await boot();
+      await using _ = machine;
+      expect(() => machine.offload.register(migrator)).toThrow(code('EINVAL'));
+      expect(machine.offload.active).toBe(undefined);
+      await expect(machine.movePages(mm, area.pages(), { node: 1, migrator })).rejects.toEqual(code('EINVAL'));
+      await expect(Machine.boot({ nodes: ['4M', '4M'], cpus: 0, migrator })).rejects.toEqual(code('EINVAL'));
+      expect(new Set(await nodesOf(machine, area))).toEqual(new Set([0]));
+      await expectBytes(area, bytes);
+      expectAtRest(area);
+    },
+  );
 
   it('has the migrator that a machine boots with', async () => {
     await using kernel = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0 });

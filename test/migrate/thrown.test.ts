@@ -2,7 +2,6 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import { FLOWS, type Folio, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { PG } from '#src/memory/page-metadata.js';
-import { createFolioCopy } from '#src/migrate/folio-copy.js';
 import { OffloadRegistry } from '#src/migrate/offload.js';
 import { errorOf } from '../support/errors.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages } from '../support/machines.js';
@@ -59,7 +58,7 @@ describe.each(manners)('$flow, batches in flight $batchesInFlight: whatever is t
       const ignore = () => {};
       channel.start.subscribe(ignore);
       try {
-        const migrators = new OffloadRegistry(createFolioCopy(bench.manager.memory)).named(migrator);
+        const migrators = new OffloadRegistry(bench.manager.memory).named(migrator);
         await expectAllBack(bench, { ...manner, migrators }, new Error('boom'));
       } finally {
         channel.start.unsubscribe(ignore);

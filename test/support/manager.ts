@@ -1,6 +1,5 @@
 import { type AddressSpace, type Flow, type Folio, NR_MAX_BATCHED_MIGRATION, PhysicalMemory } from 'mtcopy';
 import { createCpuArea } from '#src/cpu/cpu-area.js';
-import { createFolioCopy } from '#src/migrate/folio-copy.js';
 import { type MigrateResult, migratePages } from '#src/migrate/migrate-pages.js';
 import type { MigrateOptions } from '#src/migrate/migration.js';
 import { OffloadRegistry } from '#src/migrate/offload.js';
@@ -37,7 +36,7 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
   };
   const defaults = {
     flow: 'vanilla' as Flow,
-    migrators: new OffloadRegistry(createFolioCopy(memory)),
+    migrators: new OffloadRegistry(memory),
     batchLimit: NR_MAX_BATCHED_MIGRATION,
     batchUnit: 'pages',
     batchesInFlight: 1,
