@@ -10,6 +10,7 @@ export type Checks<Options> = { readonly [Name in keyof Options]-?: Check };
 /**
  * Checks options, each of which may be left out unless it is among `required`.
  *
+ * @param what an error calls them
  * @returns a copy, of inherited ones too: each was read once, and what was checked is what is used
  * @throws ErrnoError EINVAL for what is no object, a property that is no option (a misspelt one would go unnoticed), or
  * what a check says
@@ -18,11 +19,12 @@ export function checkOptions<Options extends object>(
   options: Options,
   checks: Checks<Options>,
   required: readonly (keyof Options & string)[] = [],
+  what = 'options',
 ): Options {
-  if (options === null || typeof options !== 'object') throw invalid('options', 'must be an object', options);
+  if (options === null || typeof options !== 'object') throw invalid(what, 'must be an object', options);
   const names = Object.keys(checks) as (keyof Options & string)[];
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(checks, name));
-  if (unknown !== undefined) throw invalid('options', `must be ${names.join(', ')}`, unknown);
+  if (unknown !== undefined) throw invalid(what, `must be ${names.join(', ')}`, unknown);
   const checked: Partial<Options> = {};
   for (const name of names) {
     const value = options[name];

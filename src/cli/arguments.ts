@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { checkThreads, numberFrom, orderOf, parseSize, wholeNumber } from 'mtcopy';
+import { checkThreads, orderOf, parseSize, wholeNumber } from 'mtcopy';
 
 /** A parser for an option's argument that reports what is wrong with it in the library's own words. */
 function parser<T>(parse: (text: string) => T): (text: string) => T {
@@ -35,31 +35,42 @@ function parseThreads(text: string): number {
 export const threadCount = parser(parseThreads);
 export const threadCounts = list(parseThreads);
 
+/** 10^9 bytes a second: far more than any memory's. */
+const MAX_GIGABYTES = 100_000;
+
 const checkCount = wholeNumber(1, Number.POSITIVE_INFINITY);
 
 function parseCount(text: string): number {
-  checkCount('count', Number(text));
-  return Number(text);
+  const value = numberOf(text);
+  checkCount('count', value);
+  return value;
 }
 
 export const count = parser(parseCount);
 export const counts = list(parseCount);
 
-/** Any number, also a fraction. */
-export const number = parser((text) => {
+function numberOf(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new Error('It must be a number.');
   return value;
-});
+}
 
-const checkShare = numberFrom(0, 1);
+/** Any number, also a fraction. */
+export const number = parser(numberOf);
+
+/** A number above 0, with a limit against one in another unit. */
+export const gigabytes = parser((text) => {
+  const value = numberOf(text);
+  if (value > 0 && value <= MAX_GIGABYTES) return value;
+  throw new Error(`It must be above 0, and at most ${MAX_GIGABYTES}.`);
+});
 
 /** A share of something, 0 to 1, or `auto`. */
 export const share = parser((text) => {
   if (text === 'auto') return text;
   const value = text.trim() === '' ? Number.NaN : Number(text);
-  checkShare('share', value);
-  return value;
+  if (value >= 0 && value <= 1) return value;
+  throw new Error(`It must be a number from 0 to 1, or auto, got '${text}'.`);
 });
 
 function oneOf<const T extends string>(allowed: readonly T[]): (text: string) => T {

@@ -22,7 +22,7 @@ import {
   type SysfsSetting,
   sweepMigrations,
 } from 'mtcopy/experiments';
-import { count, counts, folioSizes, number, share, size, threadCounts, word, words } from './arguments.js';
+import { count, counts, folioSizes, gigabytes, number, share, size, threadCounts, word, words } from './arguments.js';
 import { checkEffects } from './effects.js';
 import { addJsonOption, present } from './present.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
@@ -85,7 +85,7 @@ export function addMigrateCommand(program: Command): void {
     .option(
       '--bandwidth <GB/s>',
       '10^9 bytes a second that a channel copies at most, such as 12.5 (default: no limit)',
-      number,
+      gigabytes,
     )
     .option(
       '--descriptor-ns <ns>',

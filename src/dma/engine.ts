@@ -71,10 +71,14 @@ const OPTIONS: Checks<DmaEngineOptions> = {
 /**
  * Some hardware as it is now, whatever becomes of the object that says it, and the device that it is.
  *
+ * @param what an error calls it
  * @throws ErrnoError EINVAL for a wrong option; ENODEV for a device that isn't modelled
  */
-export function checkHardware(asked: DmaHardware): { readonly hardware: DmaHardware; readonly device: DeviceModel } {
-  const hardware = checkOptions(asked, HARDWARE);
+export function checkHardware(
+  asked: DmaHardware,
+  what?: string,
+): { readonly hardware: DmaHardware; readonly device: DeviceModel } {
+  const hardware = checkOptions(asked, HARDWARE, [], what);
   const { device: name = 'ptdma', iommu: _, key, ...parameters } = hardware;
   const device = createDevice(name, parameters);
   if (key === undefined) return { hardware, device };

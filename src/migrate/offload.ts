@@ -128,9 +128,9 @@ export class OffloadRegistry {
     return this.#masks.get(migrator) ?? parseReasonMask(DEFAULT_REASON_MASK);
   }
 
-  /** Sets them for a driver's own migrator, registered or not. @throws ErrnoError EINVAL for no mask @internal */
-  setMaskOf(migrator: Migrator, reasonMask: string | number): void {
-    this.#masks.set(migrator, parseReasonMask(reasonMask));
+  /** Sets them for a driver's own migrator, registered or not. @internal */
+  setMaskOf(migrator: Migrator, reasonMask: ReasonMask): void {
+    this.#masks.set(migrator, reasonMask);
   }
 
   /** @internal */

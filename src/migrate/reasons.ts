@@ -30,19 +30,20 @@ export function reasonBit(reason: MigrateReason): ReasonMask {
  * Reads a set of reasons: names with commas between (`'compaction, demotion'`), `'all'`, `'none'`, or the mask as a number,
  * in a string decimal or hexadecimal (`'0x101'`). White space around a name is ignored.
  *
+ * @param name what an error calls it
  * @throws ErrnoError EINVAL for anything else, such as a name that is no reason's
  */
-export function parseReasonMask(value: string | number): ReasonMask {
-  if (typeof value === 'number') return checkMask(value, value);
-  if (typeof value !== 'string') throw notAMask(value);
+export function parseReasonMask(value: string | number, name = 'reason_mask'): ReasonMask {
+  if (typeof value === 'number') return checkMask(name, value, value);
+  if (typeof value !== 'string') throw notAMask(name, value);
   const text = value.trim();
   if (text === 'all') return ALL_REASONS;
   if (text === 'none') return 0;
-  if (NUMBER.test(text)) return checkMask(Number(text), value);
+  if (NUMBER.test(text)) return checkMask(name, Number(text), value);
   let mask = 0;
-  for (const name of text.split(',')) {
-    const bit = MIGRATE_REASONS.indexOf(name.trim() as MigrateReason);
-    if (bit < 0) throw notAMask(value);
+  for (const reason of text.split(',')) {
+    const bit = MIGRATE_REASONS.indexOf(reason.trim() as MigrateReason);
+    if (bit < 0) throw notAMask(name, value);
     mask |= 1 << bit;
   }
   return mask;
@@ -53,12 +54,12 @@ export function formatReasonMask(mask: ReasonMask): string {
   return MIGRATE_REASONS.filter((reason) => mask & reasonBit(reason)).join(',') || 'none';
 }
 
-function checkMask(mask: number, value: unknown): ReasonMask {
+function checkMask(name: string, mask: number, value: unknown): ReasonMask {
   if (Number.isInteger(mask) && mask >= 0 && mask <= ALL_REASONS) return mask;
-  throw notAMask(value);
+  throw notAMask(name, value);
 }
 
-function notAMask(value: unknown): Error {
+function notAMask(name: string, value: unknown): Error {
   const what = `must be names of ${MIGRATE_REASONS.join(', ')}, 'all', 'none', or a number from 0 to ${ALL_REASONS}`;
-  return invalid('reason_mask', what, value);
+  return invalid(name, what, value);
 }

@@ -23,7 +23,7 @@ export class DcbmDriver implements OffloadDriver {
 
   /** @throws ErrnoError EINVAL for a wrong option or setting; ENODEV for a device that isn't modelled */
   constructor(memory: PhysicalMemory, asked: DmaHardware = {}, settings: DcbmOptions = {}) {
-    const { hardware, device } = checkHardware(asked);
+    const { hardware, device } = checkHardware(asked, 'dma');
     this.device = device;
     this.#memory = memory;
     this.#open = () => DmaEngine.create({ ...hardware, memory });

@@ -76,6 +76,11 @@ const SETTINGS = (queueDepth: number): Checks<DcbmSettings> => ({
   queueDepth: wholeNumber(1, queueDepth),
 });
 
+const COUNTERS = {
+  foliosMigrated: wholeNumber(0, Number.POSITIVE_INFINITY),
+  foliosFailures: wholeNumber(0, Number.POSITIVE_INFINITY),
+};
+
 /** A device, and the engine that is opened for it when it is first wanted. */
 export interface DcbmDevice {
   readonly device: DeviceModel;
@@ -119,19 +124,19 @@ export function createDcbmMigrator(
     minFolios: 1,
     minBytes: 0,
     queueDepth,
-    ...(checkOptions<DcbmOptions>(options, checks) as Partial<DcbmSettings>),
+    ...(checkOptions<DcbmOptions>(options, checks, [], 'dcbm') as Partial<DcbmSettings>),
   };
   const base = {
     name: 'dcbm',
     memory,
     copiesPrivate: device.device.capabilities.includes('private'),
-    foliosMigrated: 0,
-    foliosFailures: 0,
     copyFolios: (batch: OffloadBatch) => copyFolios(dcbm, batch),
   };
-  const migrator = withChecked(base, settings, checks);
+  const counters = withChecked(base, { foliosMigrated: 0, foliosFailures: 0 }, COUNTERS);
+  const migrator = withChecked(counters, settings, checks);
   const dcbm: Dcbm = { device, copyOne: createCopyOne(memory), auto: createAutoShare(), migrator };
-  return migrator;
+  // What is checked can still be set; a misspelt setting throws.
+  return Object.freeze(migrator);
 }
 
 /** Gives an object properties that are checked whenever they are set. */

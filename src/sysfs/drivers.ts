@@ -2,8 +2,9 @@ import { MAX_THREADS } from '../check.js';
 import { CALLER_MODES, SCHEDULES } from '../copy/options.js';
 import { DMA_WAITS } from '../dma/channel.js';
 import type { DeviceModel } from '../dma/device.js';
+import { invalid } from '../errno.js';
 import type { OffloadRegistry } from '../migrate/offload.js';
-import { formatReasonMask } from '../migrate/reasons.js';
+import { formatReasonMask, parseReasonMask } from '../migrate/reasons.js';
 import type { CpuMt } from '../migrators/cpu-mt.js';
 import { type DcbmMigrator, DMA_SETUPS, MAX_DMA_CHANNELS, MAX_TIMEOUT_MS } from '../migrators/dcbm.js';
 import type { OffloadDriver, OffloadSwitch } from '../migrators/offload-switch.js';
@@ -106,8 +107,9 @@ function cpuShareFile(migrator: DcbmMigrator): Attribute {
     doc: 'percent of a batch that the calling thread copies meanwhile, 0 to 100, or auto: by how long it waited',
     show: () => (migrator.cpuShare === 'auto' ? 'auto' : String(Math.round(migrator.cpuShare * 100))),
     store(text, name) {
-      const isAuto = text === 'auto' || text === 'auto\n';
-      migrator.cpuShare = isAuto ? 'auto' : parseUint(name, text, 0, 100) / 100;
+      if (text === 'auto' || text === 'auto\n') migrator.cpuShare = 'auto';
+      else if (!/^\+?\d/.test(text)) throw invalid(name, 'must be auto, or percent from 0 to 100', text);
+      else migrator.cpuShare = parseUint(name, text, 0, 100) / 100;
     },
   };
 }
@@ -143,6 +145,6 @@ function reasonMaskFile(offload: OffloadRegistry, { migrator }: OffloadDriver): 
   return {
     doc: 'reasons for which it copies while it is on: names with commas between, all, none, or a number',
     show: () => formatReasonMask(offload.maskOf(migrator)),
-    store: (text) => offload.setMaskOf(migrator, text),
+    store: (text, name) => offload.setMaskOf(migrator, parseReasonMask(text, name)),
   };
 }

@@ -25,8 +25,8 @@ it('begin as documented', async () => {
 
 it('take what is in their range, and nothing else', async () => {
   await using made = await createDcbm({ memory });
-  const dcbm = made.dcbm as unknown as Record<keyof DcbmSettings, unknown>;
-  const values: [keyof DcbmSettings, unknown[], unknown[]][] = [
+  const dcbm = made.dcbm as unknown as Record<keyof DcbmSettings | 'foliosMigrated' | 'foliosFailures', unknown>;
+  const values: [keyof typeof dcbm, unknown[], unknown[]][] = [
     ['nrDmaChan', [1, 16], [0, 17, 1.5, '2', undefined]],
     ['setup', ['per-folio', 'batch'], ['folio', undefined]],
     ['wait', ['poll', 'sleep'], ['spin', 1]],
@@ -35,6 +35,8 @@ it('take what is in their range, and nothing else', async () => {
     ['minFolios', [1, 1e9], [0, -1]],
     ['minBytes', [0, 2 ** 40], [-1, 0.5]],
     ['queueDepth', [1, 1024], [0, 1025]],
+    ['foliosMigrated', [7, 0], ['abc', -5, 0.5]],
+    ['foliosFailures', [7, 0], [undefined, -5, Number.NaN]],
   ];
   for (const [name, good, bad] of values) {
     for (const value of good) {
@@ -49,4 +51,13 @@ it('take what is in their range, and nothing else', async () => {
       expect(dcbm[name]).toBe(before);
     }
   }
+});
+
+it('are all that can be set: neither what is misspelt, nor what copies', async () => {
+  await using made = await createDcbm({ memory });
+  for (const name of ['channels', 'copiesPrivate', 'copyFolios', 'memory', 'name']) {
+    expect(() => Object.assign(made.dcbm, { [name]: 4 }), name).toThrow(TypeError);
+  }
+  const { name, copiesPrivate, memory: own } = made.dcbm;
+  expect([name, copiesPrivate, own === memory]).toEqual(['dcbm', false, true]);
 });

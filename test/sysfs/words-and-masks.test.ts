@@ -61,9 +61,18 @@ describe('a reason mask', () => {
       for (const offloading of ['0', '1']) {
         await sysfs.write('kernel/cpu_mt/offloading', offloading);
         await sysfs.write(path, 'damon');
-        expect(await errorOf(() => sysfs.write(path, text))).toEqual(errno('EINVAL'));
+        const error = await errorOf(() => sysfs.write(path, text));
+        expect(error).toEqual(errno('EINVAL'));
+        expect(error.message).toContain(`EINVAL: /sys/${path}: must be names of `);
         expect(sysfs.read(path)).toBe('damon');
       }
     },
   );
+});
+
+it.each(['Auto', '', 'x', '-1', 'auto\n\n'])('a share is percent or auto, which %j is not: EINVAL', async (text) => {
+  const error = await errorOf(() => sysfs.write('kernel/dcbm/cpu_share', text));
+  expect(error).toEqual(errno('EINVAL'));
+  expect(error.message).toContain('must be auto, or percent from 0 to 100, got ');
+  expect(sysfs.read('kernel/dcbm/cpu_share')).toBe('0');
 });
