@@ -201,6 +201,20 @@ describe.each([
   );
 });
 
+describe('a reason mask of what --set has registered', () => {
+  const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/cpu_mt/reason_mask=demotion'];
+  const args = ['--flow', 'pre-copy', ...set.flatMap((one) => ['--set', one]), '--json', '--reason'];
+  const positive = { asymmetricMatch: (value: unknown) => (value as number) > 0 };
+
+  it.each([
+    ['compaction', ['kernel'], 0],
+    ['demotion', ['mtcopy', 'mtcopy'], positive],
+  ])('counts for migrate --reason %s: %j', (reason, migrators, threads) => {
+    const { results } = JSON.parse(mtcopy('migrate', ...MIGRATE, ...args, reason).stdout);
+    expect(results).toMatchObject(migrators.map((migrator) => ({ migrator, cpuNs: { threads } })));
+  });
+});
+
 describe('a reason mask that --set says, beside --migrator', () => {
   const mask = ['--migrator', 'mtcopy', '--set', 'kernel/cpu_mt/reason_mask=demotion'];
 
