@@ -39,6 +39,7 @@ import {
 } from './syscalls/migrate-pages.js';
 import { type MovePagesResult, movePages } from './syscalls/move-pages.js';
 import { MOVE_PAGES_OPTIONS, type MovePagesOptions } from './syscalls/move-pages-request.js';
+import { cpuFiles, nodeFiles } from './sysfs/devices.js';
 import { cpuMtFiles, dcbmFiles } from './sysfs/drivers.js';
 import { migrationFiles } from './sysfs/migration.js';
 import { Sysfs } from './sysfs/sysfs.js';
@@ -182,7 +183,7 @@ export class Machine implements AsyncDisposable {
     this.#dcbm = new DcbmDriver(this.memory, options.dma, options.dcbm);
     this.#drivers = { mtcopy: this.#cpuMt, dcbm: this.#dcbm };
     this.#offloadSwitch = new OffloadSwitch(this.offload, Object.values(this.#drivers));
-    this.sysfs = this.#createSysfs();
+    this.sysfs = this.#createSysfs(cpus);
     const words = createCpuArea(cpus);
     const vmstat = createVmstat();
     this.cpus = new Cpus(this.memory, words, cpus);
@@ -450,13 +451,15 @@ export class Machine implements AsyncDisposable {
     return driver.migrator;
   }
 
-  #createSysfs(): Sysfs {
+  #createSysfs(cpus: number): Sysfs {
     const offloading = { offload: this.offload, offloadSwitch: this.#offloadSwitch };
     return new Sysfs(
       {
         'kernel/cpu_mt': cpuMtFiles(offloading, this.#cpuMt),
         'kernel/dcbm': dcbmFiles(offloading, this.#dcbm),
         'kernel/mm/migration': migrationFiles(offloading, this.#drivers, this.#manner),
+        'devices/system/node': nodeFiles(this.memory.nodes.length),
+        'devices/system/cpu': cpuFiles(cpus),
       },
       this.#lifetime,
     );

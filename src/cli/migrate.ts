@@ -67,7 +67,7 @@ export function addMigrateCommand(program: Command): void {
     )
     .option(
       '--migrator <migrators>',
-      'what copies: kernel, mtcopy, dcbm (default: kernel,mtcopy)',
+      'what copies, whatever a reason_mask says: kernel, mtcopy, dcbm (default: kernel,mtcopy)',
       words(...MIGRATOR_NAMES),
     )
     .option('--in-flight <counts>', 'batches under way at once, but with kernel, 1 to 4 (default: 1)', counts)

@@ -32,7 +32,8 @@ async function sysfs({ set, json }: SysfsArguments): Promise<void> {
 }
 
 async function filesOf(set: readonly SysfsSetting[] | undefined): Promise<SysfsFile[]> {
-  const machine = await Machine.boot({ nodes: ['4M'], cpus: 0 });
+  // As many nodes and CPUs as a machine has unless told otherwise.
+  const machine = await Machine.boot({ nodes: ['4M', '4M'] });
   try {
     await applySettings(machine, set);
     return machine.sysfs.files();

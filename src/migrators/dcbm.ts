@@ -36,7 +36,7 @@ export interface DcbmSettings {
   cpuShare: number | 'auto';
   /** Whole milliseconds that a channel may take from one completion to the next; then it is given up. Default: 10,000. */
   timeoutMs: number;
-  /** Folios of the smallest batch that is offloaded. Default: 1. */
+  /** Folios of the smallest batch that is offloaded, 1 or more. Default: 1. */
   minFolios: number;
   /** Bytes of the smallest batch that is offloaded. Default: 0. */
   minBytes: number;

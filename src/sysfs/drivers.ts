@@ -31,7 +31,7 @@ export function cpuMtFiles(offloading: Offloading, cpuMt: CpuMt): Attributes {
   return {
     ...switchFiles(offloading, cpuMt),
     threads: numberFile(cpuMt, 'threads', 'worker threads that copy a batch, 1 to 64', [1, MAX_THREADS]),
-    ...thresholdFiles(cpuMt, 0),
+    ...thresholdFiles(cpuMt),
     schedule: {
       ...schedule,
       async store(text, name) {
@@ -68,7 +68,7 @@ export function dcbmFiles(
   return {
     ...switchFiles(offloading, driver),
     nr_dma_chan: numberFile(migrator, 'nrDmaChan', 'channels that share a batch, 1 to 16', [1, MAX_DMA_CHANNELS]),
-    ...thresholdFiles(driver, 1),
+    ...thresholdFiles(driver),
     setup: wordFile(
       migrator,
       'setup',
@@ -129,12 +129,12 @@ export function switchFiles({ offload, offloadSwitch }: Offloading, driver: Offl
   };
 }
 
-/** The files for the smallest batch that a driver takes; `fewest` is the smallest that it can be told, in folios. */
-function thresholdFiles({ migrator }: ThresholdDriver, fewest: number): Attributes {
+/** The files for the smallest batch that a driver takes. */
+function thresholdFiles({ migrator }: ThresholdDriver): Attributes {
   const otherwise = 'a smaller one the calling thread copies';
   return {
-    min_folios: numberFile(migrator, 'minFolios', `folios of the smallest batch that it copies; ${otherwise}`, [
-      fewest,
+    min_folios: numberFile(migrator, 'minFolios', `folios of the smallest batch that it copies, from 1; ${otherwise}`, [
+      1,
       MAX_U32,
     ]),
     min_bytes: numberFile(migrator, 'minBytes', `bytes of the smallest batch that it copies; ${otherwise}`),

@@ -27,6 +27,8 @@ const FILES = [
   'kernel/mm/migration/offload_migrator',
   'kernel/mm/migration/flow',
   'kernel/mm/migration/max_batch',
+  'devices/system/node/online',
+  'devices/system/cpu/online',
 ];
 const SET = ['--set', 'kernel/cpu_mt/threads=0x8', '--set', '/sys/kernel/mm/migration/offload_migrator=mtcopy'];
 
@@ -38,6 +40,7 @@ const REFUSED: Refusals = [
   [['--set', 'kernel/cpu_mt=8'], 'mtcopy: EISDIR: /sys/kernel/cpu_mt: '],
   [['--set', 'kernel/cpu_mt/threads/max=8'], 'mtcopy: ENOTDIR: /sys/kernel/cpu_mt/threads: '],
   [['--set', '=8'], 'mtcopy: ENOENT: '],
+  [['--set', 'devices/system/node/online=0'], 'mtcopy: EACCES: /sys/devices/system/node/online: '],
   [['--set', 'kernel/cpu_mt/threads='], 'mtcopy: EINVAL: /sys/kernel/cpu_mt/threads: must be a number'],
   [['--set', 'kernel/cpu_mt/threads=65'], "must be a number from 1 to 64, got '65'"],
   [['--set', 'kernel/cpu_mt/threads=1=2'], "got '1=2'"],
@@ -50,12 +53,18 @@ describe('mtcopy sysfs', () => {
   it('prints every file with its value and its meaning, in 100 columns', () => {
     const { status, stdout, stderr } = mtcopy('sysfs');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    const rows = Array.from(stdout.matchAll(/^│ (kernel\S+) +│ (\S+) +│ (.+?) *│$/gm), ([, ...cells]) => cells);
+    const rows = Array.from(
+      stdout.matchAll(/^│ ((?:kernel|devices)\S+) +│ (\S+) +│ (.+?) *│$/gm),
+      ([, ...cells]) => cells,
+    );
     expect(rows.map(([path]) => path)).toEqual(FILES);
     expect(rows.find(([path]) => path === 'kernel/cpu_mt/threads')?.slice(1)).toEqual([
       '4',
       'worker threads that copy a batch,',
     ]);
+    // Those that are online.
+    expect(stdout.match(/\(read-only\)/g)).toHaveLength(2);
+    expect(rows.slice(-2).map(([, value]) => value)).toEqual(['0-1', '0']);
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
   });
 
@@ -74,7 +83,14 @@ describe('mtcopy sysfs', () => {
       '/sys/kernel/cpu_mt/offloading': '1',
       '/sys/kernel/mm/migration/offload_migrator': 'mtcopy',
     });
-    for (const file of files) expect(file).toMatchObject({ writable: true, doc: expect.stringMatching(/./) });
+    for (const file of files) {
+      const writable = !file.path.endsWith('/online');
+      expect(file).toMatchObject({ writable, doc: expect.stringMatching(/./) });
+    }
+    expect(values).toMatchObject({
+      '/sys/devices/system/node/online': '0-1',
+      '/sys/devices/system/cpu/online': '0',
+    });
     expect(Object.keys(JSON.parse(mtcopy('sysfs', '--json').stdout))).toEqual(['command', 'host', 'files']);
   });
 
@@ -183,6 +199,20 @@ describe.each([
     command,
     ...small,
   );
+});
+
+describe('a reason mask of what --set has registered', () => {
+  const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/cpu_mt/reason_mask=demotion'];
+  const args = ['--flow', 'pre-copy', ...set.flatMap((one) => ['--set', one]), '--json', '--reason'];
+  const positive = { asymmetricMatch: (value: unknown) => (value as number) > 0 };
+
+  it.each([
+    ['compaction', ['kernel'], 0],
+    ['demotion', ['mtcopy', 'mtcopy'], positive],
+  ])('counts for migrate --reason %s: %j', (reason, migrators, threads) => {
+    const { results } = JSON.parse(mtcopy('migrate', ...MIGRATE, ...args, reason).stdout);
+    expect(results).toMatchObject(migrators.map((migrator) => ({ migrator, cpuNs: { threads } })));
+  });
 });
 
 describe('a reason mask that --set says, beside --migrator', () => {

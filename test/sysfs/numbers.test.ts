@@ -97,7 +97,8 @@ describe('a number', () => {
   });
 
   it.each([
-    ['kernel/cpu_mt/min_folios', 0, MAX_U32],
+    ['kernel/cpu_mt/min_folios', 1, MAX_U32],
+    ['kernel/dcbm/min_folios', 1, MAX_U32],
     ['kernel/cpu_mt/min_bytes', 0, MAX_U32],
     ['kernel/mm/migration/max_batch', 1, 2 ** 20],
     ['kernel/cpu_mt/threads', 1, 64],

@@ -133,7 +133,7 @@ describe('the tree', () => {
   });
 });
 
-it('a machine has these files, all of which may be written to, with what it has at first', async () => {
+it('a machine has these files, which may be written to or not, with what it has at first', async () => {
   await using machine = await Machine.boot({ nodes: ['4M'], cpus: 0 });
   const { sysfs } = machine;
   expect(sysfs.files().map(({ path, value, writable }) => [path, value, writable])).toEqual([
@@ -160,12 +160,16 @@ it('a machine has these files, all of which may be written to, with what it has 
     ['/sys/kernel/mm/migration/offload_migrator', 'kernel', true],
     ['/sys/kernel/mm/migration/flow', 'vanilla', true],
     ['/sys/kernel/mm/migration/max_batch', '512', true],
+    ['/sys/devices/system/node/online', '0', false],
+    ['/sys/devices/system/cpu/online', '', false],
   ]);
+  expect(sysfs.list('/sys')).toEqual(['kernel', 'devices']);
   expect(sysfs.list('/sys/kernel')).toEqual(['cpu_mt', 'dcbm', 'mm']);
-  for (const { path, value, doc } of sysfs.files()) {
+  for (const { path, value, writable, doc } of sysfs.files()) {
     expect(sysfs.read(path)).toBe(value);
-    // What is read may be written.
-    await sysfs.write(path, `${value}\n`);
+    // What is read may be written, where anything may.
+    if (writable) await sysfs.write(path, `${value}\n`);
+    else expect(await errorOf(() => sysfs.write(path, `${value}\n`))).toEqual(errno('EACCES'));
     expect(sysfs.read(path)).toBe(value);
     expect(doc).not.toBe('');
   }
