@@ -84,9 +84,11 @@ export const DMA_TRANS_ABORTED = 3;
 export function completionRecord(result: number, errno: number): number {
   return 1 | (result << 1) | (errno << 8);
 }
+/** One of the `DMA_TRANS_…` numbers. */
 export function recordResult(record: number): number {
   return (record >>> 1) & 0x7f;
 }
+/** 0 for what went well, or the errno of what went wrong. */
 export function recordErrno(record: number): number {
   return record >>> 8;
 }
@@ -128,6 +130,7 @@ export function createRing(depth: number): DescriptorRing {
   return openRing(new SharedArrayBuffer((HEADER_WORDS + size * 4 + segments * 3) * 4), size);
 }
 
+/** A ring of {@link createRing} as another thread sees it, given its buffer and its size. Views only: nothing is changed. */
 export function openRing(buffer: SharedArrayBuffer, size: number): DescriptorRing {
   const segments = powerOfTwo(size + SG_SEGMENTS);
   let word = HEADER_WORDS;
