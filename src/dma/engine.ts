@@ -230,7 +230,12 @@ export class DmaEngine {
     return this.#iommu.mapSingle(address, bytes, direction);
   }
 
-  /** Takes a mapping of {@link mapSingle} away, given what that was given and has returned. As {@link unmapSg} otherwise. */
+  /**
+   * Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. As
+   * {@link unmapSg} otherwise.
+   *
+   * @throws ErrnoError EINVAL if that isn't mapped, or no more
+   */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     return this.#iommu.unmapSingle(dma, address, bytes, direction);
   }
