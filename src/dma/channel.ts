@@ -126,6 +126,8 @@ export class DmaChannel {
     this.#reported = new Uint8Array(size);
     this.#tail = this.#issued = this.#submitted = firstSequence;
     words[HEAD] = words[NEXT] = firstSequence;
+    // Counted from there, so that DONE is HEAD while everything is complete.
+    words[DONE] = this.#reaped = firstSequence;
     this.#thread = new ChannelThread({ ...setup, ring: buffer, size }, words, (error) => this.#onOver(error));
   }
 
@@ -243,7 +245,8 @@ export class DmaChannel {
   issuePending(): void {
     this.#lifetime.checkOpen();
     if (this.#issued === this.#submitted || this.#terminating) return;
-    if (this.#tail === this.#issued) this.#ring.issuedMs[0] = monotonicMs();
+    // A device is idle once it has completed everything, whether anybody has looked or not.
+    if ((Atomics.load(this.#ring.words, DONE) & SEQUENCE_MASK) === this.#issued) this.#ring.issuedMs[0] = monotonicMs();
     this.#issued = this.#submitted;
     // Release: the descriptors, and when that was, come before.
     Atomics.store(this.#ring.words, HEAD, this.#issued);

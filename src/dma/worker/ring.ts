@@ -18,12 +18,12 @@ export const HEAD = 1;
 export const TERMINATE = 2;
 /** A word that a silent channel sleeps on: for tests, which let it answer late. */
 export const SILENCE = 3;
-/** When a descriptor was issued while none was in flight, a 64-bit float; see {@link monotonicMs}. */
+/** When a descriptor was issued while all others were complete, a 64-bit float; see {@link monotonicMs}. */
 const ISSUED_MS = 4;
 // The thread writes the second.
 /** Interrupts raised: the caller sleeps on it. */
 export const IRQ = LINE;
-/** Descriptors completed, ever. */
+/** Descriptors completed, ever, counted from the first one's sequence number. */
 export const DONE = LINE + 1;
 /** The value of TERMINATE that the thread has obeyed. */
 export const TERMINATED = LINE + 2;
@@ -114,7 +114,7 @@ export interface DescriptorRing {
   readonly to: Uint32Array;
   readonly from: Uint32Array;
   readonly bytes: Uint32Array;
-  /** When a descriptor was issued last while none was in flight. */
+  /** When a descriptor was issued last while all others were complete, by {@link monotonicMs}. */
   readonly issuedMs: Float64Array;
   /** CPU nanoseconds that the thread has spent. */
   readonly cpuNs: Float64Array;
