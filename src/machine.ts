@@ -356,7 +356,8 @@ export class Machine implements AsyncDisposable {
 
   /**
    * Says that a folio of the caller's is movable, though it is on no LRU: a call of {@link migrateMovable} may move it, with
-   * the caller's callbacks. The caller takes it back with {@link clearMovable} before it frees it.
+   * the caller's callbacks. The caller takes it back with {@link clearMovable} before it frees it: until then dropping its last
+   * reference is EBUSY.
    *
    * @throws ErrnoError EINVAL for a folio that others have too, or callbacks that aren't there; EEXIST if it is movable
    */
