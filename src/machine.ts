@@ -397,6 +397,9 @@ export class Machine implements AsyncDisposable {
    * stand, `folio.private` is true, and only `'dcbm'` can move it. It is locked meanwhile, so that migrations leave it where it
    * is; nobody should write to it. After an error it is what it was.
    *
+   * Nobody else can copy it either: a store that needs a page of its own, after a fork, fails with EOPNOTSUPP, for the sealed
+   * bytes would mean nothing in another frame. One that needs none overwrites them with plain ones.
+   *
    * @throws ErrnoError EOPNOTSUPP without a key; EINVAL for what is no allocated folio of this machine, or is sealed already;
    * EBUSY for one that is locked; ENODEV if all of the device's channels are in use; ENOMEM, EFAULT, EIO, EHWPOISON, ETIMEDOUT
    * or ECANCELED if the device can't; EAGAIN if its thread can't be started; ESHUTDOWN if the machine is closed
