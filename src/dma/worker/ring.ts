@@ -74,10 +74,14 @@ export const FAULT = {
   throw: 8,
 } as const;
 
-/** The results of a descriptor, as the kernel numbers them (enum dmaengine_tx_result). */
+// The results of a descriptor, as the kernel numbers them (enum dmaengine_tx_result).
+/** All of its bytes are where they belong. */
 export const DMA_TRANS_NOERROR = 0;
+/** It could not read: a DMA fault or a poisoned frame, and no byte was written; or the device failed, and some may be. */
 export const DMA_TRANS_READ_FAILED = 1;
+/** It could not write: a DMA fault, and no byte was written; or the device failed, and some may be. */
 export const DMA_TRANS_WRITE_FAILED = 2;
+/** It was given up, by the device or with its channel. Some bytes may be written, and none will be. */
 export const DMA_TRANS_ABORTED = 3;
 
 /** A completion record: a result, and an errno for what has failed. Never 0, which says that there is none yet. */

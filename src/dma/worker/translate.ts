@@ -6,7 +6,7 @@ import { PAGE_SHIFT, PAGE_SIZE } from '../../units.js';
  * caller who maps and unmaps, and a small cache of them in each channel, the IOTLB.
  */
 
-/** How device addresses come to be physical ones. */
+/** How a device's addresses come to be physical ones: see `DmaHardware.iommu`. */
 export type IommuMode = 'none' | 'passthrough' | 'translated';
 
 /** What every channel of a device shares. */
