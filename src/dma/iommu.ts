@@ -1,8 +1,9 @@
+import { oneOf } from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 import { IovaAllocator } from './iova.js';
-import type { DmaDirection, SgTable } from './sg-table.js';
+import { DMA_DIRECTIONS, type DmaDirection, type SgTable } from './sg-table.js';
 import { ACTIVE } from './worker/ring.js';
 import {
   countAt,
@@ -16,6 +17,8 @@ import {
   ioPte,
   WAITERS,
 } from './worker/translate.js';
+
+const checkDirection = oneOf(DMA_DIRECTIONS);
 
 /** How a table is mapped. */
 interface Mapping {
@@ -62,18 +65,19 @@ export class Iommu {
    * Maps all ranges of a table for the device (dma_map_sgtable), or none, and fills in its device addresses. Only one
    * direction: the device can read what is mapped `'to-device'`, and write what is `'from-device'`.
    *
-   * @throws ErrnoError EINVAL if it is mapped already, or a range is empty, or not in a node's memory; ENOMEM if there is no
-   * range of I/O addresses that long
+   * @throws ErrnoError EINVAL if it is mapped already, a range is empty or not in a node's memory, or for another direction;
+   * ENOMEM if there is no range of I/O addresses that long
    */
   mapSg(table: SgTable, direction: DmaDirection): void {
     if (this.#tables.has(table)) throw invalid('table', 'must be unmapped first', table);
+    if (!(table?.dma instanceof Uint32Array)) throw invalid('table', 'must be of createSgTable', table);
+    const access = accessOf(direction);
     const { address, bytes, dma } = table;
     let pages = 0;
     for (let i = 0; i < address.length; i++) {
       this.#check(address[i], bytes[i]);
       pages += pagesUnder(address[i], bytes[i]);
     }
-    const access = accessOf(direction);
     const first = this.#alloc(pages);
     for (let i = 0, page = first; i < address.length; i++) {
       dma[i] = this.#enter(address[i], bytes[i], access, page);
@@ -148,7 +152,9 @@ export class Iommu {
   }
 
   #check(address: number, bytes: number): void {
-    if (bytes > 0 && this.#memory.holds(address, bytes)) return;
+    // Of neither is there a part.
+    const isWhole = Number.isInteger(address) && Number.isInteger(bytes);
+    if (isWhole && bytes > 0 && this.#memory.holds(address, bytes)) return;
     throw invalid('address', "must be bytes of a node's memory", `${bytes} from ${address}`);
   }
 
@@ -233,6 +239,7 @@ function pagesUnder(address: number, bytes: number): number {
 }
 
 function accessOf(direction: DmaDirection): number {
+  checkDirection('direction', direction);
   return direction === 'to-device' ? IO_READ : IO_WRITE;
 }
 
