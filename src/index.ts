@@ -24,10 +24,25 @@ export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.
 export type { CopyTrace } from './copy/trace.js';
 export type { Cpu } from './cpu/cpu.js';
 export { MAX_CPUS } from './cpu/cpu-area.js';
-export { DMA_WAITS, type DmaWait } from './dma/channel.js';
+export {
+  DMA_WAITS,
+  type DmaCallback,
+  type DmaChannel,
+  type DmaStatus,
+  type DmaWait,
+  type MemcpyMode,
+} from './dma/channel.js';
 export type { DeviceModel, DeviceParameters, DmaCapability, DmaDeviceName } from './dma/device.js';
 export { DMA_DEVICES } from './dma/device.js';
-export { type DmaHardware, IOMMU_MODES } from './dma/engine.js';
+export { DmaEngine, type DmaEngineOptions, type DmaHardware, IOMMU_MODES } from './dma/engine.js';
+export { createSgTable, DMA_DIRECTIONS, type DmaDirection, type SgTable } from './dma/sg-table.js';
+export {
+  DMA_TRANS_ABORTED,
+  DMA_TRANS_NOERROR,
+  DMA_TRANS_READ_FAILED,
+  DMA_TRANS_WRITE_FAILED,
+} from './dma/worker/ring.js';
+export type { IommuMode } from './dma/worker/translate.js';
 export { type ErrnoCode, ErrnoError, errnoName } from './errno.js';
 export { type Latencies, Machine, type MachineOptions } from './machine.js';
 export type { Folio, FolioFlag } from './memory/folio.js';

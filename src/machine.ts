@@ -356,7 +356,8 @@ export class Machine implements AsyncDisposable {
 
   /**
    * Says that a folio of the caller's is movable, though it is on no LRU: a call of {@link migrateMovable} may move it, with
-   * the caller's callbacks. The caller takes it back with {@link clearMovable} before it frees it.
+   * the caller's callbacks. The caller takes it back with {@link clearMovable} before it frees it: until then dropping its last
+   * reference is EBUSY.
    *
    * @throws ErrnoError EINVAL for a folio that others have too, or callbacks that aren't there; EEXIST if it is movable
    */
@@ -395,6 +396,9 @@ export class Machine implements AsyncDisposable {
    * Makes a folio private to the machine's DMA device, which must have a key (`dma: { key }`): its bytes are scrambled where they
    * stand, `folio.private` is true, and only `'dcbm'` can move it. It is locked meanwhile, so that migrations leave it where it
    * is; nobody should write to it. After an error it is what it was.
+   *
+   * Nobody else can copy it either: a store that needs a page of its own, after a fork, fails with EOPNOTSUPP, for the sealed
+   * bytes would mean nothing in another frame. One that needs none overwrites them with plain ones.
    *
    * @throws ErrnoError EOPNOTSUPP without a key; EINVAL for what is no allocated folio of this machine, or is sealed already;
    * EBUSY for one that is locked; ENODEV if all of the device's channels are in use; ENOMEM, EFAULT, EIO, EHWPOISON, ETIMEDOUT

@@ -127,7 +127,10 @@ export class Cpu {
     return this.#pair[1] * 2 ** 32 + this.#pair[0];
   }
 
-  /** Stores the lowest byte of `value`. @throws as {@link load8}. */
+  /**
+   * Stores the lowest byte of `value`. @throws as {@link load8}; EOPNOTSUPP for a page that must be copied first, and is
+   * private to a device.
+   */
   store8(address: number, value: number): void {
     // Here and below before the translation: a conversion may run code that polls, and answers for that translation too.
     const number = +value;

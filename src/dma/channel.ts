@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { numberFrom, oneOf } from '../check.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { Lifetime } from '../threads/lifetime.js';
 import { ChannelThread } from './channel-thread.js';
@@ -56,6 +57,10 @@ export type MemcpyMode = keyof typeof MEMCPY_FLAGS;
  * failures, ECANCELED for one that was given up with its channel
  */
 export type DmaCallback = (cookie: number, result: number, errno: number) => void;
+
+const checkMode = oneOf(Object.keys(MEMCPY_FLAGS) as MemcpyMode[]);
+const checkWait = oneOf(DMA_WAITS);
+const checkMs = numberFrom(0, Number.POSITIVE_INFINITY);
 
 /** How long a channel that is told to drop everything has to say that it did, in milliseconds, before its thread is ended. */
 const TERMINATE_MS = 20;
@@ -126,6 +131,8 @@ export class DmaChannel {
     this.#reported = new Uint8Array(size);
     this.#tail = this.#issued = this.#submitted = firstSequence;
     words[HEAD] = words[NEXT] = firstSequence;
+    // Counted from there, so that DONE is HEAD while everything is complete.
+    words[DONE] = this.#reaped = firstSequence;
     this.#thread = new ChannelThread({ ...setup, ring: buffer, size }, words, (error) => this.#onOver(error));
   }
 
@@ -174,8 +181,8 @@ export class DmaChannel {
    * @param callback called when it is found to be complete
    * @param mode how it takes the bytes; for any but `'plain'` both addresses and the size are multiples of 4. Default: `'plain'`
    * @returns what to submit, above 0; 0 if the queue is full, or the channel is being terminated
-   * @throws ErrnoError EINVAL for what is no address, or no size; EOPNOTSUPP for another mode than `'plain'` if the channel can
-   * do nothing `'private'`
+   * @throws ErrnoError EINVAL for what is no address, no size or no mode; EOPNOTSUPP for another mode than `'plain'` if the
+   * channel can do nothing `'private'`
    */
   prepMemcpy(
     to: number,
@@ -186,7 +193,10 @@ export class DmaChannel {
     mode: MemcpyMode = 'plain',
   ): number {
     checkRange(to, from, bytes);
-    if (mode !== 'plain') this.#checkPrivate(to, from, bytes);
+    if (mode !== 'plain') {
+      checkMode('mode', mode);
+      this.#checkPrivate(to, from, bytes);
+    }
     if (this.room === 0 || this.#segmentsUsed === this.#ring.segments) return 0;
     this.#writeSegment(this.#segment, to, from, bytes);
     return this.#prepare(1, interrupt, callback, MEMCPY_FLAGS[mode]);
@@ -243,7 +253,8 @@ export class DmaChannel {
   issuePending(): void {
     this.#lifetime.checkOpen();
     if (this.#issued === this.#submitted || this.#terminating) return;
-    if (this.#tail === this.#issued) this.#ring.issuedMs[0] = monotonicMs();
+    // A device is idle once it has completed everything, whether anybody has looked or not.
+    if ((Atomics.load(this.#ring.words, DONE) & SEQUENCE_MASK) === this.#issued) this.#ring.issuedMs[0] = monotonicMs();
     this.#issued = this.#submitted;
     // Release: the descriptors, and when that was, come before.
     Atomics.store(this.#ring.words, HEAD, this.#issued);
@@ -302,8 +313,11 @@ export class DmaChannel {
    * @param wait asleep, which only works for what was prepared with an interrupt, or when the channel has nothing left to do;
    * or by polling, in turns of the event loop. Default: asleep
    * @returns whether something was; false if nothing is in flight, or the time is up
+   * @throws ErrnoError EINVAL for a time that is no number of 0 or more, or another way to wait; what a callback throws
    */
-  completions(ms: number, wait: DmaWait = 'sleep'): Promise<boolean> {
+  async completions(ms: number, wait: DmaWait = 'sleep'): Promise<boolean> {
+    checkMs('ms', ms);
+    checkWait('wait', wait);
     return this.#lifetime.during(() => this.#completions(ms, wait));
   }
 

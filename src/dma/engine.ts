@@ -1,4 +1,4 @@
-import { anything, type Checks, checkOptions, oneOf, wholeNumber } from '../check.js';
+import { anything, type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { Lifetime } from '../threads/lifetime.js';
@@ -48,6 +48,9 @@ export interface DmaEngineOptions extends DmaHardware {
   firstSequence?: number | undefined;
 }
 
+const checkCount = wholeNumber(1, Number.POSITIVE_INFINITY);
+const checkMs = numberFrom(0, Number.POSITIVE_INFINITY);
+
 /** What can stand between a device and the memory: names of {@link IommuMode}. */
 export const IOMMU_MODES = ['none', 'passthrough', 'translated'] as const satisfies readonly IommuMode[];
 
@@ -87,7 +90,9 @@ export function checkHardware(
 
 /**
  * A DMA device, with as many threads as channels are used: they move the bytes, and the thread that made the engine maps,
- * submits and waits. As the kernel's dmaengine, it gives whole channels to those who request them.
+ * submits and waits. As the kernel's dmaengine, it gives whole channels to those who request them. Who made it closes it.
+ *
+ * A memory may have several; a `Machine` has one of its own, of which `'dcbm'` has the channels.
  */
 export class DmaEngine {
   /** The device, with what was set of it. */
@@ -178,10 +183,12 @@ export class DmaEngine {
   /**
    * Has the threads of the channels started that are given next, up to `count`, and takes none of them.
    *
-   * @throws ErrnoError EAGAIN if they can't be; ESHUTDOWN if the engine is closed
+   * @param count 1 or more; fewer are started if fewer are free
+   * @throws ErrnoError EINVAL for another count; EAGAIN if they can't be; ESHUTDOWN if the engine is closed
    */
   async ready(count: number): Promise<void> {
     this.#lifetime.checkOpen();
+    checkCount('count', count);
     try {
       await Promise.all(this.#free.slice(-count).map((channel) => channel.ready()));
     } finally {
@@ -208,10 +215,12 @@ export class DmaEngine {
 
   /**
    * Maps all ranges of a table for the device (dma_map_sgtable), or none, and fills in its device addresses. The device can
-   * read what is mapped `'to-device'`, and write what is mapped `'from-device'`, until {@link unmapSg}.
+   * read what is mapped `'to-device'`, and write what is mapped `'from-device'`, until {@link unmapSg}. The engine keeps the
+   * table until then, and nobody changes its arrays. Without an IOMMU nothing is kept out: the device reaches all of the nodes'
+   * memory, mapped or not.
    *
-   * @throws ErrnoError EINVAL if it is mapped already, or a range is empty, or not in a node's memory; ENOMEM if there is no
-   * range of I/O addresses that long
+   * @throws ErrnoError EINVAL if it is mapped already, a range is empty or not in a node's memory, or for another direction;
+   * ENOMEM if there is no range of I/O addresses that long
    */
   mapSg(table: SgTable, direction: DmaDirection): void {
     this.#failMap();
@@ -228,13 +237,24 @@ export class DmaEngine {
     return this.#iommu.unmapSg(table);
   }
 
-  /** Maps one range (dma_map_single), and returns its device address. As {@link mapSg} otherwise. */
+  /**
+   * Maps one range (dma_map_single), which may be mapped several times. As {@link mapSg} otherwise.
+   *
+   * @param address physical, in bytes
+   * @param bytes above 0
+   * @returns its device address, in bytes
+   */
   mapSingle(address: number, bytes: number, direction: DmaDirection): number {
     this.#failMap();
     return this.#iommu.mapSingle(address, bytes, direction);
   }
 
-  /** Takes a mapping of {@link mapSingle} away, given what that was given and has returned. As {@link unmapSg} otherwise. */
+  /**
+   * Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. As
+   * {@link unmapSg} otherwise.
+   *
+   * @throws ErrnoError EINVAL if that isn't mapped, or no more
+   */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     return this.#iommu.unmapSingle(dma, address, bytes, direction);
   }
@@ -246,7 +266,7 @@ export class DmaEngine {
    * @param address physical, in bytes, a multiple of 4
    * @param bytes above 0, a multiple of 4
    * @param timeoutMs milliseconds that the channel may take. Default: 10,000
-   * @throws ErrnoError EOPNOTSUPP if the device has no key; EINVAL for what isn't in a node's memory, or no multiple of 4;
+   * @throws ErrnoError EOPNOTSUPP if the device has no key; EINVAL for what isn't in a node's memory, or no multiple of 4, or no time;
    * ENODEV if all channels are in use; EAGAIN if the channel's thread can't be started; ENOMEM if the range can't be mapped;
    * EHWPOISON if a frame is poisoned; EFAULT or EIO if the device fails; ETIMEDOUT if it doesn't answer; ECANCELED if its
    * channel is lost; ESHUTDOWN if the engine is closed
@@ -280,6 +300,7 @@ export class DmaEngine {
 
   async #sealInPlace(request: SealRequest): Promise<void> {
     this.#lifetime.checkOpen();
+    checkMs('timeoutMs', request.timeoutMs);
     if (!this.device.capabilities.includes('private')) {
       throw new ErrnoError('EOPNOTSUPP', `device: a ${this.device.name} without a key has no memory of its own`);
     }

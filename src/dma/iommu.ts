@@ -1,10 +1,12 @@
+import { oneOf } from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 import { IovaAllocator } from './iova.js';
-import type { DmaDirection, SgTable } from './sg-table.js';
+import { DMA_DIRECTIONS, type DmaDirection, type SgTable } from './sg-table.js';
 import { ACTIVE } from './worker/ring.js';
 import {
+  countAt,
   createIommuArea,
   GENERATION,
   IO_PAGES,
@@ -13,9 +15,10 @@ import {
   type IommuArea,
   type IommuMode,
   ioPte,
-  MAPPED_FOR_WRITING,
   WAITERS,
 } from './worker/translate.js';
+
+const checkDirection = oneOf(DMA_DIRECTIONS);
 
 /** How a table is mapped. */
 interface Mapping {
@@ -42,6 +45,8 @@ export class Iommu {
   readonly #channels: Int32Array[] = [];
   readonly #during: (run: () => Promise<void>) => Promise<void>;
   readonly #tables = new WeakMap<SgTable, Mapping>();
+  /** How often each range is mapped by itself, by {@link keyOf}. */
+  readonly #singles = new Map<number, number>();
   // Neither the first page nor the last: an address of 0, or one beyond the end, is nobody's.
   readonly #iova = new IovaAllocator(1, IO_PAGES - 1);
 
@@ -60,18 +65,19 @@ export class Iommu {
    * Maps all ranges of a table for the device (dma_map_sgtable), or none, and fills in its device addresses. Only one
    * direction: the device can read what is mapped `'to-device'`, and write what is `'from-device'`.
    *
-   * @throws ErrnoError EINVAL if it is mapped already, or a range is empty, or not in a node's memory; ENOMEM if there is no
-   * range of I/O addresses that long
+   * @throws ErrnoError EINVAL if it is mapped already, a range is empty or not in a node's memory, or for another direction;
+   * ENOMEM if there is no range of I/O addresses that long
    */
   mapSg(table: SgTable, direction: DmaDirection): void {
     if (this.#tables.has(table)) throw invalid('table', 'must be unmapped first', table);
+    if (!(table?.dma instanceof Uint32Array)) throw invalid('table', 'must be of createSgTable', table);
+    const access = accessOf(direction);
     const { address, bytes, dma } = table;
     let pages = 0;
     for (let i = 0; i < address.length; i++) {
       this.#check(address[i], bytes[i]);
       pages += pagesUnder(address[i], bytes[i]);
     }
-    const access = accessOf(direction);
     const first = this.#alloc(pages);
     for (let i = 0, page = first; i < address.length; i++) {
       dma[i] = this.#enter(address[i], bytes[i], access, page);
@@ -105,19 +111,50 @@ export class Iommu {
    */
   mapSingle(address: number, bytes: number, direction: DmaDirection): number {
     this.#check(address, bytes);
-    const first = this.#alloc(pagesUnder(address, bytes));
-    return this.#enter(address, bytes, accessOf(direction), first);
+    const access = accessOf(direction);
+    const pages = pagesUnder(address, bytes);
+    const dma = this.#enter(address, bytes, access, this.#alloc(pages));
+    const key = keyOf(dma, pages, access);
+    this.#singles.set(key, (this.#singles.get(key) ?? 0) + 1);
+    return dma;
   }
 
-  /** Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. */
+  /**
+   * Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. As
+   * {@link unmapSg} otherwise.
+   *
+   * @throws ErrnoError EINVAL if that isn't mapped, or no more
+   */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
+    const access = accessOf(direction);
+    this.#forgetSingle(dma, address, bytes, access);
     const first = dma >>> PAGE_SHIFT;
-    this.#leave(address, bytes, accessOf(direction), first);
+    this.#leave(address, bytes, access, first);
     return this.#finishUnmap(first, pagesUnder(address, bytes));
   }
 
+  #forgetSingle(dma: number, address: number, bytes: number, access: number): void {
+    const key = keyOf(dma, pagesUnder(address, bytes), access);
+    const count = this.#singles.get(key);
+    if (count === undefined || !this.#leadsTo(dma, address, access)) {
+      throw invalid('mapping', 'must be one of mapSingle, not unmapped yet', `${bytes} from ${address}, at ${dma}`);
+    }
+    if (count > 1) this.#singles.set(key, count - 1);
+    else this.#singles.delete(key);
+  }
+
+  /** Whether a device address that is mapped is that of a physical one. */
+  #leadsTo(dma: number, address: number, access: number): boolean {
+    const { mode, pages } = this.area;
+    if (mode !== 'translated') return dma === address;
+    const isAlike = ((dma ^ address) & (PAGE_SIZE - 1)) === 0;
+    return isAlike && pages[dma >>> PAGE_SHIFT] === ioPte(address >>> PAGE_SHIFT, access);
+  }
+
   #check(address: number, bytes: number): void {
-    if (bytes > 0 && this.#memory.holds(address, bytes)) return;
+    // Of neither is there a part.
+    const isWhole = Number.isInteger(address) && Number.isInteger(bytes);
+    if (isWhole && bytes > 0 && this.#memory.holds(address, bytes)) return;
     throw invalid('address', "must be bytes of a node's memory", `${bytes} from ${address}`);
   }
 
@@ -136,7 +173,7 @@ export class Iommu {
     const count = pagesUnder(address, bytes);
     if (mode === 'passthrough') {
       // Before what uses it is issued; see there.
-      for (let i = 0; i < count; i++) Atomics.add(pages, pfn + i, countOf(access));
+      for (let i = 0; i < count; i++) Atomics.add(pages, countAt(pfn + i, access), 1);
       return address;
     }
     for (let i = 0; i < count; i++) Atomics.store(pages, page + i, ioPte(pfn + i, access));
@@ -150,7 +187,7 @@ export class Iommu {
     // Before the generation counts up, below.
     if (mode === 'passthrough') {
       const pfn = address >>> PAGE_SHIFT;
-      for (let i = 0; i < count; i++) Atomics.sub(pages, pfn + i, countOf(access));
+      for (let i = 0; i < count; i++) Atomics.sub(pages, countAt(pfn + i, access), 1);
     } else {
       for (let i = 0; i < count; i++) Atomics.store(pages, page + i, 0);
     }
@@ -202,9 +239,11 @@ function pagesUnder(address: number, bytes: number): number {
 }
 
 function accessOf(direction: DmaDirection): number {
+  checkDirection('direction', direction);
   return direction === 'to-device' ? IO_READ : IO_WRITE;
 }
 
-function countOf(access: number): number {
-  return access === IO_WRITE ? MAPPED_FOR_WRITING : 1;
+/** One number, of 53 bits, for a device address and how many pages from there are mapped for an access. */
+function keyOf(dma: number, pages: number, access: number): number {
+  return (dma * 2 + (access === IO_WRITE ? 1 : 0)) * IO_PAGES + (pages - 1);
 }

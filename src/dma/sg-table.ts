@@ -1,7 +1,12 @@
 import { invalid } from '../errno.js';
 
-/** Which way bytes go: what a device may do with what is mapped for it (enum dma_data_direction). */
-export type DmaDirection = 'to-device' | 'from-device';
+/** Which way bytes go: names of {@link DmaDirection}. */
+export const DMA_DIRECTIONS = ['to-device', 'from-device'] as const;
+/**
+ * Which way bytes go, and so what a device may do with what is mapped for it (enum dma_data_direction): read what goes
+ * `'to-device'`, write what comes `'from-device'`.
+ */
+export type DmaDirection = (typeof DMA_DIRECTIONS)[number];
 
 /**
  * A scatter-gather table, as a struct of arrays: ranges of physical memory, and where the device finds them while they are
@@ -19,9 +24,14 @@ export interface SgTable {
 /**
  * A table of ranges, mapped for nobody. It keeps both arrays, which must not be changed while it is mapped.
  *
- * @throws ErrnoError EINVAL for arrays of different lengths
+ * @param address physical addresses in bytes, of any alignment
+ * @param bytes above 0
+ * @throws ErrnoError EINVAL for what is no Uint32Array, or arrays of different lengths; what stands in them is checked as it is
+ * mapped
  */
 export function createSgTable(address: Uint32Array, bytes: Uint32Array): SgTable {
+  if (!(address instanceof Uint32Array)) throw invalid('address', 'must be a Uint32Array', address);
+  if (!(bytes instanceof Uint32Array)) throw invalid('bytes', 'must be a Uint32Array', bytes);
   if (address.length !== bytes.length) {
     throw invalid('table', 'must have as many addresses as lengths', `${address.length} and ${bytes.length}`);
   }

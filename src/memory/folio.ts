@@ -77,7 +77,8 @@ export class Folio {
    * Drops a reference (folio_put); the last one frees the frames. The last one must be dropped by the thread that
    * allocates and frees, for the free lists are its own.
    *
-   * @throws ErrnoError EINVAL if the folio is free (a double free).
+   * @throws ErrnoError EINVAL if the folio is free (a double free); EBUSY for the last reference on one that is movable, which
+   * it still has then: `machine.clearMovable` comes first
    */
   put(): void {
     this.#memory.putFolio(this.pfn);

@@ -241,13 +241,17 @@ export class PhysicalMemory {
   /**
    * Drops a reference on each folio; see {@link Folio.put}.
    *
-   * @throws ErrnoError EINVAL at the first that is free; those before it were dropped.
+   * @throws ErrnoError at the first that is free, EINVAL, or that can't be freed, EBUSY; those before it were dropped.
    */
   freeFolios(pfns: Uint32Array): void {
     for (const pfn of pfns) this.putFolio(pfn);
   }
 
-  /** Drops a reference, or several, on the folio at `pfn` and frees it with the last; see {@link Folio.put}. */
+  /**
+   * Drops a reference, or several, on the folio at `pfn` and frees it with the last; see {@link Folio.put}.
+   *
+   * @throws ErrnoError as there
+   */
   putFolio(pfn: number, references = 1): void {
     const { flags, refcount, order } = this.page;
     const allocator = this.#allocatorOf(pfn);
@@ -256,6 +260,7 @@ export class PhysicalMemory {
     }
     // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
     if (Atomics.sub(refcount, pfn, references) > references) return;
+    if (flags[pfn] & PG.movable) this.#refuseMovable(pfn, references);
     this.#freeBlock(pfn as Pfn, order[pfn] as Order, allocator);
   }
 
@@ -408,6 +413,13 @@ export class PhysicalMemory {
     if (pfn !== undefined || this.#pcp[node].pages === 0) return pfn;
     this.#drain(node);
     return allocator.take(order);
+  }
+
+  /** Its owner's callbacks would be called for frames that are somebody else's by then. */
+  #refuseMovable(pfn: number, references: number): never {
+    // Nobody has seen the 0: who has no reference takes none, and isolation is this thread's.
+    Atomics.store(this.page.refcount, pfn, references);
+    throw new ErrnoError('EBUSY', `PFN ${pfn} is a movable folio: machine.clearMovable comes before it is freed`);
   }
 
   #freeBlock(pfn: Pfn, order: Order, allocator: BuddyAllocator): void {

@@ -15,6 +15,7 @@ export interface CpuAccount {
   delayNs: number;
 }
 
+/** An account of nothing yet, in no stretch: one for each call. */
 export function createCpuAccount(): CpuAccount {
   return { ns: 0, running: 0, startedMs: 0, delayNs: 0 };
 }

@@ -13,6 +13,7 @@ export const PIECE_BYTES = 256 * KiB;
  */
 export type FolioCopy = (slice: Slice, to: number, from: number, bytes: number) => number | Promise<number>;
 
+/** A {@link FolioCopy} in a memory, which keeps nothing of a folio: calls may be under way at once. */
 export function createFolioCopy(memory: PhysicalMemory): FolioCopy {
   const copyOne = createCopyOne(memory);
   const copyInPieces: FolioCopy = async (slice, to, from, bytes) => {

@@ -21,6 +21,7 @@ export interface OffloadUsage {
   unmap: number;
 }
 
+/** Nanoseconds of a batch that nothing was spent on yet. */
 export function createOffloadUsage(): OffloadUsage {
   return { caller: 0, threads: 0, map: 0, submit: 0, wait: 0, unmap: 0 };
 }

@@ -12,6 +12,7 @@ export interface Offer {
   readonly one: OffloadBatch;
 }
 
+/** Room for `room` folios, made once a lane and used for each of its batches: a migrator has it until it has answered. */
 export function createOffer(room: number): Offer {
   const items = createCopyItems(room);
   const copied = new Uint8Array(room);

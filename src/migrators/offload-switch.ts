@@ -49,8 +49,8 @@ export class OffloadSwitch {
   /**
    * Registers a driver's migrator in the place of another driver's; none of them without one.
    *
-   * @throws ErrnoError EBUSY while a migrator is registered that is no driver's; as {@link OffloadDriver.ready}, and then
-   * what was registered still is
+   * @throws ErrnoError EBUSY while a migrator is registered that is no driver's, or if one comes in between; as
+   * {@link OffloadDriver.ready}, and then what was registered still is
    */
   switchTo(driver: OffloadDriver | undefined): Promise<void> {
     return this.#inOrder(async () => {
@@ -59,8 +59,9 @@ export class OffloadSwitch {
       if (!before) this.#offload.checkFree();
       if (before === driver) return;
       await driver?.ready();
+      // From here on nothing fails that would leave none of them: its threads were there, and come back when they are wanted.
       if (before) await this.#turnOff(before);
-      if (driver) await this.#turnOn(driver);
+      if (driver) this.#register(driver);
     });
   }
 
@@ -69,8 +70,12 @@ export class OffloadSwitch {
     if (this.isOn(driver)) return;
     this.#offload.checkFree();
     await driver.ready();
+    this.#register(driver);
+  }
+
+  #register({ migrator }: OffloadDriver): void {
     // What came in meanwhile by the registry itself is in nobody's order.
-    if (!this.isOn(driver)) this.#offload.register(driver.migrator, this.#offload.maskOf(driver.migrator));
+    if (this.#offload.active !== migrator) this.#offload.register(migrator, this.#offload.maskOf(migrator));
   }
 
   async #turnOff(driver: OffloadDriver): Promise<void> {

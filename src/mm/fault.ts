@@ -18,7 +18,7 @@ import { addToFlush, createFlushBatch, onceAnswered } from './tlb-flush.js';
  *
  * @param flushTimeoutMs if not the machine's
  * @returns 0, or the errno that the access fails with: ENOMEM, EIO for a file that can't be read, or EHWPOISON for a page
- * that can't be copied
+ * that can't be copied, EOPNOTSUPP for one that is private to a device
  * @throws UnresponsiveCpuError if a page must be copied and a CPU doesn't answer: all is as it was
  */
 export async function handleMmFault(
@@ -79,6 +79,8 @@ async function copyPage(manager: MemoryManager, vma: Vma, vpn: Vpn, flushTimeout
   const source = frameAt(table, vpn, entryAt(table, vpn));
   if (memory.isPoisoned(source * PAGE_SIZE, PAGE_SIZE)) return ERRNO.EHWPOISON;
   const folio = compoundHead(page, source);
+  // Its bytes mean something at their own frame alone. Hardware would copy them all the same, and nobody could read the copy.
+  if (page.flags[folio] & PG.private) return ERRNO.EOPNOTSUPP;
   // The lock keeps migration from taking the entry for one of its own.
   if (!tryLockFolio(page, folio)) {
     await setImmediate();

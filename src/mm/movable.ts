@@ -47,6 +47,16 @@ export function clearMovable(manager: MemoryManager, folio: Folio): void {
   forget(manager, folio.pfn);
 }
 
+/**
+ * Drops the isolator's reference. A folio whose owner has dropped his meanwhile is freed (what unmap_and_move does with one
+ * that was freed from under it), and movable no more.
+ */
+function putIsolated(manager: MemoryManager, pfn: Pfn): void {
+  const { memory } = manager;
+  if (memory.page.refcount[pfn] === 1) forget(manager, pfn);
+  memory.putFolio(pfn);
+}
+
 /** Takes a movable folio from its owner, with a reference (isolate_movable_page). Returns whether it did. */
 export function isolateMovable(manager: MemoryManager, pfn: Pfn, mode: MigrateMode): boolean {
   const { memory } = manager;
@@ -61,7 +71,7 @@ export function isolateMovable(manager: MemoryManager, pfn: Pfn, mode: MigrateMo
   } finally {
     if (!isIsolated) Atomics.and(flags, pfn, ~PG.isolated);
     clearAndWake(memory.page, pfn, PG.locked);
-    if (!isIsolated) memory.putFolio(pfn);
+    if (!isIsolated) putIsolated(manager, pfn);
   }
   return isIsolated;
 }
@@ -73,7 +83,7 @@ export function putbackMovable(manager: MemoryManager, pfn: Pfn): void {
   try {
     operationsOf(manager, pfn).putback(memory.folio(pfn));
   } finally {
-    memory.putFolio(pfn);
+    putIsolated(manager, pfn);
   }
 }
 

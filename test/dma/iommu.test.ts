@@ -115,6 +115,54 @@ describe.each(['passthrough', 'translated'] as const)('%s:', (iommu) => {
     expect(at(memory, to)[0]).toBe(5);
   });
 
+  it('what is unmapped twice, or wrongly, is refused and takes nothing away', async () => {
+    await using made = await open(iommu);
+    const { memory, engine, copy, to, from } = made;
+    const target = engine.mapSingle(to, PAGE_SIZE, 'from-device');
+    const source = engine.mapSingle(from, 2 * PAGE_SIZE, 'to-device');
+    const again = engine.mapSingle(from, 2 * PAGE_SIZE, 'to-device');
+    const table = createSgTable(Uint32Array.of(from), Uint32Array.of(PAGE_SIZE));
+    engine.mapSg(table, 'to-device');
+    for (const [dma, address, bytes, direction] of [
+      [source, from, 2 * PAGE_SIZE, 'from-device'],
+      [source, from, PAGE_SIZE, 'to-device'],
+      [source, from + PAGE_SIZE, 2 * PAGE_SIZE, 'to-device'],
+      [source + PAGE_SIZE, from + PAGE_SIZE, PAGE_SIZE, 'to-device'],
+      [table.dma[0], from, PAGE_SIZE, 'to-device'],
+      [source, from, 0, 'to-device'],
+      [Number.NaN, from, 2 * PAGE_SIZE, 'to-device'],
+    ] as const) {
+      expect(() => engine.unmapSingle(dma, address, bytes, direction), `${dma} ${bytes}`).toThrow(errno('EINVAL'));
+    }
+    await engine.unmapSingle(source, from, 2 * PAGE_SIZE, 'to-device');
+    // Passthrough, both were one address, mapped twice.
+    if (again !== source) expect(() => engine.unmapSingle(source, from, 8192, 'to-device')).toThrow(errno('EINVAL'));
+    at(memory, from).fill(4);
+    expect(await copy(target, again, PAGE_SIZE)).toBe(0);
+    await engine.unmapSingle(again, from, 2 * PAGE_SIZE, 'to-device');
+    expect(() => engine.unmapSingle(again, from, 2 * PAGE_SIZE, 'to-device')).toThrow(errno('EINVAL'));
+    expect(await copy(target, table.dma[0], PAGE_SIZE)).toBe(0);
+    expect(at(memory, to)[0]).toBe(4);
+  });
+
+  it('a frame may be mapped more often than 16 bits count, and is so for nothing else', async () => {
+    await using made = await open(iommu);
+    const { memory, engine, copy, to, from } = made;
+    const count = 2 ** 16;
+    const all = (address: number) =>
+      createSgTable(new Uint32Array(count).fill(address), new Uint32Array(count).fill(PAGE_SIZE));
+    const [read, written] = [all(from), all(to)];
+    engine.mapSg(read, 'to-device');
+    engine.mapSg(written, 'from-device');
+    at(memory, from).fill(8);
+    expect(await copy(written.dma[0], read.dma[0], PAGE_SIZE)).toBe(0);
+    expect(at(memory, to)[0]).toBe(8);
+    expect(await copy(read.dma[0], read.dma[1], PAGE_SIZE)).toBe(WRITE_FAILED);
+    expect(await copy(written.dma[0], written.dma[1], PAGE_SIZE)).toBe(READ_FAILED);
+    await engine.unmapSg(read);
+    expect(await copy(written.dma[0], read.dma[0], PAGE_SIZE)).toBe(READ_FAILED);
+  });
+
   it('an unmap doesn’t wait for a channel whose thread is gone', async () => {
     await using made = await open(iommu);
     const { engine, channel, to, from } = made;

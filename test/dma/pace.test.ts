@@ -1,6 +1,10 @@
 import fc from 'fast-check';
+import { PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { afterEach, expect, it, vi } from 'vitest';
+import { DmaEngine } from '#src/dma/engine.js';
 import { createPacer } from '#src/dma/worker/pacer.js';
+import { DONE, openRing, SEQUENCE_MASK } from '#src/dma/worker/ring.js';
+import { until } from '../support/machines.js';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -91,4 +95,33 @@ it('a thread may sleep until shortly before the last is due, and looks at the cl
 it('without a speed there is no pace', () => {
   expect(createPacer({ bandwidth: Number.POSITIVE_INFINITY, descriptorNs: 0 }, 8).isPaced).toBe(false);
   expect(createPacer({ bandwidth: 1e9, descriptorNs: 0 }, 8).isPaced).toBe(true);
+});
+
+it('a channel is idle once all is complete, though nobody has looked', async () => {
+  const memory = PhysicalMemory.create({ nodes: ['4M'] });
+  const [to, from] = memory.allocFolios(2, 0).map((pfn) => pfn * PAGE_SIZE);
+  // Sequence numbers begin anew in the middle of it.
+  await using engine = await DmaEngine.create({ memory, channels: 1, firstSequence: SEQUENCE_MASK - 2 });
+  const channel = engine.request();
+  const { issuedMs, words } = openRing(channel.words.buffer as SharedArrayBuffer, engine.device.queueDepth);
+  const first = Atomics.load(words, DONE);
+  const issue = () => {
+    channel.submit(channel.prepMemcpy(to, from, PAGE_SIZE));
+    channel.issuePending();
+    return issuedMs[0];
+  };
+  let before = 0;
+  for (let count = 1; count <= 6; count++) {
+    const issued = issue();
+    expect(issued).toBeGreaterThan(before);
+    before = issued;
+    await until(() => Atomics.load(words, DONE) === first + count);
+  }
+  expect(channel.inFlight).toBe(6);
+  engine.faults = { descriptor: () => 'silence' };
+  const busy = issue();
+  expect([issue(), issue()]).toEqual([busy, busy]);
+  await channel.terminate();
+  expect([channel.inFlight, issue() > busy]).toEqual([0, true]);
+  await channel.terminate();
 });

@@ -1,7 +1,7 @@
 import { FLOWS, type Folio, Machine, type MovableOperations } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
-import { clearMovable, setMovable } from '#src/mm/movable.js';
+import { clearMovable, isolateMovable, moveMovable, putbackMovable, setMovable } from '#src/mm/movable.js';
 import { errno, errorOf } from '../support/errors.js';
 import { freePages } from '../support/machines.js';
 import { createBench } from '../support/manager.js';
@@ -231,6 +231,57 @@ it('a folio that its owner drops as it is asked for it is freed once', async () 
   expect(Array.from(status)).toEqual([-ERRNO.EBUSY, 1]);
   expect(freePages(machine)).toEqual([4096, 4095]);
 });
+
+it('a movable folio is freed once it is movable no more', async () => {
+  await using machine = await boot();
+  const store = new Store(machine, 2);
+  const [folio, other] = store.folios as [Folio, Folio];
+  expect(await errorOf(() => folio.put())).toEqual(errno('EBUSY'));
+  expect(await errorOf(() => machine.memory.freeFolios(Uint32Array.of(other.pfn)))).toEqual(errno('EBUSY'));
+  folio.get();
+  folio.put();
+  store.expectWhole(() => 0);
+  const { status } = await machine.migrateMovable(store.folios, { node: 1, reason: 'compaction' });
+  expect(Array.from(status)).toEqual([1, 1]);
+  store.close();
+  expect(freePages(machine)).toEqual([4096, 4096]);
+});
+
+it.each(['isolate', 'migrate', 'putback'] as const)(
+  'one that its owner drops in %s is freed by who has isolated it, and movable no more',
+  async (when) => {
+    const { manager } = createBench();
+    const { memory, movable } = manager;
+    const free = freePages({ memory });
+    const folio = memory.allocFolio(0, { node: 0 });
+    const drop = (name: string) => {
+      if (name === when) folio.put();
+    };
+    setMovable(manager, folio, {
+      isolate() {
+        drop('isolate');
+        return when !== 'isolate';
+      },
+      migrate() {
+        drop('migrate');
+        return ERRNO.EBUSY;
+      },
+      putback: () => drop('putback'),
+    });
+    expect(isolateMovable(manager, folio.pfn, 'MIGRATE_SYNC')).toBe(when !== 'isolate');
+    if (when !== 'isolate') {
+      expect(moveMovable(manager, folio.pfn, memory.allocFolio(0, { node: 1 }).pfn, 'MIGRATE_SYNC')).toBe(ERRNO.EBUSY);
+      putbackMovable(manager, folio.pfn);
+      free[1] = (free[1] as number) - 1;
+    }
+    expect([movable.size, folio.flags, freePages({ memory })]).toEqual([0, [], free]);
+    // Who gets the frames next may say the same of them.
+    const next = memory.folio(folio.pfn);
+    while (memory.allocFolio(0, { node: 0 }).pfn !== folio.pfn);
+    setMovable(manager, next, { isolate: () => true, migrate: () => 0, putback() {} });
+    clearMovable(manager, next);
+  },
+);
 
 it('another machine’s folio is refused', async () => {
   await using machine = await boot();

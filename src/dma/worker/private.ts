@@ -20,6 +20,12 @@ const SPREAD = 0x9e3779b1;
  */
 export type CopyPrivate = (to: number, from: number, bytes: number, flags: number) => boolean;
 
+/**
+ * A copy of what is private to a device, for a thread that has its key.
+ *
+ * @param memory the physical memory
+ * @param key 1 to 2^32 - 1; it stays with this thread
+ */
 export function createCopyPrivate(memory: SharedArrayBuffer, poison: PoisonMap, key: number): CopyPrivate {
   const words = new Uint32Array(memory);
   return (to, from, bytes, flags) => {

@@ -18,12 +18,12 @@ export const HEAD = 1;
 export const TERMINATE = 2;
 /** A word that a silent channel sleeps on: for tests, which let it answer late. */
 export const SILENCE = 3;
-/** When a descriptor was issued while none was in flight, a 64-bit float; see {@link monotonicMs}. */
+/** When a descriptor was issued while all others were complete, a 64-bit float; see {@link monotonicMs}. */
 const ISSUED_MS = 4;
 // The thread writes the second.
 /** Interrupts raised: the caller sleeps on it. */
 export const IRQ = LINE;
-/** Descriptors completed, ever. */
+/** Descriptors completed, ever, counted from the first one's sequence number. */
 export const DONE = LINE + 1;
 /** The value of TERMINATE that the thread has obeyed. */
 export const TERMINATED = LINE + 2;
@@ -74,19 +74,25 @@ export const FAULT = {
   throw: 8,
 } as const;
 
-/** The results of a descriptor, as the kernel numbers them (enum dmaengine_tx_result). */
+// The results of a descriptor, as the kernel numbers them (enum dmaengine_tx_result).
+/** All of its bytes are where they belong. */
 export const DMA_TRANS_NOERROR = 0;
+/** It could not read: a DMA fault or a poisoned frame, and no byte was written; or the device failed, and some may be. */
 export const DMA_TRANS_READ_FAILED = 1;
+/** It could not write: a DMA fault, and no byte was written; or the device failed, and some may be. */
 export const DMA_TRANS_WRITE_FAILED = 2;
+/** It was given up, by the device or with its channel. Some bytes may be written, and none will be. */
 export const DMA_TRANS_ABORTED = 3;
 
 /** A completion record: a result, and an errno for what has failed. Never 0, which says that there is none yet. */
 export function completionRecord(result: number, errno: number): number {
   return 1 | (result << 1) | (errno << 8);
 }
+/** One of the `DMA_TRANS_…` numbers. */
 export function recordResult(record: number): number {
   return (record >>> 1) & 0x7f;
 }
+/** 0 for what went well, or the errno of what went wrong. */
 export function recordErrno(record: number): number {
   return record >>> 8;
 }
@@ -112,7 +118,7 @@ export interface DescriptorRing {
   readonly to: Uint32Array;
   readonly from: Uint32Array;
   readonly bytes: Uint32Array;
-  /** When a descriptor was issued last while none was in flight. */
+  /** When a descriptor was issued last while all others were complete, by {@link monotonicMs}. */
   readonly issuedMs: Float64Array;
   /** CPU nanoseconds that the thread has spent. */
   readonly cpuNs: Float64Array;
@@ -128,6 +134,7 @@ export function createRing(depth: number): DescriptorRing {
   return openRing(new SharedArrayBuffer((HEADER_WORDS + size * 4 + segments * 3) * 4), size);
 }
 
+/** A ring of {@link createRing} as another thread sees it, given its buffer and its size. Views only: nothing is changed. */
 export function openRing(buffer: SharedArrayBuffer, size: number): DescriptorRing {
   const segments = powerOfTwo(size + SG_SEGMENTS);
   let word = HEADER_WORDS;

@@ -23,6 +23,7 @@ export interface Runs {
   bytes: Float64Array;
 }
 
+/** Room for one engine's descriptor at a time, which grows to the longest: no allocation a descriptor. Bytes and addresses in bytes. */
 export function createRuns(): Runs {
   const room = () => new Float64Array(FIRST_ROOM);
   return { count: 0, to: room(), from: room(), bytes: room() };

@@ -6,7 +6,7 @@ import { PAGE_SHIFT, PAGE_SIZE } from '../../units.js';
  * caller who maps and unmaps, and a small cache of them in each channel, the IOTLB.
  */
 
-/** How device addresses come to be physical ones. */
+/** How a device's addresses come to be physical ones: see `DmaHardware.iommu`. */
 export type IommuMode = 'none' | 'passthrough' | 'translated';
 
 /** What every channel of a device shares. */
@@ -15,8 +15,8 @@ export interface IommuArea {
   /** GENERATION and WAITERS. */
   readonly words: Int32Array;
   /**
-   * For each page of the device's addresses. Translated: the I/O page table's entries, {@link ioPte}. Passthrough: how
-   * often the frame is mapped for reading, and times {@link MAPPED_FOR_WRITING} for writing. None: empty.
+   * For each page of the device's addresses. Translated: the I/O page table's entries, {@link ioPte}. Passthrough: how often
+   * the frame is mapped, at {@link countAt}. None: empty.
    */
   readonly pages: Int32Array;
   /** The node of each frame; `RESERVED_NID` for one that no device may touch. */
@@ -31,8 +31,6 @@ export const WAITERS = 1;
 /** What a device may do with a page: bits of an entry, and what an access asks for. */
 export const IO_READ = 1;
 export const IO_WRITE = 2;
-/** What a frame's count goes up by for a mapping for writing; one for reading counts 1. */
-export const MAPPED_FOR_WRITING = 1 << 16;
 
 /** Pages that device addresses of 32 bits reach. */
 export const IO_PAGES = 2 ** (32 - PAGE_SHIFT);
@@ -42,8 +40,23 @@ export function ioPte(pfn: number, access: number): number {
   return (pfn << 2) | access;
 }
 
+/**
+ * Where a passthrough counts how often a frame is mapped for an access: two counts a frame, of 31 bits each.
+ * One that overflows is below 0, and reaches nothing.
+ */
+export function countAt(pfn: number, access: number): number {
+  return 2 * pfn + (access === IO_WRITE ? 1 : 0);
+}
+
+/** Words for each page of the device's addresses. */
+const PAGE_WORDS = { none: 0, passthrough: 2, translated: 1 } as const satisfies Record<IommuMode, number>;
+
+/**
+ * What the channels of one device share with who maps for it, nothing mapped. It takes 8 MiB for a passthrough and 4 MiB for a
+ * translated one, which are real memory only once they are touched; the nodes' numbers are the memory's own.
+ */
 export function createIommuArea(mode: IommuMode, nid: Uint8Array): IommuArea {
-  const pages = mode === 'none' ? 0 : IO_PAGES;
+  const pages = IO_PAGES * PAGE_WORDS[mode];
   return {
     mode,
     words: new Int32Array(new SharedArrayBuffer(8)),
@@ -62,6 +75,7 @@ export interface Translator {
   refresh(): void;
 }
 
+/** A channel's way through an IOMMU; translated, with an IOTLB of its own, so one for each thread. */
 export function createTranslator(area: IommuArea): Translator {
   if (area.mode === 'none')
     return { translate: (address) => (isNodes(area.nid, address) ? address : -1), refresh() {} };
@@ -77,11 +91,8 @@ function isNodes(nid: Uint8Array, address: number): boolean {
 }
 
 function lookUp({ pages }: IommuArea, address: number, access: number): number {
-  const page = address >>> PAGE_SHIFT;
   // Acquire: the caller maps before it issues what uses it.
-  const count = Atomics.load(pages, page);
-  const mapped = access === IO_WRITE ? count >>> 16 : count & (MAPPED_FOR_WRITING - 1);
-  return mapped > 0 ? address : -1;
+  return Atomics.load(pages, countAt(address >>> PAGE_SHIFT, access)) > 0 ? address : -1;
 }
 
 /** Translations that an IOTLB remembers: a power of two. */
