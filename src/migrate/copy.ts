@@ -4,7 +4,7 @@ import { PG } from '../memory/page-metadata.js';
 import { PAGE_SIZE } from '../units.js';
 import { awaiting, type CpuAccount } from './cpu-account.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
-import type { Migrator, OffloadUsage } from './migrator.js';
+import { COPIED_BY_CALLER, type Migrator, type OffloadUsage } from './migrator.js';
 import { batchOf, isWorthwhile, putOffer } from './offer.js';
 import { needResched, resched } from './resched.js';
 
@@ -32,9 +32,15 @@ export function copyFolio(migration: Migration, at: number): number | Promise<nu
 
 /** What came of the one folio that a migrator was asked for: it is copied, or the calling thread's. */
 function afterOffload(migration: Migration, at: number): number | Promise<number> {
-  if (migration.offer.copied[0] === 0) return copyFolioHere(migration, at);
-  migration.unmapped.offloaded[at] = 1;
+  const mark = migration.offer.copied[0];
+  if (mark === 0) return copyFolioHere(migration, at);
+  migration.unmapped.offloaded[at] = isOffloaded(mark);
   return 0;
+}
+
+/** 1 for the mark of a folio that the migrator has copied, 0 if the calling thread has. */
+function isOffloaded(mark: number): number {
+  return mark === COPIED_BY_CALLER ? 0 : 1;
 }
 
 /**
@@ -77,10 +83,11 @@ async function copyOffloaded(
   const slow = offload(migration, migrator, count, ofDevice);
   if (slow) await slow;
   for (let item = 0; item < count; item++) {
-    if (offer.copied[item] === 0) continue;
+    const mark = offer.copied[item];
+    if (mark === 0) continue;
     const i = offer.place[item];
     errno[i] = 0;
-    offloaded[i] = 1;
+    offloaded[i] = isOffloaded(mark);
   }
 }
 

@@ -2,7 +2,7 @@ import type { DmaChannel, DmaWait } from '../dma/channel.js';
 import type { DmaEngine } from '../dma/engine.js';
 import { DMA_TRANS_NOERROR, SEQUENCE_MASK } from '../dma/worker/ring.js';
 import { ERRNO, ErrnoError } from '../errno.js';
-import type { OffloadBatch } from '../migrate/migrator.js';
+import { COPIED, type OffloadBatch } from '../migrate/migrator.js';
 
 /** So many descriptors the channel is told of at once: its thread wakes up while the others are submitted. */
 const ISSUED_EARLY = 16;
@@ -140,7 +140,7 @@ export class Lane {
 
   readonly #done = (cookie: number, result: number, errno: number): void => {
     const item = this.#items[(cookie - this.#firstCookie) & SEQUENCE_MASK];
-    if (result === DMA_TRANS_NOERROR) this.#batch.copied[item] = 1;
+    if (result === DMA_TRANS_NOERROR) this.#batch.copied[item] = COPIED;
     if (errno === ERRNO.ECANCELED) this.#isLost = true;
     if (!this.#rules.tables) this.#unmap(item);
   };

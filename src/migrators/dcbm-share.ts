@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CopyOne } from '../copy/copy-one.js';
 import { PIECE_BYTES } from '../migrate/folio-copy.js';
-import type { OffloadBatch } from '../migrate/migrator.js';
+import { COPIED_BY_CALLER, type OffloadBatch } from '../migrate/migrator.js';
 import { SLICE_MS } from '../migrate/resched.js';
 
 /** The share that the calling thread begins with, and the most that it takes. */
@@ -104,7 +104,7 @@ export function engineItems(bytes: Uint32Array, share: number): number {
 }
 
 /**
- * Copies a batch's items from `first` on, on the calling thread; the event loop gets turns meanwhile. Marks what is copied.
+ * Copies a batch's items from `first` on, on the calling thread; the event loop gets turns meanwhile. Marks what is copied, as that thread's.
  *
  * @returns nanoseconds that it took, without those turns
  */
@@ -134,7 +134,7 @@ export async function copyShare(
       await setImmediate();
       began = performance.now();
     }
-    if (done >= bytes[i]) copied[i] = 1;
+    if (done >= bytes[i]) copied[i] = COPIED_BY_CALLER;
   }
   worked += performance.now() - began;
   if (known >= 0) usage.caller += (worked - known) * 1e6;

@@ -184,7 +184,7 @@ async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
     for (const channel of channels.reverse()) engine.release(channel);
   }
   let copied = 0;
-  for (let i = 0; i < count; i++) copied += batch.copied[i];
+  for (let i = 0; i < count; i++) if (batch.copied[i] !== 0) copied++;
   migrator.foliosMigrated += copied;
   migrator.foliosFailures += count - copied;
   return 0;
