@@ -100,3 +100,20 @@ it('has three digits, or four', async () => {
   expect(ns(999_499)).toContain(' 999k ');
   expect(ns(999_500)).toContain(' 1M ');
 });
+
+it('says which rows the calling thread has copied, all or a part of, and no others', async () => {
+  const small = { ...SWEEP, folioBytes: [MiB / 2], frames: ['sequential'], flows: ['pre-copy'], runs: 2 } as const;
+  const migrators = ['kernel', 'mtcopy', 'dcbm'] as const;
+  const set = [{ path: 'kernel/cpu_mt/min_bytes', value: '0x10000000' }];
+  const rows = await sweepMigrations({ ...small, migrators, set, dcbm: { cpuShare: 0.5 } });
+  const part = (migrator: string, folios: number) => ({ migrator, folios, bytes: (folios * MiB) / 2 });
+  expect(rows.map(({ movedBy, declined }) => ({ movedBy, declined }))).toEqual([
+    { movedBy: [part('kernel', 16)], declined: 0 },
+    { movedBy: [part('kernel', 16)], declined: 0 },
+    { movedBy: [part('kernel', 8), part('dcbm', 8)], declined: 0 },
+  ]);
+  const said = (list: readonly MigrateMeasurement[]) => migrateTable(list, '4M').match(/^Row .*$/gm) ?? [];
+  expect(said(rows)).toEqual(['Row 2, mtcopy×1: 0 % by mtcopy.', 'Row 3, dcbm×1: 50 % by dcbm.']);
+  const half = { ...rows[2], declined: 3 };
+  expect(said([half])).toEqual(['Row 1, dcbm×1: 50 % by dcbm; it declined 3 batches.']);
+});
