@@ -55,7 +55,13 @@ export {
   PhysicalMemory,
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
-export type { Migrator, OffloadBatch, OffloadUsage } from './migrate/migrator.js';
+export {
+  COPIED,
+  COPIED_BY_CALLER,
+  type Migrator,
+  type OffloadBatch,
+  type OffloadUsage,
+} from './migrate/migrator.js';
 export type { OffloadRegistry } from './migrate/offload.js';
 export {
   formatReasonMask,

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { numberFrom, oneOf } from '../check.js';
+import { createCpuAccount, enter, leave } from '../copy/cpu-account.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { Lifetime } from '../threads/lifetime.js';
 import { ChannelThread } from './channel-thread.js';
@@ -112,7 +113,8 @@ export class DmaChannel {
   /** Places of segments: the next, and how many are in use. */
   #segment = 0;
   #segmentsUsed = 0;
-  #polledMs = 0;
+  /** What the calling thread has spent on looking for completions, and on what they call back. */
+  readonly #polling = createCpuAccount();
   /** Completions that were called back, as DONE counts them. */
   #reaped = 0;
   #terminating: Promise<void> | undefined;
@@ -156,9 +158,12 @@ export class DmaChannel {
     return this.#ring.cpuNs[0];
   }
 
-  /** Nanoseconds that the calling thread has polled for its completions, ever. */
+  /**
+   * CPU nanoseconds that the calling thread has spent in {@link completions}, ever, but for what the callbacks charge others
+   * with.
+   */
   get polledNs(): number {
-    return this.#polledMs * 1e6;
+    return this.#polling.ns;
   }
 
   /**
@@ -388,13 +393,13 @@ export class DmaChannel {
     for (;;) {
       // Before the records: an interrupt for a later one changes it, and the wait below doesn't sleep.
       const interrupts = Atomics.load(words, IRQ);
-      this.poll();
+      this.#pollOn(wait === 'poll' ? Math.min(until - performance.now(), POLL_SLICE_MS) : 0);
       // By whomever: a channel that is terminated has done so already.
       if (this.#reaped !== reaped) return true;
       const left = until - performance.now();
       if (this.inFlight === 0 || left <= 0) return false;
       if (wait === 'poll') {
-        await this.#pollOn(Math.min(left, POLL_SLICE_MS));
+        await setImmediate();
         continue;
       }
       const sleep = Atomics.waitAsync(words, IRQ, interrupts, left);
@@ -402,14 +407,19 @@ export class DmaChannel {
     }
   }
 
-  async #pollOn(ms: number): Promise<void> {
+  /** Calls back for all that is complete; if that is nothing it looks again for so long, until something is. */
+  #pollOn(ms: number): void {
     const { words } = this.#ring;
     const seen = this.#reaped;
-    const began = performance.now();
-    let now = began;
-    while (now < began + ms && Atomics.load(words, DONE) === seen) now = performance.now();
-    this.#polledMs += now - began;
-    if (Atomics.load(words, DONE) === seen) await setImmediate();
+    enter(this.#polling);
+    try {
+      if (this.poll() > 0 || this.inFlight === 0) return;
+      const until = performance.now() + ms;
+      while (performance.now() < until && Atomics.load(words, DONE) === seen);
+      this.poll();
+    } finally {
+      leave(this.#polling);
+    }
   }
 
   async #terminate(): Promise<void> {

@@ -1,10 +1,10 @@
-import { runDelayNs, SHORT_MS } from '../copy/worker/cpu-clock.js';
+import { awaiting, chargedNs } from '../copy/cpu-account.js';
+import { SHORT_MS } from '../copy/worker/cpu-clock.js';
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
 import { PAGE_SIZE } from '../units.js';
-import { awaiting, type CpuAccount } from './cpu-account.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
-import type { Migrator, OffloadUsage } from './migrator.js';
+import { COPIED_BY_CALLER, type Migrator, type OffloadUsage } from './migrator.js';
 import { batchOf, isWorthwhile, putOffer } from './offer.js';
 import { needResched, resched } from './resched.js';
 
@@ -32,9 +32,15 @@ export function copyFolio(migration: Migration, at: number): number | Promise<nu
 
 /** What came of the one folio that a migrator was asked for: it is copied, or the calling thread's. */
 function afterOffload(migration: Migration, at: number): number | Promise<number> {
-  if (migration.offer.copied[0] === 0) return copyFolioHere(migration, at);
-  migration.unmapped.offloaded[at] = 1;
+  const mark = migration.offer.copied[0];
+  if (mark === 0) return copyFolioHere(migration, at);
+  migration.unmapped.offloaded[at] = isOffloaded(mark);
   return 0;
+}
+
+/** 1 for the mark of a folio that the migrator has copied, 0 if the calling thread has. */
+function isOffloaded(mark: number): number {
+  return mark === COPIED_BY_CALLER ? 0 : 1;
 }
 
 /**
@@ -77,10 +83,11 @@ async function copyOffloaded(
   const slow = offload(migration, migrator, count, ofDevice);
   if (slow) await slow;
   for (let item = 0; item < count; item++) {
-    if (offer.copied[item] === 0) continue;
+    const mark = offer.copied[item];
+    if (mark === 0) continue;
     const i = offer.place[item];
     errno[i] = 0;
-    offloaded[i] = 1;
+    offloaded[i] = isOffloaded(mark);
   }
 }
 
@@ -132,10 +139,11 @@ function offload(
   const { account } = slice;
   const { usage } = offer;
   const before = submission(usage);
+  const charged = chargedNs();
   try {
     const outcome = migrator.copyFolios(batchOf(offer, count, ofDevice));
     // What it has submitted in this stretch counts as that, and not as the caller's too.
-    account.ns -= submitted(account, usage, submission(usage) - before);
+    account.ns -= submitted(usage, submission(usage) - before, charged);
     if (typeof outcome === 'number') {
       if (outcome !== 0) stats.declined++;
       return undefined;
@@ -154,12 +162,11 @@ function offload(
 
 /**
  * CPU nanoseconds of what a migrator says that it took `ns` to submit: by the clock, as a rule, so that it may have waited for
- * a core meanwhile. It is no more than what the stretch came to, and what exceeds that comes off.
+ * a core meanwhile. It is no more than what the thread was charged with since it was `charged`; what exceeds that comes off.
  */
-function submitted(account: CpuAccount, usage: OffloadUsage, ns: number): number {
+function submitted(usage: OffloadUsage, ns: number, charged: number): number {
   if (ns < SHORT_NS) return ns;
-  const wallNs = (performance.now() - account.startedMs) * 1e6;
-  const excess = Math.min(usage.submit, Math.max(0, ns - (wallNs - (runDelayNs() - account.delayNs))));
+  const excess = Math.min(usage.submit, Math.max(0, ns - (chargedNs() - charged)));
   usage.submit -= excess;
   return ns - excess;
 }

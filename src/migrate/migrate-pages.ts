@@ -1,9 +1,9 @@
+import { awaiting, type CpuAccount, createCpuAccount, during } from '../copy/cpu-account.js';
 import { ERRNO } from '../errno.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { isMovable, putbackMovable } from '../mm/movable.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
-import { awaiting, type CpuAccount, createCpuAccount, enter, leave } from './cpu-account.js';
 import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { lap } from './phase-clock.js';
@@ -52,17 +52,17 @@ export async function migratePages(
   const queue: Queue = { folios, next: 0, isOver: false };
   const sum: Sum = { stats: createMigrateStats(), failed: [], failedErrno: [], error: undefined };
   const account = createCpuAccount();
-  enter(account);
-  try {
-    await migrateInLanes(manager, options, queue, sum, account);
-  } catch (error) {
-    sum.error ??= error;
-  } finally {
-    await putbackMovablePages(manager, sum, folios.subarray(queue.next), account);
-  }
+  await during(account, async () => {
+    try {
+      await migrateInLanes(manager, options, queue, sum, account);
+    } catch (error) {
+      sum.error ??= error;
+    } finally {
+      await putbackMovablePages(manager, sum, folios.subarray(queue.next), account);
+    }
+  });
   sum.stats.interrupts = manager.interruptsReceived() - interrupts;
-  leave(account);
-  // Submission is measured by the clock: of a thread that was kept from its core meanwhile it may be more than all of this.
+  // What a migrator says of its submission may be more than all of this.
   sum.stats.cpuNs.caller += Math.max(0, account.ns);
   roundTimes(sum.stats);
   count(manager, sum);
@@ -83,7 +83,9 @@ async function migrateInLanes(
     createMigration(manager, options, begun, account),
   );
   // All of them, also if one throws: what another has under way is not yet anybody else's.
-  const outcomes = await awaiting(account, () => Promise.allSettled(lanes.map((lane) => migrateQueue(lane, queue))));
+  const outcomes = await awaiting(account, () =>
+    Promise.allSettled(lanes.map((lane) => during(account, () => migrateQueue(lane, queue)))),
+  );
   for (const [i, lane] of lanes.entries()) {
     join(sum, lane);
     const outcome = outcomes[i];
@@ -102,8 +104,6 @@ interface Queue {
 /** Migrates one batch of the queue after the other, beside whoever else does. */
 async function migrateQueue(migration: Migration, queue: Queue): Promise<void> {
   const { folios } = queue;
-  const { account } = migration.slice;
-  enter(account);
   while (queue.next < folios.length && !queue.isOver) {
     const first = queue.next;
     queue.next = endOfBatch(migration, folios, first);
@@ -111,7 +111,6 @@ async function migrateQueue(migration: Migration, queue: Queue): Promise<void> {
     queue.isOver ||= migration.isOutOfMemory || migration.error !== undefined;
     if (needResched(migration.slice)) await resched(migration.slice);
   }
-  leave(account);
 }
 
 /** Adds what a part of the call did. */

@@ -1,9 +1,9 @@
+import type { CpuAccount } from '../copy/cpu-account.js';
 import { ERRNO } from '../errno.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
 import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/tlb-flush.js';
 import type { NodeId, Pfn } from '../units.js';
-import type { CpuAccount } from './cpu-account.js';
 import type { FolioCopy } from './folio-copy.js';
 import type { Migrator } from './migrator.js';
 import { createOffer, type Offer } from './offer.js';

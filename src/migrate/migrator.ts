@@ -26,11 +26,19 @@ export function createOffloadUsage(): OffloadUsage {
   return { caller: 0, threads: 0, map: 0, submit: 0, wait: 0, unmap: 0 };
 }
 
+/** The mark of a folio that is copied, by the migrator's own means (FOLIO_CONTENT_COPIED). */
+export const COPIED = 1;
+/** The mark of a folio that is copied, by the calling thread: it stands among what `'kernel'` has moved. */
+export const COPIED_BY_CALLER = 2;
+
 /** Folios that a migrator is to copy. All of it is the migrator's until its promise settles, and not to be kept. */
 export interface OffloadBatch {
   /** Physical addresses and sizes in bytes. Sources and targets are locked, mapped by nobody, and nobody else's. */
   readonly items: CopyItems;
-  /** For each item whether all of its bytes are where they belong: 0 before; 1 marks it (FOLIO_CONTENT_COPIED). */
+  /**
+   * For each item whether all of its bytes are where they belong: 0 before; {@link COPIED} or {@link COPIED_BY_CALLER} marks it,
+   * by who has copied it. Whatever is no 0 counts as copied.
+   */
   readonly copied: Uint8Array;
   readonly usage: OffloadUsage;
   /**

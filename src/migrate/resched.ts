@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import { awaiting, type CpuAccount } from '../copy/cpu-account.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
-import { awaiting, type CpuAccount } from './cpu-account.js';
 import type { MigrateStats } from './stats.js';
 
 /** How long work keeps the event loop waiting, in milliseconds, before it gives it a turn. */

@@ -1,7 +1,7 @@
+import { awaiting } from '../copy/cpu-account.js';
 import { ERRNO } from '../errno.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
-import { awaiting } from './cpu-account.js';
 import { fail, failAll, type Migration } from './migration.js';
 import { migrateFolioDone } from './move.js';
 import { beforeRetry, needResched, resched } from './resched.js';

@@ -1,9 +1,9 @@
+import { awaiting } from '../copy/cpu-account.js';
 import { ERRNO } from '../errno.js';
 import { clearAndWake, tryLockFolio, waitForClear } from '../memory/folio-lock.js';
 import { PG } from '../memory/page-metadata.js';
 import { tryToMigrate } from '../mm/rmap.js';
 import type { Order, Pfn } from '../units.js';
-import { awaiting } from './cpu-account.js';
 import { addUnmapped, errnoOf, type Migration } from './migration.js';
 import { migrateFolioUndo } from './move.js';
 

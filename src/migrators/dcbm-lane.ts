@@ -1,11 +1,23 @@
+import { type CpuAccount, createCpuAccount, enter, leave } from '../copy/cpu-account.js';
 import type { DmaChannel, DmaWait } from '../dma/channel.js';
 import type { DmaEngine } from '../dma/engine.js';
 import { DMA_TRANS_NOERROR, SEQUENCE_MASK } from '../dma/worker/ring.js';
 import { ERRNO, ErrnoError } from '../errno.js';
-import type { OffloadBatch } from '../migrate/migrator.js';
+import { COPIED, type OffloadBatch } from '../migrate/migrator.js';
 
 /** So many descriptors the channel is told of at once: its thread wakes up while the others are submitted. */
 const ISSUED_EARLY = 16;
+
+/** What the steps of a batch take of the calling thread. */
+export interface DmaCost {
+  readonly map: CpuAccount;
+  readonly submit: CpuAccount;
+  readonly unmap: CpuAccount;
+}
+
+export function createDmaCost(): DmaCost {
+  return { map: createCpuAccount(), submit: createCpuAccount(), unmap: createCpuAccount() };
+}
 
 /** How a batch is copied. */
 export interface LaneRules {
@@ -17,6 +29,8 @@ export interface LaneRules {
   readonly timeoutMs: number;
   /** Descriptors that a channel has in flight at most. */
   readonly queueDepth: number;
+  /** To which the lane adds. */
+  readonly cost: DmaCost;
 }
 
 /** What one channel, that has nothing else in flight, copies of a batch: items `first` up to `end`. */
@@ -54,17 +68,19 @@ export class Lane {
 
   /** Submits as much as there is room for, and has the channel begin. */
   #submit(): void {
-    const began = performance.now();
-    const { map, unmap } = this.#batch.usage;
-    while (!this.#isLost && this.#next < this.#end && this.#hasRoom()) {
-      const item = this.#next++;
-      if (this.#rules.tables) this.#submitItem(item, this.#rules.tables.to[item], this.#rules.tables.from[item]);
-      else this.#mapAndSubmit(item);
-      if (this.#next - this.#first === ISSUED_EARLY) this.#channel.issuePending();
+    const { tables, cost } = this.#rules;
+    enter(cost.submit);
+    try {
+      while (!this.#isLost && this.#next < this.#end && this.#hasRoom()) {
+        const item = this.#next++;
+        if (tables) this.#submitItem(item, tables.to[item], tables.from[item]);
+        else this.#mapAndSubmit(item);
+        if (this.#next - this.#first === ISSUED_EARLY) this.#channel.issuePending();
+      }
+      this.#channel.issuePending();
+    } finally {
+      leave(cost.submit);
     }
-    this.#channel.issuePending();
-    const { usage } = this.#batch;
-    usage.submit += (performance.now() - began) * 1e6 - (usage.map - map) - (usage.unmap - unmap);
   }
 
   /**
@@ -92,11 +108,18 @@ export class Lane {
 
   /** Maps one folio, submits it and has the channel begin, as the first published versions did. */
   #mapAndSubmit(item: number): void {
-    const { engine } = this.#rules;
-    const { items, usage } = this.#batch;
     const at = item - this.#first;
-    const began = performance.now();
-    const isMapped = orFailed(() => {
+    if (!orFailed(() => this.#map(item))) return;
+    if (!this.#submitItem(item, this.#to[at], this.#from[at])) this.#unmap(item);
+    this.#channel.issuePending();
+  }
+
+  #map(item: number): void {
+    const { engine, cost } = this.#rules;
+    const { items } = this.#batch;
+    const at = item - this.#first;
+    enter(cost.map);
+    try {
       this.#from[at] = engine.mapSingle(items.from[item], items.bytes[item], 'to-device');
       try {
         this.#to[at] = engine.mapSingle(items.to[item], items.bytes[item], 'from-device');
@@ -104,11 +127,9 @@ export class Lane {
         this.#unmapFrom(item);
         throw error;
       }
-    });
-    usage.map += (performance.now() - began) * 1e6;
-    if (!isMapped) return;
-    if (!this.#submitItem(item, this.#to[at], this.#from[at])) this.#unmap(item);
-    this.#channel.issuePending();
+    } finally {
+      leave(cost.map);
+    }
   }
 
   #submitItem(item: number, to: number, from: number): boolean {
@@ -140,18 +161,18 @@ export class Lane {
 
   readonly #done = (cookie: number, result: number, errno: number): void => {
     const item = this.#items[(cookie - this.#firstCookie) & SEQUENCE_MASK];
-    if (result === DMA_TRANS_NOERROR) this.#batch.copied[item] = 1;
+    if (result === DMA_TRANS_NOERROR) this.#batch.copied[item] = COPIED;
     if (errno === ERRNO.ECANCELED) this.#isLost = true;
     if (!this.#rules.tables) this.#unmap(item);
   };
 
   #unmap(item: number): void {
-    const { items, usage } = this.#batch;
-    const began = performance.now();
+    const { items } = this.#batch;
+    const { engine, cost } = this.#rules;
+    enter(cost.unmap);
     this.#unmapFrom(item);
-    const { engine } = this.#rules;
     this.#keep(engine.unmapSingle(this.#to[item - this.#first], items.to[item], items.bytes[item], 'from-device'));
-    usage.unmap += (performance.now() - began) * 1e6;
+    leave(cost.unmap);
   }
 
   #unmapFrom(item: number): void {

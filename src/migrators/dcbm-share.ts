@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CopyOne } from '../copy/copy-one.js';
+import { createCpuAccount, enter, leave } from '../copy/cpu-account.js';
 import { PIECE_BYTES } from '../migrate/folio-copy.js';
-import type { OffloadBatch } from '../migrate/migrator.js';
+import { COPIED_BY_CALLER, type OffloadBatch } from '../migrate/migrator.js';
 import { SLICE_MS } from '../migrate/resched.js';
 
 /** The share that the calling thread begins with, and the most that it takes. */
@@ -104,7 +105,7 @@ export function engineItems(bytes: Uint32Array, share: number): number {
 }
 
 /**
- * Copies a batch's items from `first` on, on the calling thread; the event loop gets turns meanwhile. Marks what is copied.
+ * Copies a batch's items from `first` on, on the calling thread; the event loop gets turns meanwhile. Marks what is copied, as that thread's.
  *
  * @returns nanoseconds that it took, without those turns
  */
@@ -116,8 +117,8 @@ export async function copyShare(
   const { to, from, bytes } = items;
   let began = performance.now();
   let worked = 0;
-  /** What of it is known to whoever measures the thread's first stretch. */
-  let known = -1;
+  const account = createCpuAccount();
+  enter(account);
   let sinceLook = 0;
   for (let i = first; i < to.length; i++) {
     let done = 0;
@@ -130,13 +131,15 @@ export async function copyShare(
       const now = performance.now();
       if (now - began < SLICE_MS) continue;
       worked += now - began;
-      if (known < 0) known = worked;
+      leave(account);
       await setImmediate();
+      enter(account);
       began = performance.now();
     }
-    if (done >= bytes[i]) copied[i] = 1;
+    if (done >= bytes[i]) copied[i] = COPIED_BY_CALLER;
   }
   worked += performance.now() - began;
-  if (known >= 0) usage.caller += (worked - known) * 1e6;
+  leave(account);
+  usage.caller += account.ns;
   return worked * 1e6;
 }

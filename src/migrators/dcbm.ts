@@ -1,13 +1,14 @@
 import { type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { type CopyOne, createCopyOne } from '../copy/copy-one.js';
+import { enter, leave } from '../copy/cpu-account.js';
 import { DMA_WAITS, type DmaChannel, type DmaWait } from '../dma/channel.js';
 import type { DeviceModel, DmaCapability } from '../dma/device.js';
 import { DmaEngine } from '../dma/engine.js';
 import { createSgTable, type SgTable } from '../dma/sg-table.js';
 import { ERRNO, ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import type { Migrator, OffloadBatch } from '../migrate/migrator.js';
-import { Lane, orFailed } from './dcbm-lane.js';
+import type { Migrator, OffloadBatch, OffloadUsage } from '../migrate/migrator.js';
+import { createDmaCost, type DmaCost, Lane, orFailed } from './dcbm-lane.js';
 import { type AutoShare, copyShare, createAutoShare, engineItems } from './dcbm-share.js';
 
 /** How a batch is set up: names of {@link DmaSetup}. */
@@ -190,7 +191,7 @@ async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
     for (const channel of channels.reverse()) engine.release(channel);
   }
   let copied = 0;
-  for (let i = 0; i < count; i++) copied += batch.copied[i];
+  for (let i = 0; i < count; i++) if (batch.copied[i] !== 0) copied++;
   migrator.foliosMigrated += copied;
   migrator.foliosFailures += count - copied;
   return 0;
@@ -212,15 +213,15 @@ async function copyByBoth(
   count: number,
 ): Promise<void> {
   const { usage, items } = batch;
+  const cost = createDmaCost();
   const before = total(channels, 'cpuNs');
   const polled = total(channels, 'polledNs');
   const began = performance.now();
-  const onThisThread = usage.map + usage.submit + usage.unmap;
-  const tables = dcbm.migrator.setup === 'batch' ? mapBatch(engine, batch, count) : undefined;
+  const tables = dcbm.migrator.setup === 'batch' ? mapBatch(engine, batch, count, cost) : undefined;
   const isMapped = tables !== 'failed';
-  const lanes = isMapped ? createLanes(dcbm, engine, batch, channels, count, tables) : [];
+  const lanes = isMapped ? createLanes(dcbm, engine, batch, channels, count, tables, cost) : [];
   const submitted = performance.now();
-  const working = runMapped(engine, batch, lanes, isMapped ? tables : undefined);
+  const working = runMapped(engine, lanes, isMapped ? tables : undefined, cost);
   // Heard of below; the calling thread may still be copying when it fails.
   working.catch(() => {});
   let cpuNs = 0;
@@ -229,17 +230,23 @@ async function copyByBoth(
   } finally {
     const engineNs = ((await working) - submitted) * 1e6;
     usage.threads += total(channels, 'cpuNs') - before;
-    // It was always after a wait.
     usage.caller += total(channels, 'polledNs') - polled;
     const elapsed = (performance.now() - began) * 1e6;
-    const worked = usage.map + usage.submit + usage.unmap - onThisThread;
-    usage.wait += Math.max(0, elapsed - worked - cpuNs);
+    usage.wait += Math.max(0, elapsed - addCost(usage, cost) - cpuNs);
     const cpuBytes = sum(items.bytes, count, items.bytes.length);
     // A batch that isn't shared says nothing of how to share others.
     if (dcbm.migrator.cpuShare === 'auto' && !batch.isPrivate) {
       dcbm.auto.note({ cpuBytes, cpuNs, engineBytes: sum(items.bytes, 0, count), engineNs, wallNs: elapsed });
     }
   }
+}
+
+/** Adds what the steps took, whose sum it returns. */
+function addCost(usage: OffloadUsage, { map, submit, unmap }: DmaCost): number {
+  usage.map += map.ns;
+  usage.submit += submit.ns;
+  usage.unmap += unmap.ns;
+  return map.ns + submit.ns + unmap.ns;
 }
 
 function total(channels: readonly DmaChannel[], time: 'cpuNs' | 'polledNs'): number {
@@ -260,14 +267,16 @@ interface BatchTables {
 }
 
 /** Maps the first `count` items, all or none. */
-function mapBatch(engine: DmaEngine, { items, usage }: OffloadBatch, count: number): BatchTables | 'failed' {
-  const began = performance.now();
-  const bytes = items.bytes.subarray(0, count);
-  const from = createSgTable(items.from.subarray(0, count), bytes);
-  const to = createSgTable(items.to.subarray(0, count), bytes);
-  const isMapped = orFailed(() => mapBoth(engine, to, from));
-  usage.map += (performance.now() - began) * 1e6;
-  return isMapped ? { to, from } : 'failed';
+function mapBatch(engine: DmaEngine, { items }: OffloadBatch, count: number, cost: DmaCost): BatchTables | 'failed' {
+  enter(cost.map);
+  try {
+    const bytes = items.bytes.subarray(0, count);
+    const from = createSgTable(items.from.subarray(0, count), bytes);
+    const to = createSgTable(items.to.subarray(0, count), bytes);
+    return orFailed(() => mapBoth(engine, to, from)) ? { to, from } : 'failed';
+  } finally {
+    leave(cost.map);
+  }
 }
 
 function mapBoth(engine: DmaEngine, to: SgTable, from: SgTable): void {
@@ -281,10 +290,10 @@ function mapBoth(engine: DmaEngine, to: SgTable, from: SgTable): void {
   }
 }
 
-async function unmapBatch(engine: DmaEngine, { usage }: OffloadBatch, { to, from }: BatchTables): Promise<void> {
-  const began = performance.now();
+async function unmapBatch(engine: DmaEngine, { to, from }: BatchTables, cost: DmaCost): Promise<void> {
+  enter(cost.unmap);
   const unmaps = [engine.unmapSg(from), engine.unmapSg(to)];
-  usage.unmap += (performance.now() - began) * 1e6;
+  leave(cost.unmap);
   await Promise.all(unmaps);
 }
 
@@ -296,6 +305,7 @@ function createLanes(
   channels: readonly DmaChannel[],
   count: number,
   tables: BatchTables | undefined,
+  cost: DmaCost,
 ): Lane[] {
   const { wait, timeoutMs, queueDepth } = migrator;
   const rules = {
@@ -304,6 +314,7 @@ function createLanes(
     wait,
     timeoutMs,
     queueDepth,
+    cost,
   };
   const { bytes } = batch.items;
   const all = sum(bytes, 0, count);
@@ -324,14 +335,14 @@ function createLanes(
 /** As {@link runLanes}; whatever the lanes come to, what was mapped for all of them isn't mapped any more. */
 async function runMapped(
   engine: DmaEngine,
-  batch: OffloadBatch,
   lanes: readonly Lane[],
   tables: BatchTables | undefined,
+  cost: DmaCost,
 ): Promise<number> {
   try {
     return await runLanes(lanes);
   } finally {
-    if (tables) await unmapBatch(engine, batch, tables);
+    if (tables) await unmapBatch(engine, tables, cost);
   }
 }
 

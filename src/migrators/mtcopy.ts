@@ -2,7 +2,7 @@ import type { CopyItems } from '../copy/batch/items.js';
 import type { CopyResult } from '../copy/result.js';
 import { ERRNO } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import type { Migrator } from '../migrate/migrator.js';
+import { COPIED, type Migrator } from '../migrate/migrator.js';
 import { KiB } from '../units.js';
 import { isCpuSaturated } from './cpu-saturation.js';
 
@@ -39,7 +39,7 @@ export function createMtcopyMigrator(
     async copyFolios({ items, copied, usage }) {
       if (migrator.saturationGate && isCpuSaturated()) return ERRNO.EOPNOTSUPP;
       const { failed, workerNs } = await copy(items);
-      copied.fill(1);
+      copied.fill(COPIED);
       for (const { index } of failed) copied[index] = 0;
       usage.threads += workerNs;
       return 0;

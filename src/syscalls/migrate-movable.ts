@@ -1,6 +1,6 @@
+import { type CpuAccount, createCpuAccount, during } from '../copy/cpu-account.js';
 import { ERRNO, invalid } from '../errno.js';
 import { Folio, isFolioOf } from '../memory/folio.js';
-import { awaiting, type CpuAccount, createCpuAccount, enter, leave } from '../migrate/cpu-account.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
 import { createSlice, isLookDue, needResched, resched } from '../migrate/resched.js';
@@ -25,13 +25,10 @@ export async function migrateMovable(
   const account = createCpuAccount();
   /** Why folios are not moved. */
   const errnos = new Map<number, number>();
-  enter(account);
-  const { isolated, isolateNs } = await isolateAll(manager, pfns, node, manner.mode, account, errnos);
-  // It has an account of its own.
-  const { stats, failed, failedErrno } = await awaiting(account, () =>
-    migratePages(manager, isolated, { ...manner, target: node as NodeId }),
+  const { isolated, isolateNs } = await during(account, () =>
+    isolateAll(manager, pfns, node, manner.mode, account, errnos),
   );
-  leave(account);
+  const { stats, failed, failedErrno } = await migratePages(manager, isolated, { ...manner, target: node as NodeId });
   stats.phasesNs.isolate += isolateNs;
   stats.cpuNs.caller += Math.round(account.ns);
   failed.forEach((pfn, i) => void errnos.set(pfn, failedErrno[i]));

@@ -1,9 +1,9 @@
 import { anything, type Checks, wholeNumber } from '../check.js';
+import { createCpuAccount, during } from '../copy/cpu-account.js';
 import { PTRS_PER_PTE, VPN_LIMIT } from '../cpu/page-table.js';
 import { MIGRATION, PRESENT, TABLE } from '../cpu/pte.js';
 import { ErrnoError, invalid, show } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
-import { createCpuAccount, enter, leave } from '../migrate/cpu-account.js';
 import { migratePages as migrateFolios } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
 import { createSlice, needResched, type Slice, withResched } from '../migrate/resched.js';
@@ -128,10 +128,8 @@ interface QueuePages {
 async function queuePagesRange(manager: MemoryManager, queue: QueuePages, stats: MigrateStats): Promise<void> {
   const account = createCpuAccount();
   const slice = createSlice(account);
-  enter(account);
   const started = performance.now();
-  await withResched(slice, VPN_LIMIT, (next) => queuePages(manager, queue, next, slice));
-  leave(account);
+  await during(account, () => withResched(slice, VPN_LIMIT, (next) => queuePages(manager, queue, next, slice)));
   stats.cpuNs.caller += Math.round(account.ns);
   stats.phasesNs.isolate += Math.round((performance.now() - slice.pausedMs - started) * 1e6);
 }

@@ -1,8 +1,8 @@
+import { awaiting, createCpuAccount, during } from '../copy/cpu-account.js';
 import { VPN_LIMIT } from '../cpu/page-table.js';
 import { MIGRATION, PRESENT } from '../cpu/pte.js';
 import { ERRNO } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
-import { awaiting, createCpuAccount, enter, leave } from '../migrate/cpu-account.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
 import { createSlice, isLookDue, needResched, resched, type Slice } from '../migrate/resched.js';
@@ -62,19 +62,19 @@ export async function moveRequested(
   const stats = createMigrateStats();
   const account = createCpuAccount();
   const slice = createSlice(account);
-  enter(account);
   if (asked === undefined) {
-    await query(manager, mm, pages, status, slice);
+    await during(account, () => query(manager, mm, pages, status, slice));
     return { status, notMigrated: 0, stats };
   }
   const call: Call = { manager, mm, pages, asked, status, moveAll, manner, stats, slice };
   let notMigrated = 0;
-  for (let first = 0; first < pages.length; ) {
-    const chunk = { first, end: Math.min(first + CHUNK, pages.length) };
-    notMigrated += await moveChunk(call, chunk);
-    first = chunk.end;
-  }
-  leave(account);
+  await during(account, async () => {
+    for (let first = 0; first < pages.length; ) {
+      const chunk = { first, end: Math.min(first + CHUNK, pages.length) };
+      notMigrated += await moveChunk(call, chunk);
+      first = chunk.end;
+    }
+  });
   stats.cpuNs.caller += Math.round(account.ns);
   return { status, notMigrated, stats };
 }

@@ -102,6 +102,8 @@ describe('mtcopy migrate', () => {
         phasesNs,
         cpuNs: { caller: number, threads: number, dma: 0 },
         dmaNs: { map: 0, submit: 0, wait: 0, unmap: 0 },
+        movedBy: expect.any(Array),
+        declined: 0,
         fractionCopy: number,
         vmstat: {
           // Of the three measured runs, and of nothing else.
@@ -116,6 +118,9 @@ describe('mtcopy migrate', () => {
         samplesNs: [number, number, number],
         verified: true,
       });
+      const moved = result.movedBy as { folios: number; bytes: number }[];
+      expect(moved.reduce((sum, { folios }) => sum + folios, 0)).toBe(3 * 4);
+      expect(moved.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(3 * 4 * result.folioBytes);
       const median = result.samplesNs.toSorted((a: number, b: number) => a - b)[1];
       expect(result.nsPerPage).toBeCloseTo(median / pages, 6);
       expect(result.gbps.median).toBeCloseTo((pages * 4096) / median, 6);

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
+import { COPIED_BY_CALLER, FLOWS, Machine, type Migrator } from 'mtcopy';
 import { expect, it } from 'vitest';
 import { createAutoShare, engineItems } from '#src/migrators/dcbm-share.js';
 import { createDcbm, createFolios } from '../support/dma.js';
@@ -20,6 +21,38 @@ it.each([0, 0.1, 0.5, 0.97, 1, 'auto'] as const)('%s of a batch is the calling t
     if (cpuShare !== 'auto') expect(dcbm.foliosMigrated).toBe(engineItems(folios.batch.items.bytes, cpuShare));
   }
   expect(dcbm.foliosFailures).toBe(0);
+});
+
+it.each([0, 0.5, 1])('a share of %s stands among what the calling thread has moved, and not dcbm', async (cpuShare) => {
+  await using machine = await Machine.boot({
+    nodes: ['16M', '16M'],
+    cpus: 0,
+    flow: 'pre-copy',
+    migrator: 'dcbm',
+    dcbm: { cpuShare },
+  });
+  const area = machine.createAddressSpace().mmap({ length: '2M', populate: true });
+  const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1 });
+  const part = (migrator: string, folios: number) => (folios ? [{ migrator, folios, bytes: folios * 4096 }] : []);
+  expect(stats.movedBy).toEqual([...part('kernel', 512 * cpuShare), ...part('dcbm', 512 * (1 - cpuShare))]);
+  expect(machine.dcbm.foliosMigrated).toBe(512 * (1 - cpuShare));
+});
+
+it.each(FLOWS)('%s: a folio that is marked as the calling thread’s is copied, and not once more', async (flow) => {
+  const copiesNothing: Migrator = {
+    name: 'none',
+    copyFolios({ copied }) {
+      copied.fill(COPIED_BY_CALLER);
+      return 0;
+    },
+  };
+  await using machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0, flow, migrator: copiesNothing });
+  const area = machine.createAddressSpace().mmap({ length: '16K', populate: true });
+  await area.mm.write(area.address, Uint8Array.of(7));
+  const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1 });
+  expect(stats.movedBy).toEqual([{ migrator: 'kernel', folios: 4, bytes: 16384 }]);
+  // Nobody has copied what it says is copied.
+  expect((await area.mm.read(area.address, 1))[0]).not.toBe(7);
 });
 
 it('is copied also when the engine fails', async () => {

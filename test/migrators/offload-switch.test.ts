@@ -1,6 +1,5 @@
 import { ErrnoError, type Migrator, PhysicalMemory } from 'mtcopy';
 import { expect, it } from 'vitest';
-import { createFolioCopy } from '#src/migrate/folio-copy.js';
 import { OffloadRegistry } from '#src/migrate/offload.js';
 import { type OffloadDriver, OffloadSwitch } from '#src/migrators/offload-switch.js';
 import { errno, errorOf } from '../support/errors.js';
@@ -20,7 +19,7 @@ function createDriver(name: string, starts: number): OffloadDriver {
 }
 
 function open(startsOfNext: number) {
-  const offload = new OffloadRegistry(createFolioCopy(memory));
+  const offload = new OffloadRegistry(memory);
   const [before, next] = [createDriver('before', 1), createDriver('next', startsOfNext)];
   return { offload, before, next, offloadSwitch: new OffloadSwitch(offload, [before, next]) };
 }

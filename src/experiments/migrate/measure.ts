@@ -26,6 +26,7 @@ import {
   MiB,
   type MigrateReason,
   type MigratorName,
+  type MovedBy,
   NR_MAX_BATCHED_MIGRATION,
   type Order,
   oneOf,
@@ -148,6 +149,10 @@ export interface MigrateMeasurement {
   readonly cpuNs: CpuTime;
   /** Median nanoseconds of the steps of a device's copies in a run; all 0 but for `'dcbm'`. */
   readonly dmaNs: DmaPhases;
+  /** What has moved it, in all measured runs together; `'kernel'` is the calling thread, which copies what others leave. */
+  readonly movedBy: readonly MovedBy[];
+  /** Batches that the migrator answered with an errno, in all measured runs together. */
+  readonly declined: number;
   /** Batches under way at once. With more than 1 the phases overlap in time. */
   readonly batchesInFlight: number;
   readonly folioBytes: number;
@@ -186,6 +191,8 @@ interface Run {
   readonly phasesNs: Phases;
   readonly cpuNs: CpuTime;
   readonly dmaNs: DmaPhases;
+  readonly movedBy: readonly MovedBy[];
+  readonly declined: number;
   readonly vmstat: Vmstat;
 }
 
@@ -412,8 +419,8 @@ async function runOnce(layout: Layout, setting: Setting, reason?: MigrateReason)
   const vmstat = machine.vmstat;
   layout.node = target;
   verify(layout, status, notMigrated);
-  const { phasesNs, cpuNs, dmaNs } = stats;
-  return { ns, phasesNs, cpuNs, dmaNs, vmstat: growth(vmstat, before) };
+  const { phasesNs, cpuNs, dmaNs, movedBy, declined } = stats;
+  return { ns, phasesNs, cpuNs, dmaNs, movedBy, declined, vmstat: growth(vmstat, before) };
 }
 
 /** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
@@ -450,11 +457,22 @@ function summarize(
     phasesNs: medians(runs.map(({ phasesNs }) => phasesNs)),
     cpuNs: medians(runs.map(({ cpuNs }) => cpuNs)),
     dmaNs: medians(runs.map(({ dmaNs }) => dmaNs)),
+    movedBy: sumMoved(runs),
+    declined: runs.reduce((sum, { declined }) => sum + declined, 0),
     fractionCopy: median(runs.map(({ phasesNs }) => fractionCopy(phasesNs))),
     vmstat: sumCounts(runs.map(({ vmstat }) => vmstat)),
     samplesNs,
     verified: true,
   };
+}
+
+function sumMoved(runs: readonly Run[]): MovedBy[] {
+  const sums = new Map<string, MovedBy>();
+  for (const { migrator, folios, bytes } of runs.flatMap(({ movedBy }) => movedBy)) {
+    const sum = sums.get(migrator) ?? { migrator, folios: 0, bytes: 0 };
+    sums.set(migrator, { migrator, folios: sum.folios + folios, bytes: sum.bytes + bytes });
+  }
+  return [...sums.values()];
 }
 
 /** The median of each of several numbers, by their names. */

@@ -42,7 +42,20 @@ export function migrateTable(rows: readonly MigrateMeasurement[], what: string):
   const named = tables(rows, settings);
   const fits = named.split('\n').every((line) => line.length <= WIDTH);
   const text = fits ? named : `${settingsTable(rows, settings)}\n${tables(rows, numbered(rows, settings))}`;
-  return [settings.heading, text, EXPLANATION].join('\n');
+  return [settings.heading, text, ...partlyText(rows), EXPLANATION].join('\n');
+}
+
+/** A line for each row whose migrator has moved less than everything: the calling thread has copied the rest. */
+function partlyText(rows: readonly MigrateMeasurement[]): string[] {
+  return rows.flatMap((row, i) => {
+    const sum = (list: MigrateMeasurement['movedBy']) => list.reduce((bytes, one) => bytes + one.bytes, 0);
+    const all = sum(row.movedBy);
+    const own = sum(row.movedBy.filter(({ migrator }) => migrator === row.migrator));
+    if (own === all) return [];
+    const declined = row.declined > 0 ? `; it declined ${row.declined} batches` : '';
+    // Rounded down: what is less than everything is not 100 %.
+    return [`Row ${i + 1}, ${copierText(row)}: ${Math.floor((100 * own) / all)} % by ${row.migrator}${declined}.`];
+  });
 }
 
 type Settings = SettingColumns<MigrateMeasurement>;

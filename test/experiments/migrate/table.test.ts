@@ -34,14 +34,22 @@ function slower(rows: readonly MigrateMeasurement[], times: number): MigrateMeas
   }));
 }
 
+/** As if the same had been measured with each folio size, however frames lie, and with as many channels as there can be. */
+function everywhere(rows: readonly MigrateMeasurement[], { folioBytes, frames }: MigrateSweep): MigrateMeasurement[] {
+  const channels = (row: MigrateMeasurement) => (row.channels === 2 ? { channels: 16 } : {});
+  return folioBytes.flatMap((folioBytes) =>
+    frames.flatMap((frames) => rows.map((row) => ({ ...row, folioBytes, frames, ...channels(row) }))),
+  );
+}
+
 describe.each([
   ['kernel and mtcopy', SWEEP],
   ['all migrators, set-ups and batches in flight', DMA],
 ])('with every setting that varies: %s', (_, sweep) => {
   let rows: MigrateMeasurement[];
   beforeAll(async () => {
-    // As many channels as there can be take long to start: their number is put in afterwards.
-    rows = (await sweepMigrations(sweep)).map((row) => (row.channels === 2 ? { ...row, channels: 16 } : row));
+    const some = await sweepMigrations({ ...sweep, folioBytes: sweep.folioBytes.slice(0, 1), frames: ['sequential'] });
+    rows = everywhere(some, sweep);
   }, 60_000);
 
   it('fits 100 columns, however long pages took', () => {
@@ -100,4 +108,21 @@ it('has three digits, or four', async () => {
   expect(ns(9999.6)).toContain(' 10k ');
   expect(ns(999_499)).toContain(' 999k ');
   expect(ns(999_500)).toContain(' 1M ');
+});
+
+it('says which rows the calling thread has copied, all or a part of, and no others', async () => {
+  const small = { ...SWEEP, folioBytes: [MiB / 2], frames: ['sequential'], flows: ['pre-copy'], runs: 2 } as const;
+  const migrators = ['kernel', 'mtcopy', 'dcbm'] as const;
+  const set = [{ path: 'kernel/cpu_mt/min_bytes', value: '0x10000000' }];
+  const rows = await sweepMigrations({ ...small, migrators, set, dcbm: { cpuShare: 0.5 } });
+  const part = (migrator: string, folios: number) => ({ migrator, folios, bytes: (folios * MiB) / 2 });
+  expect(rows.map(({ movedBy, declined }) => ({ movedBy, declined }))).toEqual([
+    { movedBy: [part('kernel', 16)], declined: 0 },
+    { movedBy: [part('kernel', 16)], declined: 0 },
+    { movedBy: [part('kernel', 8), part('dcbm', 8)], declined: 0 },
+  ]);
+  const said = (list: readonly MigrateMeasurement[]) => migrateTable(list, '4M').match(/^Row .*$/gm) ?? [];
+  expect(said(rows)).toEqual(['Row 2, mtcopy×1: 0 % by mtcopy.', 'Row 3, dcbm×1: 50 % by dcbm.']);
+  const half = { ...rows[2], declined: 3 };
+  expect(said([half])).toEqual(['Row 1, dcbm×1: 50 % by dcbm; it declined 3 batches.']);
 });
