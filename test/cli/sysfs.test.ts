@@ -105,21 +105,24 @@ const DRIVERS = [
 const machine = await Machine.boot({ nodes: ['4M'], cpus: 0 });
 const files = machine.sysfs.files();
 await machine.close();
-/** Every file of a driver but its switch, with what it has anyway, where another migrator is measured; and which words. */
+/**
+ * Every file of a driver but its switch, with what it has anyway, where another migrator is measured; and which words. The
+ * mask is tried in all ways to ask for another, each other file in one of them.
+ */
 const MEANINGLESS: Refusals = DRIVERS.flatMap(([directory, migrator, other]) => {
   const driver = files.filter(
     ({ path }) => path.startsWith(`/sys/kernel/${directory}/`) && !path.endsWith('/offloading'),
   );
-  return driver.flatMap(({ path, value }) => {
-    const needed = path.endsWith('/reason_mask')
-      ? `--set kernel/mm/migration/offload_migrator=${migrator}`
-      : `--migrator ${migrator}`;
-    return [
+  return driver.flatMap(({ path, value }, i) => {
+    const isMask = path.endsWith('/reason_mask');
+    const needed = isMask ? `--set kernel/mm/migration/offload_migrator=${migrator}` : `--migrator ${migrator}`;
+    const ways = [
       ['--migrator', other],
       ['--migrator', 'kernel'],
       ['--set', `kernel/mm/migration/offload_migrator=${other}`],
       ['--set', `kernel/${directory}/offloading=0`],
-    ].map((asked): [string[], string] => [
+    ];
+    return (isMask ? ways : [ways[i % ways.length]]).map((asked): [string[], string] => [
       [...asked, '--set', `${path}=${value}`],
       `mtcopy: EINVAL: --set ${path}: means nothing without ${needed}\n`,
     ]);

@@ -13,7 +13,7 @@ import {
 } from '../support/machines.js';
 import { countedIn, program } from '../support/programs.js';
 
-const SIZES = { nodes: ['16M', '8M'], cpus: 0, threads: 2 } as const;
+const SIZES = { nodes: ['16M', '8M'], cpus: 0, threads: 1 } as const;
 
 describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: to a node that is full', (settings) => {
   it.each(['4K', '64K', '2M'])('every folio of %s stays where and as it was', async (folioSize) => {

@@ -4,7 +4,7 @@ import { ERRNO } from '#src/errno.js';
 import { isSame } from '../support/bytes.js';
 import { expectAtRest, FLOWS_AND_MIGRATORS, filled, folioOf, freePages } from '../support/machines.js';
 
-const SIZES = { nodes: ['32M', '32M'], cpus: 0, threads: 2 } as const;
+const SIZES = { nodes: ['32M', '32M'], cpus: 0, threads: 1 } as const;
 const all = FLOWS_AND_MIGRATORS.flatMap((settings) =>
   ['4K', '64K', '2M'].map((folioSize) => ({ ...settings, folioSize })),
 );

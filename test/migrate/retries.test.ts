@@ -37,7 +37,7 @@ function onPhase(act: (event: 'start' | 'end', trace: MigrateTrace) => void): Di
 
 describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: a folio that is', (settings) => {
   it('pinned all the time is tried 10 times, and stays with EBUSY', async () => {
-    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 2, ...settings });
+    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
     const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
     const bytes = await filled(area);
     const pinned = [folioOf(area, 2), folioOf(area, 5)];
@@ -57,7 +57,7 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: a folio that is', (setting
   });
 
   it('locked all the time is tried 10 times, and stays with EBUSY', async () => {
-    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 2, ...settings });
+    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
     const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
     const bytes = await filled(area);
     const locked = folioOf(area, 3);
@@ -72,7 +72,7 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: a folio that is', (setting
   });
 
   it('unlocked meanwhile moves', async () => {
-    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 2, ...settings });
+    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
     const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
     const bytes = await filled(area);
     const locked = folioOf(area, 3);
@@ -86,7 +86,7 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: a folio that is', (setting
   });
 
   it('unpinned from setImmediate moves', async () => {
-    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 2, ...settings });
+    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
     const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
     const bytes = await filled(area);
     const pinned = folioOf(area, 0);
@@ -104,7 +104,7 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: a folio that is', (setting
   });
 
   it('pinned at one phase and unpinned at a later one moves or stays, whole', async () => {
-    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 2, ...settings });
+    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
     const area = machine.createAddressSpace().mmap({ length: 64 * 4096, populate: true });
     const bytes = await filled(area);
     let node = 1;

@@ -20,7 +20,7 @@ import {
 } from '../support/machines.js';
 import { countedIn, program } from '../support/programs.js';
 
-const SIZES = { nodes: ['16M', '16M'], threads: 2 } as const;
+const SIZES = { nodes: ['16M', '16M'], threads: 1 } as const;
 const allOn = (node: number, pages: number) => new Array(pages).fill(node);
 
 describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator, to a node without a free folio of the size', (settings) => {

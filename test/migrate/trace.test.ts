@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FLOWS_AND_MIGRATORS, folioOf, started } from '../support/machines.js';
 import { program } from '../support/programs.js';
 
-const SIZES: MachineOptions = { nodes: ['16M', '16M'], cpus: 0, threads: 2 };
+const SIZES: MachineOptions = { nodes: ['16M', '16M'], cpus: 0, threads: 1 };
 
 /** What each flow's batch tells, of so many folios of which some can't be moved. */
 const STEPS = {
