@@ -310,7 +310,7 @@ export class Machine implements AsyncDisposable {
   ): Promise<MovePagesResult> {
     return this.#during(mm, async () => {
       const asked = checkOptions(options ?? {}, MOVE_PAGES);
-      return movePages(this.#manager, mm, pages, asked, await this.#mannerOf(asked, SYSCALL));
+      return this.#inManner(asked, SYSCALL, (manner) => movePages(this.#manager, mm, pages, asked, manner));
     });
   }
 
@@ -326,7 +326,7 @@ export class Machine implements AsyncDisposable {
   async migratePages(mm: AddressSpace, options: MigratePagesOptions & MigrationSettings): Promise<MigratePagesResult> {
     return this.#during(mm, async () => {
       const asked = checkOptions(options ?? {}, MIGRATE_PAGES);
-      return migratePages(this.#manager, mm, asked, await this.#mannerOf(asked, SYSCALL));
+      return this.#inManner(asked, SYSCALL, (manner) => migratePages(this.#manager, mm, asked, manner));
     });
   }
 
@@ -350,7 +350,8 @@ export class Machine implements AsyncDisposable {
     return this.#during(mm, async () => {
       const asked = checkOptions(options ?? {}, MIGRATE_FOLIOS, ['node', 'reason']);
       const { node, reason, mode = 'MIGRATE_SYNC' } = asked;
-      return migrateFolios(this.#manager, mm, pages, node, await this.#mannerOf(asked, { mode, reason }));
+      const cause = { mode, reason };
+      return this.#inManner(asked, cause, (manner) => migrateFolios(this.#manager, mm, pages, node, manner));
     });
   }
 
@@ -388,7 +389,8 @@ export class Machine implements AsyncDisposable {
     return this.#lifetime.during(async () => {
       const asked = checkOptions(options ?? {}, MIGRATE_FOLIOS, ['node', 'reason']);
       const { node, reason, mode = 'MIGRATE_SYNC' } = asked;
-      return migrateMovable(this.#manager, folios, node, await this.#mannerOf(asked, { mode, reason }));
+      const cause = { mode, reason };
+      return this.#inManner(asked, cause, (manner) => migrateMovable(this.#manager, folios, node, manner));
     });
   }
 
@@ -441,10 +443,19 @@ export class Machine implements AsyncDisposable {
     return this.#lifetime.during(run);
   }
 
-  async #mannerOf(options: MigrationSettings, cause: Pick<MigrateManner, 'mode' | 'reason'>): Promise<MigrateManner> {
+  /** Runs a call in the manner that it asks for, and keeps the migrator that it names for as long. */
+  async #inManner<T>(
+    options: MigrationSettings,
+    cause: Pick<MigrateManner, 'mode' | 'reason'>,
+    run: (manner: MigrateManner) => Promise<T>,
+  ): Promise<T> {
     const { migrator } = options;
     const migrators = migrator === undefined ? this.offload : this.offload.named(await this.#migrator(migrator));
-    return { ...mannerOf(options, this.#manner), ...cause, migrators };
+    try {
+      return await run({ ...mannerOf(options, this.#manner), ...cause, migrators });
+    } finally {
+      migrators.put();
+    }
   }
 
   async #migrator(named: MigratorName | Migrator): Promise<Migrator | undefined> {

@@ -148,6 +148,11 @@ export class DmaChannel {
     return distance(this.#tail, this.#submitted);
   }
 
+  /** Whether its thread is there: what is submitted waits for none to start. */
+  get isServed(): boolean {
+    return this.#thread.isServed;
+  }
+
   /** Descriptors that can be prepared and submitted now. */
   get room(): number {
     return this.#terminating ? 0 : this.#device.queueDepth - this.inFlight;

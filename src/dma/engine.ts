@@ -175,7 +175,9 @@ export class DmaEngine {
     if (!this.device.capabilities.includes(capability)) {
       throw new ErrnoError('ENODEV', `device: a ${this.device.name} has no channel that can do '${capability}'`);
     }
-    const channel = this.#free.pop();
+    const served = this.#free.findLastIndex(({ isServed }) => isServed);
+    // One whose thread is there before one whose thread may not start.
+    const [channel] = this.#free.splice(served, 1);
     if (!channel) throw new ErrnoError('ENODEV', `all ${this.device.channels} channels are in use: release one`);
     return channel;
   }

@@ -5,7 +5,7 @@ import { PG } from '../memory/page-metadata.js';
 import { PAGE_SIZE } from '../units.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
 import { COPIED_BY_CALLER, type Migrator, type OffloadUsage } from './migrator.js';
-import { batchOf, isWorthwhile, putOffer } from './offer.js';
+import { batchOf, isWorthwhile, putOffer, renewMarks } from './offer.js';
 import { needResched, resched } from './resched.js';
 
 /** What takes less than a time slice had the core to itself, in nanoseconds. */
@@ -25,6 +25,7 @@ export function copyFolio(migration: Migration, at: number): number | Promise<nu
     return copyFolioHere(migration, at);
   const bytes = bytesOf(migration, at);
   if (!needsDevice && !isWorthwhile(migrator, 1, bytes)) return copyFolioHere(migration, at);
+  renewMarks(offer);
   putOffer(offer, 0, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytes);
   const slow = offload(migration, migrator, 1, needsDevice);
   return slow ? slow.then(() => afterOffload(migration, at)) : afterOffload(migration, at);
@@ -53,6 +54,15 @@ export function copyFolioHere(migration: Migration, at: number): number | Promis
   const { unmapped, slice, folioCopy } = migration;
   unmapped.offloaded[at] = 0;
   return folioCopy(slice, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytesOf(migration, at));
+}
+
+/**
+ * Copies the bytes of the unmapped folio `at`, that a batch's copy has left: on the calling thread; or by the device that it is
+ * private to, if that wasn't asked for it yet.
+ */
+export function copyFolioLeft(migration: Migration, at: number): number | Promise<number> {
+  const isForDevice = isPrivate(migration, at) && migration.unmapped.errno[at] !== NOT_COPIED;
+  return isForDevice ? copyFolio(migration, at) : copyFolioHere(migration, at);
 }
 
 /**
@@ -97,6 +107,7 @@ function fillOffer(migration: Migration, migrator: Migrator, ofDevice: boolean, 
   const { src, dst, errno } = unmapped;
   const { flags, order } = manager.memory.page;
   const isPicky = migrator.canMigrate !== undefined;
+  renewMarks(offer);
   let count = 0;
   for (let i = 0; i < unmapped.count; i++) {
     if (errno[i] !== which) continue;
@@ -145,9 +156,12 @@ function offload(
     // What it has submitted in this stretch counts as that, and not as the caller's too.
     account.ns -= submitted(usage, submission(usage) - before, charged);
     if (typeof outcome === 'number') {
-      if (outcome !== 0) stats.declined++;
+      if (outcome === 0) return undefined;
+      stats.declined++;
+      offer.mayBeMarked = true;
       return undefined;
     }
+    offer.mayBeMarked = true;
     return awaiting(account, () => Promise.resolve(outcome)).then(
       (errno) => {
         if (errno !== 0) stats.declined++;
@@ -165,7 +179,7 @@ function offload(
  * a core meanwhile. It is no more than what the thread was charged with since it was `charged`; what exceeds that comes off.
  */
 function submitted(usage: OffloadUsage, ns: number, charged: number): number {
-  if (ns < SHORT_NS) return ns;
+  if (!(ns >= SHORT_NS)) return ns > 0 ? ns : 0;
   const excess = Math.min(usage.submit, Math.max(0, ns - (chargedNs() - charged)));
   usage.submit -= excess;
   return ns - excess;

@@ -1,7 +1,7 @@
 import { ERRNO } from '../errno.js';
 import { moveMovable } from '../mm/movable.js';
 import { PAGE_SIZE, type Pfn } from '../units.js';
-import { copyFolio, copyFolioHere, copyLeft, copyUnmapped } from './copy.js';
+import { copyFolio, copyFolioLeft, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
@@ -136,7 +136,7 @@ async function moveEachOnce(migration: Migration): Promise<void> {
   const { src, dst, ready, count } = unmapped;
   const { order } = manager.memory.page;
   // What a batch was offered, and its migrator left, is the calling thread's.
-  const copy = migration.flow === 'pre-copy' ? copyFolioHere : copyFolio;
+  const copy = migration.flow === 'pre-copy' ? copyFolioLeft : copyFolio;
   const sampler = new PhaseSampler(migration);
   let kept = 0;
   for (let i = 0; i < count; i++) {

@@ -75,6 +75,9 @@ export interface Migrator {
    * Copies a batch of folios (migrate_offc), in any order, and marks each that is copied. By the time that it returns, or its
    * promise settles, nothing may write to a target any more. A poisoned frame is left unmarked.
    *
+   * It must not wait for what waits for it: the end of the call, `offload.unregister`, `machine.close()`, or an access to memory
+   * of the batch.
+   *
    * What it throws ends the call, which rejects with it; folios that are not moved by then stay where they were.
    *
    * @returns 0, or an errno of what went wrong: EOPNOTSUPP (95) declines the batch. What is marked counts in either case.

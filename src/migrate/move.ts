@@ -39,7 +39,7 @@ export function hasExpectedRefs({ manager }: Migration, src: Pfn): boolean {
  *
  * @returns 0, or EAGAIN, with nothing changed, if somebody else holds `src`
  */
-export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn): number {
+export function folioMigrateMapping({ manager, flow }: Migration, src: Pfn, dst: Pfn): number {
   const { memory, mappings } = manager;
   const { page } = memory;
   const cached = cacheReferences(manager, src);
@@ -57,11 +57,13 @@ export function folioMigrateMapping({ manager }: Migration, src: Pfn, dst: Pfn):
   }
   page.mapping[dst] = page.mapping[src];
   page.index[dst] = page.index[src];
-  // Through a page cache others find the folio from here on: the lock tells them to wait. To one that isn't cached nothing
-  // leads before its first entry, with which it is complete. A plain store, for that same reason.
-  const lock = cached > 0 ? PG.locked : 0;
   const flags = page.flags[src];
-  const lru = flags & PG.movable ? 0 : PG.lru;
+  const isOwned = (flags & PG.movable) !== 0;
+  // Through a page cache others find the folio from here on, an owner is shown it, and so is a migrator in batch-move: the lock
+  // tells them to wait. To any other nothing leads before its first entry, with which it is complete. A plain store, for that
+  // same reason.
+  const lock = cached > 0 || isOwned || flow === 'batch-move' ? PG.locked : 0;
+  const lru = isOwned ? 0 : PG.lru;
   page.flags[dst] = PG.head | lru | lock | (flags & KEPT);
   return 0;
 }

@@ -4,12 +4,14 @@ import { createOffloadUsage, type Migrator, type OffloadBatch, type OffloadUsage
 /** Room for what a migrator is offered at once, and for its answer. */
 export interface Offer {
   readonly items: CopyItems;
-  readonly copied: Uint8Array;
+  copied: Uint8Array;
+  /** Whether a migrator that has answered may still mark folios, against its contract. */
+  mayBeMarked: boolean;
   /** The place of each item among the folios that are unmapped. */
   readonly place: Uint32Array;
   readonly usage: OffloadUsage;
   /** The first item, as a batch of its own. */
-  readonly one: OffloadBatch;
+  one: OffloadBatch;
 }
 
 /** Room for `room` folios, made once a lane and used for each of its batches: a migrator has it until it has answered. */
@@ -17,7 +19,16 @@ export function createOffer(room: number): Offer {
   const items = createCopyItems(room);
   const copied = new Uint8Array(room);
   const usage = createOffloadUsage();
-  return { items, copied, place: new Uint32Array(room), usage, one: firstOf(items, copied, usage, 1) };
+  const one = firstOf(items, copied, usage, 1);
+  return { items, copied, mayBeMarked: false, place: new Uint32Array(room), usage, one };
+}
+
+/** Has marks that come late, for an earlier batch, be of no consequence: a folio that they named would count as copied. */
+export function renewMarks(offer: Offer): void {
+  if (!offer.mayBeMarked) return;
+  offer.mayBeMarked = false;
+  offer.copied = new Uint8Array(offer.copied.length);
+  offer.one = firstOf(offer.items, offer.copied, offer.usage, 1);
 }
 
 /** Puts a folio at a place of the offer, to be asked for. */

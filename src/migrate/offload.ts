@@ -23,6 +23,8 @@ export interface MigratorSource {
   get(reason: MigrateReason): MigratorUse;
   /** What copies folios that are private to a device, for whatever reason; `undefined` if nothing can. As {@link get}. */
   getForPrivate(): MigratorUse | undefined;
+  /** Ends the call: it asks for no more. */
+  put(): void;
 }
 
 const ON_CALLER: MigratorUse = { migrator: undefined, put() {} };
@@ -91,7 +93,8 @@ export class OffloadRegistry {
 
   /**
    * Takes the registered migrator away: batches that begin from now on are copied by the calling thread. Its maker may tear
-   * it down once this has resolved, for then every batch that began with it has ended, one of a call that named it too.
+   * it down once this has resolved, for then every batch that began with it has ended, and every call that named it by now.
+   * Not to be waited for in its own `copyFolios`, which this waits for.
    *
    * @throws ErrnoError EINVAL for any but the registered one, or one that is being unregistered already
    */
@@ -146,6 +149,9 @@ export class OffloadRegistry {
     return active && !active.leaving ? this.#useForPrivate(active.migrator) : undefined;
   }
 
+  /** The registry itself is no call's. @internal */
+  put(): void {}
+
   /**
    * A source for a call that names its migrator, or none, past what is registered and for any reason.
    *
@@ -154,8 +160,11 @@ export class OffloadRegistry {
    */
   named(migrator: Migrator | undefined): MigratorSource {
     if (migrator) checkCopiesIn(this.#memory, migrator);
+    // Of the whole call: between its batches it counts on the migrator too.
+    const call = migrator && this.#use(migrator);
     return {
       folioCopy: this.folioCopy,
+      put: () => call?.put(),
       get: () => (migrator ? this.#use(migrator) : ON_CALLER),
       getForPrivate: () => (migrator ? this.#useForPrivate(migrator) : undefined),
     };

@@ -136,11 +136,26 @@ export function addStats(sum: MigrateStats, { phasesNs, cpuNs, dmaNs, movedBy, .
 }
 
 /** Adds what copies took elsewhere. */
-export function addUsage({ cpuNs, dmaNs }: MigrateStats, { caller, threads, ...dma }: OffloadUsage): void {
+export function addUsage({ cpuNs, dmaNs }: MigrateStats, usage: OffloadUsage): void {
+  const { caller, threads, ...dma } = claimed(usage);
   cpuNs.caller += caller;
   cpuNs.threads += threads;
   cpuNs.dma += dma.map + dma.submit + dma.unmap;
   addNumbers(dmaNs, dma);
+}
+
+/** What a migrator says that it has used; whatever is no time is none. */
+function claimed(usage: OffloadUsage): OffloadUsage {
+  const time = (ns: number) => (Number.isFinite(ns) && ns > 0 ? ns : 0);
+  const { caller, threads, map, submit, wait, unmap } = usage;
+  return {
+    caller: time(caller),
+    threads: time(threads),
+    map: time(map),
+    submit: time(submit),
+    wait: time(wait),
+    unmap: time(unmap),
+  };
 }
 
 /** Adds the numbers of one object to those of another, by name. */

@@ -101,7 +101,7 @@ describe('mtcopy migrate --migrator dcbm', () => {
       ],
       [
         ['--migrator', 'dcbm', '--cpu-share', '0.5', '--set', 'kernel/dcbm/cpu_share=50'],
-        'mtcopy: EINVAL: cpuShare: must not be given beside',
+        'mtcopy: EINVAL: cpuShare: must not be given beside kernel/dcbm/cpu_share, which says it too',
       ],
     ],
     'migrate',

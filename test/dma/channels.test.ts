@@ -23,6 +23,17 @@ it('are the requester’s alone until they are released', async () => {
   expect(() => other.release(second)).toThrow(errno('EINVAL'));
 });
 
+it('whose threads are there are given before others', async () => {
+  await using engine = await DmaEngine.create({ memory, channels: 4 });
+  const [first, second, third] = [engine.request(), engine.request(), engine.request()];
+  await second.ready();
+  engine.release(second);
+  engine.release(first);
+  engine.release(third);
+  expect(engine.request()).toBe(second);
+  expect(engine.request()).toBe(third);
+});
+
 it('are given by what they can do', async () => {
   await using ptdma = await DmaEngine.create({ memory });
   expect(() => ptdma.request('memcpy-sg')).toThrow(errno('ENODEV'));

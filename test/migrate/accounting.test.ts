@@ -168,3 +168,21 @@ it('the threads of mtcopy are charged for, and what each migrator moved adds up'
   expect(stats.cpuNs.caller).toBeGreaterThan(0);
   expect(Number.isInteger(stats.cpuNs.caller)).toBe(true);
 });
+
+it('what a migrator says that it used, and is no time, counts as none', async () => {
+  const { machine, area } = await boot({});
+  await using _ = machine;
+  const { migrator } = createCpuMigrator(machine);
+  const wrong: Migrator = {
+    name: 'wrong',
+    copyFolios(batch) {
+      Object.assign(batch.usage, { threads: -1e12, map: Number.NaN, wait: Number.POSITIVE_INFINITY, unmap: '1' });
+      return migrator.copyFolios(batch);
+    },
+  };
+  const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator: wrong });
+  expect(stats.dmaNs).toEqual({ map: 0, submit: 0, wait: 0, unmap: 0 });
+  expect([stats.cpuNs.threads, stats.cpuNs.dma]).toEqual([0, 0]);
+  expect(stats.cpuNs.caller).toBeGreaterThanOrEqual(0);
+  expect(stats.cpuNs.caller).toBeLessThan(1e12);
+});

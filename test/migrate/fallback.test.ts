@@ -149,3 +149,44 @@ describe.each(FLOWS)('%s: a migrator', (flow) => {
     expectAtRest(area);
   });
 });
+
+it.each(FLOWS)('marks that come after the answer, against the contract, count for nothing: %s', async (flow) => {
+  for (const isAsync of [false, true]) {
+    const { machine, area, bytes } = await boot(flow);
+    await using _ = machine;
+    const kept: Uint8Array[] = [];
+    const late: Migrator = {
+      name: 'late',
+      copyFolios({ copied }) {
+        for (const marks of kept) marks.fill(1);
+        kept.push(copied);
+        return isAsync ? Promise.resolve(ERRNO.EOPNOTSUPP) : ERRNO.EOPNOTSUPP;
+      },
+    };
+    const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1, migrator: late, batchLimit: 8 });
+    expect(stats.movedBy).toEqual([{ migrator: 'kernel', ...PIECE }]);
+    expect(kept.length).toBe(flow === 'serial' || flow === 'vanilla' ? PAGES : PAGES / 8);
+    await expectBytes(area, bytes);
+  }
+});
+
+it.each(FLOWS)('targets and sources are locked while a migrator has them: %s', async (flow) => {
+  for (const shared of [false, true]) {
+    const { machine, area, bytes } = await boot(flow, shared);
+    await using _ = machine;
+    const { migrator } = createCpuMigrator(machine);
+    let locked = 0;
+    const looking: Migrator = {
+      name: 'looking',
+      copyFolios(batch) {
+        const { to, from } = batch.items;
+        for (const address of [...to, ...from]) locked += Number(machine.memory.folio(address / 4096).locked);
+        return migrator.copyFolios(batch);
+      },
+    };
+    await move(machine, area, looking);
+    expect(locked).toBe(2 * PAGES);
+    await expectBytes(area, bytes);
+    expectAtRest(area, shared ? 1 : 0);
+  }
+});

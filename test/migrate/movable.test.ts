@@ -8,6 +8,34 @@ import { createBench } from '../support/manager.js';
 
 const COUNT = 100;
 
+it.each(FLOWS)('an owner is shown targets that are locked, as sources are: %s', async (flow) => {
+  await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, flow });
+  let folio = machine.memory.allocFolio(0, { node: 0 });
+  const seen: boolean[] = [];
+  machine.setMovable(folio, {
+    isolate: () => true,
+    migrate(dst, src) {
+      seen.push(dst.locked, src.locked, dst.tryLock());
+      folio = dst;
+      return 0;
+    },
+    putback() {},
+  });
+  const { status } = await machine.migrateMovable([folio], { node: 1, reason: 'compaction' });
+  expect([...status, ...seen]).toEqual([1, true, true, false]);
+  expect([folio.nid, folio.locked, folio.refcount]).toEqual([1, false, 1]);
+});
+
+it('a range that is no folio is not movable: EINVAL', async () => {
+  await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0 });
+  const free = freePages(machine);
+  const range = machine.memory.allocContig(4, { node: 0 });
+  const operations = { isolate: () => true, migrate: () => 0, putback() {} };
+  expect(() => machine.setMovable(machine.memory.folio(range), operations)).toThrow(errno('EINVAL'));
+  machine.memory.freeContig(range);
+  expect(freePages(machine)).toEqual(free);
+});
+
 /** A small user: objects of a page each, which it finds by handles. What callbacks answer can be set. */
 class Store implements MovableOperations {
   readonly folios: Folio[];

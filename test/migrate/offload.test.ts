@@ -162,6 +162,32 @@ describe.each(FLOWS)('%s: a batch', (flow) => {
   });
 });
 
+it('unregister waits for all batches of a call that named the migrator before', async () => {
+  const { machine, mm, area, bytes } = await boot();
+  await using _ = machine;
+  const slow = createTestMigrator(machine);
+  let batches = 0;
+  let isLeft = false;
+  const migrator: Migrator = {
+    name: 'counted',
+    copyFolios(batch) {
+      if (!isLeft) batches++;
+      return slow.copyFolios(batch);
+    },
+  };
+  machine.offload.register(migrator, 'none');
+  // Four batches, the first of which waits.
+  const moving = machine.movePages(mm, area.pages(), { node: 1, migrator, batchLimit: 16 });
+  await slow.entered;
+  const leaving = machine.offload.unregister(migrator).then(() => {
+    isLeft = true;
+  });
+  slow.go();
+  await Promise.all([moving, leaving]);
+  expect(batches).toBe(4);
+  await expectBytes(area, bytes);
+});
+
 it('unregister waits for a call that named the migrator, and not for those that come after it', async () => {
   const { machine, mm, area } = await boot();
   await using _ = machine;

@@ -168,3 +168,28 @@ it('are waited for by unregister, as every batch is', async () => {
   const [{ stats }] = await Promise.all([moving, leaving]);
   expect(stats.movedBy.find((one) => one.migrator === 'test')).toMatchObject({ folios: count });
 });
+
+it.each(FLOWS)('one whose owner answers EAGAIN once is copied by the device again: %s', async (flow) => {
+  await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, flow });
+  const { migrator, asked } = createDevice(machine);
+  machine.offload.register(migrator, 'none');
+  let folio = machine.memory.allocFolio(0, { node: 0 });
+  let answers = 0;
+  machine.setMovable(folio, {
+    isolate: () => true,
+    migrate(dst) {
+      if (answers++ === 0) return ERRNO.EAGAIN;
+      folio = dst;
+      return 0;
+    },
+    putback() {},
+  });
+  folio.bytes.fill(7);
+  scramble(folio.bytes, folio.pfn);
+  folio.private = true;
+  // Which tries each batch several times, and no folio once more by itself.
+  const { status } = await machine.migrateMovable([folio], { node: 1, reason: 'compaction', mode: 'MIGRATE_ASYNC' });
+  expect([status[0], answers, asked.length]).toEqual([1, 2, 2]);
+  scramble(folio.bytes, folio.pfn);
+  expect(folio.bytes.every((byte) => byte === 7)).toBe(true);
+});

@@ -131,9 +131,16 @@ describe('the packed tarball in an empty project', () => {
     const pack = ['pack', '--ignore-scripts', '--dry-run', '--json'];
     const listed = execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' });
     const paths = (JSON.parse(listed)[0] as { files: { path: string }[] }).files.map(({ path }) => path);
-    const needed = ['index.js', 'index.d.ts', 'copy/worker/serve.cjs', 'threads/entry.cjs', 'experiments/index.d.ts'];
+    const needed = [
+      'index.js',
+      'index.d.ts',
+      'copy/worker/serve.cjs',
+      'threads/entry.cjs',
+      'dma/worker/serve.cjs',
+      'experiments/index.d.ts',
+    ];
     expect(paths).toEqual(expect.arrayContaining(needed.map((path) => `dist/${path}`)));
-    const allowed = /^((dist|docs)\/|(README|CHANGELOG|SECURITY)\.md|LICENSE|package\.json)/;
+    const allowed = /^((dist|docs)\/|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|package\.json)/;
     expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
   });
 });

@@ -250,7 +250,7 @@ export async function sweepMigrations(
 /** What was asked for, with what `set` decides. */
 async function complete(asked: MigrateSweep): Promise<Sweep> {
   const checked = checkOptions(asked, SWEEP);
-  const { set, threads, caller, flows, migrators, channels, dmaSetups, dcbm, reason } = checked;
+  const { set, threads, caller, flows, migrators, channels, dmaSetups, dma, dcbm, reason } = checked;
   checkUndecided(set, {
     threads,
     caller,
@@ -260,6 +260,7 @@ async function complete(asked: MigrateSweep): Promise<Sweep> {
     dmaSetup: dmaSetups,
     cpuShare: dcbm?.cpuShare,
     dmaWait: dcbm?.wait,
+    queueDepth: dma?.queueDepth,
   });
   const decided = await decide(set, reason);
   const sweep = {

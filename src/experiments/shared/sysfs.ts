@@ -21,7 +21,7 @@ export interface SysfsSetting {
 export class SettingError extends ErrnoError {}
 
 /** What a sweep and a file of sysfs may both say; the first is the name of an option of the commands. */
-export type Decided = 'threads' | 'caller' | 'flow' | 'migrator' | 'channels' | 'dmaSetup' | 'cpuShare' | 'dmaWait';
+export type Decided = keyof MachineSays;
 
 /** What copies in an experiment, of which some may be sysfs's to say. */
 export interface Copiers {
@@ -45,6 +45,7 @@ const DECIDED_BY: Readonly<Record<string, Decided>> = {
   setup: 'dmaSetup',
   cpu_share: 'cpuShare',
   wait: 'dmaWait',
+  queue_depth: 'queueDepth',
   offload_migrator: 'migrator',
   offloading: 'migrator',
 };
@@ -62,15 +63,20 @@ export const checkSet = listOf((name, value) => {
 
 /** What these settings decide, so that a sweep can't. */
 export function decidedBy(set: readonly SysfsSetting[] = []): ReadonlySet<Decided> {
-  const names = set.map(({ path }) => path.split('/').findLast((step) => step !== '') ?? '');
-  return new Set(names.filter((name) => Object.hasOwn(DECIDED_BY, name)).map((name) => DECIDED_BY[name]));
+  return new Set(set.map(({ path }) => whatIsDecidedBy(path)).filter((name) => name !== undefined));
+}
+
+function whatIsDecidedBy(path: string): Decided | undefined {
+  const file = path.split('/').findLast((step) => step !== '') ?? '';
+  return Object.hasOwn(DECIDED_BY, file) ? DECIDED_BY[file] : undefined;
 }
 
 /** @throws ErrnoError EINVAL if a setting decides what the sweep says by itself */
-export function checkUndecided(set: readonly SysfsSetting[] | undefined, says: { [Name in Decided]?: unknown }): void {
-  for (const name of decidedBy(set)) {
-    if (says[name] === undefined) continue;
-    throw new ErrnoError('EINVAL', `${name}: must not be given beside a file of sysfs that says it too`);
+export function checkUndecided(set: readonly SysfsSetting[] = [], says: { [Name in Decided]?: unknown }): void {
+  for (const { path } of set) {
+    const name = whatIsDecidedBy(path);
+    if (name === undefined || says[name] === undefined) continue;
+    throw new ErrnoError('EINVAL', `${name}: must not be given beside ${path}, which says it too`);
   }
 }
 
@@ -96,6 +102,7 @@ interface MachineSays {
   readonly dmaSetup: DmaSetup;
   readonly cpuShare: number | 'auto';
   readonly dmaWait: DmaWait;
+  readonly queueDepth: number;
 }
 
 /**
@@ -123,6 +130,7 @@ export async function decide(
       dmaSetup: dcbm.setup,
       cpuShare: dcbm.cpuShare,
       dmaWait: dcbm.wait,
+      queueDepth: dcbm.queueDepth,
     };
     const decided: Partial<MachineSays> = Object.fromEntries(Array.from(decidedBy(set), (name) => [name, says[name]]));
     return { ...decided, registered: (offload.active?.name ?? 'kernel') as MigratorName };

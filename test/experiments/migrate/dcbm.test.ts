@@ -88,6 +88,7 @@ describe('sweepMigrations of dcbm', () => {
     ['setup', { dmaSetups: ['batch'] }, 'dmaSetup'],
     ['cpu_share', { dcbm: { cpuShare: 0 } }, 'cpuShare'],
     ['wait', { dcbm: { wait: 'poll' } }, 'dmaWait'],
+    ['queue_depth', { dma: { queueDepth: 20 } }, 'queueDepth'],
   ])('is told by the file %s or by the sweep, and not by both', async (file, also, name) => {
     const set = [{ path: `kernel/dcbm/${file}`, value: '1' }];
     expect(await errorOf(() => sweepMigrations({ ...SWEEP, ...also, set } as MigrateSweep))).toMatchObject({
