@@ -1,4 +1,4 @@
-import { awaiting, chargedNs } from '../copy/cpu-account.js';
+import { awaiting, chargedBefore, chargedNs } from '../copy/cpu-account.js';
 import { SHORT_MS } from '../copy/worker/cpu-clock.js';
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
@@ -150,7 +150,7 @@ function offload(
   const { account } = slice;
   const { usage } = offer;
   const before = submission(usage);
-  const charged = chargedNs();
+  const charged = chargedBefore();
   try {
     const outcome = migrator.copyFolios(batchOf(offer, count, ofDevice));
     // What it has submitted in this stretch counts as that, and not as the caller's too.
@@ -176,7 +176,7 @@ function offload(
 
 /**
  * CPU nanoseconds of what a migrator says that it took `ns` to submit: by the clock, as a rule, so that it may have waited for
- * a core meanwhile. It is no more than what the thread was charged with since it was `charged`; what exceeds that comes off.
+ * a core meanwhile. It is no more than what the thread was charged with beyond `charged`; what exceeds that comes off.
  */
 function submitted(usage: OffloadUsage, ns: number, charged: number): number {
   if (!(ns >= SHORT_NS)) return ns > 0 ? ns : 0;

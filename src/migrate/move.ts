@@ -39,10 +39,10 @@ export function hasExpectedRefs({ manager }: Migration, src: Pfn): boolean {
  *
  * @returns 0, or EAGAIN, with nothing changed, if somebody else holds `src`
  */
-export function folioMigrateMapping({ manager, flow }: Migration, src: Pfn, dst: Pfn): number {
-  const { memory, mappings } = manager;
+export function folioMigrateMapping(migration: Migration, src: Pfn, dst: Pfn): number {
+  const { memory, mappings } = migration.manager;
   const { page } = memory;
-  const cached = cacheReferences(manager, src);
+  const cached = cacheReferences(migration.manager, src);
   if (cached > 0) {
     // Freezes the folio at 0 references, from which none is taken, so that nobody gets one while its place changes hands.
     // Acquire: what the last holder wrote before it let go is copied.
@@ -59,13 +59,18 @@ export function folioMigrateMapping({ manager, flow }: Migration, src: Pfn, dst:
   page.index[dst] = page.index[src];
   const flags = page.flags[src];
   const isOwned = (flags & PG.movable) !== 0;
-  // Through a page cache others find the folio from here on, an owner is shown it, and so is a migrator in batch-move: the lock
-  // tells them to wait. To any other nothing leads before its first entry, with which it is complete. A plain store, for that
-  // same reason.
-  const lock = cached > 0 || isOwned || flow === 'batch-move' ? PG.locked : 0;
+  // Through a page cache others find the folio from here on, an owner is shown it, and so is a migrator whose batch is copied
+  // after this: the lock tells them to wait. To any other nothing leads before its first entry, with which it is complete. A
+  // plain store, for that same reason.
+  const lock = cached > 0 || isOwned || isOfferedMoved(migration) ? PG.locked : 0;
   const lru = isOwned ? 0 : PG.lru;
   page.flags[dst] = PG.head | lru | lock | (flags & KEPT);
   return 0;
+}
+
+/** Whether a migrator gets folios after they have been given what they are. */
+function isOfferedMoved({ flow, migrator, forPrivate }: Migration): boolean {
+  return flow === 'batch-move' && (migrator ?? forPrivate) !== undefined;
 }
 
 /** Takes {@link folioMigrateMapping} back: `src` is again what it was. */
