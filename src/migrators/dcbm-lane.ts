@@ -68,6 +68,8 @@ export class Lane {
 
   /** Submits as much as there is room for, and has the channel begin. */
   #submit(): void {
+    // To begin a stretch takes some microseconds, and this is asked after each interrupt.
+    if (this.#isLost || this.#next === this.#end) return;
     const { tables, cost } = this.#rules;
     enter(cost.submit);
     try {
