@@ -46,7 +46,31 @@ export function enter(account: CpuAccount): void {
 /** Ends one, for whoever has begun it is to wait, or done. */
 export function leave(account: CpuAccount): void {
   settle(open.length === 1 ? SHORTEST_NS : SHORT_NS);
-  open.splice(open.lastIndexOf(account), 1);
+  const at = open.lastIndexOf(account);
+  if (at >= 0) open.splice(at, 1);
+}
+
+/**
+ * Says that it is this account's stretch that goes on. An `await` in the middle of one lets others go on in theirs, and whoever
+ * has begun last is charged until the next one says so.
+ */
+export function resume(account: CpuAccount): void {
+  if (open.at(-1) === account) return;
+  const at = open.lastIndexOf(account);
+  if (at < 0) return;
+  settle();
+  open.splice(at, 1);
+  open.push(account);
+}
+
+/** Does something at once in a stretch, which ends also with what fails. */
+export function within<T>(account: CpuAccount, work: () => T): T {
+  enter(account);
+  try {
+    return work();
+  } finally {
+    leave(account);
+  }
 }
 
 /** Works in a stretch, which ends also with what fails. */

@@ -4,8 +4,8 @@ import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
 import { PAGE_SIZE } from '../units.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
-import { COPIED_BY_CALLER, type Migrator, type OffloadUsage } from './migrator.js';
-import { batchOf, isWorthwhile, putOffer, renewMarks } from './offer.js';
+import { COPIED_BY_CALLER, type Migrator, type OffloadBatch, type OffloadUsage } from './migrator.js';
+import { batchOf, isWorthwhile, oneOf, putOffer } from './offer.js';
 import { needResched, resched } from './resched.js';
 
 /** What takes less than a time slice had the core to itself, in nanoseconds. */
@@ -25,16 +25,21 @@ export function copyFolio(migration: Migration, at: number): number | Promise<nu
     return copyFolioHere(migration, at);
   const bytes = bytesOf(migration, at);
   if (!needsDevice && !isWorthwhile(migrator, 1, bytes)) return copyFolioHere(migration, at);
-  renewMarks(offer);
   putOffer(offer, 0, unmapped.dst[at] * PAGE_SIZE, unmapped.src[at] * PAGE_SIZE, bytes);
-  const slow = offload(migration, migrator, 1, needsDevice);
-  return slow ? slow.then(() => afterOffload(migration, at)) : afterOffload(migration, at);
+  const batch = oneOf(offer, needsDevice);
+  const slow = offload(migration, migrator, batch);
+  if (!slow) return afterOffload(migration, at, batch);
+  offer.isOneSpent = true;
+  return slow.then(() => afterOffload(migration, at, batch));
 }
 
 /** What came of the one folio that a migrator was asked for: it is copied, or the calling thread's. */
-function afterOffload(migration: Migration, at: number): number | Promise<number> {
-  const mark = migration.offer.copied[0];
-  if (mark === 0) return copyFolioHere(migration, at);
+function afterOffload(migration: Migration, at: number, { copied }: OffloadBatch): number | Promise<number> {
+  const mark = copied[0];
+  if (mark === 0) {
+    migration.offer.isOneSpent = true;
+    return copyFolioHere(migration, at);
+  }
   migration.unmapped.offloaded[at] = isOffloaded(mark);
   return 0;
 }
@@ -90,10 +95,11 @@ async function copyOffloaded(
   let sum = 0;
   for (let item = 0; item < count; item++) sum += offer.items.bytes[item];
   if (count === 0 || !(ofDevice || isWorthwhile(migrator, count, sum))) return;
-  const slow = offload(migration, migrator, count, ofDevice);
+  const batch = batchOf(offer, count, ofDevice);
+  const slow = offload(migration, migrator, batch);
   if (slow) await slow;
   for (let item = 0; item < count; item++) {
-    const mark = offer.copied[item];
+    const mark = batch.copied[item];
     if (mark === 0) continue;
     const i = offer.place[item];
     errno[i] = 0;
@@ -107,7 +113,6 @@ function fillOffer(migration: Migration, migrator: Migrator, ofDevice: boolean, 
   const { src, dst, errno } = unmapped;
   const { flags, order } = manager.memory.page;
   const isPicky = migrator.canMigrate !== undefined;
-  renewMarks(offer);
   let count = 0;
   for (let i = 0; i < unmapped.count; i++) {
     if (errno[i] !== which) continue;
@@ -139,37 +144,29 @@ async function copyEach(migration: Migration, which: number): Promise<void> {
   }
 }
 
-/** Asks the migrator for the first `count` folios of the offer; once that is over their marks say what is copied. */
-function offload(
-  migration: Migration,
-  migrator: Migrator,
-  count: number,
-  ofDevice: boolean,
-): Promise<void> | undefined {
+/** Asks the migrator for a batch; once that is over its marks say what is copied. */
+function offload(migration: Migration, migrator: Migrator, batch: OffloadBatch): Promise<void> | undefined {
   const { offer, slice, stats } = migration;
   const { account } = slice;
   const { usage } = offer;
   const before = submission(usage);
   const charged = chargedBefore();
   try {
-    const outcome = migrator.copyFolios(batchOf(offer, count, ofDevice));
+    const outcome = migrator.copyFolios(batch);
     // What it has submitted in this stretch counts as that, and not as the caller's too.
     account.ns -= submitted(usage, submission(usage) - before, charged);
     if (typeof outcome === 'number') {
-      if (outcome === 0) return undefined;
-      stats.declined++;
-      offer.mayBeMarked = true;
+      if (outcome !== 0) stats.declined++;
       return undefined;
     }
-    offer.mayBeMarked = true;
     return awaiting(account, () => Promise.resolve(outcome)).then(
       (errno) => {
         if (errno !== 0) stats.declined++;
       },
-      (error) => giveUp(migration, error, count),
+      (error) => giveUp(migration, error, batch),
     );
   } catch (error) {
-    giveUp(migration, error, count);
+    giveUp(migration, error, batch);
     return undefined;
   }
 }
@@ -190,9 +187,9 @@ function submission({ map, submit, unmap }: OffloadUsage): number {
 }
 
 /** Keeps what a migrator has thrown, for the end of the call; its folios stay where they were. */
-function giveUp(migration: Migration, error: unknown, count: number): void {
+function giveUp(migration: Migration, error: unknown, { copied }: OffloadBatch): void {
   migration.error ??= error ?? new ErrnoError('EIO', `migrator: must throw an Error, not ${show(error)}`);
-  migration.offer.copied.fill(0, 0, count);
+  copied.fill(0);
 }
 
 function canMigrate(migrator: Migrator, { src, dst }: UnmappedFolios, at: number): boolean {

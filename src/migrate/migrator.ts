@@ -85,15 +85,14 @@ export interface Migrator {
   copyFolios(batch: OffloadBatch): number | Promise<number>;
 }
 
-/** @throws ErrnoError EINVAL for what is no migrator, or one with a minimum that is no number */
-export function checkMigrator(name: string, value: unknown): asserts value is Migrator {
+/**
+ * @param what what it must be, as an error says it
+ * @throws ErrnoError EINVAL for what is no migrator, or one with a minimum that is no number
+ */
+export function checkMigrator(name: string, value: unknown, what = 'a Migrator'): asserts value is Migrator {
   const { name: named, copyFolios, minFolios = 0, minBytes = 0 } = (value ?? {}) as Partial<Migrator>;
   if (typeof named !== 'string' || typeof copyFolios !== 'function') {
-    throw invalid(
-      name,
-      'must be a Migrator; to switch a driver on, write its name to kernel/mm/migration/offload_migrator',
-      value,
-    );
+    throw invalid(name, `must be ${what}`, value);
   }
   for (const [key, least] of Object.entries({ minFolios, minBytes })) {
     if (!(typeof least === 'number' && least >= 0))

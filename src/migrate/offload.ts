@@ -7,7 +7,7 @@ import { type MigrateReason, parseReasonMask, type ReasonMask, reasonBit } from 
 /** The reasons that a driver is for when it is switched on, as published. */
 export const DEFAULT_REASON_MASK = 'compaction,syscall_or_cpuset,demotion,numa_misplaced';
 
-/** A migrator while a batch uses it. */
+/** A migrator while a batch uses it, or a call that names it. */
 export interface MigratorUse {
   /** `undefined`: the calling thread alone. */
   readonly migrator: Migrator | undefined;
@@ -29,7 +29,7 @@ export interface MigratorSource {
 
 const ON_CALLER: MigratorUse = { migrator: undefined, put() {} };
 
-/** Batches that use a migrator, and who waits for their end. */
+/** Batches that use a migrator, and calls that name it, and who waits for their end. */
 interface Users {
   count: number;
   onIdle: (() => void) | undefined;
@@ -83,7 +83,7 @@ export class OffloadRegistry {
    * being unregistered
    */
   register(migrator: Migrator, reasonMask: string | number = DEFAULT_REASON_MASK): void {
-    checkMigrator('migrator', migrator);
+    checkMigrator('migrator', migrator, 'a Migrator (a driver is switched on by its name, in sysfs)');
     checkCopiesIn(this.#memory, migrator);
     const mask = parseReasonMask(reasonMask);
     this.checkFree();

@@ -1,3 +1,4 @@
+import { resume } from '../copy/cpu-account.js';
 import type { Pfn } from '../units.js';
 import type { Migration } from './migration.js';
 import { resched, SLICE_MS } from './resched.js';
@@ -35,6 +36,7 @@ export class PhaseSampler {
   constructor(migration: Migration) {
     this.#migration = migration;
     this.#flushes = migration.manager.vmstat.nr_tlb_remote_flush;
+    resume(migration.slice.account);
     this.#started = performance.now();
   }
 
@@ -106,6 +108,7 @@ export function timed(
 ): Promise<void> | undefined {
   const step = () => {
     const { stats, slice } = migration;
+    resume(slice.account);
     const started = performance.now() - slice.pausedMs;
     return andThen(run, () => {
       lap(stats.phasesNs, phase, started + slice.pausedMs);

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { awaiting, type CpuAccount } from '../copy/cpu-account.js';
+import { awaiting, type CpuAccount, resume } from '../copy/cpu-account.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
 import type { MigrateStats } from './stats.js';
 
@@ -34,6 +34,7 @@ export function needResched(slice: Slice, pages = PAGES_A_LOOK): boolean {
   slice.pages += pages;
   if (slice.pages - slice.seen < PAGES_A_LOOK) return false;
   slice.seen = slice.pages;
+  resume(slice.account);
   return slice.pages >= PAGES_A_SLICE || performance.now() - slice.turnedAt > SLICE_MS;
 }
 

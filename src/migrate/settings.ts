@@ -1,5 +1,4 @@
 import { type Checks, oneOf, wholeNumber } from '../check.js';
-import { invalid } from '../errno.js';
 import { checkMigrator, type Migrator } from './migrator.js';
 
 /** In which order the steps of a batch are made: names of {@link Flow}. */
@@ -93,7 +92,5 @@ export function mannerOf(given: MigrationSettings, base = DEFAULTS): Manner {
 
 function checkNamed(name: string, value: unknown): void {
   if (MIGRATOR_NAMES.includes(value as MigratorName)) return;
-  if (typeof value !== 'object')
-    throw invalid(name, `must be ${MIGRATOR_NAMES.map((one) => `'${one}'`).join(', ')} or a Migrator`, value);
-  checkMigrator(name, value);
+  checkMigrator(name, value, `${MIGRATOR_NAMES.map((one) => `'${one}'`).join(', ')} or a Migrator`);
 }

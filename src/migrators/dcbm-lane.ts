@@ -172,9 +172,12 @@ export class Lane {
     const { items } = this.#batch;
     const { engine, cost } = this.#rules;
     enter(cost.unmap);
-    this.#unmapFrom(item);
-    this.#keep(engine.unmapSingle(this.#to[item - this.#first], items.to[item], items.bytes[item], 'from-device'));
-    leave(cost.unmap);
+    try {
+      this.#unmapFrom(item);
+      this.#keep(engine.unmapSingle(this.#to[item - this.#first], items.to[item], items.bytes[item], 'from-device'));
+    } finally {
+      leave(cost.unmap);
+    }
   }
 
   #unmapFrom(item: number): void {

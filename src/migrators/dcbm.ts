@@ -1,6 +1,6 @@
 import { type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { type CopyOne, createCopyOne } from '../copy/copy-one.js';
-import { enter, leave } from '../copy/cpu-account.js';
+import { within } from '../copy/cpu-account.js';
 import { DMA_WAITS, type DmaChannel, type DmaWait } from '../dma/channel.js';
 import type { DeviceModel, DmaCapability } from '../dma/device.js';
 import { DmaEngine } from '../dma/engine.js';
@@ -181,7 +181,7 @@ async function copyFolios(dcbm: Dcbm, batch: OffloadBatch): Promise<number> {
   const capability = batch.isPrivate ? 'private' : 'memcpy';
   const channels = requestChannels(engine, Math.min(migrator.nrDmaChan, count), capability);
   if (channels.length === 0) {
-    migrator.foliosFailures += batch.items.to.length;
+    migrator.foliosFailures += count;
     return ERRNO.EOPNOTSUPP;
   }
   try {
@@ -268,15 +268,12 @@ interface BatchTables {
 
 /** Maps the first `count` items, all or none. */
 function mapBatch(engine: DmaEngine, { items }: OffloadBatch, count: number, cost: DmaCost): BatchTables | 'failed' {
-  enter(cost.map);
-  try {
+  return within(cost.map, () => {
     const bytes = items.bytes.subarray(0, count);
     const from = createSgTable(items.from.subarray(0, count), bytes);
     const to = createSgTable(items.to.subarray(0, count), bytes);
     return orFailed(() => mapBoth(engine, to, from)) ? { to, from } : 'failed';
-  } finally {
-    leave(cost.map);
-  }
+  });
 }
 
 function mapBoth(engine: DmaEngine, to: SgTable, from: SgTable): void {
@@ -291,10 +288,7 @@ function mapBoth(engine: DmaEngine, to: SgTable, from: SgTable): void {
 }
 
 async function unmapBatch(engine: DmaEngine, { to, from }: BatchTables, cost: DmaCost): Promise<void> {
-  enter(cost.unmap);
-  const unmaps = [engine.unmapSg(from), engine.unmapSg(to)];
-  leave(cost.unmap);
-  await Promise.all(unmaps);
+  await Promise.all(within(cost.unmap, () => [engine.unmapSg(from), engine.unmapSg(to)]));
 }
 
 /** A lane for each channel, with a run of folios of about as many bytes each. */

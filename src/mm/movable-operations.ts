@@ -14,8 +14,8 @@ export interface MovableOperations {
   /**
    * Has the owner use `dst`, to which the bytes are copied, instead of `src`. Its reference goes over to `dst`, if it agrees.
    *
-   * @returns 0, or an errno: EAGAIN to be asked again; with any other the folio stays, though MIGRATE_SYNC tries it once more
-   * by itself
+   * @returns 0, or an errno: EAGAIN to be asked again; with any other the folio stays, though all modes but MIGRATE_ASYNC try
+   * it once more by itself
    */
   migrate(dst: Folio, src: Folio, mode: MigrateMode): number;
   /** The folio is its owner's again, where it was. */

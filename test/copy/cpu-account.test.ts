@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { afterEach, expect, it, vi } from 'vitest';
-import { awaiting, createCpuAccount, during, enter, leave } from '#src/copy/cpu-account.js';
+import { awaiting, createCpuAccount, during, enter, leave, resume } from '#src/copy/cpu-account.js';
 
 /** Milliseconds on the wall, and nanoseconds that the thread has waited for a core, as accounts read them. */
 let now = 1000;
@@ -119,4 +119,24 @@ it.each([false, true])('leaves out such waits of a short stretch too, and those 
     leave(account);
   }
   expect(account.ns).toBeCloseTo(100e3, 3);
+});
+
+it('charges whoever goes on, once he says so', () => {
+  fakeTime();
+  const [one, other, closed] = [createCpuAccount(), createCpuAccount(), createCpuAccount()];
+  enter(one);
+  pass(0.02);
+  enter(other);
+  pass(0.03);
+  resume(one);
+  pass(0.04);
+  resume(closed);
+  resume(one);
+  pass(0.01);
+  leave(other);
+  // Who isn't in a stretch ends none.
+  leave(closed);
+  pass(0.05);
+  leave(one);
+  expect([one.ns, other.ns, closed.ns]).toEqual([expect.closeTo(120e3, 3), expect.closeTo(30e3, 3), 0]);
 });

@@ -169,6 +169,21 @@ it('the threads of mtcopy are charged for, and what each migrator moved adds up'
   expect(Number.isInteger(stats.cpuNs.caller)).toBe(true);
 });
 
+it('of two calls at once, the one that does more is charged more', async () => {
+  await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0 });
+  const map = (pages: number) => machine.createAddressSpace().mmap({ length: pages * 4096, populate: true });
+  const [large, small] = [map(512), map(1)];
+  let rightly = 0;
+  for (let round = 0; round < 21; round++) {
+    const move = async (area: typeof large) =>
+      (await machine.movePages(area.mm, area.pages(), { node: 1 - (round % 2) })).stats.cpuNs.caller;
+    // The one that is called last, and so goes on last, does less.
+    const [much, little] = await Promise.all([move(large), move(small)]);
+    if (much > 2 * little) rightly++;
+  }
+  expect(rightly).toBeGreaterThan(10);
+});
+
 it('what a migrator says that it used, and is no time, counts as none', async () => {
   const { machine, area } = await boot({});
   await using _ = machine;

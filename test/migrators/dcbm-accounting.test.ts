@@ -32,6 +32,7 @@ it.each(['poll', 'sleep'] as const)(
         expect(stats.cpuNs.caller).toBeGreaterThan(0);
       }
     }
-    expect(charged).toBeLessThan(1.15 * (spentNs() - before) + 10e6);
+    // Waits for a core that are too short to be asked for count: a sixth, on a busy host. What counted twice came to 1.4 and more.
+    expect(charged).toBeLessThan(1.3 * (spentNs() - before) + 10e6);
   },
 );
