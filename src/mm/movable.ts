@@ -46,7 +46,7 @@ export function clearMovable(manager: MemoryManager, folio: Folio): void {
   const { flags } = manager.memory.page;
   if (flags[folio.pfn] & PG.isolated)
     throw new ErrnoError('EBUSY', `folio: the one at PFN ${folio.pfn} is being moved; wait for that to end`);
-  forget(manager, folio.pfn);
+  forgetMovable(manager, folio.pfn);
 }
 
 /**
@@ -55,7 +55,7 @@ export function clearMovable(manager: MemoryManager, folio: Folio): void {
  */
 function putIsolated(manager: MemoryManager, pfn: Pfn): void {
   const { memory } = manager;
-  if (memory.page.refcount[pfn] === 1) forget(manager, pfn);
+  if (memory.page.refcount[pfn] === 1) forgetMovable(manager, pfn);
   memory.putFolio(pfn);
 }
 
@@ -100,7 +100,7 @@ export function moveMovable(manager: MemoryManager, src: Pfn, dst: Pfn, mode: Mi
   const operations = operationsOf(manager, src);
   const errno = operations.migrate(memory.folio(dst), memory.folio(src), mode);
   if (errno !== 0) return Number.isInteger(errno) && errno > 0 && errno < 4096 ? errno : ERRNO.EIO;
-  forget(manager, src);
+  forgetMovable(manager, src);
   manager.movable.set(dst, operations);
   Atomics.or(memory.page.flags, dst, PG.movable);
   // The owner's reference; the isolator drops its own as it frees the old folio.
@@ -109,7 +109,8 @@ export function moveMovable(manager: MemoryManager, src: Pfn, dst: Pfn, mode: Mi
   return 0;
 }
 
-function forget(manager: MemoryManager, pfn: Pfn): void {
+/** Makes a folio one like others, which its last reference frees. */
+export function forgetMovable(manager: MemoryManager, pfn: Pfn): void {
   manager.movable.delete(pfn);
   Atomics.and(manager.memory.page.flags, pfn, ~PG.movable);
 }
