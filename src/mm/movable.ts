@@ -78,12 +78,16 @@ export function isolateMovable(manager: MemoryManager, pfn: Pfn, mode: MigrateMo
   return isIsolated;
 }
 
-/** Gives an isolated movable folio back to its owner, and drops the isolator's reference (putback_movable_page). */
+/**
+ * Gives an isolated movable folio back to its owner, unless he has dropped it, and drops the isolator's reference
+ * (putback_movable_page).
+ */
 export function putbackMovable(manager: MemoryManager, pfn: Pfn): void {
   const { memory } = manager;
-  Atomics.and(memory.page.flags, pfn, ~PG.isolated);
+  const { flags, refcount } = memory.page;
+  Atomics.and(flags, pfn, ~PG.isolated);
   try {
-    operationsOf(manager, pfn).putback(memory.folio(pfn));
+    if (refcount[pfn] > 1) operationsOf(manager, pfn).putback(memory.folio(pfn));
   } finally {
     putIsolated(manager, pfn);
   }
@@ -92,20 +96,25 @@ export function putbackMovable(manager: MemoryManager, pfn: Pfn): void {
 /**
  * Has the owner of a movable folio use its copy, if it is one (the last step of move_to_new_folio).
  *
- * @returns 0, also for all other folios, or the errno that the owner answered; EIO for an answer that is none
+ * @returns 0, also for all other folios, or the errno that the owner answered; EIO for an answer that is none; EAGAIN, and he
+ * is not asked, if he has dropped it, or somebody else has it too
  */
 export function moveMovable(manager: MemoryManager, src: Pfn, dst: Pfn, mode: MigrateMode): number {
   if (!isMovable(manager, src)) return 0;
   const { memory } = manager;
+  const { flags, refcount } = memory.page;
+  // His, and the isolator's: batch-move has looked before the copy, in which the event loop had turns.
+  if (refcount[src] !== 2) return ERRNO.EAGAIN;
   const operations = operationsOf(manager, src);
   const errno = operations.migrate(memory.folio(dst), memory.folio(src), mode);
   if (errno !== 0) return Number.isInteger(errno) && errno > 0 && errno < 4096 ? errno : ERRNO.EIO;
   forgetMovable(manager, src);
   manager.movable.set(dst, operations);
-  Atomics.or(memory.page.flags, dst, PG.movable);
-  // The owner's reference; the isolator drops its own as it frees the old folio.
-  Atomics.add(memory.page.refcount, dst, 1);
-  Atomics.sub(memory.page.refcount, src, 1);
+  Atomics.or(flags, dst, PG.movable);
+  // The owner's reference, which he may have dropped himself, as the kernel's owners do (zs_page_migrate). The isolator drops
+  // its own as it frees the old folio.
+  Atomics.add(refcount, dst, 1);
+  if (refcount[src] > 1) Atomics.sub(refcount, src, 1);
   return 0;
 }
 

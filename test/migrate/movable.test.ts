@@ -369,7 +369,12 @@ function expectFreed(moved: Awaited<ReturnType<typeof moveThree>>, folios: reado
 }
 
 describe.each(mannersOfMode)('$flow, $mode: a folio whose owner drops it while it is isolated', (manner) => {
-  it.each([['before it is unmapped', { isolated: true }]])(
+  it.each([
+    ['before it is unmapped', { isolated: true }],
+    ['as it is copied', { copied: true }],
+    ['as he refuses its copy', { answer: ERRNO.EBUSY }],
+    ['as he asks to be asked again', { answer: ERRNO.EAGAIN }],
+  ])(
     '%s is freed, and he hears no more of it',
     async (_, when: { isolated?: boolean; copied?: boolean; answer?: number }) => {
       await using moved = await moveThree(manner, {
@@ -395,6 +400,28 @@ describe.each(mannersOfMode)('$flow, $mode: a folio whose owner drops it while i
       expectFreed(moved, folios.slice(1));
     },
   );
+
+  it('as he takes its copy moves, as any other', async () => {
+    await using moved = await moveThree(manner, {
+      migrate(src) {
+        src.put();
+        return 0;
+      },
+    });
+    expect([moved.a.flags, Array.from(moved.status)]).toEqual([[], [1, 1, 1]]);
+    expectFreed(moved, moved.folios);
+  });
+
+  it('stays if he gets another reference instead', async () => {
+    await using moved = await moveThree(manner, { copy: (folio) => folio.get() });
+    const { a, asked, folios, status } = moved;
+    expect([Array.from(status), a.nid, a.refcount]).toEqual([[-ERRNO.EBUSY, 1, 1], 0, 2]);
+    expect(asked.filter((what) => what.endsWith('0'))).toEqual(['putback 0']);
+    moved.machine.clearMovable(a);
+    a.put();
+    a.put();
+    expectFreed(moved, folios.slice(1));
+  });
 });
 
 it('another machine’s folio is refused', async () => {
