@@ -3,6 +3,7 @@ import { clearAndWake } from '../memory/folio-lock.js';
 import { type PageMetadata, PG } from '../memory/page-metadata.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { MemoryManager } from '../mm/manager.js';
+import { forgetMovable, isMovable } from '../mm/movable.js';
 import { isCached, replaceCached } from '../mm/page-cache.js';
 import { removeMigrationPtes } from '../mm/rmap.js';
 import type { Pfn } from '../units.js';
@@ -100,8 +101,10 @@ export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): v
   countSucceeded(stats, page.order[src]);
 }
 
-/** Frees the old frames of a folio that was moved (migrate_folio_done). */
+/** Frees the old frames of a folio that was moved, or one that was freed while it was isolated (migrate_folio_done). */
 export function migrateFolioDone({ manager }: Migration, src: Pfn): void {
+  // What was moved is movable no more: this one its owner has dropped.
+  if (isMovable(manager, src)) forgetMovable(manager, src);
   dropUnused(manager.memory, src);
 }
 

@@ -3,7 +3,8 @@ import type { MigrateMode } from './migrate-mode.js';
 
 /**
  * What the owner of movable memory that is on no LRU does as it is moved (struct movable_operations): a compressed store, a
- * balloon, or whoever else finds its folios by itself. Called on the machine's thread, and not to wait.
+ * balloon, or whoever else finds its folios by itself. Called on the machine's thread, and not to wait. An owner who drops his
+ * reference on a folio that is isolated is not called for it again, and it is freed.
  */
 export interface MovableOperations {
   /**
@@ -12,7 +13,8 @@ export interface MovableOperations {
    */
   isolate(folio: Folio, mode: MigrateMode): boolean;
   /**
-   * Has the owner use `dst`, to which the bytes are copied, instead of `src`. Its reference goes over to `dst`, if it agrees.
+   * Has the owner use `dst`, to which the bytes are copied, instead of `src`. Its reference goes over to `dst`, if it agrees,
+   * also if it drops the one on `src` itself.
    *
    * @returns 0, or an errno: EAGAIN to be asked again; with any other the folio stays, though all modes but MIGRATE_ASYNC try
    * it once more by itself

@@ -46,7 +46,7 @@ export function clearMovable(manager: MemoryManager, folio: Folio): void {
   const { flags } = manager.memory.page;
   if (flags[folio.pfn] & PG.isolated)
     throw new ErrnoError('EBUSY', `folio: the one at PFN ${folio.pfn} is being moved; wait for that to end`);
-  forget(manager, folio.pfn);
+  forgetMovable(manager, folio.pfn);
 }
 
 /**
@@ -55,7 +55,7 @@ export function clearMovable(manager: MemoryManager, folio: Folio): void {
  */
 function putIsolated(manager: MemoryManager, pfn: Pfn): void {
   const { memory } = manager;
-  if (memory.page.refcount[pfn] === 1) forget(manager, pfn);
+  if (memory.page.refcount[pfn] === 1) forgetMovable(manager, pfn);
   memory.putFolio(pfn);
 }
 
@@ -78,12 +78,16 @@ export function isolateMovable(manager: MemoryManager, pfn: Pfn, mode: MigrateMo
   return isIsolated;
 }
 
-/** Gives an isolated movable folio back to its owner, and drops the isolator's reference (putback_movable_page). */
+/**
+ * Gives an isolated movable folio back to its owner, unless he has dropped it, and drops the isolator's reference
+ * (putback_movable_page).
+ */
 export function putbackMovable(manager: MemoryManager, pfn: Pfn): void {
   const { memory } = manager;
-  Atomics.and(memory.page.flags, pfn, ~PG.isolated);
+  const { flags, refcount } = memory.page;
+  Atomics.and(flags, pfn, ~PG.isolated);
   try {
-    operationsOf(manager, pfn).putback(memory.folio(pfn));
+    if (refcount[pfn] > 1) operationsOf(manager, pfn).putback(memory.folio(pfn));
   } finally {
     putIsolated(manager, pfn);
   }
@@ -92,24 +96,30 @@ export function putbackMovable(manager: MemoryManager, pfn: Pfn): void {
 /**
  * Has the owner of a movable folio use its copy, if it is one (the last step of move_to_new_folio).
  *
- * @returns 0, also for all other folios, or the errno that the owner answered; EIO for an answer that is none
+ * @returns 0, also for all other folios, or the errno that the owner answered; EIO for an answer that is none; EAGAIN, and he
+ * is not asked, if he has dropped it, or somebody else has it too
  */
 export function moveMovable(manager: MemoryManager, src: Pfn, dst: Pfn, mode: MigrateMode): number {
   if (!isMovable(manager, src)) return 0;
   const { memory } = manager;
+  const { flags, refcount } = memory.page;
+  // His, and the isolator's: batch-move has looked before the copy, in which the event loop had turns.
+  if (refcount[src] !== 2) return ERRNO.EAGAIN;
   const operations = operationsOf(manager, src);
   const errno = operations.migrate(memory.folio(dst), memory.folio(src), mode);
   if (errno !== 0) return Number.isInteger(errno) && errno > 0 && errno < 4096 ? errno : ERRNO.EIO;
-  forget(manager, src);
+  forgetMovable(manager, src);
   manager.movable.set(dst, operations);
-  Atomics.or(memory.page.flags, dst, PG.movable);
-  // The owner's reference; the isolator drops its own as it frees the old folio.
-  Atomics.add(memory.page.refcount, dst, 1);
-  Atomics.sub(memory.page.refcount, src, 1);
+  Atomics.or(flags, dst, PG.movable);
+  // The owner's reference, which he may have dropped himself, as the kernel's owners do (zs_page_migrate). The isolator drops
+  // its own as it frees the old folio.
+  Atomics.add(refcount, dst, 1);
+  if (refcount[src] > 1) Atomics.sub(refcount, src, 1);
   return 0;
 }
 
-function forget(manager: MemoryManager, pfn: Pfn): void {
+/** Makes a folio one like others, which its last reference frees. */
+export function forgetMovable(manager: MemoryManager, pfn: Pfn): void {
   manager.movable.delete(pfn);
   Atomics.and(manager.memory.page.flags, pfn, ~PG.movable);
 }

@@ -1,4 +1,4 @@
-import { FLOWS, type Folio, Machine, type MovableOperations } from 'mtcopy';
+import { FLOWS, type Folio, Machine, type MigrateMode, type Migrator, type MovableOperations } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { clearMovable, isolateMovable, moveMovable, putbackMovable, setMovable } from '#src/mm/movable.js';
@@ -310,6 +310,119 @@ it.each(['isolate', 'migrate', 'putback'] as const)(
     clearMovable(manager, next);
   },
 );
+
+const mannersOfMode = FLOWS.flatMap((flow) =>
+  (['MIGRATE_ASYNC', 'MIGRATE_SYNC'] as const).map((mode) => ({ flow, mode })),
+);
+
+/** Moves three folios of one owner, to whom things happen on the way; `copy` is called as the first of them is copied. */
+async function moveThree(
+  manner: { flow: (typeof FLOWS)[number]; mode: MigrateMode },
+  happens: { isolated?: (a: Folio) => void; copy?: (a: Folio) => void; migrate?: (src: Folio) => number },
+) {
+  const machine = await boot({ flow: manner.flow });
+  const { memory } = machine;
+  const free = freePages(machine);
+  const folios = Array.from({ length: 3 }, () => memory.allocFolio(0, { node: 0 }));
+  const [a, b, c] = folios as [Folio, Folio, Folio];
+  const asked: string[] = [];
+  for (const [i, folio] of folios.entries()) {
+    machine.setMovable(folio, {
+      isolate() {
+        if (i === 2) happens.isolated?.(a);
+        return true;
+      },
+      migrate(dst, src) {
+        asked.push(`migrate ${i}`);
+        const answer = i === 0 ? (happens.migrate?.(src) ?? 0) : 0;
+        if (answer === 0) folios[i] = dst;
+        return answer;
+      },
+      putback: () => void asked.push(`putback ${i}`),
+    });
+  }
+  let copies = 0;
+  const migrator: Migrator = {
+    name: 'meanwhile',
+    copyFolios() {
+      if (copies++ === 0) happens.copy?.(a);
+      return ERRNO.EOPNOTSUPP;
+    },
+  };
+  const { status } = await machine.migrateMovable([a, b, c], {
+    node: 1,
+    reason: 'compaction',
+    mode: manner.mode,
+    migrator,
+  });
+  return { machine, folios, a, status, asked, free, [Symbol.asyncDispose]: () => machine.close() };
+}
+
+/** Frees the folios, after which memory is as it was. */
+function expectFreed(moved: Awaited<ReturnType<typeof moveThree>>, folios: readonly Folio[]): void {
+  for (const folio of folios) {
+    expect([folio.nid, folio.refcount, folio.flags.sort()]).toEqual([1, 1, ['head', 'movable']]);
+    moved.machine.clearMovable(folio);
+    folio.put();
+  }
+  expect(freePages(moved.machine)).toEqual(moved.free);
+}
+
+describe.each(mannersOfMode)('$flow, $mode: a folio whose owner drops it while it is isolated', (manner) => {
+  it.each([
+    ['before it is unmapped', { isolated: true }],
+    ['as it is copied', { copied: true }],
+    ['as he refuses its copy', { answer: ERRNO.EBUSY }],
+    ['as he asks to be asked again', { answer: ERRNO.EAGAIN }],
+  ])(
+    '%s is freed, and he hears no more of it',
+    async (_, when: { isolated?: boolean; copied?: boolean; answer?: number }) => {
+      await using moved = await moveThree(manner, {
+        isolated: (folio) => void (when.isolated && folio.put()),
+        copy: (folio) => void (when.copied && folio.put()),
+        migrate(src) {
+          if (when.answer === undefined) return 0;
+          src.put();
+          return when.answer;
+        },
+      });
+      const { a, asked, folios, status } = moved;
+      expect([a.flags, Array.from(status.slice(1))]).toEqual([[], [1, 1]]);
+      expect(asked.filter((what) => what.endsWith('0'))).toEqual(when.answer ? ['migrate 0'] : []);
+      // Who gets its frame next may say that it is movable.
+      const next = moved.machine.memory.folio(a.pfn);
+      const taken = [];
+      do taken.push(moved.machine.memory.allocFolio(0, { node: 0 }));
+      while (taken.at(-1)?.pfn !== next.pfn);
+      moved.machine.setMovable(next, { isolate: () => true, migrate: () => 0, putback() {} });
+      moved.machine.clearMovable(next);
+      for (const folio of taken) folio.put();
+      expectFreed(moved, folios.slice(1));
+    },
+  );
+
+  it('as he takes its copy moves, as any other', async () => {
+    await using moved = await moveThree(manner, {
+      migrate(src) {
+        src.put();
+        return 0;
+      },
+    });
+    expect([moved.a.flags, Array.from(moved.status)]).toEqual([[], [1, 1, 1]]);
+    expectFreed(moved, moved.folios);
+  });
+
+  it('stays if he gets another reference instead', async () => {
+    await using moved = await moveThree(manner, { copy: (folio) => folio.get() });
+    const { a, asked, folios, status } = moved;
+    expect([Array.from(status), a.nid, a.refcount]).toEqual([[-ERRNO.EBUSY, 1, 1], 0, 2]);
+    expect(asked.filter((what) => what.endsWith('0'))).toEqual(['putback 0']);
+    moved.machine.clearMovable(a);
+    a.put();
+    a.put();
+    expectFreed(moved, folios.slice(1));
+  });
+});
 
 it('another machine’s folio is refused', async () => {
   await using machine = await boot();
