@@ -211,6 +211,7 @@ export class DmaEngine {
     if (channel.inFlight > 0) {
       throw new ErrnoError('EBUSY', `channel ${channel.number} has ${channel.inFlight} descriptors in flight`);
     }
+    channel.forget();
     this.#free.push(channel);
     this.#restLater();
   }
@@ -283,7 +284,8 @@ export class DmaEngine {
   }
 
   /**
-   * Ends all threads; what is in flight is called back as aborted. Resolves once no thread touches the memory any more. May
+   * Ends all threads; what is in flight is called back as aborted, and what that throws goes to who waits for the channel's
+   * completions, if anybody does. Resolves once no thread touches the memory any more. May
    * be called again, to wait for that.
    */
   close(): Promise<void> {
