@@ -127,6 +127,7 @@ export class Iommu {
    */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     const access = accessOf(direction);
+    if (!isWord(dma) || !isWord(address) || !isWord(bytes)) throw notMapped(dma, address, bytes);
     this.#forgetSingle(dma, address, bytes, access);
     const first = dma >>> PAGE_SHIFT;
     this.#leave(address, bytes, access, first);
@@ -137,7 +138,7 @@ export class Iommu {
     const key = keyOf(dma, pagesUnder(address, bytes), access);
     const count = this.#singles.get(key);
     if (count === undefined || !this.#leadsTo(dma, address, access)) {
-      throw invalid('mapping', 'must be one of mapSingle, not unmapped yet', `${bytes} from ${address}, at ${dma}`);
+      throw notMapped(dma, address, bytes);
     }
     if (count > 1) this.#singles.set(key, count - 1);
     else this.#singles.delete(key);
@@ -217,6 +218,15 @@ export class Iommu {
   #free(first: number, pages: number): void {
     if (this.area.mode === 'translated' && pages > 0) this.#iova.free(first, pages);
   }
+}
+
+/** Of anything else the bits below would be those of another number. */
+function isWord(value: number): boolean {
+  return value >>> 0 === value;
+}
+
+function notMapped(dma: number, address: number, bytes: number): ErrnoError {
+  return invalid('mapping', 'must be one of mapSingle, not unmapped yet', `${bytes} from ${address}, at ${dma}`);
 }
 
 function isActive(words: Int32Array): boolean {
