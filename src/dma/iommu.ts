@@ -4,6 +4,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 import { IovaAllocator } from './iova.js';
 import { DMA_DIRECTIONS, type DmaDirection, type SgTable } from './sg-table.js';
+import { SingleMappings } from './single-mappings.js';
 import { ACTIVE } from './worker/ring.js';
 import {
   countAt,
@@ -45,8 +46,7 @@ export class Iommu {
   readonly #channels: Int32Array[] = [];
   readonly #during: (run: () => Promise<void>) => Promise<void>;
   readonly #tables = new WeakMap<SgTable, Mapping>();
-  /** How often each range is mapped by itself, by {@link keyOf}. */
-  readonly #singles = new Map<number, number>();
+  readonly #singles = new SingleMappings();
   // Neither the first page nor the last: an address of 0, or one beyond the end, is nobody's.
   readonly #iova = new IovaAllocator(1, IO_PAGES - 1);
 
@@ -114,8 +114,7 @@ export class Iommu {
     const access = accessOf(direction);
     const pages = pagesUnder(address, bytes);
     const dma = this.#enter(address, bytes, access, this.#alloc(pages));
-    const key = keyOf(dma, pages, access);
-    this.#singles.set(key, (this.#singles.get(key) ?? 0) + 1);
+    this.#singles.add(dma, pages, access);
     return dma;
   }
 
@@ -127,21 +126,14 @@ export class Iommu {
    */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     const access = accessOf(direction);
-    if (!isWord(dma) || !isWord(address) || !isWord(bytes)) throw notMapped(dma, address, bytes);
-    this.#forgetSingle(dma, address, bytes, access);
+    this.#check(address, bytes);
     const first = dma >>> PAGE_SHIFT;
-    this.#leave(address, bytes, access, first);
-    return this.#finishUnmap(first, pagesUnder(address, bytes));
-  }
-
-  #forgetSingle(dma: number, address: number, bytes: number, access: number): void {
-    const key = keyOf(dma, pagesUnder(address, bytes), access);
-    const count = this.#singles.get(key);
-    if (count === undefined || !this.#leadsTo(dma, address, access)) {
-      throw notMapped(dma, address, bytes);
+    const pages = pagesUnder(address, bytes);
+    if (!isWord(dma) || !this.#leadsTo(dma, address, access) || !this.#singles.delete(dma, pages, access)) {
+      throw invalid('mapping', 'must be one of mapSingle, not unmapped yet', `${bytes} from ${address}, at ${dma}`);
     }
-    if (count > 1) this.#singles.set(key, count - 1);
-    else this.#singles.delete(key);
+    this.#leave(address, bytes, access, first);
+    return this.#finishUnmap(first, pages);
   }
 
   /** Whether a device address that is mapped is that of a physical one. */
@@ -225,10 +217,6 @@ function isWord(value: number): boolean {
   return value >>> 0 === value;
 }
 
-function notMapped(dma: number, address: number, bytes: number): ErrnoError {
-  return invalid('mapping', 'must be one of mapSingle, not unmapped yet', `${bytes} from ${address}, at ${dma}`);
-}
-
 function isActive(words: Int32Array): boolean {
   // Acquire: the bytes that were written by old translations are there.
   return (Atomics.load(words, ACTIVE) & 1) === 1;
@@ -251,9 +239,4 @@ function pagesUnder(address: number, bytes: number): number {
 function accessOf(direction: DmaDirection): number {
   checkDirection('direction', direction);
   return direction === 'to-device' ? IO_READ : IO_WRITE;
-}
-
-/** One number, of 53 bits, for a device address and how many pages from there are mapped for an access. */
-function keyOf(dma: number, pages: number, access: number): number {
-  return (dma * 2 + (access === IO_WRITE ? 1 : 0)) * IO_PAGES + (pages - 1);
 }

@@ -60,6 +60,9 @@ describe.each(['none', 'passthrough', 'translated'] as const)('%s:', (iommu) => 
       [dma + word, from + word, PAGE_SIZE],
       [dma - word, from - word, PAGE_SIZE],
       [dma, from, PAGE_SIZE + word],
+      [dma, from, 0],
+      [from + PAGE_SIZE, from + PAGE_SIZE, 0],
+      [0, 0, word - 1],
       [`${dma}`, `${from}`, PAGE_SIZE],
     ] as [number, number, number][]) {
       for (const direction of ['to-device', 'from-device'] as const) {
