@@ -37,7 +37,10 @@ interface IommuOptions {
   readonly during: (run: () => Promise<void>) => Promise<void>;
 }
 
-/** The IOMMU in front of a device, on the side of the thread that maps and unmaps. */
+/**
+ * The IOMMU in front of a device, on the side of the thread that maps and unmaps. What it maps and unmaps, and how it fails:
+ * see the methods of `DmaEngine` that have the same names.
+ */
 export class Iommu {
   /** What the channels look at. */
   readonly area: IommuArea;
@@ -61,13 +64,6 @@ export class Iommu {
     this.#channels.push(words);
   }
 
-  /**
-   * Maps all ranges of a table for the device (dma_map_sgtable), or none, and fills in its device addresses. Only one
-   * direction: the device can read what is mapped `'to-device'`, and write what is `'from-device'`.
-   *
-   * @throws ErrnoError EINVAL if it is mapped already, a range is empty or not in a node's memory, or for another direction;
-   * ENOMEM if there is no range of I/O addresses that long
-   */
   mapSg(table: SgTable, direction: DmaDirection): void {
     if (this.#tables.has(table)) throw invalid('table', 'must be unmapped first', table);
     if (!(table?.dma instanceof Uint32Array)) throw invalid('table', 'must be of createSgTable', table);
@@ -86,12 +82,6 @@ export class Iommu {
     this.#tables.set(table, { access, first, pages });
   }
 
-  /**
-   * Takes a mapping of {@link mapSg} away (dma_unmap_sgtable). Once this returns, or what it returns has resolved, no
-   * channel touches the memory by it any more. No descriptor that uses it may be in flight: it would fail.
-   *
-   * @throws ErrnoError EINVAL if the table isn't mapped
-   */
   unmapSg(table: SgTable): void | Promise<void> {
     const mapping = this.#tables.get(table);
     if (!mapping) throw invalid('table', 'must be mapped', table);
@@ -105,10 +95,6 @@ export class Iommu {
     return this.#finishUnmap(first, pages);
   }
 
-  /**
-   * Maps one range for the device (dma_map_single), and returns its device address. Directions and errors as
-   * {@link mapSg}'s.
-   */
   mapSingle(address: number, bytes: number, direction: DmaDirection): number {
     this.#check(address, bytes);
     const access = accessOf(direction);
@@ -118,12 +104,6 @@ export class Iommu {
     return dma;
   }
 
-  /**
-   * Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. As
-   * {@link unmapSg} otherwise.
-   *
-   * @throws ErrnoError EINVAL if that isn't mapped, or no more
-   */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     const access = accessOf(direction);
     this.#check(address, bytes);
