@@ -52,6 +52,11 @@ export type MemcpyMode = keyof typeof MEMCPY_FLAGS;
 /**
  * Called for each descriptor that is complete, in the order in which they are found.
  *
+ * What it throws comes out of {@link DmaChannel.poll} or {@link DmaChannel.completions}, whichever found the descriptor; what is
+ * behind it is called back by the next. Where all that is left is given up, each is called back whatever others throw, and
+ * only the first error is kept: {@link DmaChannel.terminate} throws it, or if the channel's thread was lost, the next of these
+ * three. It is dropped when the channel is released.
+ *
  * @param cookie what {@link DmaChannel.submit} returned
  * @param result one of the `DMA_TRANS_…` numbers
  * @param errno 0, or what went wrong: EHWPOISON for a poisoned source, EFAULT for a DMA fault, EIO for the device's
@@ -120,6 +125,8 @@ export class DmaChannel {
   #terminating: Promise<void> | undefined;
   /** Why its thread has ended last. */
   #startError: unknown;
+  /** What a callback has thrown first where nobody heard of it. */
+  #unheard: { readonly error: unknown } | undefined;
 
   /** @internal */
   constructor({ number, device, setup, lifetime, faults, firstSequence }: ChannelOptions) {
@@ -297,8 +304,14 @@ export class DmaChannel {
    * whatever their order.
    *
    * @returns how many were
+   * @throws what a callback throws, or has thrown as the channel's thread was lost
    */
   poll(): number {
+    this.#throwUnheard();
+    return this.#reap();
+  }
+
+  #reap(): number {
     const { words, records } = this.#ring;
     const issued = this.#issued;
     // Acquire, before the records: so many there are at least, and no need to look for more.
@@ -323,7 +336,8 @@ export class DmaChannel {
    * @param wait asleep, which only works for what was prepared with an interrupt, or when the channel has nothing left to do;
    * or by polling, in turns of the event loop. Default: asleep
    * @returns whether something was; false if nothing is in flight, or the time is up
-   * @throws ErrnoError EINVAL for a time that is no number of 0 or more, or another way to wait; what a callback throws
+   * @throws ErrnoError EINVAL for a time that is no number of 0 or more, or another way to wait; what a callback throws,
+   * or has thrown as the channel's thread was lost
    */
   async completions(ms: number, wait: DmaWait = 'sleep'): Promise<boolean> {
     checkMs('ms', ms);
@@ -358,6 +372,8 @@ export class DmaChannel {
    * Drops all that was submitted and isn't complete (dmaengine_terminate_sync): each descriptor is called back with
    * `DMA_TRANS_ABORTED`. Once this has resolved the channel touches no memory for any of them: if it doesn't say so itself,
    * its thread is ended, and another one takes its place when something is issued.
+   *
+   * @throws what the first callback that threw has thrown, once all are called back: nothing is in flight then either
    */
   terminate(): Promise<void> {
     // What was only prepared is gone: submitted now it would be behind what the thread is told to drop.
@@ -380,7 +396,16 @@ export class DmaChannel {
   }
 
   /**
-   * Ends the thread, and aborts what is in flight.
+   * Drops what a callback has thrown: it is nothing to who has the channel next.
+   *
+   * @internal
+   */
+  forget(): void {
+    this.#unheard = undefined;
+  }
+
+  /**
+   * Ends the thread, and aborts what is in flight. Whoever waits for completions hears what a callback throws.
    *
    * @internal
    */
@@ -446,6 +471,7 @@ export class DmaChannel {
       if (Atomics.load(words, TERMINATED) !== asked) await this.#thread.end();
     }
     this.#abort();
+    this.#throwUnheard();
   }
 
   /** Issues what was submitted only, as descriptors that the channel does nothing for. */
@@ -468,7 +494,10 @@ export class DmaChannel {
     }
   }
 
-  /** Aborts what has no completion record. The channel's thread is gone, or has said that it dropped all of it. */
+  /**
+   * Aborts what has no completion record, and calls back for all. The channel's thread is gone, or has said that it dropped
+   * all of it.
+   */
   #abort(): void {
     const { records } = this.#ring;
     this.#isPrepared = false;
@@ -481,7 +510,25 @@ export class DmaChannel {
       aborted++;
     }
     this.#settleWords(aborted);
-    this.poll();
+    while (!this.#reapUnheard());
+  }
+
+  /** Calls back for what is complete, up to what throws, which it keeps. Returns whether that was all. */
+  #reapUnheard(): boolean {
+    try {
+      this.#reap();
+      return true;
+    } catch (error) {
+      this.#unheard ??= { error };
+      return false;
+    }
+  }
+
+  #throwUnheard(): void {
+    const unheard = this.#unheard;
+    if (!unheard) return;
+    this.#unheard = undefined;
+    throw unheard.error;
   }
 
   /** Puts the words that the thread writes where they would be if it had completed everything. */

@@ -211,6 +211,7 @@ export class DmaEngine {
     if (channel.inFlight > 0) {
       throw new ErrnoError('EBUSY', `channel ${channel.number} has ${channel.inFlight} descriptors in flight`);
     }
+    channel.forget();
     this.#free.push(channel);
     this.#restLater();
   }
@@ -240,7 +241,7 @@ export class DmaEngine {
   }
 
   /**
-   * Maps one range (dma_map_single), which may be mapped several times. As {@link mapSg} otherwise.
+   * Maps one range (dma_map_single), which may be mapped several times, and is unmapped as often. As {@link mapSg} otherwise.
    *
    * @param address physical, in bytes
    * @param bytes above 0
@@ -253,9 +254,10 @@ export class DmaEngine {
 
   /**
    * Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. As
-   * {@link unmapSg} otherwise.
+   * {@link unmapSg} otherwise. Where addresses are physical, mappings of one range in one direction have the same address: who
+   * unmaps twice takes another's away.
    *
-   * @throws ErrnoError EINVAL if that isn't mapped, or no more
+   * @throws ErrnoError EINVAL if that isn't mapped, or no more, or is no range of a node's memory; nothing is unmapped
    */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     return this.#iommu.unmapSingle(dma, address, bytes, direction);
@@ -283,7 +285,8 @@ export class DmaEngine {
   }
 
   /**
-   * Ends all threads; what is in flight is called back as aborted. Resolves once no thread touches the memory any more. May
+   * Ends all threads; what is in flight is called back as aborted, and what that throws goes to who waits for the channel's
+   * completions, if anybody does. Resolves once no thread touches the memory any more. May
    * be called again, to wait for that.
    */
   close(): Promise<void> {

@@ -4,6 +4,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 import { IovaAllocator } from './iova.js';
 import { DMA_DIRECTIONS, type DmaDirection, type SgTable } from './sg-table.js';
+import { SingleMappings } from './single-mappings.js';
 import { ACTIVE } from './worker/ring.js';
 import {
   countAt,
@@ -36,7 +37,10 @@ interface IommuOptions {
   readonly during: (run: () => Promise<void>) => Promise<void>;
 }
 
-/** The IOMMU in front of a device, on the side of the thread that maps and unmaps. */
+/**
+ * The IOMMU in front of a device, on the side of the thread that maps and unmaps. What it maps and unmaps, and how it fails:
+ * see the methods of `DmaEngine` that have the same names.
+ */
 export class Iommu {
   /** What the channels look at. */
   readonly area: IommuArea;
@@ -45,8 +49,7 @@ export class Iommu {
   readonly #channels: Int32Array[] = [];
   readonly #during: (run: () => Promise<void>) => Promise<void>;
   readonly #tables = new WeakMap<SgTable, Mapping>();
-  /** How often each range is mapped by itself, by {@link keyOf}. */
-  readonly #singles = new Map<number, number>();
+  readonly #singles = new SingleMappings();
   // Neither the first page nor the last: an address of 0, or one beyond the end, is nobody's.
   readonly #iova = new IovaAllocator(1, IO_PAGES - 1);
 
@@ -61,13 +64,6 @@ export class Iommu {
     this.#channels.push(words);
   }
 
-  /**
-   * Maps all ranges of a table for the device (dma_map_sgtable), or none, and fills in its device addresses. Only one
-   * direction: the device can read what is mapped `'to-device'`, and write what is `'from-device'`.
-   *
-   * @throws ErrnoError EINVAL if it is mapped already, a range is empty or not in a node's memory, or for another direction;
-   * ENOMEM if there is no range of I/O addresses that long
-   */
   mapSg(table: SgTable, direction: DmaDirection): void {
     if (this.#tables.has(table)) throw invalid('table', 'must be unmapped first', table);
     if (!(table?.dma instanceof Uint32Array)) throw invalid('table', 'must be of createSgTable', table);
@@ -86,12 +82,6 @@ export class Iommu {
     this.#tables.set(table, { access, first, pages });
   }
 
-  /**
-   * Takes a mapping of {@link mapSg} away (dma_unmap_sgtable). Once this returns, or what it returns has resolved, no
-   * channel touches the memory by it any more. No descriptor that uses it may be in flight: it would fail.
-   *
-   * @throws ErrnoError EINVAL if the table isn't mapped
-   */
   unmapSg(table: SgTable): void | Promise<void> {
     const mapping = this.#tables.get(table);
     if (!mapping) throw invalid('table', 'must be mapped', table);
@@ -105,42 +95,25 @@ export class Iommu {
     return this.#finishUnmap(first, pages);
   }
 
-  /**
-   * Maps one range for the device (dma_map_single), and returns its device address. Directions and errors as
-   * {@link mapSg}'s.
-   */
   mapSingle(address: number, bytes: number, direction: DmaDirection): number {
     this.#check(address, bytes);
     const access = accessOf(direction);
     const pages = pagesUnder(address, bytes);
     const dma = this.#enter(address, bytes, access, this.#alloc(pages));
-    const key = keyOf(dma, pages, access);
-    this.#singles.set(key, (this.#singles.get(key) ?? 0) + 1);
+    this.#singles.add(dma, pages, access);
     return dma;
   }
 
-  /**
-   * Takes a mapping of {@link mapSingle} away (dma_unmap_single), given what that was given and has returned. As
-   * {@link unmapSg} otherwise.
-   *
-   * @throws ErrnoError EINVAL if that isn't mapped, or no more
-   */
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     const access = accessOf(direction);
-    this.#forgetSingle(dma, address, bytes, access);
+    this.#check(address, bytes);
     const first = dma >>> PAGE_SHIFT;
-    this.#leave(address, bytes, access, first);
-    return this.#finishUnmap(first, pagesUnder(address, bytes));
-  }
-
-  #forgetSingle(dma: number, address: number, bytes: number, access: number): void {
-    const key = keyOf(dma, pagesUnder(address, bytes), access);
-    const count = this.#singles.get(key);
-    if (count === undefined || !this.#leadsTo(dma, address, access)) {
+    const pages = pagesUnder(address, bytes);
+    if (!isWord(dma) || !this.#leadsTo(dma, address, access) || !this.#singles.delete(dma, pages, access)) {
       throw invalid('mapping', 'must be one of mapSingle, not unmapped yet', `${bytes} from ${address}, at ${dma}`);
     }
-    if (count > 1) this.#singles.set(key, count - 1);
-    else this.#singles.delete(key);
+    this.#leave(address, bytes, access, first);
+    return this.#finishUnmap(first, pages);
   }
 
   /** Whether a device address that is mapped is that of a physical one. */
@@ -219,6 +192,11 @@ export class Iommu {
   }
 }
 
+/** Of anything else the bits below would be those of another number. */
+function isWord(value: number): boolean {
+  return value >>> 0 === value;
+}
+
 function isActive(words: Int32Array): boolean {
   // Acquire: the bytes that were written by old translations are there.
   return (Atomics.load(words, ACTIVE) & 1) === 1;
@@ -241,9 +219,4 @@ function pagesUnder(address: number, bytes: number): number {
 function accessOf(direction: DmaDirection): number {
   checkDirection('direction', direction);
   return direction === 'to-device' ? IO_READ : IO_WRITE;
-}
-
-/** One number, of 53 bits, for a device address and how many pages from there are mapped for an access. */
-function keyOf(dma: number, pages: number, access: number): number {
-  return (dma * 2 + (access === IO_WRITE ? 1 : 0)) * IO_PAGES + (pages - 1);
 }

@@ -47,6 +47,31 @@ describe.each(['none', 'passthrough', 'translated'] as const)('%s:', (iommu) => 
       expect(() => engine.mapSingle(address, bytes, 'to-device')).toThrow(errno('EINVAL'));
     }
   });
+
+  it('what is no whole number of 32 bits unmaps nothing', async () => {
+    await using engine = await DmaEngine.create({ memory, iommu });
+    const word = 2 ** 32;
+    const dma = engine.mapSingle(from, PAGE_SIZE, 'from-device');
+    for (const [at, address, bytes] of [
+      [dma + 0.5, from + 0.5, PAGE_SIZE - 0.75],
+      [dma + 0.5, from, PAGE_SIZE],
+      [dma, from + 0.5, PAGE_SIZE],
+      [dma, from, PAGE_SIZE - 0.5],
+      [dma + word, from + word, PAGE_SIZE],
+      [dma - word, from - word, PAGE_SIZE],
+      [dma, from, PAGE_SIZE + word],
+      [dma, from, 0],
+      [from + PAGE_SIZE, from + PAGE_SIZE, 0],
+      [0, 0, word - 1],
+      [`${dma}`, `${from}`, PAGE_SIZE],
+    ] as [number, number, number][]) {
+      for (const direction of ['to-device', 'from-device'] as const) {
+        const unmap = () => engine.unmapSingle(at, address, bytes, direction);
+        expect(unmap, `${bytes} from ${address}, at ${at}`).toThrow(errno('EINVAL'));
+      }
+    }
+    await engine.unmapSingle(dma, from, PAGE_SIZE, 'from-device');
+  });
 });
 
 it('another mode, wait or time is EINVAL, and nothing is prepared', async () => {
