@@ -122,7 +122,10 @@ it('says which rows the calling thread has copied, all or a part of, and no othe
     { movedBy: [part('kernel', 8), part('dcbm', 8)], declined: 0 },
   ]);
   const said = (list: readonly MigrateMeasurement[]) => migrateTable(list, '4M').match(/^Row .*$/gm) ?? [];
-  expect(said(rows)).toEqual(['Row 2, mtcopy×1: 0 % by mtcopy.', 'Row 3, dcbm×1: 50 % by dcbm.']);
+  expect(said(rows)).toEqual([
+    'Row 2, mtcopy×1: 0 % by mtcopy, the rest by the calling thread.',
+    'Row 3, dcbm×1: 50 % by dcbm, the rest by the calling thread.',
+  ]);
   const half = { ...rows[2], declined: 3 };
-  expect(said([half])).toEqual(['Row 1, dcbm×1: 50 % by dcbm; it declined 3 batches.']);
+  expect(said([half])).toEqual(['Row 1, dcbm×1: 50 % by dcbm, the rest by the calling thread; it declined 3 batches.']);
 });
