@@ -35,6 +35,11 @@ export function checkOptions<Options extends object>(
   return checked as Options;
 }
 
+/** Whether something is a whole number of 32 bits, from 0 on. */
+export function isWord(value: unknown): value is number {
+  return typeof value === 'number' && value >>> 0 === value;
+}
+
 /** For what somebody else checks, or nobody needs to. */
 export function anything(): void {}
 

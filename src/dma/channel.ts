@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { numberFrom, oneOf } from '../check.js';
+import { isWord, numberFrom, oneOf } from '../check.js';
 import { createCpuAccount, enter, leave } from '../copy/cpu-account.js';
-import { ERRNO, ErrnoError, invalid } from '../errno.js';
+import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
 import type { Lifetime } from '../threads/lifetime.js';
 import { ChannelThread } from './channel-thread.js';
 import type { DeviceModel, DmaCapability } from './device.js';
@@ -562,7 +562,7 @@ export class DmaChannel {
   #checkPrivate(to: number, from: number, bytes: number): void {
     this.#checkCan('private');
     if (((to | from | bytes) & 3) === 0) return;
-    throw invalid('descriptor', 'must be of multiples of 4 to be private', `${to}, ${from}, ${bytes}`);
+    throw invalid('descriptor', 'must be of multiples of 4 to be private', [to, from, bytes].map(show).join(', '));
   }
 
   #checkCan(capability: DmaCapability): void {
@@ -615,11 +615,11 @@ function distance(from: number, to: number): number {
 
 function checkRange(to: number, from: number, bytes: number): void {
   if (isWord(to) && isWord(from) && isWord(bytes) && bytes > 0) return;
-  throw invalid('descriptor', 'must be two addresses and a size above 0, of 32 bits', `${to}, ${from}, ${bytes}`);
-}
-
-function isWord(value: number): boolean {
-  return value >>> 0 === value;
+  throw invalid(
+    'descriptor',
+    'must be two addresses and a size above 0, of 32 bits',
+    [to, from, bytes].map(show).join(', '),
+  );
 }
 
 /** Pieces of two tables, each in one range of both. */

@@ -1,5 +1,5 @@
-import { oneOf } from '../check.js';
-import { ErrnoError, invalid } from '../errno.js';
+import { isWord, oneOf } from '../check.js';
+import { ErrnoError, invalid, show } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 import { IovaAllocator } from './iova.js';
@@ -107,11 +107,12 @@ export class Iommu {
   unmapSingle(dma: number, address: number, bytes: number, direction: DmaDirection): void | Promise<void> {
     const access = accessOf(direction);
     this.#check(address, bytes);
-    const first = dma >>> PAGE_SHIFT;
     const pages = pagesUnder(address, bytes);
     if (!isWord(dma) || !this.#leadsTo(dma, address, access) || !this.#singles.delete(dma, pages, access)) {
-      throw invalid('mapping', 'must be one of mapSingle, not unmapped yet', `${bytes} from ${address}, at ${dma}`);
+      const what = `${bytes} from ${address}, at ${show(dma)}`;
+      throw invalid('mapping', 'must be one of mapSingle, not unmapped yet', what);
     }
+    const first = dma >>> PAGE_SHIFT;
     this.#leave(address, bytes, access, first);
     return this.#finishUnmap(first, pages);
   }
@@ -128,7 +129,7 @@ export class Iommu {
     // Of neither is there a part.
     const isWhole = Number.isInteger(address) && Number.isInteger(bytes);
     if (isWhole && bytes > 0 && this.#memory.holds(address, bytes)) return;
-    throw invalid('address', "must be bytes of a node's memory", `${bytes} from ${address}`);
+    throw invalid('address', "must be bytes of a node's memory", `${show(bytes)} from ${show(address)}`);
   }
 
   #alloc(pages: number): number {
@@ -193,10 +194,6 @@ export class Iommu {
 }
 
 /** Of anything else the bits below would be those of another number. */
-function isWord(value: number): boolean {
-  return value >>> 0 === value;
-}
-
 function isActive(words: Int32Array): boolean {
   // Acquire: the bytes that were written by old translations are there.
   return (Atomics.load(words, ACTIVE) & 1) === 1;

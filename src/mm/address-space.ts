@@ -224,7 +224,8 @@ export class AddressSpace {
   /**
    * Stores `bytes` from `address` on. What comes before a page that fails is stored.
    *
-   * @throws as {@link read}; UnresponsiveCpuError if a page must be copied first and a CPU doesn't answer: it isn't, then
+   * @throws as {@link read}; EOPNOTSUPP if a page must be copied first that is private to a device; UnresponsiveCpuError if a
+   * page must be and a CPU does not answer: it isn't, then
    */
   async write(address: number, bytes: Uint8Array): Promise<void> {
     if (!(bytes instanceof Uint8Array)) throw invalid('bytes', 'must be a Uint8Array', bytes);

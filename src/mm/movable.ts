@@ -29,7 +29,8 @@ export function setMovable(manager: MemoryManager, folio: Folio, operations: Mov
   if (isMovable(manager, pfn)) throw new ErrnoError('EEXIST', `folio: the one at PFN ${pfn} is movable already`);
   // A range of allocContig is no folio that could be freed.
   const isFolio = (page.flags[pfn] & PG.head) !== 0;
-  const isAlone = page.refcount[pfn] === 1 && page.mapping[pfn] === 0;
+  // One that was moved is freed by the call that moved it.
+  const isAlone = page.refcount[pfn] === 1 && page.mapping[pfn] === 0 && !(page.flags[pfn] & PG.isolated);
   if (!(isFolio && isAlone)) throw invalid('folio', 'must be allocated, and nobody but its owner has it', `PFN ${pfn}`);
   manager.movable.set(pfn, operations);
   Atomics.or(page.flags, pfn, PG.movable);

@@ -54,6 +54,8 @@ describe.each(['none', 'passthrough', 'translated'] as const)('%s:', (iommu) => 
     const dma = engine.mapSingle(from, PAGE_SIZE, 'from-device');
     for (const [at, address, bytes] of [
       [dma + 0.5, from + 0.5, PAGE_SIZE - 0.75],
+      [BigInt(dma), from, PAGE_SIZE],
+      [dma, BigInt(from), PAGE_SIZE],
       [dma + 0.5, from, PAGE_SIZE],
       [dma, from + 0.5, PAGE_SIZE],
       [dma, from, PAGE_SIZE - 0.5],
@@ -64,7 +66,7 @@ describe.each(['none', 'passthrough', 'translated'] as const)('%s:', (iommu) => 
       [from + PAGE_SIZE, from + PAGE_SIZE, 0],
       [0, 0, word - 1],
       [`${dma}`, `${from}`, PAGE_SIZE],
-    ] as [number, number, number][]) {
+    ] as unknown as [number, number, number][]) {
       for (const direction of ['to-device', 'from-device'] as const) {
         const unmap = () => engine.unmapSingle(at, address, bytes, direction);
         expect(unmap, `${bytes} from ${address}, at ${at}`).toThrow(errno('EINVAL'));
@@ -81,6 +83,10 @@ it('another mode, wait or time is EINVAL, and nothing is prepared', async () => 
   for (const mode of ['secret', 'toString', 1] as unknown as MemcpyMode[]) {
     expect(() => channel.prepMemcpy(to, from, PAGE_SIZE, true, undefined, mode)).toThrow(errno('EINVAL'));
     expect(() => channel.submit(1)).toThrow(errno('EINVAL'));
+  }
+  for (const address of [BigInt(to), Symbol('to'), `${to}`, to + 0.5, -1] as unknown as number[]) {
+    expect(() => channel.prepMemcpy(address, from, PAGE_SIZE)).toThrow(errno('EINVAL'));
+    expect(() => channel.prepMemcpy(to, address, PAGE_SIZE)).toThrow(errno('EINVAL'));
   }
   for (const wait of ['spin', 1, null] as unknown as DmaWait[]) {
     expect(await errorOf(() => channel.completions(1, wait))).toEqual(errno('EINVAL'));

@@ -54,7 +54,9 @@ function partlyText(rows: readonly MigrateMeasurement[]): string[] {
     if (own === all) return [];
     const declined = row.declined > 0 ? `; it declined ${row.declined} batches` : '';
     // Rounded down: what is less than everything is not 100 %.
-    return [`Row ${i + 1}, ${copierText(row)}: ${Math.floor((100 * own) / all)} % by ${row.migrator}, the rest by the calling thread${declined}.`];
+    return [
+      `Row ${i + 1}, ${copierText(row)}: ${Math.floor((100 * own) / all)} % by ${row.migrator}, the rest by the calling thread${declined}.`,
+    ];
   });
 }
 
