@@ -26,6 +26,31 @@ it.each(FLOWS)('an owner is shown targets that are locked, as sources are: %s', 
   expect([folio.nid, folio.locked, folio.refcount]).toEqual([1, false, 1]);
 });
 
+it('a folio that was moved, and is freed by the call that moved it, is not movable again: EINVAL', async () => {
+  await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, flow: 'vanilla' });
+  const free = freePages(machine);
+  const folios = [0, 1].map(() => machine.memory.allocFolio(0, { node: 0 }));
+  const [old] = folios;
+  const operations = (i: number): MovableOperations => ({
+    isolate: () => true,
+    migrate(dst) {
+      // The first one's old frame waits to be freed by now.
+      if (i === 1) expect(() => machine.setMovable(old, operations(0))).toThrow(errno('EINVAL'));
+      folios[i] = dst;
+      return 0;
+    },
+    putback() {},
+  });
+  for (const [i, folio] of folios.entries()) machine.setMovable(folio, operations(i));
+  const { status } = await machine.migrateMovable(folios.slice(), { node: 1, reason: 'compaction' });
+  expect(Array.from(status)).toEqual([1, 1]);
+  for (const folio of folios) {
+    machine.clearMovable(folio);
+    folio.put();
+  }
+  expect(freePages(machine)).toEqual(free);
+});
+
 it('a range that is no folio is not movable: EINVAL', async () => {
   await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0 });
   const free = freePages(machine);
