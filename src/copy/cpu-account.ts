@@ -89,7 +89,7 @@ export function chargedNs(): number {
   return charged;
 }
 
-/** As {@link chargedNs}, until a stretch was last begun or ended: without a look at the clock. */
+/** As {@link chargedNs}, until a stretch was last begun, ended or resumed: without a look at the clock. */
 export function chargedBefore(): number {
   return charged;
 }

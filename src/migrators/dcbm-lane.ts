@@ -15,6 +15,7 @@ export interface DmaCost {
   readonly unmap: CpuAccount;
 }
 
+/** Nothing yet, for one batch. */
 export function createDmaCost(): DmaCost {
   return { map: createCpuAccount(), submit: createCpuAccount(), unmap: createCpuAccount() };
 }
