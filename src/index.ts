@@ -14,6 +14,7 @@ export {
   oneOf,
   threadCount,
   wholeNumber,
+  yesOrNo,
 } from './check.js';
 export { COPY_METHODS, type CopyMethod, type CopyPair } from './copy/batch/batch.js';
 export type { CopyItems } from './copy/batch/items.js';

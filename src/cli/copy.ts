@@ -50,7 +50,7 @@ async function copy({ folioSize, schedule, caller, method, json, ...rest }: Copy
   const sweep = { folioBytes: folioSize, schedules: schedule, callers: caller, methods: method, ...rest };
   await present('copy', json, {
     preparing: 'filling memory',
-    measure: async (onProgress) => ({ results: await sweepCopies(sweep, onProgress) }),
+    measure: async (control) => ({ results: await sweepCopies(sweep, control) }),
     text: ({ results }) => copyTable(results, sweep.total),
   });
 }

@@ -5,6 +5,7 @@ import { SettingError } from 'mtcopy/experiments';
 import { addCopyCommand } from './copy.js';
 import { addMigrateCommand } from './migrate.js';
 import { addPmbenchCommand } from './pmbench.js';
+import { addReproduceCommand } from './reproduce.js';
 import { addSysfsCommand } from './sysfs.js';
 
 /** Exit status of a command line that can't be understood. */
@@ -16,6 +17,7 @@ const program = new Command('mtcopy').description(description).version(version).
 addCopyCommand(program);
 addMigrateCommand(program);
 addPmbenchCommand(program);
+addReproduceCommand(program);
 addSysfsCommand(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 

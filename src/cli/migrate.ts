@@ -132,8 +132,8 @@ async function migrate(
   const { set } = rest;
   await present('migrate', json, {
     preparing: 'filling memory',
-    measure: async (onProgress) => {
-      const results = await sweepMigrations(sweep, onProgress, onCopiers);
+    measure: async (control) => {
+      const results = await sweepMigrations(sweep, { ...control, onCopiers });
       return withSet(set, {
         ...(rest.reason && { reason: rest.reason }),
         ...given('dma', dma),

@@ -59,8 +59,8 @@ async function pmbench({ folioSize, flow, json, ...rest }: PmbenchArguments, onC
   const { set } = rest;
   const { results } = await present('pmbench', json, {
     preparing: 'populating memory',
-    measure: async (onProgress) => {
-      const results = await comparePmbenchFlows(comparison, onProgress, onCopiers);
+    measure: async (control) => {
+      const results = await comparePmbenchFlows(comparison, { ...control, onCopiers });
       return withSet(set, { results, comparison: compareBatching(results) });
     },
     text: ({ results, comparison }) => textWithSet(set, pmbenchTable(results, comparison)),

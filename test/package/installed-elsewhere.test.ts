@@ -81,7 +81,7 @@ describe('the packed tarball in an empty project', () => {
         return movePages.apply(this, args);
       };
       const sweep = { folioBytes: [2 ** 21], count: 4, migrators: ['kernel'], threads: [1], inFlight: [1] };
-      const rows = await sweepMigrations({ ...sweep, flows: ['vanilla'], frames: ['sequential'], runs: 1 }, () => {});
+      const rows = await sweepMigrations({ ...sweep, flows: ['vanilla'], frames: ['sequential'], runs: 1 });
       console.log(calls > 0 && migrateTable(rows, '4 folios').startsWith('4 folios, folios of 2M'));`;
     writeFileSync(join(folder, 'sweep.mjs'), program);
     expect(run('node', 'sweep.mjs').trim()).toBe('true');

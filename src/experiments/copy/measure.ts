@@ -8,6 +8,7 @@ import {
   ErrnoError,
   FRAMES,
   type Frames,
+  formatSize,
   listOf,
   MAX_THREADS,
   oneOf,
@@ -19,9 +20,10 @@ import {
 import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { checkTotal, count, folioSizes } from '../shared/checks.js';
 import { combine } from '../shared/combine.js';
+import { type Control, countRuns } from '../shared/control.js';
 import { fillFromFile, fillWithPattern, scrub } from '../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../shared/folios.js';
-import { ignoreProgress, type OnProgress } from '../shared/progress.js';
+import { threadsText } from '../shared/labels.js';
 import { type Speeds, speedsOf } from '../shared/statistics.js';
 import { findDifference, hashFolios } from '../shared/verify.js';
 
@@ -97,11 +99,9 @@ interface Layout {
  *
  * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, or a total that is no multiple of a folio size;
  * ENOMEM for more memory than there is; EIO if a byte came out wrong.
+ * @returns a row for each combination that was run; fewer, of fewer runs, if the signal was aborted
  */
-export async function sweepCopies(
-  asked: CopySweep,
-  onProgress: OnProgress = ignoreProgress,
-): Promise<CopyMeasurement[]> {
+export async function sweepCopies(asked: CopySweep, control: Control = {}): Promise<CopyMeasurement[]> {
   const sweep = checkOptions(asked, SWEEP, REQUIRED);
   for (const folioBytes of sweep.folioBytes) checkTotal(sweep.total, folioBytes);
   const memory = PhysicalMemory.create({ nodes: [sweep.total, sweep.total] });
@@ -111,10 +111,11 @@ export async function sweepCopies(
     const layouts = combine(sweep.folioBytes, sweep.frames);
     const runs = layouts.length * settings.length * sweep.threads.length * (sweep.runs + 1);
     const results: CopyMeasurement[] = [];
-    let done = 0;
+    const begins = countRuns(runs, control);
     for (const [folioBytes, frames] of layouts) {
+      if (control.signal?.aborted) break;
       const layout = layOut(sweep, memory, folioBytes, frames);
-      results.push(...(await sweepLayout(sweep, memory, settings, layout, () => onProgress(done++, runs))));
+      results.push(...(await sweepLayout(sweep, memory, settings, layout, begins)));
       layout.batch.free();
     }
     return results;
@@ -146,16 +147,16 @@ async function sweepLayout(
   memory: PhysicalMemory,
   settings: readonly Setting[],
   layout: Layout,
-  onRun: () => void,
+  begins: (what: string) => boolean,
 ): Promise<CopyMeasurement[]> {
   const candidates = combine(settings, sweep.threads).map(([setting, threads]) => ({
     setting,
     threads,
     samplesNs: [] as number[],
   }));
-  for (let run = 0; run <= sweep.runs; run++) {
+  rounds: for (let run = 0; run <= sweep.runs; run++) {
     for (const { setting, threads, samplesNs } of candidates) {
-      onRun();
+      if (!begins(whatRuns(setting, threads, layout))) break rounds;
       const ns = await runOnce(memory, setting.engine, threads, layout);
       if (run > 0) samplesNs.push(ns);
     }
@@ -168,7 +169,8 @@ async function sweepLayout(
   } = layout;
   if (hashFolios(memory, sources, folioBytes) !== hash)
     throw new ErrnoError('EIO', 'the source was changed by its copy');
-  return candidates.map(({ setting: { schedule, caller, method }, threads, samplesNs }) => ({
+  const measured = candidates.filter(({ samplesNs }) => samplesNs.length > 0);
+  return measured.map(({ setting: { schedule, caller, method }, threads, samplesNs }) => ({
     threads,
     folioBytes,
     folios: sources.length,
@@ -180,6 +182,11 @@ async function sweepLayout(
     samplesNs,
     verified: true,
   }));
+}
+
+/** A run, for the progress. */
+function whatRuns({ schedule, caller, method }: Setting, threads: number, { folioBytes, frames }: Layout): string {
+  return `${formatSize(folioBytes)} ${frames}, ${method} ${schedule}, threads ${threadsText({ threads, caller })}`;
 }
 
 /** Scrubs, copies and compares; returns the copy's nanoseconds. */

@@ -1,5 +1,4 @@
 import {
-  type AddressSpace,
   anything,
   type Checks,
   type CpuTime,
@@ -11,11 +10,11 @@ import {
   type DmaPhases,
   type DmaSetup,
   ErrnoError,
-  errnoName,
   FLOWS,
   type Flow,
   FRAMES,
   type Frames,
+  formatSize,
   fractionCopy,
   listOf,
   MAX_DMA_CHANNELS,
@@ -27,8 +26,6 @@ import {
   type MigrateReason,
   type MigratorName,
   type MovedBy,
-  NR_MAX_BATCHED_MIGRATION,
-  type Order,
   oneOf,
   orderOf,
   PAGE_SIZE,
@@ -43,19 +40,19 @@ import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { checkTotal, count, folioSizes } from '../shared/checks.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
-import { fillWithPattern, inputSize } from '../shared/fill.js';
-import { ignoreProgress, type OnProgress } from '../shared/progress.js';
-import { growth, type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
+import { countRuns } from '../shared/control.js';
+import { inputSize } from '../shared/fill.js';
+import { migratorText } from '../shared/labels.js';
+import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from '../shared/moved-memory.js';
+import { type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
 import {
   applySettings,
   checkSet,
   checkUndecided,
   decide,
-  ignoreCopiers,
-  type OnCopiers,
+  type SweepControl,
   type SysfsSetting,
 } from '../shared/sysfs.js';
-import { hashFolios } from '../shared/verify.js';
 
 /** What to measure: every combination of the lists, which are needed but where `set` says what they would. */
 export interface MigrateSweep {
@@ -185,31 +182,6 @@ interface Setting {
   readonly flow: Flow;
 }
 
-/** What one run measured. */
-interface Run {
-  readonly ns: number;
-  readonly phasesNs: Phases;
-  readonly cpuNs: CpuTime;
-  readonly dmaNs: DmaPhases;
-  readonly movedBy: readonly MovedBy[];
-  readonly declined: number;
-  readonly vmstat: Vmstat;
-}
-
-/** Memory in folios of one size, whose frames lie in one way, that moves back and forth between two nodes. */
-interface Layout {
-  readonly machine: Machine;
-  readonly mm: AddressSpace;
-  readonly order: Order;
-  readonly folioBytes: number;
-  /** Virtual address of each folio. */
-  readonly addresses: Float64Array;
-  /** SHA-256 of all bytes, as they were filled. */
-  readonly hash: string;
-  /** The node that it is on. */
-  node: 0 | 1;
-}
-
 /** Bytes that each combination migrates at least before it is measured: by then the code is compiled. */
 const WARM_UP_BYTES = 128 * MiB;
 /** The rounds that this may take at most, however little a run migrates. */
@@ -223,14 +195,11 @@ const MAX_WARM_UP_ROUNDS = 64;
  * folio size, or an input that isn't a file with something in it; ENOENT if there is none; ENOMEM for more memory than there
  * is; EIO if anything came out wrong. SettingError, with sysfs's code, for what sysfs doesn't take. What
  * `onCopiers` throws
+ * @returns a row for each combination that was run; fewer, of fewer runs, if the signal was aborted
  */
-export async function sweepMigrations(
-  asked: MigrateSweep,
-  onProgress: OnProgress = ignoreProgress,
-  onCopiers: OnCopiers = ignoreCopiers,
-): Promise<MigrateMeasurement[]> {
+export async function sweepMigrations(asked: MigrateSweep, control: SweepControl = {}): Promise<MigrateMeasurement[]> {
   const sweep = await complete(asked);
-  onCopiers(sweep);
+  control.onCopiers?.(sweep);
   const layouts = combine(sweep.folioBytes, sweep.frames);
   const sizes = sweep.folioBytes.map((folioBytes) => bytesToMove(sweep, folioBytes));
   // Now, and not once the smaller ones are measured.
@@ -239,9 +208,10 @@ export async function sweepMigrations(
   const rounds = layouts.map(([folioBytes]) => warmUpRounds(bytesToMove(sweep, folioBytes)) + sweep.runs);
   const runs = rounds.reduce((sum, count) => sum + count * settings.length, 0);
   const results: MigrateMeasurement[] = [];
-  let done = 0;
+  const begins = countRuns(runs, control);
   for (const [folioBytes, frames] of layouts) {
-    results.push(...(await measure(sweep, settings, folioBytes, frames, () => onProgress(done++, runs))));
+    if (control.signal?.aborted) break;
+    results.push(...(await measure(sweep, settings, folioBytes, frames, begins)));
     collectGarbage();
   }
   return results;
@@ -296,13 +266,16 @@ async function measure(
   settings: readonly Setting[],
   folioBytes: number,
   frames: Frames,
-  onRun: () => void,
+  begins: (what: string) => boolean,
 ): Promise<MigrateMeasurement[]> {
   const machine = await bootFor(sweep, folioBytes, frames);
   try {
-    const layout = layOut(machine, sweep, folioBytes);
-    const measured = await sweepLayout(sweep, settings, layout, onRun);
-    return settings.map((setting, i) => summarize(setting, sweep.caller, layout, frames, measured[i]));
+    const layout = mapMovedMemory(machine, sweep.total ?? sweep.count * folioBytes, folioBytes, sweep.input);
+    const measured = await sweepLayout(sweep, settings, layout, begins);
+    const measuredSettings = settings.filter((_, i) => measured[i].length > 0);
+    return measuredSettings.map((setting) => {
+      return summarize(setting, sweep.caller, layout, frames, measured[settings.indexOf(setting)]);
+    });
   } finally {
     await machine.close();
   }
@@ -351,98 +324,38 @@ async function bootFor(sweep: Sweep, folioBytes: number, frames: Frames): Promis
   }
 }
 
-/** Maps and fills on node 0 all that is to be moved. */
-function layOut(machine: Machine, { count, total, input }: MigrateSweep, folioBytes: number): Layout {
-  const mm = machine.createAddressSpace();
-  const common = { folioSize: folioBytes, populate: true } as const;
-  const anonymous = mm.mmap({ ...common, length: total ?? count * folioBytes });
-  const order = orderOf(folioBytes);
-  fillWithPattern(machine.memory, locate(mm, anonymous.folios(), order, 0), folioBytes);
-  const file = input === undefined ? undefined : mm.mmap({ ...common, file: input, shared: true });
-  const addresses = Float64Array.from([...anonymous.folios(), ...(file?.folios() ?? [])]);
-  const hash = hashFolios(machine.memory, locate(mm, addresses, order, 0), folioBytes);
-  return { machine, mm, order, folioBytes, addresses, hash, node: 0 };
-}
-
-/** The frame of each folio, through the page table. @throws ErrnoError EIO unless each is whole and on `node` */
-function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: number): Uint32Array {
-  const pfns = new Uint32Array(addresses.length);
-  for (let i = 0; i < addresses.length; i++) {
-    const folio = mm.folioAt(addresses[i]);
-    if (folio?.order !== order || folio.nid !== node) {
-      throw new ErrnoError('EIO', `folio ${i} of ${addresses.length} is not, or not whole, on node ${node}`);
-    }
-    pfns[i] = folio.pfn;
-  }
-  return pfns;
-}
-
 /** The measured runs of each setting. */
 async function sweepLayout(
   sweep: MigrateSweep,
   settings: readonly Setting[],
-  layout: Layout,
-  onRun: () => void,
-): Promise<Run[][]> {
-  const measured = settings.map((): Run[] => []);
+  layout: MovedMemory,
+  begins: (what: string) => boolean,
+): Promise<MigrationRun[][]> {
+  const measured = settings.map((): MigrationRun[] => []);
   const warmUps = warmUpRounds(layout.addresses.length * layout.folioBytes);
   for (let round = 0; round < warmUps + sweep.runs; round++) {
     for (let turn = 0; turn < settings.length; turn++) {
       // Every other round goes backwards, or with an even number of settings each would always move in one direction.
       const which = round % 2 === 0 ? turn : settings.length - 1 - turn;
-      onRun();
-      const run = await runOnce(layout, settings[which], sweep.reason);
+      if (!begins(whatRuns(settings[which], layout))) return measured;
+      const run = await moveAcross(layout, { ...settings[which], reason: sweep.reason });
       if (round >= warmUps) measured[which]?.push(run);
     }
   }
   return measured;
 }
 
-/** Migrates everything to the other node, and verifies it. */
-async function runOnce(layout: Layout, setting: Setting, reason?: MigrateReason): Promise<Run> {
-  const { machine, mm, addresses, folioBytes } = layout;
-  const { threads, channels, dmaSetup, ...settings } = setting;
-  machine.threads = threads;
-  if (channels !== undefined) machine.dcbm.nrDmaChan = channels;
-  if (dmaSetup !== undefined) machine.dcbm.setup = dmaSetup;
-  const move = (list: Float64Array, node: number) =>
-    reason === undefined
-      ? machine.movePages(mm, list, { node, ...settings })
-      : machine.migrateFolios(mm, list, { node, reason, ...settings });
-  const target = layout.node === 0 ? 1 : 0;
-  // Not timed: a batch goes there and back, so that the threads attach, and whoever ran before leaves the caches.
-  const batch = addresses.subarray(0, Math.max(1, NR_MAX_BATCHED_MIGRATION / (folioBytes / PAGE_SIZE)));
-  for (const node of [target, layout.node]) await move(batch, node);
-  const before = machine.vmstat;
-  const started = performance.now();
-  const { status, notMigrated, stats } = await move(addresses, target);
-  const ns = Math.round((performance.now() - started) * 1e6);
-  const vmstat = machine.vmstat;
-  layout.node = target;
-  verify(layout, status, notMigrated);
-  const { phasesNs, cpuNs, dmaNs, movedBy, declined } = stats;
-  return { ns, phasesNs, cpuNs, dmaNs, movedBy, declined, vmstat: growth(vmstat, before) };
-}
-
-/** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
-function verify({ machine, mm, addresses, order, folioBytes, hash, node }: Layout, status: Int32Array, left: number) {
-  const wrong = status.findIndex((outcome) => outcome !== node);
-  if (wrong >= 0 || left > 0) {
-    const outcome = status[wrong] ?? node;
-    const why = outcome < 0 ? errnoName(outcome) : `it is on node ${outcome}`;
-    throw new ErrnoError('EIO', `${left} of ${status.length} folios were not migrated; folio ${wrong}: ${why}`);
-  }
-  if (hashFolios(machine.memory, locate(mm, addresses, order, node), folioBytes) !== hash) {
-    throw new ErrnoError('EIO', 'memory was changed by its migration');
-  }
+/** A run, for the progress. */
+function whatRuns({ flow, ...setting }: Setting, { folioBytes }: MovedMemory): string {
+  return `${formatSize(folioBytes)}, ${flow}, ${migratorText(setting)}`;
 }
 
 function summarize(
   setting: Setting,
   caller: SweepCaller,
-  layout: Layout,
+  layout: MovedMemory,
   frames: Frames,
-  runs: readonly Run[],
+  runs: readonly MigrationRun[],
 ): MigrateMeasurement {
   const { folioBytes, addresses } = layout;
   const bytes = addresses.length * folioBytes;
@@ -467,7 +380,7 @@ function summarize(
   };
 }
 
-function sumMoved(runs: readonly Run[]): MovedBy[] {
+function sumMoved(runs: readonly MigrationRun[]): MovedBy[] {
   const sums = new Map<string, MovedBy>();
   for (const { migrator, folios, bytes } of runs.flatMap(({ movedBy }) => movedBy)) {
     const sum = sums.get(migrator) ?? { migrator, folios: 0, bytes: 0 };

@@ -26,16 +26,15 @@ import {
 } from 'mtcopy';
 import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { count, folioBytes } from '../shared/checks.js';
-import { ignoreProgress, type OnProgress } from '../shared/progress.js';
+import { countRuns } from '../shared/control.js';
 import { sumCounts } from '../shared/statistics.js';
 import {
   applySettings,
   checkSet,
   checkUndecided,
   decide,
-  ignoreCopiers,
   migratorOf,
-  type OnCopiers,
+  type SweepControl,
   type SysfsSetting,
 } from '../shared/sysfs.js';
 import { PATTERNS, type Pattern } from './access-pattern.js';
@@ -158,11 +157,10 @@ const SPARE_BYTES = 8 * MiB;
  */
 export async function comparePmbenchFlows(
   asked: PmbenchComparison,
-  onProgress: OnProgress = ignoreProgress,
-  onCopiers: OnCopiers = ignoreCopiers,
+  control: SweepControl = {},
 ): Promise<PmbenchMeasurement[]> {
   const comparison = await complete(asked);
-  onCopiers({ migrators: [comparison.migrator], registered: comparison.registered });
+  control.onCopiers?.({ migrators: [comparison.migrator], registered: comparison.registered });
   const perFolio = comparison.folioBytes / PAGE_SIZE;
   if (comparison.pages % perFolio !== 0) {
     const problem = `must be whole folios of ${formatSize(comparison.folioBytes)}, a multiple of ${perFolio}`;
@@ -176,13 +174,18 @@ export async function comparePmbenchFlows(
     for (const _ of flows) machines.push(await Machine.boot(settings));
     for (const machine of machines) await applySettings(machine, set);
     const runs: PmbenchRun[][] = flows.map(() => []);
-    for (let turn = 0; turn < TURNS; turn++) {
+    const begins = countRuns(TURNS * flows.length, control);
+    turns: for (let turn = 0; turn < TURNS; turn++) {
       for (const [i, flow] of flows.entries()) {
-        onProgress(turn * flows.length + i, TURNS * flows.length);
+        if (!begins(flow)) break turns;
         runs[i]?.push(await runPmbench(machines[i], comparison, flow, seconds / TURNS));
       }
     }
-    return flows.map((flow, i) => summarize(comparison, flow, machines[i], runs[i]));
+    const measured = flows.filter((_, i) => runs[i].length > 0);
+    return measured.map((flow) => {
+      const i = flows.indexOf(flow);
+      return summarize(comparison, flow, machines[i], runs[i]);
+    });
   } finally {
     await Promise.all(machines.map((machine) => machine.close()));
   }

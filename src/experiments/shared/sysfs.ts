@@ -10,6 +10,7 @@ import {
   parseReasonMask,
 } from 'mtcopy';
 import type { SweepCaller } from './callers.js';
+import type { Control } from './control.js';
 
 /** A file of a machine's sysfs and what to write to it, as `machine.sysfs.write` takes them. */
 export interface SysfsSetting {
@@ -33,8 +34,10 @@ export interface Copiers {
 /** Called once that is known, before anything is measured. What it throws ends the experiment. */
 export type OnCopiers = (copiers: Copiers) => void;
 
-/** For who knows it, or doesn't want to. */
-export function ignoreCopiers(): void {}
+/** {@link Control} of an experiment whose migrators sysfs may name. */
+export interface SweepControl extends Control {
+  readonly onCopiers?: OnCopiers | undefined;
+}
 
 /** By the name of the file, whichever driver's it is. */
 const DECIDED_BY: Readonly<Record<string, Decided>> = {

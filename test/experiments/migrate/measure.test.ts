@@ -1,5 +1,5 @@
 import { type AddressSpace, Machine, MiB, type MigrationSettings, type MovePagesOptions } from 'mtcopy';
-import { type MigrateSweep, sweepMigrations } from 'mtcopy/experiments';
+import { type MigrateSweep, type Progress, sweepMigrations } from 'mtcopy/experiments';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { errorOf } from '../../support/errors.js';
 
@@ -36,7 +36,7 @@ describe('sweepMigrations', () => {
       const page = mm.folioAt(pages[1000])?.bytes;
       if (page && ++moves === 9) page[4095] = page[4095] ^ 1;
     });
-    const error = await errorOf(() => sweepMigrations(SWEEP, () => {}));
+    const error = await errorOf(() => sweepMigrations(SWEEP));
     expect(error).toMatchObject({ code: 'EIO', message: 'EIO: memory was changed by its migration' });
     expect(moves).toBe(9);
   });
@@ -49,7 +49,7 @@ describe('sweepMigrations', () => {
       const { status } = await movePages.call(machine, mm, [pages[1000]], { node: 1 - (options?.node ?? 0) });
       expect(status[0]).toBe(1 - (options?.node ?? 0));
     });
-    const error = await errorOf(() => sweepMigrations(SWEEP, () => {}));
+    const error = await errorOf(() => sweepMigrations(SWEEP));
     expect(error).toMatchObject({ code: 'EIO', message: expect.stringContaining('folio 1000 of 1024') });
   });
 
@@ -59,7 +59,7 @@ describe('sweepMigrations', () => {
       const folio = mm.folioAt(pages[1000]);
       if (++moves === 9 && folio) machine.memory.poison(folio.pfn);
     });
-    const error = await errorOf(() => sweepMigrations(SWEEP, () => {}));
+    const error = await errorOf(() => sweepMigrations(SWEEP));
     expect(error).toMatchObject({ code: 'EIO', message: 'EIO: 1 of 1024 folios were not migrated; folio 1000: EIO' });
   });
 
@@ -71,7 +71,7 @@ describe('sweepMigrations', () => {
     afterMoves(1024, (_machine, _mm, _pages, options) => {
       seen.push({ flow: String(options?.flow), node: Number(options?.node) });
     });
-    await sweepMigrations({ ...SWEEP, flows, runs: 4 }, () => {});
+    await sweepMigrations({ ...SWEEP, flows, runs: 4 });
     // One direction at a time.
     seen.forEach(({ node }, i) => {
       expect(node).toBe((i + 1) % 2);
@@ -88,10 +88,14 @@ describe('sweepMigrations', () => {
 
   it('tells its progress, run by run', async () => {
     const told: [number, number][] = [];
-    await sweepMigrations({ ...SWEEP, folioBytes: [4096, 2 * MiB], migrators: ['kernel', 'mtcopy'] }, (done, runs) => {
+    const whats = new Set<string>();
+    const onProgress = ({ done, runs, what }: Progress) => {
       told.push([done, runs]);
-    });
+      whats.add(what);
+    };
+    await sweepMigrations({ ...SWEEP, folioBytes: [4096, 2 * MiB], migrators: ['kernel', 'mtcopy'] }, { onProgress });
     expect(told).toEqual(Array.from(told, (_, i) => [i, told.length]));
+    expect(Array.from(whats)).toHaveLength(2 * 2);
   });
 
   it('has frames in order, or out of order, in every run', async () => {
@@ -104,7 +108,7 @@ describe('sweepMigrations', () => {
         if (frames === 'sequential') expect(steps).toBeGreaterThan(1020);
         else expect(steps).toBeLessThan(20);
       });
-      await sweepMigrations({ ...SWEEP, frames: [frames] }, () => {});
+      await sweepMigrations({ ...SWEEP, frames: [frames] });
       expect(runs).toBeGreaterThan(2);
       vi.restoreAllMocks();
     }
@@ -114,9 +118,10 @@ describe('sweepMigrations', () => {
     const folioBytes = [256, 512, 1024, 2048].map((kib) => kib * 1024);
     const resident = process.memoryUsage.rss();
     let most = 0;
-    await sweepMigrations({ ...SWEEP, folioBytes, total: 64 * MiB, migrators: ['mtcopy'], runs: 1 }, () => {
+    const onProgress = () => {
       most = Math.max(most, process.memoryUsage.rss() - resident);
-    });
+    };
+    await sweepMigrations({ ...SWEEP, folioBytes, total: 64 * MiB, migrators: ['mtcopy'], runs: 1 }, { onProgress });
     // Each machine has 128 MiB in use, and some for its threads; four of them would have 512.
     expect(most).toBeGreaterThan(100 * MiB);
     expect(most).toBeLessThan(400 * MiB);

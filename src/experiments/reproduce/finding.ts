@@ -1,0 +1,65 @@
+import { max, min } from 'simple-statistics';
+import type { Ratio } from '../shared/ratio.js';
+
+/** An estimate, and the interval that it lies in with 95 %. */
+export type Estimate = Pick<Ratio, 'median' | 'low' | 'high'>;
+
+/** Something that was published, and what it is here. */
+export interface Finding {
+  /** What is compared with what, such as `4K, 2 threads against the baseline`. */
+  readonly what: string;
+  /** `'ratio'`: of two things, above 1 if the first is more; `'share'`: of a whole, 0 to 1. */
+  readonly kind: 'ratio' | 'share';
+  readonly published: number;
+  readonly measured: Estimate;
+}
+
+/** What a table's findings come to. */
+export interface Verdict {
+  /** Whether every finding holds here. */
+  readonly holds: boolean;
+  readonly says: string;
+}
+
+/** On which side of it a figure lies is what it says: more or less than the other, the larger or the smaller part. */
+const BORDER = { ratio: 1, share: 0.5 } as const;
+
+/** Whether the whole interval lies on the published side. */
+export function findingHolds({ kind, published, measured: { low, high } }: Finding): boolean {
+  const border = BORDER[kind];
+  return published > border ? low > border : high < border;
+}
+
+/** What all findings come to, in a few sentences. */
+export function judge(findings: readonly Finding[]): Verdict {
+  if (findings.length === 0)
+    return { holds: false, says: 'Not known: it was cut short before there was anything to compare.' };
+  const different = findings.filter((finding) => !findingHolds(finding));
+  const nearness = findings.map(({ published, measured }) => measured.median / published);
+  const near = `Measured by published: ${rangeText(nearness)}.`;
+  if (different.length === 0)
+    return { holds: true, says: `Holds: ${findings.length} of ${findings.length} findings. ${near}` };
+  const held = findings.length - different.length;
+  const differs = different.map(findingText).join('; ');
+  return { holds: false, says: `${held} of ${findings.length} findings hold. ${near} Differs: ${differs}.` };
+}
+
+/** A finding with both figures. */
+export function findingText({ what, published, measured }: Finding): string {
+  return `${what} ${estimateText(measured)}, published ${digits(published)}`;
+}
+
+/** With its interval: `1.52 [1.40, 1.66]`. */
+export function estimateText({ median, low, high }: Estimate): string {
+  return `${digits(median)} [${digits(low)}, ${digits(high)}]`;
+}
+
+function rangeText(numbers: readonly number[]): string {
+  const [low, high] = [digits(min([...numbers])), digits(max([...numbers]))];
+  return low === high ? low : `${low} to ${high}`;
+}
+
+/** Three digits that count. */
+export function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

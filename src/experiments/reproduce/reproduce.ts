@@ -1,0 +1,85 @@
+import { above0, type Checks, checkOptions, GiB, listOf, MiB, oneOf, yesOrNo } from 'mtcopy';
+import type { Control } from '../shared/control.js';
+import { type Part, textOf } from '../shared/sheet.js';
+import type { Experiment, Scale } from './experiment.js';
+import { type Finding, findingHolds, judge, type Verdict } from './finding.js';
+import { EXPERIMENTS, TABLE_NAMES, type TableName } from './tables.js';
+
+/** What to reproduce, and how thoroughly. */
+export interface ReproduceOptions {
+  /** Default: all of them. */
+  readonly tables?: readonly TableName[] | undefined;
+  /** Whether to be done in minutes: 64 MiB are moved instead of 1 GiB, and less is known of each ratio. Default: false. */
+  readonly quick?: boolean | undefined;
+  /** Seconds for each table, above 0, not counting its preparation and the six rounds that are made in any case. Default: 600; quick 12. */
+  readonly seconds?: number | undefined;
+}
+
+/** A table as it was published, and as it is here. */
+export interface ReproducedTable {
+  readonly name: TableName;
+  readonly question: string;
+  readonly published: object;
+  readonly measured: object;
+  readonly findings: readonly (Finding & { readonly holds: boolean })[];
+  readonly verdict: Verdict;
+  /** @internal What a person sees of it. */
+  readonly parts: readonly Part[];
+}
+
+const OPTIONS: Checks<ReproduceOptions> = {
+  tables: listOf(oneOf(TABLE_NAMES)),
+  quick: yesOrNo,
+  seconds: above0,
+};
+const THOROUGH = { quick: false, bytes: GiB, seconds: 600, bound: 0.02 } as const;
+const QUICK = { quick: true, bytes: 64 * MiB, seconds: 12, bound: 0.1 } as const;
+
+/**
+ * Runs the experiment of each table, one after the other.
+ *
+ * @throws ErrnoError EINVAL for options that are wrong; ENOMEM for more memory than there is; EIO if anything came out wrong
+ * @returns a table for each that was asked for; fewer if the signal was aborted
+ */
+export async function reproduce(asked: ReproduceOptions = {}, control: Control = {}): Promise<ReproducedTable[]> {
+  const { tables = TABLE_NAMES, quick = false, seconds } = checkOptions(asked, OPTIONS);
+  const usual = quick ? QUICK : THOROUGH;
+  const scale = { ...usual, seconds: seconds ?? usual.seconds };
+  const reproduced: ReproducedTable[] = [];
+  for (const name of tables) {
+    if (control.signal?.aborted) break;
+    const onProgress: Control['onProgress'] = (progress) =>
+      control.onProgress?.({ ...progress, what: `${name}, ${progress.what}` });
+    reproduced.push(
+      await reproduceOne(name, EXPERIMENTS[name] as Experiment<object>, scale, { ...control, onProgress }),
+    );
+  }
+  return reproduced;
+}
+
+async function reproduceOne(
+  name: TableName,
+  { question, published, measure, findings, parts }: Experiment<object>,
+  scale: Scale,
+  control: Control,
+): Promise<ReproducedTable> {
+  const measured = await measure(scale, control);
+  const found = findings(measured);
+  return {
+    name,
+    question,
+    published,
+    measured,
+    findings: found.map((finding) => ({ ...finding, holds: findingHolds(finding) })),
+    verdict: judge(found),
+    parts: parts(measured),
+  };
+}
+
+/** Tables for a terminal, each with its question above and its verdict below. */
+export function reproducedText(tables: readonly ReproducedTable[]): string {
+  const texts = tables.map(({ name, question, parts, verdict }) =>
+    textOf([`${name}: ${question}`, ...parts, verdict.says]),
+  );
+  return texts.join('\n\n');
+}

@@ -1,0 +1,11 @@
+import { cyclesPerPageExperiment } from './cycles-per-page.js';
+import type { Experiment } from './experiment.js';
+
+/** Every table that can be reproduced, by its name, in the order in which they were published. */
+export const EXPERIMENTS = {
+  'cycles-per-page': cyclesPerPageExperiment,
+} as const satisfies Readonly<Record<string, Experiment<object>>>;
+
+/** The name of a table. */
+export type TableName = keyof typeof EXPERIMENTS;
+export const TABLE_NAMES = Object.keys(EXPERIMENTS) as TableName[];

@@ -1,0 +1,74 @@
+import type { Control } from './control.js';
+import { ratioOf } from './ratio.js';
+
+/** One of several things that are measured against the first of them. */
+export interface Variant<Sample> {
+  readonly name: string;
+  /** Runs once, and verifies what it did outside of what it times. */
+  readonly run: () => Promise<Sample>;
+}
+
+/** How long to measure. */
+export interface Turns {
+  /** Rounds that are not counted. */
+  readonly warmUps: number;
+  /** Seconds after which no more blocks are begun, once there are {@link MIN_ROUNDS}. */
+  readonly seconds: number;
+  /** Half the width of an interval, as a part of its ratio, that is narrow enough: 0.03 is ±3 %. */
+  readonly bound: number;
+}
+
+/** Rounds that count at least: with fewer pairs there is no interval of 95 %. */
+export const MIN_ROUNDS = 6;
+
+/**
+ * Runs every variant once a round, and every other round backwards (A B, B A), for the speed of a machine drifts, and who comes
+ * after whom matters too. Ends with a whole block of two rounds, once every ratio to the first variant is known well enough, or
+ * the time is over.
+ *
+ * @param weigh what a sample is compared by, above 0, such as its nanoseconds
+ * @returns the samples of each variant; those of the same position were measured side by side. Fewer than
+ * {@link MIN_ROUNDS}, or none, if the signal was aborted.
+ */
+export async function runInTurns<Sample>(
+  variants: readonly Variant<Sample>[],
+  weigh: (sample: Sample) => number,
+  { warmUps, seconds, bound }: Turns,
+  { onProgress, signal }: Control = {},
+): Promise<Sample[][]> {
+  const samples = variants.map((): Sample[] => []);
+  const backwards = variants.map((_, i) => variants.length - 1 - i);
+  const started = performance.now();
+  let runs = (warmUps + MIN_ROUNDS) * variants.length;
+  let done = 0;
+  const isOver = (rounds: number) =>
+    rounds >= MIN_ROUNDS &&
+    rounds % 2 === 0 &&
+    (performance.now() - started >= seconds * 1000 || isNarrow(samples, weigh, bound));
+  for (let round = -warmUps; !isOver(round); round++) {
+    // What it will be in the end nobody knows: one more block.
+    if (done === runs) runs += 2 * variants.length;
+    for (const which of round % 2 === 0 ? backwards.toReversed() : backwards) {
+      if (signal?.aborted) return wholeRounds(samples);
+      onProgress?.({ done: done++, runs, what: variants[which].name });
+      const sample = await variants[which].run();
+      if (round >= 0) samples[which].push(sample);
+    }
+  }
+  return samples;
+}
+
+/** Whether the ratio of every variant to the first has an interval that is narrow enough. */
+function isNarrow<Sample>(samples: readonly Sample[][], weigh: (sample: Sample) => number, bound: number): boolean {
+  const [baseline, ...others] = samples.map((list) => list.map(weigh));
+  return others.every((values) => {
+    const { median, low, high } = ratioOf(values, baseline);
+    return (high - low) / 2 <= bound * median;
+  });
+}
+
+/** Leaves out the round that was cut short. */
+function wholeRounds<Sample>(samples: readonly Sample[][]): Sample[][] {
+  const rounds = Math.min(...samples.map((list) => list.length));
+  return samples.map((list) => list.slice(0, rounds));
+}

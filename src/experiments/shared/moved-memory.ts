@@ -1,0 +1,136 @@
+import {
+  type AddressSpace,
+  type CpuTime,
+  type DmaPhases,
+  type DmaSetup,
+  ErrnoError,
+  errnoName,
+  type Machine,
+  type MigrateReason,
+  type MigrationSettings,
+  type MovedBy,
+  NR_MAX_BATCHED_MIGRATION,
+  type Order,
+  orderOf,
+  PAGE_SIZE,
+  type Phases,
+  type Vmstat,
+} from 'mtcopy';
+import { fillWithPattern } from './fill.js';
+import { growth } from './statistics.js';
+import { hashFolios } from './verify.js';
+
+/** Memory in folios of one size that moves back and forth between two nodes. */
+export interface MovedMemory {
+  readonly machine: Machine;
+  readonly mm: AddressSpace;
+  readonly order: Order;
+  readonly folioBytes: number;
+  /** Virtual address of each folio. */
+  readonly addresses: Float64Array;
+  /** SHA-256 of all bytes, as they were filled. */
+  readonly hash: string;
+  /** The node that it is on. */
+  node: 0 | 1;
+}
+
+/** How a run migrates; what isn't said the machine has. */
+export interface Manner extends MigrationSettings {
+  /** Worker threads of `'mtcopy'`. */
+  readonly threads?: number | undefined;
+  /** Channels of `'dcbm'`, and how it sets a batch up. */
+  readonly channels?: number | undefined;
+  readonly dmaSetup?: DmaSetup | undefined;
+  /** What it migrates for. Default: for move_pages(2). */
+  readonly reason?: MigrateReason | undefined;
+}
+
+/** What one run measured. */
+export interface MigrationRun {
+  readonly ns: number;
+  readonly phasesNs: Phases;
+  readonly cpuNs: CpuTime;
+  readonly dmaNs: DmaPhases;
+  readonly movedBy: readonly MovedBy[];
+  readonly declined: number;
+  readonly vmstat: Vmstat;
+}
+
+/**
+ * Maps and fills memory on node 0 of a machine.
+ *
+ * @param bytes of anonymous memory: whole folios
+ * @param input a file whose page cache is mapped and moved too
+ * @throws ErrnoError ENOMEM if the node has no room
+ */
+export function mapMovedMemory(machine: Machine, bytes: number, folioBytes: number, input?: string): MovedMemory {
+  const mm = machine.createAddressSpace();
+  const common = { folioSize: folioBytes, populate: true } as const;
+  const anonymous = mm.mmap({ ...common, length: bytes });
+  const order = orderOf(folioBytes);
+  fillWithPattern(machine.memory, locate(mm, anonymous.folios(), order, 0), folioBytes);
+  const file = input === undefined ? undefined : mm.mmap({ ...common, file: input, shared: true });
+  const addresses = Float64Array.from([...anonymous.folios(), ...(file?.folios() ?? [])]);
+  const hash = hashFolios(machine.memory, locate(mm, addresses, order, 0), folioBytes);
+  return { machine, mm, order, folioBytes, addresses, hash, node: 0 };
+}
+
+/**
+ * Migrates everything to the other node, and verifies it.
+ *
+ * @throws ErrnoError EIO if it is not all there, or not what it was
+ */
+export async function moveAcross(memory: MovedMemory, manner: Manner): Promise<MigrationRun> {
+  const { machine, mm, addresses, folioBytes } = memory;
+  const { threads, channels, dmaSetup, reason, ...settings } = manner;
+  if (threads !== undefined) machine.threads = threads;
+  if (channels !== undefined) machine.dcbm.nrDmaChan = channels;
+  if (dmaSetup !== undefined) machine.dcbm.setup = dmaSetup;
+  const move = (list: Float64Array, node: number) =>
+    reason === undefined
+      ? machine.movePages(mm, list, { node, ...settings })
+      : machine.migrateFolios(mm, list, { node, reason, ...settings });
+  const target = memory.node === 0 ? 1 : 0;
+  // Not timed: a batch goes there and back, so that the threads attach, and whoever ran before leaves the caches.
+  const batch = addresses.subarray(0, Math.max(1, NR_MAX_BATCHED_MIGRATION / (folioBytes / PAGE_SIZE)));
+  for (const node of [target, memory.node]) await move(batch, node);
+  const before = machine.vmstat;
+  const started = performance.now();
+  const { status, notMigrated, stats } = await move(addresses, target);
+  const ns = Math.round((performance.now() - started) * 1e6);
+  const vmstat = machine.vmstat;
+  memory.node = target;
+  verify(memory, status, notMigrated);
+  const { phasesNs, cpuNs, dmaNs, movedBy, declined } = stats;
+  return { ns, phasesNs, cpuNs, dmaNs, movedBy, declined, vmstat: growth(vmstat, before) };
+}
+
+/** The frame of each folio, through the page table. @throws ErrnoError EIO unless each is whole and on `node` */
+function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: number): Uint32Array {
+  const pfns = new Uint32Array(addresses.length);
+  for (let i = 0; i < addresses.length; i++) {
+    const folio = mm.folioAt(addresses[i]);
+    if (folio?.order !== order || folio.nid !== node) {
+      throw new ErrnoError('EIO', `folio ${i} of ${addresses.length} is not, or not whole, on node ${node}`);
+    }
+    pfns[i] = folio.pfn;
+  }
+  return pfns;
+}
+
+/** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
+function verify(
+  { machine, mm, addresses, order, folioBytes, hash, node }: MovedMemory,
+  status: Int32Array,
+  left: number,
+) {
+  const wrong = status.findIndex((outcome) => outcome !== node);
+  if (wrong >= 0 || left > 0) {
+    const outcome = status[wrong] ?? node;
+    const why = outcome < 0 ? errnoName(outcome) : `it is on node ${outcome}`;
+    throw new ErrnoError('EIO', `${left} of ${status.length} folios were not migrated; folio ${wrong}: ${why}`);
+  }
+  if (hashFolios(machine.memory, locate(mm, addresses, order, node), folioBytes) !== hash) {
+    throw new ErrnoError('EIO', 'memory was changed by its migration');
+  }
+}
