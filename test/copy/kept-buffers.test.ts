@@ -10,26 +10,31 @@ import { INDEX } from '../support/paths.js';
 import { runScript } from '../support/process.js';
 import { stayAwake } from '../support/threads.js';
 
-/** Of 16 MiB each: eight that stay are too many. */
+/** Of 16 MiB each: four that stay are too many. */
 const COPIES = 120;
 
-/** Bytes that copies between fresh buffers of 8 MiB take at most, with a collection every fifth. */
-async function peak(open: string, copy: string): Promise<number> {
+/**
+ * Bytes that copies between fresh buffers of 8 MiB take, with a collection every fifth: the median of what there is after each,
+ * for a thread that doesn't get a core keeps the buffers of the copy that it was in for as long.
+ */
+async function taken(open: string, copy: string): Promise<number> {
   const code = `
     import { CopyEngine } from ${JSON.stringify(INDEX)};
     ${open}
     const fresh = () => new Uint8Array(new SharedArrayBuffer(8 * ${MiB}));
     const first = process.memoryUsage.rss();
-    let most = 0;
+    const samples = [];
     for (let i = 1; i <= ${COPIES}; i++) {
       const [to, from] = [fresh(), fresh()];
       from[i] = i;
       await ${copy};
       if (to[i] !== i % 256) throw new Error('not copied');
-      if (i % 5 === 0) gc();
-      most = Math.max(most, process.memoryUsage.rss() - first);
+      if (i % 5 === 0) {
+        gc();
+        samples.push(process.memoryUsage.rss() - first);
+      }
     }
-    console.log(most);
+    console.log(samples.sort((a, b) => a - b)[samples.length >> 1]);
     await globalThis.engine?.close();`;
   const { status, output, errors } = await runScript(code, ['--expose-gc']);
   expect({ status, errors }).toEqual({ status: 0, errors: '' });
@@ -39,14 +44,16 @@ async function peak(open: string, copy: string): Promise<number> {
 describe("buffers of the user don't stay alive in workers", () => {
   let alone: number;
   beforeAll(async () => {
-    alone = await peak('', 'to.set(from)');
+    alone = await taken('', 'to.set(from)');
   });
 
   it.each(['auto', 'helps', 'waits'])('caller %s', async (caller) => {
     const open = `globalThis.engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: '${caller}' });`;
-    const most = await peak(open, 'engine.copy(to, from)');
-    console.info(`${COPIES} copies: ${Math.round(most / MiB)} MiB, with a loop of set ${Math.round(alone / MiB)} MiB`);
-    expect(most - alone).toBeLessThan(64 * MiB);
+    const median = await taken(open, 'engine.copy(to, from)');
+    console.info(
+      `${COPIES} copies: ${Math.round(median / MiB)} MiB, with a loop of set ${Math.round(alone / MiB)} MiB`,
+    );
+    expect(median - alone).toBeLessThan(64 * MiB);
   });
 });
 
