@@ -30,7 +30,11 @@ export interface PageTable {
 }
 
 export function createPageTable(): PageTable {
-  return openPageTable(new SharedArrayBuffer((PTE_WORD + VPN_LIMIT) * 4));
+  const maxByteLength = (PTE_WORD + VPN_LIMIT) * 4;
+  // A buffer that may grow, though it never does, is mapped by itself. Others come from malloc, and glibc's, once one of this
+  // size was freed, takes the next from its heap and clears it: all of it is real memory then.
+  const buffer = Reflect.construct(SharedArrayBuffer, [maxByteLength, { maxByteLength }]) as SharedArrayBuffer;
+  return openPageTable(buffer);
 }
 
 /** The page table in `buffer`, seen from any thread. */
