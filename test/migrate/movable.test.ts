@@ -129,7 +129,7 @@ class Store implements MovableOperations {
   }
 }
 
-const boot = (options = {}) => Machine.boot({ nodes: ['16M', '16M'], cpus: 0, ...options });
+const boot = (options = {}) => Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...options });
 const manners = FLOWS.flatMap((flow) => (['kernel', 'mtcopy'] as const).map((migrator) => ({ flow, migrator })));
 
 describe.each(manners)('$flow, $migrator: movable memory that is on no LRU', (manner) => {
