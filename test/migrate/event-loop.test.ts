@@ -6,7 +6,10 @@ import { PAGES_A_SLICE } from '#src/migrate/resched.js';
 import { expectBytes, filled, freePages } from '../support/machines.js';
 import { createBench } from '../support/manager.js';
 import { COPIES_NOTHING, createTestMigrator } from '../support/migrators.js';
-import { boot, flagged, watch } from '../support/turns.js';
+import { boot as bootWith, flagged, watch } from '../support/turns.js';
+
+/** With two slices' work. */
+const boot = (folioSize: string, options: object) => bootWith(folioSize, options, '32M');
 
 /** Pages of an area that are on their way. */
 function unmapped({ mm, address, length }: Area): number {
@@ -31,7 +34,7 @@ function copiedPages({ memory }: Machine): number {
 }
 
 describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
-  it.each(['4K', '64K', '2M', '4M'])('while a batch of 64 MiB in folios of %s is copied', async (folioSize) => {
+  it.each(['4K', '64K', '2M', '4M'])('while a batch of 32 MiB in folios of %s is copied', async (folioSize) => {
     const { machine, area, pages } = await boot(folioSize, { flow, batchUnit: 'folios', batchLimit: 2 ** 20 });
     await using _ = machine;
     const bytes = await marked(area);

@@ -21,10 +21,10 @@ export async function watch(count: () => number, isOver: Promise<unknown>): Prom
 /** Bytes of a node. */
 export const NODE = 128 * 2 ** 20;
 
-/** A machine with 64 MiB of memory on node 0: four slices' work. */
-export async function boot(folioSize: string, options = {}) {
+/** A machine with 64 MiB of memory on node 0, four slices' work, or another `length`. */
+export async function boot(folioSize: string, options = {}, length = '64M') {
   const machine = await Machine.boot({ nodes: [NODE, NODE], cpus: 0, ...options });
-  const area = machine.createAddressSpace().mmap({ length: '64M', folioSize, populate: true });
+  const area = machine.createAddressSpace().mmap({ length, folioSize, populate: true });
   return { machine, area, pages: area.length / PAGE_SIZE };
 }
 
