@@ -51,7 +51,7 @@ async function faulty(machine: Machine, faults: FaultPlan) {
   const engine = await DmaEngine.create({ memory: machine.memory, key: KEY, iommu: 'translated' });
   engine.faults = faults;
   const dcbm = createDcbmMigrator({ device: engine.device, engine: () => engine }, machine.memory);
-  dcbm.timeoutMs = 50;
+  dcbm.timeoutMs = 200;
   return { dcbm, [Symbol.asyncDispose]: () => engine.close() };
 }
 
