@@ -73,9 +73,10 @@ describe.each(manners)('$flow, batches in flight $batchesInFlight: whatever is t
 
 describe('a call of which more pages fail than fit on the stack', () => {
   it.each([1, 2, 4])('puts them all back, batches in flight %d', async (batchesInFlight) => {
-    const bench = createBench(['2000M', '2000M']);
+    const bench = createBench(['2100M', '1900M']);
     const { memory } = bench.manager;
-    const count = 500_000;
+    // More for each of those that are in flight.
+    const count = 130_000 * batchesInFlight;
     const folios: Folio[] = Array.from(memory.allocFolios(count, 0), (pfn) => memory.folio(pfn));
     // Their owner holds them: none can be moved.
     for (const { pfn } of folios) Atomics.or(memory.page.flags, pfn, PG.lru);

@@ -27,7 +27,7 @@ describe("a CPU's thread that ends while it starts", () => {
       import { subscribe } from 'node:diagnostics_channel';
       import { CopyEngine, Machine } from ${JSON.stringify(INDEX)};
       subscribe('worker_threads', ({ worker }) => setTimeout(() => worker.terminate(), Math.random() * 150));
-      for (let round = 0; round < 15; round++) {
+      for (let round = 0; round < 8; round++) {
         const machine = await Machine.boot({ nodes: ['16M'], cpus: 6 });
         const mm = machine.createAddressSpace();
         const program = ${JSON.stringify(program('idle').href)};
