@@ -51,4 +51,10 @@ export {
   type SysfsSetting,
 } from './shared/sysfs.js';
 export type { ThroughputRow } from './shared/throughput.js';
+export {
+  addThroughputTasks,
+  type TaskBench,
+  type TaskTime,
+  type ThroughputTaskOptions,
+} from './shared/throughput-tasks.js';
 export { findDifference, hashFolios } from './shared/verify.js';
