@@ -85,7 +85,7 @@ function spentSheet(rows: readonly CyclesRow[]): Sheet {
 function besideSheet(rows: readonly CyclesRow[]): Sheet {
   return {
     texts: ['moved', 'kernel'],
-    numbers: ['F\nmean', 'F\nmedian', 'F\npublished', 'against\ngeneric', 'against generic\npublished'],
+    numbers: ['F\nmean', 'F\nmedian', 'F\npublished', 'against\ngeneric', 'against\npublished'],
     rows: rows.map((row) => {
       const { F, againstGeneric } = publishedOf(row);
       const isBase = row.kernel === 'generic';
@@ -111,5 +111,11 @@ function namedText(row: CyclesRow): string {
 }
 
 function spreadText({ mean, deviation }: Spread): string {
-  return `${mean.toFixed(0)} ± ${deviation.toFixed(0)}`;
+  return `${shortText(mean)} ± ${shortText(deviation)}`;
+}
+
+/** A slow run of a single page among many takes millions of cycles. */
+function shortText(count: number): string {
+  if (count >= 1e6) return `${(count / 1e6).toFixed(1)}M`;
+  return count >= 1e5 ? `${(count / 1e3).toFixed(0)}k` : count.toFixed(0);
 }
