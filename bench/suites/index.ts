@@ -1,6 +1,7 @@
 import { runAsked } from '../support/run-asked.js';
 import { dispatch } from './dispatch.js';
 import { distributions } from './distributions.js';
+import { migrations } from './migrations.js';
 import { plan } from './plan.js';
 import { rivals } from './rivals.js';
 import { schedules } from './schedules.js';
@@ -17,6 +18,7 @@ const suites: Readonly<Record<string, () => Promise<void>>> = {
   schedules,
   dispatch,
   plan,
+  migrations,
 };
 
 await runAsked('suite', suites);

@@ -21,16 +21,20 @@ export function contest<Name extends string>(
   { rounds, iterations = 1 }: ContestOptions,
 ): Promise<Record<Name, number[]>> {
   const bench = new Bench({ time: 0, iterations, warmupTime: 0, warmupIterations: 1, throws: true });
+  // Said to be asynchronous, so that tinybench doesn't call it once more to find out.
+  for (const name of Object.keys(tasks) as Name[]) bench.add(name, tasks[name], { async: true });
+  return passesInTurns<Name>(bench, rounds);
+}
+
+/** As {@link contest}, of the tasks that a bench has. One without `warmup` leaves that to their own preparation. */
+export function passesInTurns<Name extends string>(bench: Bench, rounds: number): Promise<Record<Name, number[]>> {
   const passes = {} as Record<Name, () => Promise<number>>;
-  for (const name of Object.keys(tasks) as Name[]) {
-    // Said to be asynchronous, so that tinybench doesn't call it once more to find out.
-    bench.add(name, tasks[name], { async: true });
-    passes[name] = async () => {
-      const task = bench.getTask(name);
-      task?.reset();
-      await task?.warmup();
-      await task?.run();
-      if (task?.result.state !== 'completed') throw new Error(`${name} did not complete`);
+  for (const task of bench.tasks) {
+    passes[task.name as Name] = async () => {
+      task.reset();
+      if (bench.warmup) await task.warmup();
+      await task.run();
+      if (task.result.state !== 'completed') throw new Error(`${task.name} did not complete`);
       return task.result.latency.p50 * 1e6;
     };
   }

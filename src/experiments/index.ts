@@ -17,10 +17,15 @@ export {
 } from './pmbench/measure.js';
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
+export { amdahl } from './reproduce/amdahl.js';
+export type { CyclesPerPage, CyclesRow } from './reproduce/cycles-per-page/measure.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
 export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
+export type { FolioCountThroughput } from './reproduce/folio-count.js';
+export type { FolioSizeThroughput } from './reproduce/folio-size.js';
+export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedText } from './reproduce/reproduce.js';
-export { TABLE_NAMES, type TableName } from './reproduce/tables.js';
+export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
 export { collectGarbage } from './shared/collect-garbage.js';
@@ -30,8 +35,10 @@ export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
 export { threadsText } from './shared/labels.js';
+export { type Mover, moverText, WAY_NAMES, WAYS, type WayName } from './shared/movers.js';
 export { type Ratio, ratioOf } from './shared/ratio.js';
 export { type Part, type Sheet, textOf } from './shared/sheet.js';
+export { type PublishedRatio, type PublishedSpread, publishedRatio, type Spread, spreadOf } from './shared/spread.js';
 export type { Speeds } from './shared/statistics.js';
 export {
   applySettings,
@@ -43,4 +50,11 @@ export {
   type SweepControl,
   type SysfsSetting,
 } from './shared/sysfs.js';
+export type { ThroughputRow } from './shared/throughput.js';
+export {
+  addThroughputTasks,
+  type TaskBench,
+  type TaskTime,
+  type ThroughputTaskOptions,
+} from './shared/throughput-tasks.js';
 export { findDifference, hashFolios } from './shared/verify.js';

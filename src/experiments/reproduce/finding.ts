@@ -30,6 +30,11 @@ export function findingHolds({ kind, published, measured: { low, high } }: Findi
   return published > border ? low > border : high < border;
 }
 
+/** Whether the interval lies on both sides, so that nothing is known yet. */
+export function findingIsOpen({ kind, measured: { low, high } }: Finding): boolean {
+  return low <= BORDER[kind] && high >= BORDER[kind];
+}
+
 /** What all findings come to, in a few sentences. */
 export function judge(findings: readonly Finding[]): Verdict {
   if (findings.length === 0)
@@ -40,8 +45,21 @@ export function judge(findings: readonly Finding[]): Verdict {
   if (different.length === 0)
     return { holds: true, says: `Holds: ${findings.length} of ${findings.length} findings. ${near}` };
   const held = findings.length - different.length;
-  const differs = different.map(findingText).join('; ');
-  return { holds: false, says: `${held} of ${findings.length} findings hold. ${near} Differs: ${differs}.` };
+  const says = [`${held} of ${findings.length} findings hold. ${near}`, ...differText(different)].join('\n');
+  return { holds: false, says };
+}
+
+/** Those that don't hold, a line each: those that are otherwise here, and those of which too little is known. */
+export function differText(findings: readonly Finding[]): string[] {
+  const lines = (head: string, list: readonly Finding[]) =>
+    list.length === 0 ? [] : [head, ...list.map((finding) => `  ${findingText(finding)}`)];
+  return [
+    ...lines(
+      'Differs:',
+      findings.filter((finding) => !findingIsOpen(finding)),
+    ),
+    ...lines('Not decided, for the interval has both sides:', findings.filter(findingIsOpen)),
+  ];
 }
 
 /** A finding with both figures. */

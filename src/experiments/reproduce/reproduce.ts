@@ -59,10 +59,11 @@ export async function reproduce(asked: ReproduceOptions = {}, control: Control =
 
 async function reproduceOne(
   name: TableName,
-  { question, published, measure, findings, parts }: Experiment<object>,
+  experiment: Experiment<object>,
   scale: Scale,
   control: Control,
 ): Promise<ReproducedTable> {
+  const { question, published, measure, findings, parts } = experiment;
   const measured = await measure(scale, control);
   const found = findings(measured);
   return {
@@ -71,7 +72,7 @@ async function reproduceOne(
     published,
     measured,
     findings: found.map((finding) => ({ ...finding, holds: findingHolds(finding) })),
-    verdict: judge(found),
+    verdict: experiment.verdict?.(measured) ?? judge(found),
     parts: parts(measured),
   };
 }

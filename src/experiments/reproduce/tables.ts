@@ -1,9 +1,15 @@
-import { cyclesPerPageExperiment } from './cycles-per-page.js';
+import { cyclesPerPageExperiment } from './cycles-per-page/experiment.js';
 import type { Experiment } from './experiment.js';
+import { folioCountExperiment } from './folio-count.js';
+import { folioSizeExperiment } from './folio-size.js';
+import { overheadsExperiment } from './overheads/experiment.js';
 
 /** Every table that can be reproduced, by its name, in the order in which they were published. */
 export const EXPERIMENTS = {
   'cycles-per-page': cyclesPerPageExperiment,
+  overheads: overheadsExperiment,
+  'folio-size': folioSizeExperiment,
+  'folio-count': folioCountExperiment,
 } as const satisfies Readonly<Record<string, Experiment<object>>>;
 
 /** The name of a table. */

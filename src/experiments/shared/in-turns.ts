@@ -20,6 +20,8 @@ export interface Turns {
 
 /** Rounds that count at least: with fewer pairs there is no interval of 95 %. */
 export const MIN_ROUNDS = 6;
+/** By what part there are more rounds when the intervals are looked at again. */
+const LOOK_AGAIN = 1.1;
 
 /**
  * Runs every variant once a round, and every other round backwards (A B, B A), for the speed of a machine drifts, and who comes
@@ -41,10 +43,15 @@ export async function runInTurns<Sample>(
   const started = performance.now();
   let runs = (warmUps + MIN_ROUNDS) * variants.length;
   let done = 0;
-  const isOver = (rounds: number) =>
-    rounds >= MIN_ROUNDS &&
-    rounds % 2 === 0 &&
-    (performance.now() - started >= seconds * 1000 || isNarrow(samples, weigh, bound));
+  let nextLook = MIN_ROUNDS;
+  const isOver = (rounds: number) => {
+    if (rounds < MIN_ROUNDS || rounds % 2 !== 0) return false;
+    if (performance.now() - started >= seconds * 1000) return true;
+    if (rounds < nextLook) return false;
+    // All pairs of rounds are looked at: seldom, or of short runs most of the time would go into that.
+    nextLook = rounds * LOOK_AGAIN;
+    return isNarrow(samples, weigh, bound);
+  };
   for (let round = -warmUps; !isOver(round); round++) {
     // What it will be in the end nobody knows: one more block.
     if (done === runs) runs += 2 * variants.length;

@@ -1,0 +1,69 @@
+import { formatSize, MiB } from 'mtcopy';
+import type { Control } from '../shared/control.js';
+import type { Mover } from '../shared/movers.js';
+import type { Part } from '../shared/sheet.js';
+import { type PublishedRatio, publishedRatio } from '../shared/spread.js';
+import { measureThroughput, type ThroughputRow } from '../shared/throughput.js';
+import type { Experiment, Scale } from './experiment.js';
+import type { Finding } from './finding.js';
+import { throughputV3 } from './published.js';
+import { beside, THROUGHPUT_NOTES, throughputFinding, throughputSheet } from './throughput-text.js';
+
+export interface FolioCountThroughput {
+  readonly rows: readonly ThroughputRow[];
+}
+
+const FOLIO_BYTES = 2 * MiB;
+const { byFolioCount } = throughputV3;
+const MOVERS: readonly Mover[] = [
+  { way: 'mtcopy', count: 1 },
+  { way: 'dcbm', count: 1 },
+];
+
+/** {@link Experiment}: throughput by the number of folios that are moved at once. */
+export const folioCountExperiment: Experiment<FolioCountThroughput> = {
+  question: 'What does one thread or channel gain, by the number of 2-MiB folios moved?',
+  published: throughputV3,
+  measure,
+  findings,
+  parts,
+};
+
+async function measure({ bytes, seconds, bound }: Scale, control: Control): Promise<FolioCountThroughput> {
+  const counts = byFolioCount.folioCounts.filter((folios) => folios * FOLIO_BYTES <= bytes);
+  const rows: ThroughputRow[] = [];
+  for (const folios of counts) {
+    if (control.signal?.aborted) break;
+    const scale = {
+      bytes: folios * FOLIO_BYTES,
+      folioBytes: FOLIO_BYTES,
+      seconds: seconds / counts.length,
+      bound,
+    };
+    rows.push(...(await measureThroughput([MOVERS], scale, control)));
+  }
+  return { rows };
+}
+
+function publishedOf({ way, folios }: ThroughputRow): PublishedRatio | undefined {
+  const at = byFolioCount.folioCounts.indexOf(folios);
+  const table = way === 'dcbm' ? byFolioCount.dcbm : byFolioCount.mtcopy;
+  return at < 0 ? undefined : publishedRatio(table[at], byFolioCount.baseline[at]);
+}
+
+function findings({ rows }: FolioCountThroughput): Finding[] {
+  return beside(rows, publishedOf).flatMap((pair) => throughputFinding(pair, `${pair.row.folios} of 2M`));
+}
+
+function parts({ rows }: FolioCountThroughput): Part[] {
+  const measured = new Set(rows.map(({ folios }) => folios));
+  const left = byFolioCount.folioCounts.filter((folios) => !measured.has(folios));
+  return [
+    throughputSheet(['folios'], beside(rows, publishedOf), ({ folios }) => [String(folios)]),
+    [
+      `Folios of ${formatSize(FOLIO_BYTES)}; mtcopy as published, dcbm as in V3.`,
+      ...THROUGHPUT_NOTES,
+      ...(left.length > 0 ? [`Published too, and not measured here: ${left.join(', ')} folios.`] : []),
+    ].join('\n'),
+  ];
+}

@@ -1,0 +1,148 @@
+import { KiB, MiB } from 'mtcopy';
+import { collectGarbage } from '../../shared/collect-garbage.js';
+import type { Control } from '../../shared/control.js';
+import { runInTurns } from '../../shared/in-turns.js';
+import { threadsText } from '../../shared/labels.js';
+import type { MigrationRun, MovedMemory } from '../../shared/moved-memory.js';
+import { bootMoved, moveBy } from '../../shared/movers.js';
+import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { amdahl } from '../amdahl.js';
+import type { Scale } from '../experiment.js';
+
+/** Threads that copy: workers, and whether the calling thread is one more. */
+interface Threads {
+  readonly threads: number;
+  readonly caller: 'waits' | 'helps';
+}
+const THREADS: readonly Threads[] = [
+  { threads: 1, caller: 'waits' },
+  { threads: 2, caller: 'waits' },
+  { threads: 1, caller: 'helps' },
+];
+
+/** What moves, by its published names. */
+interface Amount {
+  readonly folioSize: '4KB' | '2MB';
+  readonly folioBytes: number;
+  readonly folios: number;
+  /** The published number of folios that it stands beside. */
+  readonly publishedFolios: 1 | 512;
+}
+
+/** One number of folios of one size. */
+export interface OverheadsRow extends Amount {
+  readonly runs: number;
+  /** Share of the wall time of move_pages() that goes into folio copy, without offload. */
+  readonly F: Ratio;
+  /** Whole speed-up that Amdahl's law allows, however fast the copies get: 1 / (1 - F). */
+  readonly maxSpeedup: number;
+  /** Workers that copied fastest, of 1, 2, and 1 with the calling thread (`1+1`). */
+  readonly threads: string;
+  /** How many times as fast they copied, wall time. */
+  readonly S: Ratio;
+  /** Whole speed-up that Amdahl's law predicts of both: 1 / ((1 - F) + F / S). */
+  readonly predicted: number;
+  /** Whole speed-up of move_pages(), wall time. */
+  readonly measured: Ratio;
+  /** The prediction's error, run by run: above 1 it promised too much. */
+  readonly predictedByMeasured: Ratio;
+  /** Time of all that isn't copying, against its time without offload: what Amdahl's law takes to be 1. */
+  readonly rest: Ratio;
+}
+
+export interface Overheads {
+  readonly rows: readonly OverheadsRow[];
+}
+
+/** Bytes moved before anything counts: by then the code is compiled, and the threads have been started. */
+const WARM_UP_BYTES = 32 * MiB;
+const MAX_WARM_UPS = 16;
+
+export async function measureOverheads(scale: Scale, control: Control): Promise<Overheads> {
+  const amounts = amountsWithin(scale.bytes);
+  const rows: OverheadsRow[] = [];
+  for (const amount of amounts) {
+    if (control.signal?.aborted) break;
+    const row = await measureAmount(amount, { ...scale, seconds: scale.seconds / amounts.length }, control);
+    if (row) rows.push(row);
+    collectGarbage();
+  }
+  return { rows };
+}
+
+/** 1 and 512 folios of each size; of 2 MiB as many of them as there are bytes for. */
+function amountsWithin(bytes: number): Amount[] {
+  const sizes = [
+    ['4KB', 4 * KiB],
+    ['2MB', 2 * MiB],
+  ] as const;
+  return sizes.flatMap(([folioSize, folioBytes]) =>
+    ([1, 512] as const).map((publishedFolios) => {
+      const folios = Math.max(1, Math.min(publishedFolios, Math.floor(bytes / folioBytes)));
+      return { folioSize, folioBytes, folios, publishedFolios };
+    }),
+  );
+}
+
+async function measureAmount(
+  amount: Amount,
+  { seconds, bound }: Scale,
+  control: Control,
+): Promise<OverheadsRow | undefined> {
+  const { folioSize, folioBytes, folios } = amount;
+  const bytes = folios * folioBytes;
+  const memory = await bootMoved(bytes, folioBytes);
+  try {
+    const name = `${folios} of ${folioSize}`;
+    const variants = [
+      { name: `${name}, kernel`, run: () => moveBy(memory, { way: 'baseline', count: 0 }) },
+      ...THREADS.map((threads) => ({
+        name: `${name}, mtcopy×${threadsText(threads)}`,
+        run: () => moveWith(memory, threads),
+      })),
+    ];
+    const warmUps = Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
+    const [kernel, ...others] = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds, bound }, control);
+    return kernel.length === 0 ? undefined : summarize(amount, kernel, others);
+  } finally {
+    await memory.machine.close();
+  }
+}
+
+/** As published, threads for one page too: what the law says of that is asked as well. */
+function moveWith(memory: MovedMemory, { threads, caller }: Threads): Promise<MigrationRun> {
+  return moveBy(memory, { way: 'mtcopy', count: threads, caller });
+}
+
+/** What the runs come to, with the threads that copied fastest. */
+function summarize(
+  amount: Amount,
+  kernel: readonly MigrationRun[],
+  others: readonly (readonly MigrationRun[])[],
+): OverheadsRow {
+  const speedups = others.map((runs) => ratioOf(kernel.map(copyNs), runs.map(copyNs)));
+  const best = speedups.reduce((best, { median }, i) => (median > speedups[best].median ? i : best), 0);
+  const S = speedups[best];
+  const mtcopy = others[best];
+  const F = ratioOf(kernel.map(copyNs), kernel.map(wholeNs));
+  return {
+    ...amount,
+    runs: kernel.length,
+    F,
+    maxSpeedup: amdahl(F.median, Number.POSITIVE_INFINITY),
+    threads: threadsText(THREADS[best]),
+    S,
+    predicted: amdahl(F.median, S.median),
+    measured: ratioOf(kernel.map(wholeNs), mtcopy.map(wholeNs)),
+    predictedByMeasured: ratioOf(
+      mtcopy.map(wholeNs),
+      kernel.map((run, i) => restNs(run) + copyNs(mtcopy[i])),
+    ),
+    rest: ratioOf(mtcopy.map(restNs), kernel.map(restNs)),
+  };
+}
+
+/** A clock of whole nanoseconds may say 0, of which there are no ratios. */
+const copyNs = ({ phasesNs }: MigrationRun) => Math.max(1, phasesNs.copy);
+const wholeNs = ({ ns }: MigrationRun) => ns;
+const restNs = (run: MigrationRun) => Math.max(1, run.ns - copyNs(run));

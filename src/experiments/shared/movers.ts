@@ -1,0 +1,116 @@
+import { setTimeout } from 'node:timers/promises';
+import {
+  type CallerMode,
+  type Flow,
+  HPAGE_PMD_ORDER,
+  Machine,
+  MiB,
+  type MigratorName,
+  NR_MAX_BATCHED_MIGRATION,
+  type Schedule,
+} from 'mtcopy';
+import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from './moved-memory.js';
+
+/** A way to move memory, and how its drivers are set. */
+interface Way {
+  readonly migrator: MigratorName;
+  readonly flow: Flow;
+  readonly schedule?: Schedule;
+  readonly caller?: CallerMode;
+  /** Bytes of the smallest batch that threads get. */
+  readonly minBytes?: number;
+}
+
+/** This project's own minimum of `'mtcopy'`. */
+const DEFAULT_MIN_BYTES = MiB / 2;
+
+/**
+ * What the published throughput tables compare. `baseline`: the kernel before the series. `mtcopy`: the driver as published,
+ * with a fixed list for each thread, a caller that waits, and threads for every batch. `mtcopy-defaults`: with this project's
+ * defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
+ * the moves (V4).
+ */
+export const WAYS = {
+  baseline: { migrator: 'kernel', flow: 'vanilla' },
+  mtcopy: { migrator: 'mtcopy', flow: 'batch-move', schedule: 'static', caller: 'waits', minBytes: 0 },
+  'mtcopy-defaults': {
+    migrator: 'mtcopy',
+    flow: 'batch-move',
+    schedule: 'dynamic',
+    caller: 'auto',
+    minBytes: DEFAULT_MIN_BYTES,
+  },
+  dcbm: { migrator: 'dcbm', flow: 'batch-move' },
+  'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy' },
+} as const satisfies Readonly<Record<string, Way>>;
+
+/** The name of a {@link WAYS}. */
+export type WayName = keyof typeof WAYS;
+export const WAY_NAMES = Object.keys(WAYS) as WayName[];
+
+/** A way with so many threads or channels; 0 of the baseline, which has none. */
+export interface Mover {
+  readonly way: WayName;
+  readonly count: number;
+  /** Whether the calling thread copies too, instead of what the way has. */
+  readonly caller?: CallerMode;
+}
+
+/** Milliseconds in which the threads that a run is to have come back, for they leave while there is nothing to do. */
+const SETTLE_MS = 5;
+
+/** `mtcopy×2`; `baseline`, which has no threads of its own. */
+export function moverText({ way, count }: Mover): string {
+  if (way === 'baseline') return way;
+  const [name, ...of] = way.split('-');
+  return [`${name}×${count}`, of.join('-')].filter((text) => text !== '').join(' ');
+}
+
+/** Boots a machine with memory in folios of one size on node 0, and just as much room on node 1. The caller closes it. */
+export async function bootMoved(bytes: number, folioBytes: number): Promise<MovedMemory> {
+  // Freed folios come back in the order in which they were freed: the memory lies as it did, in every run.
+  const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, pcpHigh: Number.POSITIVE_INFINITY });
+  try {
+    return mapMovedMemory(machine, bytes, folioBytes);
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+}
+
+/** Sets a machine's drivers as a way has them. Those of `'mtcopy'` start anew when the schedule is another than before. */
+export async function setDrivers(machine: Machine, { way, count, ...own }: Mover): Promise<void> {
+  const { migrator, schedule, minBytes, caller } = { ...(WAYS[way] as Way), ...own };
+  if (migrator === 'dcbm') machine.dcbm.nrDmaChan = count;
+  if (migrator !== 'mtcopy') return;
+  if (schedule !== undefined) machine.schedule = schedule;
+  if (caller !== undefined) machine.caller = caller;
+  if (minBytes !== undefined) await machine.sysfs.write('kernel/cpu_mt/min_bytes', String(minBytes));
+  machine.threads = count;
+}
+
+/**
+ * Moves everything to the other node, and verifies it. The baseline counts pages, as the kernel before the series; the others
+ * folios, as the published benchmarks did.
+ *
+ * @throws ErrnoError EIO if anything came out wrong
+ */
+export async function moveBy(memory: MovedMemory, mover: Mover): Promise<MigrationRun> {
+  const { migrator, flow } = WAYS[mover.way];
+  const manner = { migrator, flow, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
+  await setDrivers(memory.machine, mover);
+  await wake(memory, mover.count, manner);
+  return moveAcross(memory, manner);
+}
+
+/** Has all threads or channels there when the time begins: a folio or more for each goes there and back. */
+async function wake(
+  { machine, mm, addresses, order, node }: MovedMemory,
+  count: number,
+  manner: { migrator: MigratorName; flow: Flow; batchUnit: 'pages' | 'folios' },
+): Promise<void> {
+  const folios = Math.max(count, NR_MAX_BATCHED_MIGRATION >> Math.min(order, HPAGE_PMD_ORDER));
+  const batch = addresses.subarray(0, folios);
+  for (const to of [1 - node, node]) await machine.movePages(mm, batch, { node: to, ...manner });
+  await setTimeout(SETTLE_MS);
+}

@@ -1,0 +1,92 @@
+import { formatSize, MiB } from 'mtcopy';
+import { collectGarbage } from './collect-garbage.js';
+import type { Control } from './control.js';
+import { runInTurns } from './in-turns.js';
+import type { MigrationRun } from './moved-memory.js';
+import { bootMoved, type Mover, moveBy, moverText } from './movers.js';
+import { type Ratio, ratioOf } from './ratio.js';
+import { type Spread, spreadOf } from './spread.js';
+
+/** What one mover made of some folios. */
+export interface ThroughputRow extends Mover {
+  readonly folioBytes: number;
+  /** Folios that a run moves. */
+  readonly folios: number;
+  readonly runs: number;
+  /** 10^9 bytes a second. */
+  readonly gbps: Spread;
+  /** Speed against the baseline, of pairs of runs: above 1 is faster. */
+  readonly againstBaseline: Ratio;
+}
+
+/** What to move, and how well to know it. */
+export interface ThroughputScale {
+  readonly bytes: number;
+  readonly folioBytes: number;
+  /** Seconds for all movers together; see `Turns`. */
+  readonly seconds: number;
+  readonly bound: number;
+}
+
+const BASELINE: Mover = { way: 'baseline', count: 0 };
+/** Bytes that each moves before anything counts: by then the code is compiled, and its threads have been started. */
+const WARM_UP_BYTES = 32 * MiB;
+const MAX_WARM_UPS = 16;
+
+/**
+ * Moves folios of one size there and back in several ways, in turns with the baseline.
+ *
+ * @param groups of movers, one after the other, each with a baseline of its own: threads of another schedule start anew, which
+ * is not to fall between two runs that are compared
+ * @returns a row for each that was measured before the signal was aborted, the baseline first
+ */
+export async function measureThroughput(
+  groups: readonly (readonly Mover[])[],
+  { bytes, folioBytes, seconds, bound }: ThroughputScale,
+  control: Control,
+): Promise<ThroughputRow[]> {
+  const memory = await bootMoved(bytes, folioBytes);
+  const turns = {
+    warmUps: Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes)),
+    seconds: seconds / groups.length,
+    bound,
+  };
+  const folios = bytes / folioBytes;
+  const rows: ThroughputRow[] = [];
+  try {
+    for (const group of groups) {
+      if (control.signal?.aborted) break;
+      const movers = [BASELINE, ...group];
+      const variants = movers.map((mover) => ({
+        name: `${folios} of ${formatSize(folioBytes)}, ${moverText(mover)}`,
+        run: () => moveBy(memory, mover),
+      }));
+      const samples = await runInTurns(variants, ({ ns }) => ns, turns, control);
+      if (samples[0].length === 0) break;
+      const measured = movers.map((mover, i) => summarize(mover, folios, folioBytes, samples[i], samples[0]));
+      rows.push(...(rows.length === 0 ? measured : measured.slice(1)));
+    }
+    return rows;
+  } finally {
+    await memory.machine.close();
+    collectGarbage();
+  }
+}
+
+function summarize(
+  mover: Mover,
+  folios: number,
+  folioBytes: number,
+  runs: readonly MigrationRun[],
+  baseline: readonly MigrationRun[],
+): ThroughputRow {
+  const times = (list: readonly MigrationRun[]) => list.map(({ ns }) => ns);
+  return {
+    ...mover,
+    folioBytes,
+    folios,
+    runs: runs.length,
+    gbps: spreadOf(runs.map(({ ns }) => (folios * folioBytes) / ns)),
+    againstBaseline: ratioOf(times(baseline), times(runs)),
+  };
+}
