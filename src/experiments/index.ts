@@ -16,11 +16,11 @@ export {
   type PmbenchMeasurement,
 } from './pmbench/measure.js';
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
-export { pmbenchTable } from './pmbench/table.js';
-export type { Experiment, Scale } from './reproduce/experiment.js';
+export { pmbenchTable } from './pmbench/table.js';export type { Experiment, Scale } from './reproduce/experiment.js';
 export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
+export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedText } from './reproduce/reproduce.js';
-export { TABLE_NAMES, type TableName } from './reproduce/tables.js';
+export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
 export { collectGarbage } from './shared/collect-garbage.js';

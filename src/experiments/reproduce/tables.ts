@@ -1,9 +1,11 @@
 import { cyclesPerPageExperiment } from './cycles-per-page.js';
 import type { Experiment } from './experiment.js';
+import { flowsExperiment } from './flows/flows.js';
 
 /** Every table that can be reproduced, by its name, in the order in which they were published. */
 export const EXPERIMENTS = {
   'cycles-per-page': cyclesPerPageExperiment,
+  flows: flowsExperiment,
 } as const satisfies Readonly<Record<string, Experiment<object>>>;
 
 /** The name of a table. */
