@@ -16,7 +16,14 @@ export {
   type PmbenchMeasurement,
 } from './pmbench/measure.js';
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
-export { pmbenchTable } from './pmbench/table.js';export type { Experiment, Scale } from './reproduce/experiment.js';
+export { pmbenchTable } from './pmbench/table.js';
+/*
+ * Arithmetic of the experiments, for their tests.
+ */
+export type { CallsFigures, CallsRatios, Contention, ContentionRow } from './reproduce/contention/measure.js';
+/** @internal */
+export { figuresOf } from './reproduce/contention/measure.js';
+export type { Experiment, Scale } from './reproduce/experiment.js';
 export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedText } from './reproduce/reproduce.js';

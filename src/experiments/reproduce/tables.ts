@@ -1,3 +1,4 @@
+import { contentionExperiment } from './contention/contention.js';
 import { cyclesPerPageExperiment } from './cycles-per-page.js';
 import type { Experiment } from './experiment.js';
 import { flowsExperiment } from './flows/flows.js';
@@ -6,6 +7,7 @@ import { flowsExperiment } from './flows/flows.js';
 export const EXPERIMENTS = {
   'cycles-per-page': cyclesPerPageExperiment,
   flows: flowsExperiment,
+  contention: contentionExperiment,
 } as const satisfies Readonly<Record<string, Experiment<object>>>;
 
 /** The name of a table. */
