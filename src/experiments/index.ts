@@ -20,6 +20,13 @@ export { pmbenchTable } from './pmbench/table.js';
 /*
  * Arithmetic of the experiments, for their tests.
  */
+/** @internal */
+export { firstFolioNs } from './reproduce/batch-limit/first-folio.js';
+export type { BatchLimit, BatchLimitRow } from './reproduce/batch-limit/measure.js';
+export type { BatchSetting } from './reproduce/batch-limit/settings.js';
+export type { Waits } from './reproduce/batch-limit/waits.js';
+/** @internal */
+export { waitsOf } from './reproduce/batch-limit/waits.js';
 export type { CallsFigures, CallsRatios, Contention, ContentionRow } from './reproduce/contention/measure.js';
 /** @internal */
 export { figuresOf } from './reproduce/contention/measure.js';

@@ -1,3 +1,4 @@
+import { batchLimitExperiment } from './batch-limit/batch-limit.js';
 import { contentionExperiment } from './contention/contention.js';
 import { cyclesPerPageExperiment } from './cycles-per-page.js';
 import type { Experiment } from './experiment.js';
@@ -8,6 +9,7 @@ export const EXPERIMENTS = {
   'cycles-per-page': cyclesPerPageExperiment,
   flows: flowsExperiment,
   contention: contentionExperiment,
+  'batch-limit': batchLimitExperiment,
 } as const satisfies Readonly<Record<string, Experiment<object>>>;
 
 /** The name of a table. */
