@@ -18,8 +18,9 @@ export default defineConfig({
       input: {
         'cli/main': 'src/cli/main.ts',
         'experiments/index': 'src/experiments/index.ts',
-        // Runs on CPUs' threads, so it is a file of its own, beside the one that names it.
+        // These run on CPUs' threads, so each is a file of its own, beside the one that names it.
         'experiments/program': 'src/experiments/pmbench/program.ts',
+        'experiments/toucher': 'src/experiments/shared/toucher.ts',
       },
       external: ['mtcopy', 'mtcopy/experiments'],
       output: { entryFileNames: '[name].js', chunkFileNames: 'experiments/chunks/[name].js' },

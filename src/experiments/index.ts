@@ -18,9 +18,23 @@ export {
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
 export { amdahl } from './reproduce/amdahl.js';
+/*
+ * Arithmetic of the experiments, for their tests.
+ */
+/** @internal */
+export { firstFolioNs } from './reproduce/batch-limit/first-folio.js';
+export type { BatchLimit, BatchLimitRow } from './reproduce/batch-limit/measure.js';
+export type { BatchSetting } from './reproduce/batch-limit/settings.js';
+export type { Waits } from './reproduce/batch-limit/waits.js';
+/** @internal */
+export { waitsOf } from './reproduce/batch-limit/waits.js';
+export type { CallsFigures, CallsRatios, Contention, ContentionRow } from './reproduce/contention/measure.js';
+/** @internal */
+export { figuresOf } from './reproduce/contention/measure.js';
 export type { CyclesPerPage, CyclesRow } from './reproduce/cycles-per-page/measure.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
 export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
+export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export type { FolioCountThroughput } from './reproduce/folio-count.js';
 export type { FolioSizeThroughput } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';

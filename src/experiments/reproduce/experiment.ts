@@ -24,7 +24,7 @@ export interface Experiment<Measured extends object> {
   measure(scale: Scale, control: Control): Promise<Measured>;
   /** What was published of it, and whether it holds here; without those that were not measured before it was cut short. */
   findings(measured: Measured): readonly Finding[];
-  /** What they come to, where that is more than a list of those that differ. Default: {@link judge}. */
+  /** What it comes to, where that is more than whether the findings hold: the answer to an open question. Default: by the findings. */
   verdict?(measured: Measured): Verdict;
   /** Both side by side, for a person. */
   parts(measured: Measured): readonly Part[];

@@ -1,5 +1,8 @@
+import { batchLimitExperiment } from './batch-limit/batch-limit.js';
+import { contentionExperiment } from './contention/contention.js';
 import { cyclesPerPageExperiment } from './cycles-per-page/experiment.js';
 import type { Experiment } from './experiment.js';
+import { flowsExperiment } from './flows/flows.js';
 import { folioCountExperiment } from './folio-count.js';
 import { folioSizeExperiment } from './folio-size.js';
 import { overheadsExperiment } from './overheads/experiment.js';
@@ -10,6 +13,9 @@ export const EXPERIMENTS = {
   overheads: overheadsExperiment,
   'folio-size': folioSizeExperiment,
   'folio-count': folioCountExperiment,
+  flows: flowsExperiment,
+  contention: contentionExperiment,
+  'batch-limit': batchLimitExperiment,
 } as const satisfies Readonly<Record<string, Experiment<object>>>;
 
 /** The name of a table. */

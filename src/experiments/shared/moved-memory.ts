@@ -119,17 +119,19 @@ function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: n
 }
 
 /** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
-function verify(
-  { machine, mm, addresses, order, folioBytes, hash, node }: MovedMemory,
-  status: Int32Array,
-  left: number,
-) {
+function verify(memory: MovedMemory, status: Int32Array, left: number) {
+  const { node } = memory;
   const wrong = status.findIndex((outcome) => outcome !== node);
   if (wrong >= 0 || left > 0) {
     const outcome = status[wrong] ?? node;
     const why = outcome < 0 ? errnoName(outcome) : `it is on node ${outcome}`;
     throw new ErrnoError('EIO', `${left} of ${status.length} folios were not migrated; folio ${wrong}: ${why}`);
   }
+  verifyBytes(memory);
+}
+
+/** @throws ErrnoError EIO unless all of it is on its node, with the bytes that it was filled with */
+export function verifyBytes({ machine, mm, addresses, order, folioBytes, hash, node }: MovedMemory): void {
   if (hashFolios(machine.memory, locate(mm, addresses, order, node), folioBytes) !== hash) {
     throw new ErrnoError('EIO', 'memory was changed by its migration');
   }

@@ -1,0 +1,82 @@
+import { formatSize } from 'mtcopy';
+import type { Part } from '../../shared/sheet.js';
+import type { Experiment } from '../experiment.js';
+import { digits, estimateText, type Verdict } from '../finding.js';
+import {
+  type CallsFigures,
+  type CallsRatios,
+  type Contention,
+  type ContentionRow,
+  measureContention,
+} from './measure.js';
+
+/** What the series says that a mask is for, without figures. */
+const PUBLISHED = {
+  source: 'Accelerate page migration with batch copying and hardware offload: the reason mask of its offload registry',
+  openQuestion:
+    'An engine that copies for every reason is shared by all who migrate: what does it do for demotion to have it alone?',
+} as const;
+
+/** {@link Experiment}: demotion beside a storm of move_pages, with masks that give the engine to all, to demotion, or to nobody. */
+export const contentionExperiment: Experiment<Contention> = {
+  question: 'What are reason masks for? Demotion beside a storm of move_pages, and one slow DMA channel',
+  published: PUBLISHED,
+  measure: measureContention,
+  findings: () => [],
+  verdict: contentionVerdict,
+  parts,
+};
+
+/** Holds if the mask `demotion` makes demotions faster than `all`, or the longest of them shorter: a whole interval lies on that side of 1. */
+export function contentionVerdict({ rows }: Contention): Verdict {
+  const [all, alone] = (['all', 'demotion'] as const).map((setting) => rows.find((row) => row.setting === setting));
+  if (!all || !alone?.storm || !alone.stormAgainstAll) {
+    return { holds: false, says: 'Not known: it was cut short before there was anything to compare.' };
+  }
+  const { gbps, p99 } = alone.demotionAgainstAll;
+  const isFaster = gbps.low > 1;
+  const isSooner = p99.high < 1;
+  const holds = isFaster || isSooner;
+  const answer = holds
+    ? `The mask demotion helps demotion: ${[isFaster && 'more GB/s', isSooner && 'shorter waits at the end'].filter(Boolean).join(', ')}.`
+    : 'The mask demotion does not speed demotion up here: what all shares out, a core copies sooner.';
+  const engine = `The engine copies ${percent(alone.demotion.offloaded)} of its bytes, with all ${percent(all.demotion.offloaded)}.`;
+  const demotion = `Demotion, with demotion by all: GB/s ${estimateText(gbps)}, 99% ${estimateText(p99)}.`;
+  const storm = `The storm: GB/s ${estimateText(alone.stormAgainstAll.gbps)}, 99% ${estimateText(alone.stormAgainstAll.p99)}.`;
+  return { holds, says: [answer, engine, demotion, storm].join(' ') };
+}
+
+function parts({ bandwidth, callers, callBytes, rows }: Contention): Part[] {
+  const sheet = {
+    texts: ['mask', 'calls'],
+    numbers: ['GB/s', 'median\nms', '99%\nms', 'by the\nengine', 'CPU ns\na page', '99%\nagainst all'],
+    rows: rows.flatMap(({ setting, demotion, demotionAgainstAll, storm, stormAgainstAll }) => [
+      line(setting, 'demotion', demotion, demotionAgainstAll),
+      ...(storm && stormAgainstAll ? [line(setting, 'storm', storm, stormAgainstAll)] : []),
+    ]),
+  };
+  const notes = [
+    `One channel of ${digits(bandwidth / 1e9)} GB/s. Calls of ${formatSize(callBytes)} in folios of 64 KiB; ${callers} callers of move_pages storm.`,
+    'alone: demotion with no storm. While the channel is taken, what would have it the calling thread copies.',
+    'CPU: of the calling thread, a page of 4 KiB. All callers share that thread: in Linux each has a core.',
+  ];
+  return [sheet, notes.join('\n')];
+}
+
+function line(setting: ContentionRow['setting'], calls: string, figures: CallsFigures, ratios: CallsRatios): string[] {
+  const { gbps, medianNs, p99Ns, offloaded, callerNsAPage } = figures;
+  return [
+    setting,
+    calls,
+    digits(gbps),
+    digits(medianNs / 1e6),
+    digits(p99Ns / 1e6),
+    percent(offloaded),
+    callerNsAPage.toFixed(0),
+    setting === 'all' ? '1' : estimateText(ratios.p99),
+  ];
+}
+
+function percent(part: number): string {
+  return `${(part * 100).toFixed(0)}%`;
+}

@@ -1,0 +1,227 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { type CpuTime, ErrnoError, KiB, Machine, MiB, type MovePagesResult, PAGE_SIZE } from 'mtcopy';
+import { median, quantile, sum } from 'simple-statistics';
+import type { Control } from '../../shared/control.js';
+import { runInTurns } from '../../shared/in-turns.js';
+import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
+import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import type { Scale } from '../experiment.js';
+
+/** What each setting is: for which reasons the engine copies, and whether the storm rages. */
+export const SETTINGS = {
+  all: { mask: 'all', storms: true },
+  demotion: { mask: 'demotion', storms: true },
+  none: { mask: 'none', storms: true },
+  alone: { mask: 'demotion', storms: false },
+} as const;
+export type Setting = keyof typeof SETTINGS;
+
+/** Calls of one kind, in all runs of a setting. */
+export interface CallsFigures {
+  readonly calls: number;
+  /** 10^9 bytes that all such calls moved in a second: median of the runs. */
+  readonly gbps: number;
+  /** Nanoseconds of a call, over the calls of all runs. */
+  readonly medianNs: number;
+  readonly p99Ns: number;
+  /** The part of the bytes that the engine copied, 0 to 1. */
+  readonly offloaded: number;
+  /** CPU nanoseconds of the calling thread a page of 4 KiB, what it copied and what the engine takes to be told among them. */
+  readonly callerNsAPage: number;
+}
+
+/** Against the setting `all`, in pairs of runs: above 1 is more. */
+export interface CallsRatios {
+  readonly gbps: Ratio;
+  /** Of each run's 99 % quantile. */
+  readonly p99: Ratio;
+}
+
+export interface ContentionRow {
+  readonly setting: Setting;
+  readonly runs: number;
+  readonly demotion: CallsFigures;
+  readonly demotionAgainstAll: CallsRatios;
+  /** What the callers of move_pages see; left out where there are none. */
+  readonly storm?: CallsFigures;
+  readonly stormAgainstAll?: CallsRatios;
+}
+
+export interface Contention {
+  /** Bytes a second that the engine copies, with its one channel. */
+  readonly bandwidth: number;
+  /** Callers of move_pages at once. */
+  readonly callers: number;
+  /** Bytes of a call of either kind. */
+  readonly callBytes: number;
+  readonly rows: readonly ContentionRow[];
+}
+
+/** What the calls of one kind came to in a run. */
+export interface CallsRun {
+  /** Of each call. */
+  readonly latenciesNs: number[];
+  bytes: number;
+  offloadedBytes: number;
+  callerNs: number;
+}
+
+/** One run. */
+export interface ContentionRun {
+  /** From the first demotion's begin to the last one's end. */
+  readonly ns: number;
+  readonly demotion: CallsRun;
+  /** Without calls if nothing storms. */
+  readonly storm: CallsRun;
+}
+
+/** As the published engine: about half of what a core copies. */
+const BANDWIDTH = 2e9;
+const CALLERS = 4;
+/** What a caller of move_pages does between two calls, in milliseconds. */
+const PAUSE_MS = 2;
+/** A batch of 512 pages. */
+const CALL_BYTES = 2 * MiB;
+/** Large enough for a descriptor to cost less than the copy. */
+const FOLIO_BYTES = 64 * KiB;
+/** Bytes that are demoted there and back, and that each caller moves: together more than the caches hold. */
+const DEMOTED_BYTES = 64 * MiB;
+const CALLERS_BYTES = 16 * MiB;
+/** Demotions of a run at least: with fewer it has no 99 % quantile. */
+const DEMOTIONS = 100;
+const WARM_UPS = 1;
+
+/** Demotes memory back and forth while others call move_pages for theirs, on a machine whose one DMA channel has a limited speed. */
+export async function measureContention({ bytes, seconds, bound }: Scale, control: Control): Promise<Contention> {
+  const demoted = Math.min(DEMOTED_BYTES, bytes);
+  const stormed = Math.min(CALLERS_BYTES, bytes);
+  const node = demoted + CALLERS * stormed;
+  const dma = { device: 'ptdma', channels: 1, bandwidth: BANDWIDTH } as const;
+  const machine = await Machine.boot({ nodes: [node, node], cpus: 0, flow: 'pre-copy', migrator: 'dcbm', dma });
+  try {
+    const memory = mapMovedMemory(machine, demoted, FOLIO_BYTES);
+    const areas = Array.from({ length: CALLERS }, () => mapMovedMemory(machine, stormed, FOLIO_BYTES));
+    const names = Object.keys(SETTINGS) as Setting[];
+    const laps = Math.ceil((DEMOTIONS * CALL_BYTES) / demoted);
+    const variants = names.map((name) => ({ name, run: () => runOnce(machine, memory, areas, name, laps) }));
+    const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps: WARM_UPS, seconds, bound }, control);
+    const rows = runs[0].length === 0 ? [] : names.map((name, i) => summarize(name, runs[i], runs[0]));
+    return { bandwidth: BANDWIDTH, callers: CALLERS, callBytes: CALL_BYTES, rows };
+  } finally {
+    await machine.close();
+  }
+}
+
+async function runOnce(
+  machine: Machine,
+  memory: MovedMemory,
+  stormed: readonly MovedMemory[],
+  setting: Setting,
+  laps: number,
+): Promise<ContentionRun> {
+  const { mask, storms } = SETTINGS[setting];
+  const { active } = machine.offload;
+  if (!active) throw new ErrnoError('EIO', 'the migrator is not registered any more');
+  machine.offload.setReasonMask(active, mask);
+  const demotion = createCallsRun();
+  const storm = createCallsRun();
+  let isOver = false;
+  // What the storm does once nothing is demoted any more says nothing of both.
+  const counted = () => (isOver ? createCallsRun() : storm);
+  const rage = async (area: MovedMemory) => {
+    const move: Move = (pages, node) => machine.movePages(area.mm, pages, { node });
+    while (!isOver) await moveAll(area, counted, move, () => sleep(PAUSE_MS));
+  };
+  const demote = async () => {
+    const move: Move = (pages, node) => machine.migrateFolios(memory.mm, pages, { node, reason: 'demotion' });
+    const started = performance.now();
+    // As kswapd, which lets others run between two batches.
+    for (let lap = 0; lap < laps; lap++) await moveAll(memory, () => demotion, move, setImmediate);
+    return (performance.now() - started) * 1e6;
+  };
+  const demoting = demote().finally(() => {
+    isOver = true;
+  });
+  // All of them: none may be under way when the memory is looked at.
+  const outcomes = await Promise.allSettled([demoting, ...(storms ? stormed : []).map(rage)]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  const ns = await demoting;
+  for (const area of [memory, ...stormed]) verifyBytes(area);
+  return { ns, demotion, storm };
+}
+
+type Move = (pages: Float64Array, node: number) => Promise<MovePagesResult>;
+
+/** Moves memory to the other node, a batch a call, with a pause after each. */
+async function moveAll(
+  memory: MovedMemory,
+  runOf: () => CallsRun,
+  move: Move,
+  pause: () => Promise<unknown>,
+): Promise<void> {
+  const { addresses } = memory;
+  memory.node = memory.node === 0 ? 1 : 0;
+  const batch = CALL_BYTES / FOLIO_BYTES;
+  for (let first = 0; first < addresses.length; first += batch) {
+    await call(runOf(), addresses.subarray(first, first + batch), memory.node, move);
+    await pause();
+  }
+}
+
+function createCallsRun(): CallsRun {
+  return { latenciesNs: [], bytes: 0, offloadedBytes: 0, callerNs: 0 };
+}
+
+/** Makes a call, and adds it up. @throws ErrnoError EIO if not all of it has moved */
+async function call(run: CallsRun, pages: Float64Array, node: number, move: Move): Promise<void> {
+  const started = performance.now();
+  const { status, stats } = await move(pages, node);
+  run.latenciesNs.push((performance.now() - started) * 1e6);
+  const wrong = status.findIndex((outcome) => outcome !== node);
+  if (wrong >= 0) throw new ErrnoError('EIO', `page ${wrong} was not moved to node ${node}: ${status[wrong]}`);
+  run.bytes += pages.length * FOLIO_BYTES;
+  run.offloadedBytes += stats.movedBy.find(({ migrator }) => migrator === 'dcbm')?.bytes ?? 0;
+  run.callerNs += callerNs(stats.cpuNs);
+}
+
+function callerNs({ caller, dma }: CpuTime): number {
+  return caller + dma;
+}
+
+function summarize(
+  setting: Setting,
+  runs: readonly ContentionRun[],
+  baseline: readonly ContentionRun[],
+): ContentionRow {
+  const row = {
+    setting,
+    runs: runs.length,
+    demotion: figuresOf(runs, 'demotion'),
+    demotionAgainstAll: ratiosOf(runs, baseline, 'demotion'),
+  };
+  if (!SETTINGS[setting].storms) return row;
+  return { ...row, storm: figuresOf(runs, 'storm'), stormAgainstAll: ratiosOf(runs, baseline, 'storm') };
+}
+
+type Kind = 'demotion' | 'storm';
+
+/** Adds up the calls of one kind. */
+export function figuresOf(runs: readonly ContentionRun[], kind: Kind): CallsFigures {
+  const calls = runs.map((run) => run[kind]);
+  const latencies = calls.flatMap(({ latenciesNs }) => latenciesNs);
+  const total = (name: 'bytes' | 'offloadedBytes' | 'callerNs') => sum(calls.map((one) => one[name]));
+  return {
+    calls: latencies.length,
+    gbps: median(runs.map((run) => run[kind].bytes / run.ns)),
+    medianNs: median(latencies),
+    p99Ns: quantile(latencies, 0.99),
+    offloaded: total('offloadedBytes') / total('bytes'),
+    callerNsAPage: total('callerNs') / (total('bytes') / PAGE_SIZE),
+  };
+}
+
+function ratiosOf(runs: readonly ContentionRun[], baseline: readonly ContentionRun[], kind: Kind): CallsRatios {
+  const speeds = (list: readonly ContentionRun[]) => list.map((run) => run[kind].bytes / run.ns);
+  const tails = (list: readonly ContentionRun[]) => list.map((run) => quantile(run[kind].latenciesNs, 0.99));
+  return { gbps: ratioOf(speeds(runs), speeds(baseline)), p99: ratioOf(tails(runs), tails(baseline)) };
+}

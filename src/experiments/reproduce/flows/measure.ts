@@ -1,0 +1,151 @@
+import { availableParallelism } from 'node:os';
+import { type AddressSpace, ErrnoError, type Flow, type Folio, Machine, PAGE_SIZE } from 'mtcopy';
+import { median } from 'simple-statistics';
+import type { Control } from '../../shared/control.js';
+import { runInTurns } from '../../shared/in-turns.js';
+import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
+import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import type { Scale } from '../experiment.js';
+import { type CountingMigrator, countCopies } from './counting-migrator.js';
+import { FAILURES, type Failure, makeFail, spreadOver } from './failing-folios.js';
+
+/** One flow, with folios that fail in one way. */
+export interface FlowsRow {
+  /** Why folios fail. */
+  readonly failure: Failure | 'none';
+  /** The part of the folios that this was done to, 0 to 1. */
+  readonly share: number;
+  readonly flow: Flow;
+  readonly runs: number;
+  /** Of the whole call of move_pages: the median of the runs, in nanoseconds. */
+  readonly ns: number;
+  /** Pages that moved, and that did not, in a run. */
+  readonly moved: number;
+  readonly failed: number;
+  /** Nanoseconds of the call for each page that moved. */
+  readonly nsAPageMoved: number;
+  /** Times that a folio was tried once more, in a run. */
+  readonly retries: number;
+  /** Bytes that the migrator copied, and those among them of folios that did not move, in a run. */
+  readonly copiedBytes: number;
+  readonly vainBytes: number;
+  /** Time a page that moved, by `batch-move` with the same failures: below 1 is faster. */
+  readonly againstBatchMove: Ratio;
+}
+
+export interface Flows {
+  /** Folios of 4 KiB that each run is to move. */
+  readonly folios: number;
+  /** Threads of `mtcopy`. */
+  readonly threads: number;
+  readonly rows: readonly FlowsRow[];
+}
+
+/** What one run came to. */
+export type FlowsRun = Omit<FlowsRow, 'failure' | 'share' | 'flow' | 'runs' | 'againstBatchMove'>;
+
+type Setting = Pick<FlowsRow, 'failure' | 'share' | 'flow'>;
+
+const FLOWS_COMPARED = ['batch-move', 'pre-copy'] as const satisfies readonly Flow[];
+const SHARES = [0.01, 0.1];
+const WARM_UPS = 1;
+
+const SETTINGS: readonly Setting[] = [
+  ...FLOWS_COMPARED.map((flow) => ({ failure: 'none', share: 0, flow }) as const),
+  ...FAILURES.flatMap((failure) => SHARES.flatMap((share) => FLOWS_COMPARED.map((flow) => ({ failure, share, flow })))),
+];
+
+/** Moves folios of 4 KiB back and forth with both flows, while parts of them fail. */
+export async function measureFlows({ quick, bytes, seconds, bound }: Scale, control: Control): Promise<Flows> {
+  const moved = quick ? bytes / 2 : bytes;
+  const threads = Math.min(4, availableParallelism());
+  const machine = await Machine.boot({ nodes: [moved, moved], cpus: 0, threads, migrator: 'mtcopy' });
+  try {
+    const memory = mapMovedMemory(machine, moved, PAGE_SIZE);
+    const migrator = countCopies(machine);
+    const variants = SETTINGS.map((setting) => ({
+      name: nameOf(setting),
+      run: () => moveSome(memory, migrator, setting),
+    }));
+    const runs = await runInTurns(
+      variants,
+      ({ nsAPageMoved }) => nsAPageMoved,
+      { warmUps: WARM_UPS, seconds, bound },
+      control,
+    );
+    return { folios: memory.addresses.length, threads, rows: runs[0].length === 0 ? [] : summarize(runs) };
+  } finally {
+    await machine.close();
+  }
+}
+
+/** Names a setting for a person. */
+export function nameOf({ failure, share, flow }: Setting): string {
+  return failure === 'none' ? `none fail, ${flow}` : `${share * 100}% ${failure}, ${flow}`;
+}
+
+function summarize(runs: readonly (readonly FlowsRun[])[]): FlowsRow[] {
+  return SETTINGS.map((setting, i) => {
+    const of = (name: keyof FlowsRun) => median(runs[i].map((run) => run[name]));
+    const times = (list: readonly FlowsRun[]) => list.map(({ nsAPageMoved }) => nsAPageMoved);
+    // Settings come in pairs, that of batch-move first.
+    const baseline = i - (i % FLOWS_COMPARED.length);
+    return {
+      ...setting,
+      runs: runs[i].length,
+      ns: of('ns'),
+      moved: of('moved'),
+      failed: of('failed'),
+      nsAPageMoved: of('nsAPageMoved'),
+      retries: of('retries'),
+      copiedBytes: of('copiedBytes'),
+      vainBytes: of('vainBytes'),
+      againstBatchMove: ratioOf(times(runs[i]), times(runs[baseline])),
+    };
+  });
+}
+
+/** One run: everything to the other node but what fails, which follows it when the time is taken. */
+async function moveSome(memory: MovedMemory, migrator: CountingMigrator, { failure, share, flow }: Setting) {
+  const { machine, mm, addresses } = memory;
+  const target = memory.node === 0 ? 1 : 0;
+  const failing = failure === 'none' ? [] : spreadOver(addresses.length, share);
+  const folios = failing.map((at) => folioAt(mm, addresses[at]));
+  const copiedBefore = migrator.copiedBytes;
+  const release = failure === 'none' ? () => {} : makeFail(machine, folios, failure);
+  const started = performance.now();
+  const { status, stats } = await machine.movePages(mm, addresses, { node: target, flow, migrator });
+  const ns = (performance.now() - started) * 1e6;
+  release();
+  // Whoever takes a reference after the metadata was moved is too late to make it fail.
+  const mustFail = failure === 'pinned in copy' && flow === 'batch-move' ? [] : failing;
+  checkOutcome(status, target, mustFail);
+  const copiedBytes = migrator.copiedBytes - copiedBefore;
+  const movedBytes = stats.movedBy.find(({ migrator: name }) => name === migrator.name)?.bytes ?? 0;
+  const left = Float64Array.from(mustFail, (at) => addresses[at]);
+  if (left.length > 0) await machine.movePages(mm, left, { node: target, flow: 'vanilla', migrator: 'kernel' });
+  memory.node = target;
+  verifyBytes(memory);
+  return {
+    ns,
+    moved: stats.succeeded,
+    failed: stats.failed,
+    nsAPageMoved: ns / stats.succeeded,
+    retries: stats.retries,
+    copiedBytes,
+    vainBytes: copiedBytes - movedBytes,
+  };
+}
+
+function folioAt(mm: AddressSpace, address: number): Folio {
+  const folio = mm.folioAt(address);
+  if (!folio) throw new ErrnoError('EIO', `nothing is mapped at ${address} any more`);
+  return folio;
+}
+
+/** @throws ErrnoError EIO unless exactly those failed, and all others are on the node */
+function checkOutcome(status: Int32Array, node: number, mustFail: readonly number[]): void {
+  const failed = new Set(mustFail);
+  const wrong = status.findIndex((outcome, at) => (outcome === node) === failed.has(at));
+  if (wrong >= 0) throw new ErrnoError('EIO', `folio ${wrong} of ${status.length}: its outcome is ${status[wrong]}`);
+}

@@ -1,0 +1,55 @@
+import { type Finding, findingHolds, judge } from 'mtcopy/experiments';
+import { describe, expect, it } from 'vitest';
+
+function finding(kind: Finding['kind'], published: number, low: number, high: number, what = 'A against B'): Finding {
+  return { what, kind, published, measured: { median: (low + high) / 2, low, high } };
+}
+
+describe('a finding holds if its whole interval lies on the published side', () => {
+  it.each([
+    ['ratio', 1.5, 1.01, 1.2, true],
+    ['ratio', 1.5, 3, 9, true],
+    ['ratio', 1.5, 0.99, 2, false],
+    ['ratio', 1.5, 1, 2, false],
+    ['ratio', 1.5, 0.5, 0.6, false],
+    ['ratio', 0.8, 0.5, 0.99, true],
+    ['ratio', 0.8, 0.01, 0.02, true],
+    ['ratio', 0.8, 0.5, 1.01, false],
+    ['ratio', 0.8, 0.5, 1, false],
+    ['ratio', 0.8, 1.5, 1.6, false],
+    ['share', 0.7, 0.51, 0.9, true],
+    ['share', 0.7, 0.49, 0.9, false],
+    ['share', 0.7, 0.1, 0.2, false],
+    ['share', 0.2, 0.01, 0.49, true],
+    ['share', 0.2, 0.01, 0.51, false],
+    ['share', 0.2, 0.6, 0.7, false],
+    // A share of 0.7 is no ratio below 1, nor the other way round.
+    ['share', 0.7, 0.8, 0.9, true],
+    ['ratio', 0.7, 0.8, 0.9, true],
+  ] as const)('%s, published %f, measured %f to %f: %s', (kind, published, low, high, holds) => {
+    expect(findingHolds(finding(kind, published, low, high))).toBe(holds);
+  });
+});
+
+describe('a verdict', () => {
+  it('holds if every finding does, and says how near they come', () => {
+    const verdict = judge([finding('ratio', 2, 2.9, 3.1), finding('share', 0.2, 0.09, 0.11)]);
+    expect(verdict).toEqual({ holds: true, says: 'Holds: 2 of 2 findings. Measured by published: 0.500 to 1.50.' });
+  });
+
+  it('does not hold if one finding does not, which it names with both figures', () => {
+    const verdict = judge([finding('ratio', 2, 2.9, 3.1), finding('ratio', 4, 0.7, 0.9, '4K, 2 threads against 1')]);
+    expect(verdict.holds).toBe(false);
+    expect(verdict.says).toBe(
+      '1 of 2 findings hold. Measured by published: 0.200 to 1.50. Differs: 4K, 2 threads against 1 0.800 [0.700, 0.900], published 4.00.',
+    );
+  });
+
+  it('of one finding has one figure', () => {
+    expect(judge([finding('ratio', 2, 3.9, 4.1)]).says).toContain('Measured by published: 2.00.');
+  });
+
+  it('of nothing is not known', () => {
+    expect(judge([])).toEqual({ holds: false, says: expect.stringContaining('Not known') });
+  });
+});
