@@ -1,6 +1,6 @@
 import { above0, type Checks, checkOptions, GiB, listOf, MiB, oneOf, yesOrNo } from 'mtcopy';
 import type { Control } from '../shared/control.js';
-import { type Part, textOf } from '../shared/sheet.js';
+import type { Part } from '../shared/sheet.js';
 import type { Experiment, Scale } from './experiment.js';
 import { type Finding, findingHolds, judge, type Verdict } from './finding.js';
 import { EXPERIMENTS, TABLE_NAMES, type TableName } from './tables.js';
@@ -76,10 +76,12 @@ async function reproduceOne(
   };
 }
 
-/** Tables for a terminal, each with its question above and its verdict below. */
-export function reproducedText(tables: readonly ReproducedTable[]): string {
-  const texts = tables.map(({ name, question, parts, verdict }) =>
-    textOf([`${name}: ${question}`, ...parts, verdict.says]),
-  );
-  return texts.join('\n\n');
+/** Tables, each with its question above and its verdict below. */
+export function reproducedParts(tables: readonly ReproducedTable[]): Part[] {
+  return tables.flatMap(({ name, question, parts, verdict }, i) => [
+    ...(i > 0 ? [''] : []),
+    `${name}: ${question}`,
+    ...parts,
+    verdict.says,
+  ]);
 }
