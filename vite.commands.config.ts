@@ -17,6 +17,8 @@ export default defineConfig({
     rolldownOptions: {
       input: {
         'cli/main': 'src/cli/main.ts',
+        // What main.js runs, for tests that run many command lines in one process.
+        'cli/run': 'src/cli/run.ts',
         'experiments/index': 'src/experiments/index.ts',
         // These run on CPUs' threads, so each is a file of its own, beside the one that names it.
         'experiments/program': 'src/experiments/pmbench/program.ts',

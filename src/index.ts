@@ -76,6 +76,7 @@ export {
   type BatchUnit,
   FLOWS,
   type Flow,
+  MAX_BATCH_LIMIT,
   MIGRATOR_NAMES,
   type MigrationSettings,
   type MigratorName,

@@ -17,6 +17,13 @@ function list<T>(parse: (text: string) => T): (text: string) => T[] {
   return parser((text) => [...new Set(text.split(',').map((one) => parse(one.trim())))]);
 }
 
+/** A parser of words, with what they may be: completions have them. */
+export interface WordParser<T> {
+  (text: string): T;
+  readonly choices: readonly string[];
+  readonly isList: boolean;
+}
+
 export const size = parser((text) => parseSize(text));
 
 function parseFolioSize(text: string): number {
@@ -39,6 +46,7 @@ export const threadCounts = list(parseThreads);
 const MAX_GIGABYTES = 100_000;
 
 const checkCount = wholeNumber(1, Number.POSITIVE_INFINITY);
+const checkNatural = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
 function parseCount(text: string): number {
   const value = numberOf(text);
@@ -65,6 +73,13 @@ export const gigabytes = parser((text) => {
   throw new Error(`It must be above 0, and at most ${MAX_GIGABYTES}.`);
 });
 
+/** A whole number from 0. */
+export const natural = parser((text) => {
+  const value = numberOf(text);
+  checkNatural('count', value);
+  return value;
+});
+
 /** A share of something, 0 to 1, or `auto`. */
 export const share = parser((text) => {
   if (text === 'auto') return text;
@@ -81,15 +96,16 @@ function oneOf<const T extends string>(allowed: readonly T[]): (text: string) =>
 }
 
 /** A parser for one of given words. */
-export function word<const T extends string>(...allowed: T[]): (text: string) => T {
+export function word<const T extends string>(...allowed: T[]): WordParser<T> {
   const one = oneOf(allowed);
-  return parser((text) => {
+  const parse = parser((text) => {
     if (text.includes(',')) throw new Error(`It must be one of ${allowed.join(', ')}, not a list.`);
     return one(text);
   });
+  return Object.assign(parse, { choices: allowed, isList: false });
 }
 
 /** A parser for a comma-separated list of given words. */
-export function words<const T extends string>(...allowed: T[]): (text: string) => T[] {
-  return list(oneOf(allowed));
+export function words<const T extends string>(...allowed: T[]): WordParser<T[]> {
+  return Object.assign(list(oneOf(allowed)), { choices: allowed, isList: true });
 }

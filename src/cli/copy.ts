@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { COPY_METHODS, FRAMES, SCHEDULES } from 'mtcopy';
-import { type CopySweep, copyTable, SWEEP_CALLERS, sweepCopies } from 'mtcopy/experiments';
-import { count, folioSizes, size, threadCounts, words } from './arguments.js';
-import { addJsonOption, present } from './present.js';
+import { type CopySweep, copyParts, SWEEP_CALLERS, sweepCopies } from 'mtcopy/experiments';
+import { count, folioSizes, natural, size, threadCounts, words } from './arguments.js';
+import { checkSeed } from './effects.js';
+import { addExamples } from './examples.js';
+import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 
-interface CopyArguments {
+interface CopyArguments extends OutputArguments {
   folioSize: CopySweep['folioBytes'];
   total: number;
   threads: CopySweep['threads'];
@@ -13,12 +15,13 @@ interface CopyArguments {
   caller: CopySweep['callers'];
   method: CopySweep['methods'];
   runs: number;
+  warmup?: number;
+  seed?: number;
   input?: string;
-  json?: boolean;
 }
 
 /** Adds `mtcopy copy`. Where an option takes a list, every combination is measured, in turns. */
-export function addCopyCommand(program: Command): void {
+export function addCopyCommand(program: Command, invocation: Invocation): void {
   const command = program
     .command('copy')
     .description('copy folios from node 0 to node 1 and show how fast that was; lists measure every combination')
@@ -30,9 +33,17 @@ export function addCopyCommand(program: Command): void {
     .option('--caller <modes>', 'waits (default), or helps: one thread more', words(...SWEEP_CALLERS))
     .option('--method <methods>', 'auto (default), memory.copy, typed-array', words(...COPY_METHODS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
+    .option('--warmup <rounds>', 'runs of each combination before them, which do not count (default: 1)', natural)
+    .option('--seed <number>', 'of the order of shuffled frames, and of the pattern (default: 1)', natural)
     .option('--input <file>', 'fill the source with this file, repeated as needed (default: a pattern)')
-    .action((options: Partial<CopyArguments>) => copy({ ...DEFAULTS, ...options }));
-  addJsonOption(command);
+    .action((options: Partial<CopyArguments>) => copy(invocation, { ...DEFAULTS, ...options }));
+  addBaselineOption(command);
+  addOutputOptions(command);
+  addExamples(command, {
+    'copy --folio-size 4K,2M --threads 1,2,4': 'Small folios and large ones, with more and more threads',
+    'copy --total 1G --frames shuffled --caller waits,helps --runs 15': 'A fragmented machine, and a caller that helps',
+    'copy --json > before.json': 'Keep a run to compare a later one with, by --baseline before.json',
+  });
 }
 
 const DEFAULTS: CopyArguments = {
@@ -46,11 +57,23 @@ const DEFAULTS: CopyArguments = {
   runs: 7,
 };
 
-async function copy({ folioSize, schedule, caller, method, json, ...rest }: CopyArguments): Promise<void> {
-  const sweep = { folioBytes: folioSize, schedules: schedule, callers: caller, methods: method, ...rest };
-  await present('copy', json, {
+const COMPARABLE = {
+  context: [],
+  settings: ['folioBytes', 'folios', 'frames', 'method', 'schedule', 'threads', 'caller'],
+  figure: 'gbps.median',
+};
+
+async function copy(invocation: Invocation, options: CopyArguments): Promise<void> {
+  const { folioSize, total, threads, frames, schedule, caller, method, runs, warmup, seed, input } = options;
+  checkSeed(seed, input, frames);
+  const lists = { folioBytes: folioSize, threads, frames, schedules: schedule, callers: caller, methods: method };
+  await present('copy', invocation, options, {
     preparing: 'filling memory',
-    measure: async (control) => ({ results: await sweepCopies(sweep, control) }),
-    text: ({ results }) => copyTable(results, sweep.total),
+    measure: async (control) => ({
+      results: await sweepCopies({ ...lists, total, runs, warmUps: warmup, seed, input }, control),
+    }),
+    rows: ({ results }) => results,
+    parts: ({ results }) => copyParts(results, total),
+    comparable: COMPARABLE,
   });
 }

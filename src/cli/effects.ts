@@ -1,4 +1,4 @@
-import { ErrnoError, type MigratorName } from 'mtcopy';
+import { ErrnoError, type Flow, type Frames, type MigratorName, PAGE_SIZE } from 'mtcopy';
 import type { Copiers, SysfsSetting } from 'mtcopy/experiments';
 
 /** The migrators that an option means something to, where those are not all: whichever command has it. */
@@ -63,6 +63,31 @@ function checkEffect(
 ): void {
   if (there.some((migrator) => meantFor.includes(migrator))) return;
   throw new ErrnoError('EINVAL', `${name}: means nothing without ${needed}`);
+}
+
+/** @throws ErrnoError EINVAL for a seed where nothing is drawn: a file fills memory whose frames are in order */
+export function checkSeed(seed: number | undefined, input: string | undefined, frames: readonly Frames[]): void {
+  if (seed === undefined || input === undefined || frames.includes('shuffled')) return;
+  throw new ErrnoError('EINVAL', '--seed: means nothing with --input, but with --frames shuffled');
+}
+
+/** What batches are, of which some may be sysfs's to say. */
+interface Batches {
+  readonly batchLimit?: readonly number[] | undefined;
+  readonly batchUnit?: string | undefined;
+  readonly flow?: readonly Flow[] | undefined;
+  readonly folioSize: readonly number[];
+}
+
+/** @throws ErrnoError EINVAL for batches of a flow that has none, or a unit where a folio is a page */
+export function checkBatches({ batchLimit, batchUnit, flow, folioSize }: Batches): void {
+  const name = batchLimit ? '--batch-limit' : '--batch-unit';
+  if ((batchLimit ?? batchUnit) !== undefined && flow?.every((one) => one === 'serial')) {
+    throw new ErrnoError('EINVAL', `${name}: means nothing without another --flow than serial`);
+  }
+  if (batchUnit !== undefined && folioSize.every((bytes) => bytes === PAGE_SIZE)) {
+    throw new ErrnoError('EINVAL', '--batch-unit: means nothing with folios of 4K, of which each is a page');
+  }
 }
 
 function optionOf(name: string): string {

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import {
+  BATCH_UNITS,
   DMA_DEVICES,
   DMA_SETUPS,
   DMA_WAITS,
@@ -16,18 +17,31 @@ import {
 } from 'mtcopy';
 import {
   type MigrateSweep,
-  migrateTable,
+  migrateParts,
   type OnCopiers,
   SWEEP_CALLERS,
   type SysfsSetting,
   sweepMigrations,
 } from 'mtcopy/experiments';
-import { count, counts, folioSizes, gigabytes, number, share, size, threadCounts, word, words } from './arguments.js';
-import { checkEffects } from './effects.js';
-import { addJsonOption, present } from './present.js';
-import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
+import {
+  count,
+  counts,
+  folioSizes,
+  gigabytes,
+  natural,
+  number,
+  share,
+  size,
+  threadCounts,
+  word,
+  words,
+} from './arguments.js';
+import { checkBatches, checkEffects } from './effects.js';
+import { addExamples } from './examples.js';
+import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
 
-interface MigrateArguments {
+interface MigrateArguments extends OutputArguments {
   folioSize: MigrateSweep['folioBytes'];
   count: number;
   total?: number;
@@ -47,16 +61,19 @@ interface MigrateArguments {
   reason?: MigrateSweep['reason'];
   flow?: MigrateSweep['flows'];
   frames: MigrateSweep['frames'];
+  batchLimit?: MigrateSweep['batchLimits'];
+  batchUnit?: MigrateSweep['batchUnit'];
   runs: number;
+  warmup?: number;
+  seed?: number;
   input?: string;
   set?: readonly SysfsSetting[];
-  json?: boolean;
 }
 
 const DEVICES = Object.keys(DMA_DEVICES) as DmaDeviceName[];
 
 /** Adds `mtcopy migrate`. Where an option takes a list, every combination is measured, in turns. */
-export function addMigrateCommand(program: Command): void {
+export function addMigrateCommand(program: Command, invocation: Invocation): void {
   const command = program
     .command('migrate')
     .description('move memory between node 0 and node 1 with move_pages(2) and show how fast that was')
@@ -101,13 +118,29 @@ export function addMigrateCommand(program: Command): void {
     )
     .option('--flow <flows>', `${FLOWS.join(', ')} (default: vanilla,pre-copy)`, words(...FLOWS))
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
+    .option('--batch-limit <counts>', 'pages or folios of a batch, 1 to 1048576 (default: 512)', counts)
+    .option('--batch-unit <unit>', 'what that counts: pages (default), folios', word(...BATCH_UNITS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
+    .option('--warmup <rounds>', 'runs of each before them, which do not count (default: until 128M moved)', natural)
+    .option(
+      '--seed <number>',
+      'of the order of shuffled frames, and of what memory is filled with (default: 1)',
+      natural,
+    )
     .option('--input <file>', "move this file's page cache too")
     .action((options: Partial<MigrateArguments>) =>
-      migrate({ ...undecided(DEFAULTS, options.set), ...options }, (copiers) => checkEffects(options, copiers)),
+      migrate(invocation, { ...undecided(DEFAULTS, options.set), ...options }, (copiers) =>
+        checkEffects(options, copiers),
+      ),
     );
   addSetOption(command);
-  addJsonOption(command);
+  addBaselineOption(command);
+  addOutputOptions(command);
+  addExamples(command, {
+    'migrate --total 256M --migrator kernel,mtcopy --threads 2 --in-flight 1,2': 'What threads gain',
+    'migrate --folio-size 4K --batch-limit 64,512,4096 --flow pre-copy': 'What the size of a batch does',
+    'migrate --migrator dcbm --device dsa --channels 1,2,4 --iommu translated': 'What DMA channels behind an IOMMU do',
+  });
 }
 
 const DEFAULTS: MigrateArguments = {
@@ -121,33 +154,51 @@ const DEFAULTS: MigrateArguments = {
   runs: 7,
 };
 
-async function migrate(
-  { folioSize, migrator, flow, dmaSetup, json, ...options }: MigrateArguments,
-  onCopiers: OnCopiers,
-): Promise<void> {
-  const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = options;
-  const dma = { device, iommu, queueDepth, bandwidth: bandwidth && bandwidth * 1e9, descriptorNs };
-  const dcbm = { cpuShare, wait: dmaWait };
-  const sweep = { folioBytes: folioSize, migrators: migrator, flows: flow, dmaSetups: dmaSetup, dma, dcbm, ...rest };
-  const { set } = rest;
-  await present('migrate', json, {
+const COMPARABLE = {
+  context: ['set', 'reason', 'dma', 'dcbm'],
+  settings: [
+    ...['folioBytes', 'folios', 'frames', 'flow', 'migrator', 'threads', 'caller', 'channels', 'dmaSetup'],
+    ...['batchesInFlight', 'batchLimit', 'batchUnit'],
+  ],
+  figure: 'gbps.median',
+};
+
+async function migrate(invocation: Invocation, options: MigrateArguments, onCopiers: OnCopiers): Promise<void> {
+  const sweep = sweepOf(options);
+  const { set, reason, dma, dcbm } = sweep;
+  checkBatches(options);
+  await present('migrate', invocation, options, {
     preparing: 'filling memory',
     measure: async (control) => {
       const results = await sweepMigrations(sweep, { ...control, onCopiers });
-      return withSet(set, {
-        ...(rest.reason && { reason: rest.reason }),
-        ...given('dma', dma),
-        ...given('dcbm', dcbm),
-        results,
-      });
+      return withSet(set, { ...(reason && { reason }), ...given('dma', dma), ...given('dcbm', dcbm), results });
     },
-    text: ({ results }) => textWithSet(set, migrateTable(results, whatMoved(sweep))),
+    rows: ({ results }) => results,
+    parts: ({ results }) => partsWithSet(set, migrateParts(results, whatMoved(sweep))),
+    comparable: COMPARABLE,
   });
 }
 
+function sweepOf(options: MigrateArguments): MigrateSweep {
+  const { folioSize, migrator, flow, dmaSetup, batchLimit, warmup, ...others } = options;
+  const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = others;
+  const { json, csv, markdown, progress, baseline, ...same } = rest;
+  return {
+    ...same,
+    folioBytes: folioSize,
+    migrators: migrator,
+    flows: flow,
+    dmaSetups: dmaSetup,
+    batchLimits: batchLimit,
+    warmUps: warmup,
+    dma: { device, iommu, queueDepth, bandwidth: bandwidth && bandwidth * 1e9, descriptorNs },
+    dcbm: { cpuShare, wait: dmaWait },
+  };
+}
+
 /** Those options that were given, under a name; nothing if none was. */
-function given<Options extends object>(name: string, options: Options): Record<string, Partial<Options>> {
-  const all = Object.entries(options).filter(([, value]) => value !== undefined);
+function given<Options extends object>(name: string, options: Options | undefined): Record<string, Partial<Options>> {
+  const all = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
   return all.length === 0 ? {} : { [name]: Object.fromEntries(all) as Partial<Options> };
 }
 

@@ -6,22 +6,22 @@ import {
   type OnCopiers,
   PATTERNS,
   type PmbenchComparison,
-  pmbenchTable,
+  pmbenchParts,
   SWEEP_CALLERS,
 } from 'mtcopy/experiments';
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
 import { checkEffects } from './effects.js';
-import { addJsonOption, present } from './present.js';
-import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
+import { addExamples } from './examples.js';
+import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
 
-interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'> {
+interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'>, OutputArguments {
   folioSize: number;
   flow?: PmbenchComparison['flows'];
-  json?: boolean;
 }
 
 /** Adds `mtcopy pmbench`. Where several flows are given, they are measured in turns. */
-export function addPmbenchCommand(program: Command): void {
+export function addPmbenchCommand(program: Command, invocation: Invocation): void {
   const command = program
     .command('pmbench')
     .description('load and store on CPUs while the pages are migrated between two nodes, and show what both cost')
@@ -36,10 +36,18 @@ export function addPmbenchCommand(program: Command): void {
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
     .action((options: Partial<PmbenchArguments>) =>
-      pmbench({ ...undecided(DEFAULTS, options.set), ...options }, (copiers) => checkEffects(options, copiers)),
+      pmbench(invocation, { ...undecided(DEFAULTS, options.set), ...options }, (copiers) =>
+        checkEffects(options, copiers),
+      ),
     );
   addSetOption(command);
-  addJsonOption(command);
+  addBaselineOption(command);
+  addOutputOptions(command);
+  addExamples(command, {
+    'pmbench --flow serial,vanilla --cpus 2': 'What batched TLB flushes save',
+    'pmbench --folio-size 2M --migrator mtcopy --threads 2 --flow vanilla,pre-copy':
+      'Threads that copy beside programs',
+  });
 }
 
 const DEFAULTS: PmbenchArguments = {
@@ -54,16 +62,36 @@ const DEFAULTS: PmbenchArguments = {
   seconds: 5,
 };
 
-async function pmbench({ folioSize, flow, json, ...rest }: PmbenchArguments, onCopiers: OnCopiers): Promise<void> {
-  const comparison = { folioBytes: folioSize, flows: flow, ...rest };
+const COMPARABLE = {
+  context: ['set'],
+  settings: [
+    'flow',
+    'migrator',
+    'threads',
+    'caller',
+    'channels',
+    'cpus',
+    'pages',
+    'folioBytes',
+    'pattern',
+    'writeRatio',
+  ],
+  figure: 'pagesMigratedPerSecond',
+};
+
+async function pmbench(invocation: Invocation, options: PmbenchArguments, onCopiers: OnCopiers): Promise<void> {
+  const { folioSize, flow, json, csv, markdown, progress, baseline, ...rest } = options;
+  const load = { folioBytes: folioSize, flows: flow, ...rest };
   const { set } = rest;
-  const { results } = await present('pmbench', json, {
+  const { results } = await present('pmbench', invocation, options, {
     preparing: 'populating memory',
     measure: async (control) => {
-      const results = await comparePmbenchFlows(comparison, { ...control, onCopiers });
+      const results = await comparePmbenchFlows(load, { ...control, onCopiers });
       return withSet(set, { results, comparison: compareBatching(results) });
     },
-    text: ({ results, comparison }) => textWithSet(set, pmbenchTable(results, comparison)),
+    rows: ({ results }) => results,
+    parts: ({ results, comparison }) => partsWithSet(set, pmbenchParts(results, comparison)),
+    comparable: COMPARABLE,
   });
   const wrong = results.filter(({ lostUpdates }) => lostUpdates !== 0);
   if (wrong.length === 0) return;

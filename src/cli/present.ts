@@ -1,56 +1,103 @@
-import type { Command } from 'commander';
-import { type Control, hostFacts } from 'mtcopy/experiments';
-import yoctoSpinner from 'yocto-spinner';
+import { type Command, Option } from 'commander';
+import { type Control, hostFacts, markdownOf, type Part, textOf } from 'mtcopy/experiments';
+import { type Comparable, compareRows, comparisonParts, readBaseline } from './baseline.js';
+import { csvOf } from './csv.js';
+import { startProgress } from './progress.js';
+import { columnsOf, type Shell, write } from './shell.js';
+
+/** A command line that is run. */
+export interface Invocation extends Shell {
+  readonly args: readonly string[];
+  readonly version: string;
+}
+
+/** Options of every command that measures. */
+export interface OutputArguments {
+  json?: boolean;
+  csv?: boolean;
+  markdown?: boolean;
+  progress?: boolean;
+  baseline?: string;
+}
 
 /** How a command measures, and what it shows. */
 export interface Presentation<Result extends object> {
   /** Shown until the first run. */
   readonly preparing: string;
   readonly measure: (control: Control) => Promise<Result>;
-  /** The result for a person. */
-  readonly text: (result: Result) => string;
+  /** What was measured: a line of CSV each. */
+  readonly rows: (result: Result) => readonly object[];
+  /** The result, with one row at least, for a person. */
+  readonly parts: (result: Result) => readonly Part[];
+  /** How its `results` are compared with those of an earlier run; it has no --baseline without. */
+  readonly comparable?: Comparable;
 }
 
-/** Has every command print one JSON object and nothing else on demand. */
-export function addJsonOption(command: Command): Command {
-  return command.option('--json', 'print one JSON object and nothing else');
+const NOTHING = 'Nothing was measured: it was cut short before a run had ended.';
+const CUT_SHORT = 'Cut short: not every run was made.';
+
+/** Has a command print its result in other ways on demand. */
+export function addOutputOptions(command: Command): void {
+  const formats = {
+    json: 'one JSON object',
+    csv: 'comma-separated values, a line a row',
+    markdown: 'tables of Markdown',
+  };
+  for (const [name, what] of Object.entries(formats)) {
+    const others = Object.keys(formats).filter((other) => other !== name);
+    command.addOption(new Option(`--${name}`, `print ${what} and nothing else`).conflicts(others));
+  }
+  command.option('--progress', 'say now and then on standard error how far it is, also if that is no terminal');
 }
 
-/** What ends a command. */
-const ENDING = ['SIGINT', 'SIGTERM'] as const;
-/** Exit status of what a signal ended: 128, and the number of SIGINT. */
-const INTERRUPTED = 130;
+/** Has a command compare what it measures with an earlier run. */
+export function addBaselineOption(command: Command): void {
+  command.option('--baseline <file>', 'compare with an earlier run of this command: what it printed with --json');
+}
 
 /**
- * Measures, with progress on standard error if that is a terminal, and prints the result, as text or as JSON under the
- * command's name and the host's. An interrupt ends it after the run at hand, and what was measured by then is printed.
+ * Measures, with progress on standard error if that is a terminal, and prints the result, as it was asked for. Once the signal is
+ * aborted, measuring ends after the run at hand, and what was measured by then is printed.
+ *
+ * @throws ErrnoError EINVAL for a baseline that is none, ENOENT for one that isn't there. OutputError if the output can't be
+ * written. What `measure` throws
  */
 export async function present<Result extends object>(
   command: string,
-  json: boolean | undefined,
-  { preparing, measure, text }: Presentation<Result>,
+  invocation: Invocation,
+  asked: OutputArguments,
+  { preparing, measure, rows, parts, comparable }: Presentation<Result>,
 ): Promise<Result> {
-  const spinner = process.stderr.isTTY ? yoctoSpinner({ text: preparing }).start() : undefined;
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  // Once: who asks twice doesn't want to wait for the run at hand.
-  for (const signal of ENDING) process.once(signal, stop);
-  const { signal } = interrupt;
+  const { stdout, stderr, signal, args, version } = invocation;
+  const baseline =
+    asked.baseline === undefined || !comparable ? undefined : readBaseline(asked.baseline, command, comparable);
+  const date = new Date().toISOString();
+  const progress = startProgress(stderr, signal, preparing, asked.progress);
+  let result: Result;
   try {
-    const result = await measure({
-      signal,
-      onProgress: ({ done, runs, what }) => {
-        if (spinner) spinner.text = `run ${done + 1} of ${runs}: ${what}`;
-      },
-    });
-    spinner?.stop();
-    const cutShort = signal.aborted && { cutShort: true };
-    if (json) console.log(JSON.stringify({ command, host: hostFacts(), ...cutShort, ...result }));
-    else console.log(cutShort ? `${text(result)}\nCut short: not every run was made.` : text(result));
-    if (cutShort) process.exitCode = INTERRUPTED;
-    return result;
+    result = await measure({ signal, onProgress: progress.show });
   } finally {
-    for (const signal of ENDING) process.off(signal, stop);
-    spinner?.stop();
+    progress.stop();
   }
+  const cutShort = signal.aborted && { cutShort: true };
+  const compared = baseline && comparable && compareRows(baseline, result, comparable);
+  const all = { ...result, ...compared };
+  const isEmpty = rows(all).length === 0;
+  const shown = [
+    ...(isEmpty ? [] : parts(result)),
+    ...(compared && baseline && !isEmpty ? comparisonParts(baseline, compared, comparable) : []),
+    ...(cutShort ? [isEmpty ? NOTHING : CUT_SHORT] : []),
+  ];
+  if (asked.json) {
+    const head = { command, version, date, arguments: args, host: hostFacts() };
+    await write(stdout, `${JSON.stringify({ ...head, ...cutShort, ...all })}\n`);
+  } else if (asked.csv) {
+    await write(stdout, csvOf(rows(all)));
+    if (cutShort) stderr.write(`mtcopy: ${isEmpty ? NOTHING : CUT_SHORT}\n`);
+  } else if (asked.markdown) {
+    await write(stdout, `${markdownOf(shown)}\n`);
+  } else {
+    await write(stdout, `${textOf(shown, columnsOf(stdout))}\n`);
+  }
+  return result;
 }

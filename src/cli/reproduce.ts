@@ -1,38 +1,49 @@
 import { Argument, type Command } from 'commander';
-import { reproduce, reproducedText, TABLE_NAMES, type TableName } from 'mtcopy/experiments';
+import { reproduce, reproducedParts, TABLE_NAMES, type TableName } from 'mtcopy/experiments';
 import { number, word } from './arguments.js';
-import { addJsonOption, present } from './present.js';
+import { addExamples } from './examples.js';
+import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 
-interface ReproduceArguments {
+interface ReproduceArguments extends OutputArguments {
   quick?: boolean;
   seconds?: number;
-  json?: boolean;
 }
 
 /** Adds `mtcopy reproduce`. */
-export function addReproduceCommand(program: Command): void {
+export function addReproduceCommand(program: Command, invocation: Invocation): void {
   const table = word(...TABLE_NAMES);
+  const tables = (text: string, before: TableName[] | undefined) => [...(before ?? []), table(text)];
   const command = program
     .command('reproduce')
     .description('run the published experiments here, and show their tables beside the published ones')
     .addArgument(
       new Argument('[tables...]', `of ${TABLE_NAMES.join(', ')} (default: all)`).argParser(
-        (text: string, before: TableName[] | undefined) => [...(before ?? []), table(text)],
+        Object.assign(tables, { choices: TABLE_NAMES }),
       ),
     )
     .option('--quick', 'move 64M instead of 1G, and measure less: all tables in minutes')
     .option('--seconds <seconds>', 'measured for each table at most (default: 600; quick 12)', number)
-    .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(tables, options));
-  addJsonOption(command);
+    .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(invocation, tables, options));
+  addOutputOptions(command);
+  addExamples(command, {
+    'reproduce --quick': 'All of them, in minutes',
+    'reproduce cycles-per-page --json': 'One of them, for a program',
+  });
 }
 
-async function show(asked: TableName[] | undefined, { json, ...options }: ReproduceArguments): Promise<void> {
-  await present('reproduce', json, {
+async function show(
+  invocation: Invocation,
+  asked: TableName[] | undefined,
+  options: ReproduceArguments,
+): Promise<void> {
+  const { quick, seconds } = options;
+  await present('reproduce', invocation, options, {
     preparing: 'preparing',
-    measure: async (control) => {
-      const tables = await reproduce({ ...options, ...(asked?.length && { tables: asked }) }, control);
-      return { tables };
-    },
-    text: ({ tables }) => reproducedText(tables),
+    measure: async (control) => ({
+      tables: await reproduce({ quick, seconds, ...(asked?.length && { tables: asked }) }, control),
+    }),
+    rows: ({ tables }) =>
+      tables.flatMap(({ name, findings }) => findings.map((finding) => ({ table: name, ...finding }))),
+    parts: ({ tables }) => reproducedParts(tables),
   });
 }

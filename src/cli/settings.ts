@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Decided, decidedBy, type SysfsSetting } from 'mtcopy/experiments';
+import { type Decided, decidedBy, type Part, type SysfsSetting } from 'mtcopy/experiments';
 
 /** Lets a command's machines be told what is in their sysfs. */
 export function addSetOption(command: Command): Command {
@@ -30,7 +30,7 @@ export function withSet<Result extends object>(set: readonly SysfsSetting[] | un
   return set ? { set, ...result } : result;
 }
 
-/** A text, with a line below it that says what was set. */
-export function textWithSet(set: readonly SysfsSetting[] | undefined, text: string): string {
-  return set ? `${text}\nSet: ${set.map(({ path, value }) => `${path}=${value}`).join(' ')}` : text;
+/** What is shown, with a line below it that says what was set. */
+export function partsWithSet(set: readonly SysfsSetting[] | undefined, parts: readonly Part[]): readonly Part[] {
+  return set ? [...parts, `Set: ${set.map(({ path, value }) => `${path}=${value}`).join(' ')}`] : parts;
 }

@@ -1,33 +1,38 @@
-import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { Machine, type SysfsFile } from 'mtcopy';
-import { applySettings, type SysfsSetting } from 'mtcopy/experiments';
-import { addJsonOption, present } from './present.js';
+import { applySettings, type Sheet, type SysfsSetting } from 'mtcopy/experiments';
+import { addExamples } from './examples.js';
+import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 import { addSetOption, withSet } from './settings.js';
 
-interface SysfsArguments {
+interface SysfsArguments extends OutputArguments {
   set?: readonly SysfsSetting[];
-  json?: boolean;
 }
 
-/** Columns of a table, with their borders and padding: 100 in all. */
-const WIDTHS = [39, 22, 35];
-
 /** Adds `mtcopy sysfs`. */
-export function addSysfsCommand(program: Command): void {
+export function addSysfsCommand(program: Command, invocation: Invocation): void {
   const command = program
     .command('sysfs')
     .description("show a machine's settings, as --set changes them: every file of its sysfs, its value and its meaning")
-    .action((options: SysfsArguments) => sysfs(options));
+    .action((options: SysfsArguments) => sysfs(invocation, options));
   addSetOption(command);
-  addJsonOption(command);
+  addOutputOptions(command);
+  addExamples(command, {
+    'sysfs --set kernel/cpu_mt/threads=8': 'Every setting, of which one is changed',
+  });
 }
 
-async function sysfs({ set, json }: SysfsArguments): Promise<void> {
-  await present('sysfs', json, {
+async function sysfs(invocation: Invocation, options: SysfsArguments): Promise<void> {
+  const { set } = options;
+  const { signal } = invocation;
+  await present('sysfs', invocation, options, {
     preparing: 'booting',
-    measure: async () => withSet(set, { files: await filesOf(set) }),
-    text: ({ files }) => filesTable(files),
+    measure: async () => {
+      const files = await filesOf(set);
+      return withSet(set, { files: signal.aborted ? [] : files });
+    },
+    rows: ({ files }) => files,
+    parts: ({ files }) => [filesSheet(files)],
   });
 }
 
@@ -42,13 +47,15 @@ async function filesOf(set: readonly SysfsSetting[] | undefined): Promise<SysfsF
   }
 }
 
-function filesTable(files: readonly SysfsFile[]): string {
-  const style = { compact: true, head: [], border: [] };
-  const table = new Table({ head: ['/sys/', 'value', 'meaning'], colWidths: WIDTHS, wordWrap: true, style });
-  for (const { path, value, writable, doc } of files) {
-    // Masks are long, and have no spaces to break a line at.
-    const wrapped = value.replaceAll(',', ',\n');
-    table.push([path.replace('/sys/', ''), wrapped, writable ? doc : `${doc} (read-only)`]);
-  }
-  return `${table}`;
+function filesSheet(files: readonly SysfsFile[]): Sheet {
+  return {
+    texts: ['/sys/'],
+    numbers: [],
+    prose: ['value', 'meaning'],
+    rows: files.map(({ path, value, writable, doc }) => [
+      path.replace('/sys/', ''),
+      value,
+      writable ? doc : `${doc} (read-only)`,
+    ]),
+  };
 }

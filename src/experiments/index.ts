@@ -3,9 +3,9 @@
  * its own needs to fill, age and verify memory.
  */
 export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measure.js';
-export { copyTable } from './copy/table.js';
+export { copyParts } from './copy/table.js';
 export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
-export { migrateTable } from './migrate/table.js';
+export { migrateParts } from './migrate/table.js';
 export { PATTERNS, type Pattern } from './pmbench/access-pattern.js';
 export {
   compareBatching,
@@ -16,7 +16,7 @@ export {
   type PmbenchMeasurement,
 } from './pmbench/measure.js';
 export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
-export { pmbenchTable } from './pmbench/table.js';
+export { pmbenchParts } from './pmbench/table.js';
 export { amdahl } from './reproduce/amdahl.js';
 /*
  * Arithmetic of the experiments, for their tests.
@@ -38,20 +38,21 @@ export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export type { FolioCountThroughput } from './reproduce/folio-count.js';
 export type { FolioSizeThroughput } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
-export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedText } from './reproduce/reproduce.js';
+export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedParts } from './reproduce/reproduce.js';
 export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
 export { collectGarbage } from './shared/collect-garbage.js';
 export type { Control, Progress } from './shared/control.js';
-export { fillFromFile, fillWithPattern, scrub } from './shared/fill.js';
+export { fillFromFile, fillWithPattern, inputSize, scrub } from './shared/fill.js';
 export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
 export { threadsText } from './shared/labels.js';
 export { type Mover, moverText, WAY_NAMES, WAYS, type WayName } from './shared/movers.js';
+export type { Picture } from './shared/picture.js';
 export { type Ratio, ratioOf } from './shared/ratio.js';
-export { type Part, type Sheet, textOf } from './shared/sheet.js';
+export { markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
 export { type PublishedRatio, type PublishedSpread, publishedRatio, type Spread, spreadOf } from './shared/spread.js';
 export type { Speeds } from './shared/statistics.js';
 export {

@@ -1,6 +1,6 @@
 import { Machine } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
-import { bootedBy, mtcopy } from '../support/command.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { mtcopy } from '../support/command.js';
 import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const FILES = [
@@ -50,8 +50,8 @@ const REFUSED: Refusals = [
 ];
 
 describe('mtcopy sysfs', () => {
-  it('prints every file with its value and its meaning, in 100 columns', () => {
-    const { status, stdout, stderr } = mtcopy('sysfs');
+  it('prints every file with its value and its meaning, in 100 columns', async () => {
+    const { status, stdout, stderr } = await mtcopy('sysfs');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const rows = Array.from(
       stdout.matchAll(/^│ ((?:kernel|devices)\S+) +│ (\S+) +│ (.+?) *│$/gm),
@@ -60,7 +60,7 @@ describe('mtcopy sysfs', () => {
     expect(rows.map(([path]) => path)).toEqual(FILES);
     expect(rows.find(([path]) => path === 'kernel/cpu_mt/threads')?.slice(1)).toEqual([
       '4',
-      'worker threads that copy a batch,',
+      'worker threads that copy a',
     ]);
     // Those that are online.
     expect(stdout.match(/\(read-only\)/g)).toHaveLength(2);
@@ -68,8 +68,8 @@ describe('mtcopy sysfs', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
   });
 
-  it('prints what was set, and so what the other commands would have', () => {
-    const { stdout } = mtcopy('sysfs', ...SET, '--json');
+  it('prints what was set, and so what the other commands would have', async () => {
+    const { stdout } = await mtcopy('sysfs', ...SET, '--json');
     const { command, set, files } = JSON.parse(stdout);
     expect(command).toBe('sysfs');
     expect(set).toEqual([
@@ -91,7 +91,14 @@ describe('mtcopy sysfs', () => {
       '/sys/devices/system/node/online': '0-1',
       '/sys/devices/system/cpu/online': '0',
     });
-    expect(Object.keys(JSON.parse(mtcopy('sysfs', '--json').stdout))).toEqual(['command', 'host', 'files']);
+    expect(Object.keys(JSON.parse((await mtcopy('sysfs', '--json')).stdout))).toEqual([
+      'command',
+      'version',
+      'date',
+      'arguments',
+      'host',
+      'files',
+    ]);
   });
 
   itRefuses(REFUSED, 'sysfs');
@@ -129,8 +136,10 @@ const MEANINGLESS: Refusals = DRIVERS.flatMap(([directory, migrator, other]) => 
   });
 });
 
-const MIGRATE = ['--total', '2M', '--runs', '1', '--folio-size', '4K'];
-const PMBENCH = ['--pages', '512', '--seconds', '0.2', '--cpus', '1'];
+const MIGRATE = ['--total', '2M', '--runs', '1', '--warmup', '0', '--folio-size', '4K'];
+const PMBENCH = ['--pages', '512', '--seconds', '0.04', '--cpus', '1'];
+
+afterEach(() => vi.restoreAllMocks());
 
 describe.each([
   ['migrate', MIGRATE],
@@ -138,7 +147,7 @@ describe.each([
 ])('--set of mtcopy %s', (command, small) => {
   const run = (...args: string[]) => mtcopy(command, ...small, ...args);
 
-  it('is what is measured, in the place of the defaults, and is printed', () => {
+  it('is what is measured, in the place of the defaults, and is printed', async () => {
     const set = [
       ['kernel/cpu_mt/threads', '3'],
       ['kernel/cpu_mt/caller', 'helps'],
@@ -146,36 +155,39 @@ describe.each([
       ['kernel/cpu_mt/offloading', '1'],
     ];
     const args = set.flatMap(([path, value]) => ['--set', `${path}=${value}`]);
-    const { status, stdout, stderr } = run(...args, '--json');
+    const { status, stdout, stderr } = await run(...args, '--json');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const printed = JSON.parse(stdout);
     expect(printed.set).toEqual(set.map(([path, value]) => ({ path, value })));
     expect(printed.results).toEqual([
       expect.objectContaining({ threads: 3, caller: 'helps', flow: 'batch-move', migrator: 'mtcopy' }),
     ]);
-    expect(run(...args).stdout).toContain(`Set: ${set.map(([path, value]) => `${path}=${value}`).join(' ')}\n`);
+    const shown = (await run(...args)).stdout.replaceAll('\n', ' ');
+    expect(shown).toContain(`Set: ${set.map(([path, value]) => `${path}=${value}`).join(' ')} `);
   });
 
-  it('leaves the defaults of what it does not say', () => {
-    const { results } = JSON.parse(run('--set', 'kernel/mm/migration/max_batch=64', '--json').stdout);
+  it('leaves the defaults of what it does not say', async () => {
+    const { results } = JSON.parse((await run('--set', 'kernel/mm/migration/max_batch=64', '--json')).stdout);
     const flows = results.map(({ flow }: { flow: string }) => flow);
     expect(new Set(flows)).toEqual(new Set(command === 'migrate' ? ['vanilla', 'pre-copy'] : ['serial', 'vanilla']));
   });
 
-  it('names the migrator that copies: the calling thread, for reasons that the mask leaves out', () => {
+  it('names the migrator that copies: the calling thread, for reasons that the mask leaves out', async () => {
     const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/cpu_mt/reason_mask=demotion'];
-    const { results } = JSON.parse(run(...set.flatMap((one) => ['--set', one]), '--json').stdout);
+    const { results } = JSON.parse((await run(...set.flatMap((one) => ['--set', one]), '--json')).stdout);
     for (const result of results) expect(result).toMatchObject({ migrator: 'kernel', threads: 1 });
   });
 
-  it('takes what says that a driver is off, whatever copies', () => {
-    const { results } = JSON.parse(run('--set', '/sys//kernel/dcbm/offloading=0', '--json').stdout);
+  it('takes what says that a driver is off, whatever copies', async () => {
+    const { results } = JSON.parse((await run('--set', '/sys//kernel/dcbm/offloading=0', '--json')).stdout);
     for (const result of results) expect(result).toMatchObject({ migrator: 'kernel' });
   });
 
-  it('is taken by one small machine before those that are measured', () => {
+  it('is taken by one small machine before those that are measured', async () => {
     const set = ['kernel/mm/migration/offload_migrator=mtcopy', 'kernel/mm/migration/flow=pre-copy'];
-    const booted = bootedBy(command, ...small, '--threads', '1', ...set.flatMap((one) => ['--set', one]));
+    const boot = vi.spyOn(Machine, 'boot');
+    await run('--threads', '1', ...set.flatMap((one) => ['--set', one]));
+    const booted = boot.mock.calls.map(([options]) => options?.nodes);
     expect(booted).toEqual([['4M'], [expect.any(Number), expect.any(Number)]]);
   });
 
@@ -212,8 +224,8 @@ describe('a reason mask of what --set has registered', () => {
   it.each([
     ['compaction', ['kernel'], 0],
     ['demotion', ['mtcopy', 'mtcopy'], positive],
-  ])('counts for migrate --reason %s: %j', (reason, migrators, threads) => {
-    const { results } = JSON.parse(mtcopy('migrate', ...MIGRATE, ...args, reason).stdout);
+  ])('counts for migrate --reason %s: %j', async (reason, migrators, threads) => {
+    const { results } = JSON.parse((await mtcopy('migrate', ...MIGRATE, ...args, reason)).stdout);
     expect(results).toMatchObject(migrators.map((migrator) => ({ migrator, cpuNs: { threads } })));
   });
 });
@@ -221,8 +233,8 @@ describe('a reason mask of what --set has registered', () => {
 describe('a reason mask that --set says, beside --migrator', () => {
   const mask = ['--migrator', 'mtcopy', '--set', 'kernel/cpu_mt/reason_mask=demotion'];
 
-  it('counts for pmbench, whose machines have the migrator registered', () => {
-    const { results } = JSON.parse(mtcopy('pmbench', ...PMBENCH, ...mask, '--json').stdout);
+  it('counts for pmbench, whose machines have the migrator registered', async () => {
+    const { results } = JSON.parse((await mtcopy('pmbench', ...PMBENCH, ...mask, '--json')).stdout);
     for (const result of results) expect(result).toMatchObject({ migrator: 'kernel', threads: 1 });
   });
 

@@ -6,9 +6,10 @@ import { DOCUMENTS } from '../support/markdown.js';
 import { ROOT } from '../support/paths.js';
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
-const HELP = Object.fromEntries(
-  ['copy', 'migrate', 'pmbench', 'sysfs'].map((name) => [name, mtcopy(name, '--help').stdout]),
-);
+const HELP: Record<string, string> = {};
+for (const name of ['copy', 'migrate', 'pmbench', 'reproduce', 'sysfs', 'completion']) {
+  HELP[name] = (await mtcopy(name, '--help')).stdout;
+}
 
 /** The anchor of a heading, as hosts of repositories make it. */
 function anchorOf(heading: string): string {

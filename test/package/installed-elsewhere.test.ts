@@ -75,7 +75,7 @@ describe('the packed tarball in an empty project', () => {
   it('has experiments for programs that sweep, which share the one copy of the library', () => {
     const program = `
       import { Machine } from 'mtcopy';
-      import { migrateTable, sweepMigrations } from 'mtcopy/experiments';
+      import { migrateParts, sweepMigrations } from 'mtcopy/experiments';
       let calls = 0;
       const { movePages } = Machine.prototype;
       Machine.prototype.movePages = function (...args) {
@@ -84,7 +84,7 @@ describe('the packed tarball in an empty project', () => {
       };
       const sweep = { folioBytes: [2 ** 21], count: 4, migrators: ['kernel'], threads: [1], inFlight: [1] };
       const rows = await sweepMigrations({ ...sweep, flows: ['vanilla'], frames: ['sequential'], runs: 1 });
-      console.log(calls > 0 && migrateTable(rows, '4 folios').startsWith('4 folios, folios of 2M'));`;
+      console.log(calls > 0 && migrateParts(rows, '4 folios')[0].startsWith('4 folios, folios of 2M'));`;
     writeFileSync(join(folder, 'sweep.mjs'), program);
     expect(run('node', 'sweep.mjs').trim()).toBe('true');
   });

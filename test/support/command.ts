@@ -1,32 +1,64 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import { ROOT } from './paths.js';
-import { program } from './programs.js';
 
 /** What a command came to. */
-interface Ended {
+export interface Ended {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-const COMMAND = join(ROOT, 'dist/cli/main.js');
+/** The built command. */
+export const COMMAND = join(ROOT, 'dist/cli/main.js');
+const { run } = (await import(
+  pathToFileURL(join(ROOT, 'dist/cli/run.js')).href
+)) as typeof import('../../src/cli/run.js');
 
-/** Runs the built command to its end. */
-export function mtcopy(...args: string[]): Ended {
+/** A stream that keeps what is written to it. */
+function keptStream() {
+  const texts: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      texts.push(String(chunk));
+      done();
+    },
+  });
+  return { stream, text: () => texts.join('') };
+}
+
+/** What a command line runs in. */
+interface Around {
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
+  /** Columns of the terminal that it writes to. Default: it is none. */
+  readonly columns?: number;
+}
+
+/** Runs the built command in this process, to its end. */
+export async function mtcopyIn({ signal, columns }: Around, ...args: string[]): Promise<Ended> {
+  const [stdout, stderr] = [keptStream(), keptStream()];
+  const terminal = columns === undefined ? stdout.stream : Object.assign(stdout.stream, { isTTY: true, columns });
+  const ending = signal ?? new AbortController().signal;
+  const status = await run(args, { stdout: terminal, stderr: stderr.stream, signal: ending });
+  return { status, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** {@link mtcopyIn} of no terminal, that nobody ends. */
+export function mtcopy(...args: string[]): Promise<Ended> {
+  return mtcopyIn({}, ...args);
+}
+
+/** {@link mtcopy} with its output to a stream that may fail. */
+export async function mtcopyTo(stdout: Writable, ...args: string[]): Promise<Omit<Ended, 'stdout'>> {
+  const stderr = keptStream();
+  const status = await run(args, { stdout, stderr: stderr.stream, signal: new AbortController().signal });
+  return { status, stderr: stderr.text() };
+}
+
+/** Runs the built command in a process of its own. */
+export function spawnMtcopy(...args: string[]): Ended {
   return spawnSync(process.execPath, [COMMAND, ...args], { encoding: 'utf8' });
-}
-
-/** As {@link mtcopy} for each list of arguments, but in one process: for many that end before they measure anything. */
-export function mtcopyEach(lists: readonly (readonly string[])[]): Ended[] {
-  const args = [fileURLToPath(program('commands')), pathToFileURL(COMMAND).href, JSON.stringify(lists)];
-  return JSON.parse(spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout);
-}
-
-/** Sizes of the nodes of each machine that the built command boots, in order. */
-export function bootedBy(...args: string[]): unknown[] {
-  const all = ['--import', program('show-boots').href, COMMAND, ...args];
-  const { stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
-  return Array.from(stderr.matchAll(/^boots (.*)$/gm), ([, nodes]) => JSON.parse(nodes));
 }

@@ -18,14 +18,18 @@ import {
   wholeNumber,
 } from 'mtcopy';
 import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
-import { checkTotal, count, folioSizes } from '../shared/checks.js';
+import { checkRoom, checkTotal, count, folioSizes, seed, warmUps } from '../shared/checks.js';
 import { combine } from '../shared/combine.js';
 import { type Control, countRuns } from '../shared/control.js';
-import { fillFromFile, fillWithPattern, scrub } from '../shared/fill.js';
+import { fileSteps, inputSize, patternSteps, scrub } from '../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../shared/folios.js';
 import { threadsText } from '../shared/labels.js';
 import { type Speeds, speedsOf } from '../shared/statistics.js';
-import { findDifference, hashFolios } from '../shared/verify.js';
+import { finishInTurns } from '../shared/steps.js';
+import { findDifference, hashFolios, hashSteps } from '../shared/verify.js';
+
+/** Rounds that don't count, unless told otherwise. */
+const WARM_UPS = 1;
 
 /** What to measure: every combination of the lists. */
 export interface CopySweep {
@@ -39,8 +43,12 @@ export interface CopySweep {
   readonly schedules: readonly Schedule[];
   readonly callers: readonly SweepCaller[];
   readonly methods: readonly CopyMethod[];
-  /** Measured runs of each combination, above 0; one more before them warms up. */
+  /** Measured runs of each combination, above 0. */
   readonly runs: number;
+  /** Runs of each combination before them, which don't count. Default: 1. */
+  readonly warmUps?: number | undefined;
+  /** Of the order of shuffled frames, and of the pattern: a whole number. Default: 1. */
+  readonly seed?: number | undefined;
   /** A file to fill the source with; a pattern if there is none. */
   readonly input?: string | undefined;
 }
@@ -54,6 +62,8 @@ const SWEEP: Checks<CopySweep> = {
   callers: listOf(oneOf(SWEEP_CALLERS)),
   methods: listOf(oneOf(COPY_METHODS)),
   runs: count,
+  warmUps,
+  seed,
   input: anything,
 };
 const REQUIRED = ['folioBytes', 'total', 'threads', 'frames', 'schedules', 'callers', 'methods', 'runs'] as const;
@@ -98,23 +108,26 @@ interface Layout {
  * runs side by side compare. Every run is verified outside its timed section.
  *
  * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, or a total that is no multiple of a folio size;
- * ENOMEM for more memory than there is; EIO if a byte came out wrong.
+ * ENOENT for an input that isn't there; ENOMEM for more memory than there is; EIO if a byte came out wrong.
  * @returns a row for each combination that was run; fewer, of fewer runs, if the signal was aborted
  */
 export async function sweepCopies(asked: CopySweep, control: Control = {}): Promise<CopyMeasurement[]> {
   const sweep = checkOptions(asked, SWEEP, REQUIRED);
   for (const folioBytes of sweep.folioBytes) checkTotal(sweep.total, folioBytes);
+  checkRoom('total', sweep.total);
+  if (sweep.input !== undefined) inputSize(sweep.input);
   const memory = PhysicalMemory.create({ nodes: [sweep.total, sweep.total] });
   const settings: Setting[] = [];
   try {
     await createSettings(sweep, memory, settings);
     const layouts = combine(sweep.folioBytes, sweep.frames);
-    const runs = layouts.length * settings.length * sweep.threads.length * (sweep.runs + 1);
+    const runs = layouts.length * settings.length * sweep.threads.length * ((sweep.warmUps ?? WARM_UPS) + sweep.runs);
     const results: CopyMeasurement[] = [];
     const begins = countRuns(runs, control);
     for (const [folioBytes, frames] of layouts) {
       if (control.signal?.aborted) break;
-      const layout = layOut(sweep, memory, folioBytes, frames);
+      const layout = await layOut(sweep, memory, folioBytes, frames, control.signal);
+      if (!layout) break;
       results.push(...(await sweepLayout(sweep, memory, settings, layout, begins)));
       layout.batch.free();
     }
@@ -134,11 +147,29 @@ async function createSettings(sweep: CopySweep, memory: PhysicalMemory, settings
   }
 }
 
-function layOut(sweep: CopySweep, memory: PhysicalMemory, folioBytes: number, frames: Frames): Layout {
-  const batch = allocFolioBatch(memory, sweep.total, folioBytes, frames);
-  if (sweep.input !== undefined) fillFromFile(memory, batch.sources, folioBytes, sweep.input);
-  else fillWithPattern(memory, batch.sources, folioBytes);
-  return { folioBytes, frames, batch, hash: hashFolios(memory, batch.sources, folioBytes) };
+/** Nothing if the signal was aborted before it was filled. */
+async function layOut(
+  sweep: CopySweep,
+  memory: PhysicalMemory,
+  folioBytes: number,
+  frames: Frames,
+  signal: AbortSignal | undefined,
+): Promise<Layout | undefined> {
+  const batch = allocFolioBatch(memory, sweep.total, folioBytes, frames, sweep.seed);
+  const hash = await finishInTurns(fillSteps(sweep, memory, batch.sources, folioBytes), signal);
+  return hash === undefined ? undefined : { folioBytes, frames, batch, hash };
+}
+
+/** Fills the source; comes to its hash. */
+function* fillSteps(
+  { input, seed }: CopySweep,
+  memory: PhysicalMemory,
+  sources: Uint32Array,
+  folioBytes: number,
+): Generator<void, string> {
+  if (input !== undefined) yield* fileSteps(memory, sources, folioBytes, input);
+  else yield* patternSteps(memory, sources, folioBytes, seed);
+  return yield* hashSteps(memory, sources, folioBytes);
 }
 
 /** All measurements over one layout. */
@@ -154,11 +185,12 @@ async function sweepLayout(
     threads,
     samplesNs: [] as number[],
   }));
-  rounds: for (let run = 0; run <= sweep.runs; run++) {
+  const before = sweep.warmUps ?? WARM_UPS;
+  rounds: for (let run = 0; run < before + sweep.runs; run++) {
     for (const { setting, threads, samplesNs } of candidates) {
       if (!begins(whatRuns(setting, threads, layout))) break rounds;
       const ns = await runOnce(memory, setting.engine, threads, layout);
-      if (run > 0) samplesNs.push(ns);
+      if (run >= before) samplesNs.push(ns);
     }
   }
   const {

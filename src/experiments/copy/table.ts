@@ -1,9 +1,8 @@
 import { formatSize } from 'mtcopy';
-import sparkly from 'sparkly';
-import { bar } from '../shared/bar.js';
 import { type SettingColumn, splitSettings } from '../shared/columns.js';
-import { createTable } from '../shared/create-table.js';
 import { threadsText } from '../shared/labels.js';
+import { barPicture, sparkPicture } from '../shared/picture.js';
+import type { Part } from '../shared/sheet.js';
 import type { CopyMeasurement } from './measure.js';
 
 const BAR_WIDTH = 20;
@@ -18,22 +17,26 @@ const SETTINGS: readonly SettingColumn<CopyMeasurement>[] = [
 const EXPLANATION = `GB/s: 10^9 bytes copied a second. Threads: workers, and +1 where the caller helps.
 Every run was verified, byte by byte.`;
 
-/** The measurements as a heading and a table for a terminal. */
-export function copyTable(rows: readonly CopyMeasurement[], total: number): string {
+/** The measurements, one at least, as a heading and a table. */
+export function copyParts(rows: readonly CopyMeasurement[], total: number): Part[] {
   const settings = splitSettings(formatSize(total), SETTINGS, rows);
   const full = Math.max(...rows.map((row) => row.gbps.best));
-  const table = createTable(settings.heads, ['threads', 'GB/s', 'best'], ['median', 'each run']);
-  for (const row of rows) {
-    const { best, median } = row.gbps;
-    const speeds = row.samplesNs.map((ns) => total / ns);
-    table.push([
-      ...settings.of(row),
-      threadsText(row),
-      median.toFixed(1),
-      best.toFixed(1),
-      bar(median, full, BAR_WIDTH).padEnd(BAR_WIDTH),
-      sparkly(speeds, { minimum: 0, maximum: full }),
-    ]);
-  }
-  return `${settings.heading}\n${table}\n${EXPLANATION}`;
+  const sheet = {
+    texts: [...settings.heads, 'threads'],
+    numbers: ['GB/s', 'best'],
+    pictures: ['median', 'each run'],
+    rows: rows.map((row) => {
+      const { best, median } = row.gbps;
+      const speeds = row.samplesNs.map((ns) => total / ns);
+      return [
+        ...settings.of(row),
+        threadsText(row),
+        median.toFixed(1),
+        best.toFixed(1),
+        barPicture(median, full, BAR_WIDTH),
+        sparkPicture(speeds, full),
+      ];
+    }),
+  };
+  return [settings.heading, sheet, EXPLANATION];
 }

@@ -1,5 +1,7 @@
 import {
   anything,
+  BATCH_UNITS,
+  type BatchUnit,
   type Checks,
   type CpuTime,
   checkOptions,
@@ -17,6 +19,7 @@ import {
   formatSize,
   fractionCopy,
   listOf,
+  MAX_BATCH_LIMIT,
   MAX_DMA_CHANNELS,
   MAX_THREADS,
   Machine,
@@ -26,6 +29,7 @@ import {
   type MigrateReason,
   type MigratorName,
   type MovedBy,
+  NR_MAX_BATCHED_MIGRATION,
   oneOf,
   orderOf,
   PAGE_SIZE,
@@ -37,14 +41,15 @@ import {
 import { median } from 'simple-statistics';
 import { ageNodes } from '../shared/age-node.js';
 import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
-import { checkTotal, count, folioSizes } from '../shared/checks.js';
+import { checkRoom, checkTotal, count, folioSizes, seed, warmUps } from '../shared/checks.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { countRuns } from '../shared/control.js';
 import { inputSize } from '../shared/fill.js';
 import { migratorText } from '../shared/labels.js';
-import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from '../shared/moved-memory.js';
+import { type MigrationRun, type MovedMemory, mapSteps, moveAcross } from '../shared/moved-memory.js';
 import { type Speeds, speedsOf, sumCounts } from '../shared/statistics.js';
+import { finishInTurns } from '../shared/steps.js';
 import {
   applySettings,
   checkSet,
@@ -82,8 +87,16 @@ export interface MigrateSweep {
   readonly flows?: readonly Flow[] | undefined;
   /** How the frames lie that the memory is, and that it goes to. */
   readonly frames: readonly Frames[];
-  /** Measured runs of each combination, above 0; one or more before them warm up. */
+  /** Pages or folios of a batch, each flow with each but `'serial'`, which has none. Default: what the machine has, 512. */
+  readonly batchLimits?: readonly number[] | undefined;
+  /** What the limits count. Default: `'pages'`. */
+  readonly batchUnit?: BatchUnit | undefined;
+  /** Measured runs of each combination, above 0. */
   readonly runs: number;
+  /** Runs of each combination before them, which don't count. Default: as many as move 128 MiB, 64 at most. */
+  readonly warmUps?: number | undefined;
+  /** Of the order of shuffled frames, and of what memory is filled with: a whole number. Default: 1. */
+  readonly seed?: number | undefined;
   /** A file whose page cache is mapped too, and moves with the anonymous memory. */
   readonly input?: string | undefined;
   /** What the machines' sysfs is told before anything is measured. Default: nothing. */
@@ -114,7 +127,11 @@ const SWEEP: Checks<MigrateSweep> = {
   inFlight: listOf(count),
   flows: listOf(oneOf(FLOWS)),
   frames: listOf(oneOf(FRAMES)),
+  batchLimits: listOf(wholeNumber(1, MAX_BATCH_LIMIT)),
+  batchUnit: oneOf(BATCH_UNITS),
   runs: count,
+  warmUps,
+  seed,
   input: anything,
   set: checkSet,
 };
@@ -128,6 +145,7 @@ interface Sweep extends MigrateSweep {
   readonly dmaSetups: readonly DmaSetup[];
   readonly caller: SweepCaller;
   readonly flows: readonly Flow[];
+  readonly batchLimits: readonly number[];
   readonly registered: MigratorName;
 }
 
@@ -152,6 +170,9 @@ export interface MigrateMeasurement {
   readonly declined: number;
   /** Batches under way at once. With more than 1 the phases overlap in time. */
   readonly batchesInFlight: number;
+  /** Pages or folios of a batch. */
+  readonly batchLimit: number;
+  readonly batchUnit: BatchUnit;
   readonly folioBytes: number;
   /** Folios moved in a run, the file's among them. */
   readonly folios: number;
@@ -179,6 +200,8 @@ interface Setting {
   readonly channels?: number;
   readonly dmaSetup?: DmaSetup;
   readonly batchesInFlight: number;
+  readonly batchLimit: number;
+  readonly batchUnit: BatchUnit;
   readonly flow: Flow;
 }
 
@@ -203,15 +226,16 @@ export async function sweepMigrations(asked: MigrateSweep, control: SweepControl
   const layouts = combine(sweep.folioBytes, sweep.frames);
   const sizes = sweep.folioBytes.map((folioBytes) => bytesToMove(sweep, folioBytes));
   // Now, and not once the smaller ones are measured.
+  checkRoom(sweep.total === undefined ? 'count' : 'total', Math.max(...sizes));
   PhysicalMemory.create({ nodes: [Math.max(...sizes), Math.max(...sizes)] });
   const settings = combineSettings(sweep);
-  const rounds = layouts.map(([folioBytes]) => warmUpRounds(bytesToMove(sweep, folioBytes)) + sweep.runs);
+  const rounds = layouts.map(([folioBytes]) => warmUpRounds(sweep, bytesToMove(sweep, folioBytes)) + sweep.runs);
   const runs = rounds.reduce((sum, count) => sum + count * settings.length, 0);
   const results: MigrateMeasurement[] = [];
   const begins = countRuns(runs, control);
   for (const [folioBytes, frames] of layouts) {
     if (control.signal?.aborted) break;
-    results.push(...(await measure(sweep, settings, folioBytes, frames, begins)));
+    results.push(...(await measure(sweep, settings, folioBytes, frames, begins, control.signal)));
     collectGarbage();
   }
   return results;
@@ -220,7 +244,7 @@ export async function sweepMigrations(asked: MigrateSweep, control: SweepControl
 /** What was asked for, with what `set` decides. */
 async function complete(asked: MigrateSweep): Promise<Sweep> {
   const checked = checkOptions(asked, SWEEP);
-  const { set, threads, caller, flows, migrators, channels, dmaSetups, dma, dcbm, reason } = checked;
+  const { set, threads, caller, flows, migrators, channels, dmaSetups, dma, dcbm, reason, batchLimits } = checked;
   checkUndecided(set, {
     threads,
     caller,
@@ -231,6 +255,7 @@ async function complete(asked: MigrateSweep): Promise<Sweep> {
     cpuShare: dcbm?.cpuShare,
     dmaWait: dcbm?.wait,
     queueDepth: dma?.queueDepth,
+    batchLimit: batchLimits,
   });
   const decided = await decide(set, reason);
   const sweep = {
@@ -241,6 +266,7 @@ async function complete(asked: MigrateSweep): Promise<Sweep> {
     dmaSetups: dmaSetups ?? listIf(decided.dmaSetup) ?? ['batch' as const],
     caller: caller ?? decided.caller ?? 'waits',
     flows: flows ?? listIf(decided.flow),
+    batchLimits: batchLimits ?? listIf(decided.batchLimit) ?? [NR_MAX_BATCHED_MIGRATION],
   };
   checkChannels(sweep.channels, sweep.dma);
   const all = checkOptions(sweep, SWEEP, REQUIRED) as Omit<Sweep, 'registered'>;
@@ -267,10 +293,13 @@ async function measure(
   folioBytes: number,
   frames: Frames,
   begins: (what: string) => boolean,
+  signal: AbortSignal | undefined,
 ): Promise<MigrateMeasurement[]> {
   const machine = await bootFor(sweep, folioBytes, frames);
   try {
-    const layout = mapMovedMemory(machine, sweep.total ?? sweep.count * folioBytes, folioBytes, sweep.input);
+    const bytes = sweep.total ?? sweep.count * folioBytes;
+    const layout = await finishInTurns(mapSteps(machine, bytes, folioBytes, sweep.input, sweep.seed), signal);
+    if (!layout) return [];
     const measured = await sweepLayout(sweep, settings, layout, begins);
     const measuredSettings = settings.filter((_, i) => measured[i].length > 0);
     return measuredSettings.map((setting) => {
@@ -288,8 +317,12 @@ function bytesToMove({ count, total, input }: MigrateSweep, folioBytes: number):
   return anonymous + (input === undefined ? 0 : Math.ceil(inputSize(input) / folioBytes) * folioBytes);
 }
 
-function combineSettings({ flows, migrators, threads, channels, dmaSetups, inFlight }: Sweep): Setting[] {
-  const manners: Record<MigratorName, readonly Omit<Setting, 'migrator' | 'flow'>[]> = {
+function combineSettings(sweep: Sweep): Setting[] {
+  const { flows, migrators, threads, channels, dmaSetups, inFlight, batchLimits, batchUnit = 'pages' } = sweep;
+  const manners: Record<
+    MigratorName,
+    readonly Pick<Setting, 'threads' | 'channels' | 'dmaSetup' | 'batchesInFlight'>[]
+  > = {
     kernel: [{ threads: 1, batchesInFlight: 1 }],
     mtcopy: combine(threads, inFlight).map(([threads, batchesInFlight]) => ({ threads, batchesInFlight })),
     dcbm: combine(combine(channels, dmaSetups), inFlight).map(([[channels, dmaSetup], batchesInFlight]) => ({
@@ -300,11 +333,15 @@ function combineSettings({ flows, migrators, threads, channels, dmaSetups, inFli
     })),
   };
   const copiers = migrators.flatMap((migrator) => manners[migrator].map((manner) => ({ migrator, ...manner })));
-  return combine(flows, copiers).map(([flow, copier]) => ({ ...copier, flow }));
+  return flows.flatMap((flow) => {
+    // Folio by folio: a limit changes nothing, so that is measured once.
+    const limits = flow === 'serial' ? batchLimits.slice(0, 1) : batchLimits;
+    return combine(limits, copiers).map(([batchLimit, copier]) => ({ ...copier, batchLimit, batchUnit, flow }));
+  });
 }
 
-function warmUpRounds(bytes: number): number {
-  return Math.min(MAX_WARM_UP_ROUNDS, Math.ceil(WARM_UP_BYTES / bytes));
+function warmUpRounds({ warmUps }: Sweep, bytes: number): number {
+  return warmUps ?? Math.min(MAX_WARM_UP_ROUNDS, Math.ceil(WARM_UP_BYTES / bytes));
 }
 
 /** Boots a machine whose nodes have just the room that is needed. */
@@ -316,7 +353,7 @@ async function bootFor(sweep: Sweep, folioBytes: number, frames: Frames): Promis
   const machine = await Machine.boot({ nodes, cpus: 0, caller, dma, dcbm, pcpHigh: Number.POSITIVE_INFINITY });
   try {
     await applySettings(machine, sweep.set);
-    if (frames === 'shuffled') ageNodes(machine.memory, orderOf(folioBytes));
+    if (frames === 'shuffled') ageNodes(machine.memory, orderOf(folioBytes), sweep.seed);
     return machine;
   } catch (error) {
     await machine.close();
@@ -326,13 +363,13 @@ async function bootFor(sweep: Sweep, folioBytes: number, frames: Frames): Promis
 
 /** The measured runs of each setting. */
 async function sweepLayout(
-  sweep: MigrateSweep,
+  sweep: Sweep,
   settings: readonly Setting[],
   layout: MovedMemory,
   begins: (what: string) => boolean,
 ): Promise<MigrationRun[][]> {
   const measured = settings.map((): MigrationRun[] => []);
-  const warmUps = warmUpRounds(layout.addresses.length * layout.folioBytes);
+  const warmUps = warmUpRounds(sweep, layout.addresses.length * layout.folioBytes);
   for (let round = 0; round < warmUps + sweep.runs; round++) {
     for (let turn = 0; turn < settings.length; turn++) {
       // Every other round goes backwards, or with an even number of settings each would always move in one direction.

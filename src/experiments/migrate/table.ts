@@ -1,14 +1,11 @@
-import { formatSize, PAGE_SIZE } from 'mtcopy';
-import sparkly from 'sparkly';
-import { bar } from '../shared/bar.js';
+import { formatSize, NR_MAX_BATCHED_MIGRATION, PAGE_SIZE } from 'mtcopy';
 import { type SettingColumn, type SettingColumns, splitSettings } from '../shared/columns.js';
-import { createTable } from '../shared/create-table.js';
 import { migratorText, PHASES } from '../shared/labels.js';
+import { barPicture, sparkPicture } from '../shared/picture.js';
+import type { Part, Sheet } from '../shared/sheet.js';
 import type { MigrateMeasurement } from './measure.js';
 
 const BAR_WIDTH = 12;
-/** Columns of a terminal. */
-const WIDTH = 100;
 
 const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
   { head: 'folio', of: (row) => formatSize(row.folioBytes), phrase: (text) => `folios of ${text}` },
@@ -19,6 +16,11 @@ const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
     head: 'in\nflight',
     of: (row) => String(row.batchesInFlight),
     phrase: (text) => (text === '1' ? '' : `${text} batches in flight`),
+  },
+  {
+    head: 'batch',
+    of: (row) => `${row.batchLimit} ${row.batchUnit}`,
+    phrase: (text) => (text === `${NR_MAX_BATCHED_MIGRATION} pages` ? '' : `batches of ${text}`),
   },
 ];
 
@@ -32,17 +34,23 @@ CPU time: the calling thread's, the copy threads' or channels', and the calling 
 Every run was verified: each page is on its node, and all bytes have the SHA-256 that they had.`;
 
 /**
- * The measurements as a heading and three tables for a terminal: how fast, where the time went, and whose CPU time. Rows that
- * more settings tell apart than there is room for get numbers, and a table that says what those are.
+ * The measurements, one at least, as a heading and three tables: how fast, where the time went, and whose CPU time.
  *
  * @param what moved in every run, for the heading
  */
-export function migrateTable(rows: readonly MigrateMeasurement[], what: string): string {
+export function migrateParts(rows: readonly MigrateMeasurement[], what: string): Part[] {
   const settings = splitSettings(what, SETTINGS, rows);
-  const named = tables(rows, settings);
-  const fits = named.split('\n').every((line) => line.length <= WIDTH);
-  const text = fits ? named : `${settingsTable(rows, settings)}\n${tables(rows, numbered(rows, settings))}`;
-  return [settings.heading, text, ...partlyText(rows), EXPLANATION].join('\n');
+  const hasDma = rows.some(({ migrator }) => migrator === 'dcbm');
+  return [
+    settings.heading,
+    throughputSheet(rows, settings),
+    'Nanoseconds for each 4 KiB page, by phase:',
+    phasesSheet(rows, settings),
+    `CPU nanoseconds for each 4 KiB page, by whom${hasDma ? ', and the steps of DMA copies' : ''}:`,
+    costSheet(rows, settings, hasDma ? DMA_STEPS : []),
+    ...partlyText(rows),
+    EXPLANATION,
+  ];
 }
 
 /** A line for each row whose migrator has moved less than everything: the calling thread has copied the rest. */
@@ -62,73 +70,56 @@ function partlyText(rows: readonly MigrateMeasurement[]): string[] {
 
 type Settings = SettingColumns<MigrateMeasurement>;
 
-/** Numbers in the place of what varies. */
-function numbered(rows: readonly MigrateMeasurement[], settings: Settings): Settings {
-  return { ...settings, heads: ['#'], of: (row) => [String(rows.indexOf(row) + 1)] };
-}
-
-function settingsTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
-  const table = createTable(['#', ...settings.heads], []);
-  for (const [i, row] of rows.entries()) table.push([String(i + 1), ...settings.of(row)]);
-  return table.toString();
-}
-
-function tables(rows: readonly MigrateMeasurement[], settings: Settings): string {
-  const hasDma = rows.some(({ migrator }) => migrator === 'dcbm');
-  return [
-    throughputTable(rows, settings),
-    'Nanoseconds for each 4 KiB page, by phase:',
-    phasesTable(rows, settings),
-    `CPU nanoseconds for each 4 KiB page, by whom${hasDma ? ', and the steps of DMA copies' : ''}:`,
-    costTable(rows, settings, hasDma ? DMA_STEPS : []),
-  ].join('\n');
-}
-
-function throughputTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
+function throughputSheet(rows: readonly MigrateMeasurement[], settings: Settings): Sheet {
   const full = Math.max(...rows.map((row) => row.gbps.best));
-  const table = createTable(settings.heads, ['GB/s', 'best', 'ns a page'], ['median', 'each run']);
-  for (const row of rows) {
-    const { best, median } = row.gbps;
-    table.push([
-      ...settings.of(row),
-      median.toFixed(1),
-      best.toFixed(1),
-      nanoseconds(row.nsPerPage),
-      bar(median, full, BAR_WIDTH).padEnd(BAR_WIDTH),
-      sparkly(
-        row.samplesNs.map((ns) => bytesOf(row) / ns),
-        { minimum: 0, maximum: full },
-      ),
-    ]);
-  }
-  return table.toString();
+  return {
+    texts: settings.heads,
+    numbers: ['GB/s', 'best', 'ns a page'],
+    pictures: ['median', 'each run'],
+    rows: rows.map((row) => {
+      const { best, median } = row.gbps;
+      const speeds = row.samplesNs.map((ns) => bytesOf(row) / ns);
+      return [
+        ...settings.of(row),
+        median.toFixed(1),
+        best.toFixed(1),
+        nanoseconds(row.nsPerPage),
+        barPicture(median, full, BAR_WIDTH),
+        sparkPicture(speeds, full),
+      ];
+    }),
+  };
 }
 
-function phasesTable(rows: readonly MigrateMeasurement[], settings: Settings): string {
-  const table = createTable(settings.heads, [...PHASES.map(({ head }) => head), 'F']);
-  for (const row of rows) {
-    const pages = bytesOf(row) / PAGE_SIZE;
-    const phases = PHASES.map(({ name }) => nanoseconds(row.phasesNs[name] / pages));
-    table.push([...settings.of(row), ...phases, row.fractionCopy.toFixed(2)]);
-  }
-  return table.toString();
+function phasesSheet(rows: readonly MigrateMeasurement[], settings: Settings): Sheet {
+  return {
+    texts: settings.heads,
+    numbers: [...PHASES.map(({ head }) => head), 'F'],
+    rows: rows.map((row) => {
+      const pages = bytesOf(row) / PAGE_SIZE;
+      const phases = PHASES.map(({ name }) => nanoseconds(row.phasesNs[name] / pages));
+      return [...settings.of(row), ...phases, row.fractionCopy.toFixed(2)];
+    }),
+  };
 }
 
 const CPU_TIMES = ['caller', 'threads', 'dma'] as const;
 const DMA_STEPS = ['map', 'submit', 'wait', 'unmap'] as const;
 
-function costTable(
+function costSheet(
   rows: readonly MigrateMeasurement[],
   settings: Settings,
   steps: readonly (typeof DMA_STEPS)[number][],
-): string {
-  const table = createTable(settings.heads, [...CPU_TIMES, ...steps]);
-  for (const row of rows) {
-    const pages = bytesOf(row) / PAGE_SIZE;
-    const times = [...CPU_TIMES.map((name) => row.cpuNs[name]), ...steps.map((name) => row.dmaNs[name])];
-    table.push([...settings.of(row), ...times.map((ns) => nanoseconds(ns / pages))]);
-  }
-  return table.toString();
+): Sheet {
+  return {
+    texts: settings.heads,
+    numbers: [...CPU_TIMES, ...steps],
+    rows: rows.map((row) => {
+      const pages = bytesOf(row) / PAGE_SIZE;
+      const times = [...CPU_TIMES.map((name) => row.cpuNs[name]), ...steps.map((name) => row.dmaNs[name])];
+      return [...settings.of(row), ...times.map((ns) => nanoseconds(ns / pages))];
+    }),
+  };
 }
 
 /** Three digits are enough to compare, and small folios' phases have no more; of a host that is overloaded thousands do. */

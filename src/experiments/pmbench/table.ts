@@ -1,7 +1,7 @@
 import { formatSize } from 'mtcopy';
-import { bar } from '../shared/bar.js';
-import { createTable } from '../shared/create-table.js';
 import { migratorText, PHASES } from '../shared/labels.js';
+import { barPicture } from '../shared/picture.js';
+import type { Part, Sheet } from '../shared/sheet.js';
 import type { FlowComparison, PmbenchMeasurement } from './measure.js';
 
 const BAR_WIDTH = 40;
@@ -10,8 +10,8 @@ const EXPLANATION = `IPIs: interrupts to flush TLBs. flush µs: median, until th
 lost: stores that memory doesn't have. else: time in no phase. F: the fraction that is copying.
 A wait is that of an access to a page on its way, until it has arrived.`;
 
-/** The measurements for a terminal: a table of the flows, where their time went, and how long CPUs waited. */
-export function pmbenchTable(rows: readonly PmbenchMeasurement[], comparison: FlowComparison | undefined): string {
+/** The measurements, one at least: tables of the flows, where their time went, and how long CPUs waited. */
+export function pmbenchParts(rows: readonly PmbenchMeasurement[], comparison: FlowComparison | undefined): Part[] {
   const first = rows[0];
   const { cpus, pages, folioBytes, pattern, writeRatio } = first;
   const heading =
@@ -19,70 +19,78 @@ export function pmbenchTable(rows: readonly PmbenchMeasurement[], comparison: Fl
     `${percent(writeRatio)} stores, migrator ${migratorText(first)}`;
   return [
     heading,
-    migrationTable(rows),
+    migrationSheet(rows),
     'Accesses, and nanoseconds from the end of one to the end of the next:',
-    accessTable(rows),
+    accessSheet(rows),
     'Where the time of a migrated page went, in ns:',
-    phaseTable(rows),
-    ...rows.map(waits),
+    phaseSheet(rows),
+    ...rows.flatMap(waits),
     EXPLANATION,
-    ...(comparison ? [comparisonTable(comparison)] : []),
-  ].join('\n');
+    ...(comparison ? comparisonParts(comparison) : []),
+  ];
 }
 
-function migrationTable(rows: readonly PmbenchMeasurement[]): string {
-  const table = createTable(['flow'], ['pages/s', 'IPIs', 'IPIs/page', 'flush µs']);
-  for (const row of rows) {
-    table.push([
+function migrationSheet(rows: readonly PmbenchMeasurement[]): Sheet {
+  return {
+    texts: ['flow'],
+    numbers: ['pages/s', 'IPIs', 'IPIs/page', 'flush µs'],
+    rows: rows.map((row) => [
       row.flow,
       whole(row.pagesMigratedPerSecond),
       whole(row.ipis),
       row.ipisPerPage.toFixed(4),
       (row.tlbFlushNs.p50 / 1e3).toFixed(1),
-    ]);
-  }
-  return `${table}`;
+    ]),
+  };
 }
 
-function accessTable(rows: readonly PmbenchMeasurement[]): string {
-  const table = createTable(['flow'], ['accesses/s', 'median', 'p99', 'p99.9', 'max', 'lost']);
-  for (const { flow, accessesPerSecond, accessNs, lostUpdates } of rows) {
-    const { p50, p99, p999, max } = accessNs;
-    table.push([flow, ...[accessesPerSecond, p50, p99, p999, max, lostUpdates].map(whole)]);
-  }
-  return `${table}`;
+function accessSheet(rows: readonly PmbenchMeasurement[]): Sheet {
+  return {
+    texts: ['flow'],
+    numbers: ['accesses/s', 'median', 'p99', 'p99.9', 'max', 'lost'],
+    rows: rows.map(({ flow, accessesPerSecond, accessNs: { p50, p99, p999, max }, lostUpdates }) => [
+      flow,
+      ...[accessesPerSecond, p50, p99, p999, max, lostUpdates].map(whole),
+    ]),
+  };
 }
 
-function phaseTable(rows: readonly PmbenchMeasurement[]): string {
-  const table = createTable(['flow'], [...PHASES.map(({ head }) => head), 'else', 'F']);
-  for (const { flow, phasesNs, pagesMigrated, seconds, fractionCopy } of rows) {
-    const each = PHASES.map(({ name }) => phasesNs[name] / pagesMigrated);
-    const rest = (seconds * 1e9) / pagesMigrated - each.reduce((sum, ns) => sum + ns, 0);
-    table.push([flow, ...each.map(whole), whole(rest), fractionCopy.toFixed(3)]);
-  }
-  return `${table}`;
+function phaseSheet(rows: readonly PmbenchMeasurement[]): Sheet {
+  return {
+    texts: ['flow'],
+    numbers: [...PHASES.map(({ head }) => head), 'else', 'F'],
+    rows: rows.map(({ flow, phasesNs, pagesMigrated, seconds, fractionCopy }) => {
+      const each = PHASES.map(({ name }) => phasesNs[name] / pagesMigrated);
+      const rest = (seconds * 1e9) / pagesMigrated - each.reduce((sum, ns) => sum + ns, 0);
+      return [flow, ...each.map(whole), whole(rest), fractionCopy.toFixed(3)];
+    }),
+  };
 }
 
-/** How long CPUs waited at migration entries: a line for each power of two of nanoseconds. */
-function waits({ flow, migrationWaits: { count, maxNs, buckets } }: PmbenchMeasurement): string {
+/** How long CPUs waited at migration entries: a row for each power of two of nanoseconds. */
+function waits({ flow, migrationWaits: { count, maxNs, buckets } }: PmbenchMeasurement): Part[] {
+  const heading = `Waits at migration entries with ${flow}: ${whole(count)}, the longest ${duration(maxNs)}`;
+  if (buckets.length === 0) return [heading];
   const full = Math.max(...buckets.map((bucket) => bucket.count));
-  const lines = buckets.map((bucket) =>
-    `  from ${duration(bucket.fromNs).padStart(7)} ${whole(bucket.count).padStart(9)} ${bar(bucket.count, full, BAR_WIDTH)}`.trimEnd(),
-  );
-  return [`Waits at migration entries with ${flow}: ${whole(count)}, the longest ${duration(maxNs)}`, ...lines].join(
-    '\n',
-  );
+  const rows = buckets.map((bucket) => [
+    duration(bucket.fromNs),
+    whole(bucket.count),
+    barPicture(bucket.count, full, BAR_WIDTH),
+  ]);
+  return [heading, { texts: ['from'], numbers: ['waits'], pictures: [''], rows }];
 }
 
-function comparisonTable({ measured, published }: FlowComparison): string {
-  const table = createTable(['vanilla against serial'], ['measured', 'published']);
-  for (const [name, of] of [
-    ['IPIs a page', 'ipisPerPage'],
-    ['pages migrated a second', 'pagesMigratedPerSecond'],
-  ] as const) {
-    table.push([name, signed(measured[of]), signed(published[of])]);
-  }
-  return `${table}\nPublished: "migrate_pages(): batch TLB flushing", 2022, with pmbench on a server with two sockets.`;
+function comparisonParts({ measured, published }: FlowComparison): Part[] {
+  const rows = (
+    [
+      ['IPIs a page', 'ipisPerPage'],
+      ['pages migrated a second', 'pagesMigratedPerSecond'],
+    ] as const
+  ).map(([name, of]) => [name, signed(measured[of]), signed(published[of])]);
+  return [
+    { texts: ['vanilla against serial'], numbers: ['measured', 'published'], rows },
+    'Published: "migrate_pages(): batch TLB flushing", 2022, with pmbench on a server with two sockets.',
+  ];
 }
 
 function plural(count: number, noun: string): string {

@@ -1,6 +1,6 @@
 import { above0, type Checks, checkOptions, GiB, listOf, MiB, oneOf, yesOrNo } from 'mtcopy';
 import type { Control } from '../shared/control.js';
-import { type Part, textOf } from '../shared/sheet.js';
+import type { Part } from '../shared/sheet.js';
 import type { Experiment, Scale } from './experiment.js';
 import { type Finding, findingHolds, judge, type Verdict } from './finding.js';
 import { EXPERIMENTS, TABLE_NAMES, type TableName } from './tables.js';
@@ -23,8 +23,6 @@ export interface ReproducedTable {
   readonly measured: object;
   readonly findings: readonly (Finding & { readonly holds: boolean })[];
   readonly verdict: Verdict;
-  /** @internal What a person sees of it. */
-  readonly parts: readonly Part[];
 }
 
 const OPTIONS: Checks<ReproduceOptions> = {
@@ -63,7 +61,7 @@ async function reproduceOne(
   scale: Scale,
   control: Control,
 ): Promise<ReproducedTable> {
-  const { question, published, measure, findings, parts } = experiment;
+  const { question, published, measure, findings } = experiment;
   const measured = await measure(scale, control);
   const found = findings(measured);
   return {
@@ -73,14 +71,15 @@ async function reproduceOne(
     measured,
     findings: found.map((finding) => ({ ...finding, holds: findingHolds(finding) })),
     verdict: experiment.verdict?.(measured) ?? judge(found),
-    parts: parts(measured),
   };
 }
 
-/** Tables for a terminal, each with its question above and its verdict below. */
-export function reproducedText(tables: readonly ReproducedTable[]): string {
-  const texts = tables.map(({ name, question, parts, verdict }) =>
-    textOf([`${name}: ${question}`, ...parts, verdict.says]),
-  );
-  return texts.join('\n\n');
+/** Tables, each with its question above and its verdict below. */
+export function reproducedParts(tables: readonly ReproducedTable[]): Part[] {
+  return tables.flatMap(({ name, question, measured, verdict }, i) => [
+    ...(i > 0 ? [''] : []),
+    `${name}: ${question}`,
+    ...(EXPERIMENTS[name] as Experiment<object>).parts(measured),
+    verdict.says,
+  ]);
 }

@@ -17,9 +17,9 @@ export function ageNode(memory: PhysicalMemory, node: number, order: number, see
   memory.freeFolios(memory.allocFolios(all.length, order, { node, frames: 'shuffled', seed }));
 }
 
-/** Ages every node of a memory, each with a seed of its own; see {@link ageNode}. */
-export function ageNodes(memory: PhysicalMemory, order: number): void {
-  for (const { id } of memory.nodes) ageNode(memory, id, order, id + 1);
+/** Ages every node of a memory, each with a seed of its own, from `seed` on; see {@link ageNode}. Default: 1. */
+export function ageNodes(memory: PhysicalMemory, order: number, seed = 1): void {
+  for (const { id } of memory.nodes) ageNode(memory, id, order, seed + id);
 }
 
 /** Allocates every free folio of an order. */

@@ -15,13 +15,20 @@ export interface FolioBatch extends CopyItems {
 /**
  * Allocates folios for a batch of `total` bytes; their bytes are what they were. The caller frees them.
  *
+ * @param seed of the shuffling of frames, a whole number. Default: 1
  * @throws ErrnoError EINVAL for a folio size that is none; ENOMEM if a node has no room
  */
-export function allocFolioBatch(memory: PhysicalMemory, total: number, folioBytes: number, frames: Frames): FolioBatch {
+export function allocFolioBatch(
+  memory: PhysicalMemory,
+  total: number,
+  folioBytes: number,
+  frames: Frames,
+  seed = 1,
+): FolioBatch {
   const count = total / folioBytes;
   const order = orderOf(folioBytes);
-  const sources = memory.allocFolios(count, order, { node: 0, frames, seed: 1 });
-  const targets = allocTargets(memory, count, order, frames, sources);
+  const sources = memory.allocFolios(count, order, { node: 0, frames, seed });
+  const targets = allocTargets(memory, count, order, { frames, seed: seed + 1 }, sources);
   return {
     sources,
     targets,
@@ -41,11 +48,11 @@ function allocTargets(
   memory: PhysicalMemory,
   count: number,
   order: number,
-  frames: Frames,
+  how: { readonly frames: Frames; readonly seed: number },
   sources: Uint32Array,
 ): Uint32Array {
   try {
-    return memory.allocFolios(count, order, { node: 1, frames, seed: 2 });
+    return memory.allocFolios(count, order, { node: 1, ...how });
   } catch (error) {
     memory.freeFolios(sources);
     throw error;

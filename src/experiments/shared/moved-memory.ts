@@ -16,9 +16,10 @@ import {
   type Phases,
   type Vmstat,
 } from 'mtcopy';
-import { fillWithPattern } from './fill.js';
+import { patternSteps } from './fill.js';
 import { growth } from './statistics.js';
-import { hashFolios } from './verify.js';
+import { finish } from './steps.js';
+import { hashFolios, hashSteps } from './verify.js';
 
 /** Memory in folios of one size that moves back and forth between two nodes. */
 export interface MovedMemory {
@@ -64,14 +65,29 @@ export interface MigrationRun {
  * @throws ErrnoError ENOMEM if the node has no room
  */
 export function mapMovedMemory(machine: Machine, bytes: number, folioBytes: number, input?: string): MovedMemory {
+  return finish(mapSteps(machine, bytes, folioBytes, input));
+}
+
+/**
+ * {@link mapMovedMemory} in steps.
+ *
+ * @param seed of the pattern that anonymous memory is filled with, a whole number. Default: 1
+ */
+export function* mapSteps(
+  machine: Machine,
+  bytes: number,
+  folioBytes: number,
+  input?: string,
+  seed?: number,
+): Generator<void, MovedMemory> {
   const mm = machine.createAddressSpace();
   const common = { folioSize: folioBytes, populate: true } as const;
   const anonymous = mm.mmap({ ...common, length: bytes });
   const order = orderOf(folioBytes);
-  fillWithPattern(machine.memory, locate(mm, anonymous.folios(), order, 0), folioBytes);
+  yield* patternSteps(machine.memory, locate(mm, anonymous.folios(), order, 0), folioBytes, seed);
   const file = input === undefined ? undefined : mm.mmap({ ...common, file: input, shared: true });
   const addresses = Float64Array.from([...anonymous.folios(), ...(file?.folios() ?? [])]);
-  const hash = hashFolios(machine.memory, locate(mm, addresses, order, 0), folioBytes);
+  const hash = yield* hashSteps(machine.memory, locate(mm, addresses, order, 0), folioBytes);
   return { machine, mm, order, folioBytes, addresses, hash, node: 0 };
 }
 

@@ -1,23 +1,39 @@
-import { createTable } from './create-table.js';
+import { type Sheet, tableText } from './table-text.js';
+import { wrapText } from './wrap.js';
 
-/** A table of texts: columns of words, then of numbers, which are right-aligned, then of little pictures. */
-export interface Sheet {
-  readonly texts: readonly string[];
-  readonly numbers: readonly string[];
-  readonly pictures?: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
+export type { Sheet };
 
 /** What a result looks like: paragraphs and tables, one below the other. */
 export type Part = string | Sheet;
 
-/** For a terminal. */
-export function textOf(parts: readonly Part[]): string {
-  return parts.map((part) => (typeof part === 'string' ? part : tableText(part))).join('\n');
+/** Columns of what is no terminal. */
+const WIDTH = 100;
+
+/** For a terminal of so many columns: no line is longer. Default: 100. */
+export function textOf(parts: readonly Part[], width = WIDTH): string {
+  const legends = new Set<string>();
+  const texts = parts.map((part) =>
+    typeof part === 'string' ? wrapText(part, width).join('\n') : tableText(part, width, legends),
+  );
+  return texts.join('\n');
 }
 
-function tableText({ texts, numbers, pictures, rows }: Sheet): string {
-  const table = createTable(texts, numbers, pictures);
-  for (const row of rows) table.push([...row]);
-  return table.toString();
+/** In GitHub's Markdown: pictures are left out. */
+export function markdownOf(parts: readonly Part[]): string {
+  return parts.map((part) => (typeof part === 'string' ? escaped(part) : markdownTable(part))).join('\n\n');
+}
+
+function markdownTable({ texts, numbers, pictures = [], prose = [], rows }: Sheet): string {
+  const first = texts.length + numbers.length;
+  const shown = <Cell>(cells: readonly Cell[]) => [...cells.slice(0, first), ...cells.slice(first + pictures.length)];
+  const rules = [...texts.map(() => '---'), ...numbers.map(() => '--:'), ...prose.map(() => '---')];
+  const lines = [shown([...texts, ...numbers, ...pictures, ...prose]), rules, ...rows.map(shown)];
+  return lines
+    .map((cells) => `| ${cells.map((cell) => escaped(String(cell)).replaceAll('\n', ' ')).join(' | ')} |`)
+    .join('\n');
+}
+
+/** What would be a mark-up, as itself. */
+function escaped(text: string): string {
+  return text.replaceAll(/[\\|<*`]/g, '\\$&');
 }

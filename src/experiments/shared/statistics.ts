@@ -1,15 +1,24 @@
-import { max, median } from 'simple-statistics';
+import { max, median, quantile } from 'simple-statistics';
 
 /** Speeds of several runs, in 10^9 bytes a second. */
 export interface Speeds {
   readonly best: number;
   readonly median: number;
+  /** The quarter of the runs that were slowest were below this. */
+  readonly lowerQuartile: number;
+  /** The quarter that were fastest were above this. */
+  readonly upperQuartile: number;
 }
 
 /** How fast runs were that moved `bytes` each, in so many nanoseconds. */
 export function speedsOf(bytes: number, samplesNs: readonly number[]): Speeds {
   const speeds = samplesNs.map((ns) => bytes / ns);
-  return { best: max(speeds), median: median(speeds) };
+  return {
+    best: max(speeds),
+    median: median(speeds),
+    lowerQuartile: quantile(speeds, 0.25),
+    upperQuartile: quantile(speeds, 0.75),
+  };
 }
 
 /** Numbers under their names, or several such groups. */

@@ -49,6 +49,7 @@ const DECIDED_BY: Readonly<Record<string, Decided>> = {
   cpu_share: 'cpuShare',
   wait: 'dmaWait',
   queue_depth: 'queueDepth',
+  max_batch: 'batchLimit',
   offload_migrator: 'migrator',
   offloading: 'migrator',
 };
@@ -106,6 +107,7 @@ interface MachineSays {
   readonly cpuShare: number | 'auto';
   readonly dmaWait: DmaWait;
   readonly queueDepth: number;
+  readonly batchLimit: number;
 }
 
 /**
@@ -122,7 +124,7 @@ export async function decide(
   const machine = await Machine.boot({ nodes: [SMALL_NODE], cpus: 0 });
   try {
     await applySettings(machine, set);
-    const { threads, caller, flow, dcbm, offload } = machine;
+    const { threads, caller, flow, batchLimit, dcbm, offload } = machine;
     // Migrations don't block: with 'auto' their callers wait.
     const says = {
       threads,
@@ -134,6 +136,7 @@ export async function decide(
       cpuShare: dcbm.cpuShare,
       dmaWait: dcbm.wait,
       queueDepth: dcbm.queueDepth,
+      batchLimit,
     };
     const decided: Partial<MachineSays> = Object.fromEntries(Array.from(decidedBy(set), (name) => [name, says[name]]));
     return { ...decided, registered: (offload.active?.name ?? 'kernel') as MigratorName };

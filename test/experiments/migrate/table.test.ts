@@ -1,5 +1,5 @@
 import { MiB } from 'mtcopy';
-import { type MigrateMeasurement, type MigrateSweep, migrateTable, sweepMigrations } from 'mtcopy/experiments';
+import { type MigrateMeasurement, type MigrateSweep, migrateParts, sweepMigrations, textOf } from 'mtcopy/experiments';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const SWEEP: MigrateSweep = {
@@ -42,6 +42,8 @@ function everywhere(rows: readonly MigrateMeasurement[], { folioBytes, frames }:
   );
 }
 
+const tableOf = (rows: readonly MigrateMeasurement[], what: string) => textOf(migrateParts(rows, what));
+
 describe.each([
   ['kernel and mtcopy', SWEEP],
   ['all migrators, set-ups and batches in flight', DMA],
@@ -54,20 +56,20 @@ describe.each([
 
   it('fits 100 columns, however long pages took', () => {
     for (const times of [1, 10, 100, 1000, 10_000]) {
-      for (const line of migrateTable(slower(rows, times), '4M').split('\n')) {
+      for (const line of tableOf(slower(rows, times), '4M').split('\n')) {
         expect(line.length, line).toBeLessThanOrEqual(100);
       }
     }
   });
 
   it('says of every row in each of its tables what it is, by its settings or by a number', () => {
-    const lines = migrateTable(rows, '4M').split('\n');
+    const lines = tableOf(rows, '4M').split('\n');
     const cells = lines
       .filter((line) => line.startsWith('│ '))
       .map((line) => line.split('│').map((cell) => cell.trim()));
     if (sweep === SWEEP) {
       const named = cells.filter(([, folio]) => folio === '512K' || folio === '2M');
-      expect(named.map((row) => row.slice(1, 5).join())).toEqual([...rows, ...rows, ...rows].map(textOf));
+      expect(named.map((row) => row.slice(1, 5).join())).toEqual([...rows, ...rows, ...rows].map(settingsOf));
       return;
     }
     const numbers = cells.filter(([, number]) => /^\d+$/.test(number));
@@ -75,13 +77,13 @@ describe.each([
     expect(numbers.map(([, number]) => number)).toEqual([...all, ...all, ...all, ...all]);
     const what = numbers.slice(0, rows.length).map((row) => row.slice(2, -1));
     for (const [i, row] of rows.entries()) {
-      expect(what[i].slice(0, 4).join()).toBe(textOf(row));
+      expect(what[i].slice(0, 4).join()).toBe(settingsOf(row));
       expect(what[i].slice(4)).toEqual([String(row.batchesInFlight)]);
     }
   });
 });
 
-function textOf({ folioBytes, frames, flow, migrator, channels, threads, dmaSetup }: MigrateMeasurement): string {
+function settingsOf({ folioBytes, frames, flow, migrator, channels, threads, dmaSetup }: MigrateMeasurement): string {
   const size = folioBytes === 2 * MiB ? '2M' : '512K';
   const setup = dmaSetup === 'per-folio' ? ` ${dmaSetup}` : '';
   return [size, frames, flow, migrator === 'kernel' ? migrator : `${migrator}×${channels ?? threads}${setup}`].join();
@@ -90,19 +92,19 @@ function textOf({ folioBytes, frames, flow, migrator, channels, threads, dmaSetu
 it('tells of the steps of DMA copies where there are some, and of CPU time in any case', async () => {
   const small = { ...DMA, folioBytes: [2 * MiB], frames: ['sequential'], flows: ['pre-copy'], inFlight: [1] } as const;
   const rows = await sweepMigrations({ ...small, channels: [1], dmaSetups: ['batch'] });
-  const text = migrateTable(rows, '4M');
+  const text = tableOf(rows, '4M');
   expect(text).toContain('by whom, and the steps of DMA copies:');
   expect(text).toMatch(/│ migrator │ caller │ threads │ +dma │ +map │ submit │ +wait │ unmap │/);
-  const without = migrateTable(rows.slice(0, 2), '4M');
+  const without = tableOf(rows.slice(0, 2), '4M');
   expect(without).toContain('by whom:');
   expect(without).toMatch(/│ migrator │ caller │ threads │ +dma │$/m);
   const alone = rows.filter(({ migrator }) => migrator === 'dcbm');
-  expect(migrateTable(alone, '4M').split('\n')[0]).toBe('4M, folios of 2M, sequential, flow pre-copy, migrator dcbm×1');
+  expect(tableOf(alone, '4M').split('\n')[0]).toBe('4M, folios of 2M, sequential, flow pre-copy, migrator dcbm×1');
 });
 
 it('has three digits, or four', async () => {
   const [first] = await sweepMigrations({ ...SWEEP, migrators: ['kernel'], folioBytes: [2 * MiB] });
-  const ns = (nsPerPage: number) => migrateTable([{ ...first, nsPerPage }], '4M');
+  const ns = (nsPerPage: number) => tableOf([{ ...first, nsPerPage }], '4M');
   expect(ns(9.94)).toContain(' 9.9 ');
   expect(ns(9999)).toContain(' 9999 ');
   expect(ns(9999.6)).toContain(' 10k ');
@@ -121,7 +123,7 @@ it('says which rows the calling thread has copied, all or a part of, and no othe
     { movedBy: [part('kernel', 16)], declined: 0 },
     { movedBy: [part('kernel', 8), part('dcbm', 8)], declined: 0 },
   ]);
-  const said = (list: readonly MigrateMeasurement[]) => migrateTable(list, '4M').match(/^Row .*$/gm) ?? [];
+  const said = (list: readonly MigrateMeasurement[]) => tableOf(list, '4M').match(/^Row .*$/gm) ?? [];
   expect(said(rows)).toEqual([
     'Row 2, mtcopy×1: 0 % by mtcopy, the rest by the calling thread.',
     'Row 3, dcbm×1: 50 % by dcbm, the rest by the calling thread.',

@@ -1,0 +1,108 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Ended, mtcopy } from '../support/command.js';
+
+const SMALL: Record<string, string[]> = {
+  copy: ['copy', '--total', '2M', '--runs', '2', '--threads', '1,2'],
+  migrate: [
+    ...['migrate', '--total', '2M', '--runs', '2', '--warmup', '0', '--folio-size', '64K', '--flow', 'pre-copy'],
+    ...['--migrator', 'kernel,dcbm'],
+  ],
+  pmbench: ['pmbench', '--pages', '512', '--cpus', '1', '--seconds', '0.04'],
+  reproduce: ['reproduce', 'cycles-per-page', '--quick', '--seconds', '0.01'],
+  sysfs: ['sysfs'],
+};
+
+/** Lines of comma-separated values, as RFC 4180 has them. */
+function readCsv(text: string): string[][] {
+  const cell = /(?:"((?:[^"]|"")*)"|([^,"\n]*))(,|\n)/y;
+  const lines: string[][] = [[]];
+  while (cell.lastIndex < text.length) {
+    const match = cell.exec(text);
+    if (!match) throw new Error(`no CSV at ${cell.lastIndex}`);
+    lines[lines.length - 1].push(match[1]?.replaceAll('""', '"') ?? match[2]);
+    if (match[3] === '\n') lines.push([]);
+  }
+  return lines.slice(0, -1);
+}
+
+/** Tables of Markdown: each a list of lines, of cells. */
+function readTables(text: string): string[][][] {
+  return Array.from(text.matchAll(/(?:^\|.*\|\n)+/gm), ([table]) =>
+    table
+      .trim()
+      .split('\n')
+      .map((line) => line.slice(2, -2).split(' | ')),
+  );
+}
+
+describe.each(Object.keys(SMALL))('mtcopy %s', (name) => {
+  let [json, csv, markdown]: Ended[] = [];
+  beforeAll(async () => {
+    json = await mtcopy(...SMALL[name], '--json');
+    csv = await mtcopy(...SMALL[name], '--csv');
+    markdown = await mtcopy(...SMALL[name], '--markdown');
+  });
+
+  it('--json says which command line of which version, when and where', () => {
+    expect(json).toMatchObject({ status: 0, stderr: '' });
+    const { command, version, date, arguments: args, host } = JSON.parse(json.stdout);
+    expect({ command, args }).toEqual({ command: name, args: [...SMALL[name], '--json'] });
+    expect(version).toMatch(/^\d+\.\d+\.\d+/);
+    expect(new Date(date).toISOString()).toBe(date);
+    expect(host.node).toBe(process.version);
+  });
+
+  it('--csv has a line for each row, with the same members under the same names', () => {
+    expect(csv).toMatchObject({ status: 0, stderr: '' });
+    const [heads, ...lines] = readCsv(csv.stdout);
+    for (const line of lines) expect(line).toHaveLength(heads.length);
+    const { results, files, tables } = JSON.parse(json.stdout);
+    const rows = results ?? files ?? tables.flatMap(({ findings }: { findings: object[] }) => findings);
+    expect(lines).toHaveLength(rows.length);
+    expect(new Set(heads).size).toBe(heads.length);
+    for (const [i, row] of rows.entries()) {
+      for (const [at, head] of heads.entries()) {
+        const value = head.split('.').reduce((from, name) => from?.[name], row);
+        // What was measured differs from run to run: what was asked for doesn't.
+        if (typeof value === 'string') expect(lines[i][at]).toBe(value);
+        else if (Array.isArray(value)) expect(lines[i][at].split(' ').length).toBeGreaterThan(0);
+        else if (typeof value === 'number') expect(Number(lines[i][at])).not.toBeNaN();
+      }
+    }
+  });
+
+  it('--markdown has tables whose lines all have as many cells', () => {
+    expect(markdown).toMatchObject({ status: 0, stderr: '' });
+    const tables = readTables(markdown.stdout);
+    expect(tables.length).toBeGreaterThan(0);
+    for (const [heads, rules, ...rows] of tables) {
+      expect(rules.every((rule) => /^(---|--:)$/.test(rule))).toBe(true);
+      expect(rows.length).toBeGreaterThan(0);
+      for (const row of [rules, ...rows]) expect(row).toHaveLength(heads.length);
+    }
+    expect(markdown.stdout).not.toMatch(/[│█▁]/);
+  });
+});
+
+describe('a way to print', () => {
+  it.each([
+    ['--json', '--csv'],
+    ['--csv', '--markdown'],
+    ['--markdown', '--json'],
+  ])('is one: %s and %s exclude each other', async (one, other) => {
+    for (const name of Object.keys(SMALL)) {
+      const { status, stdout, stderr } = await mtcopy(...SMALL[name], one, other);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toMatch(/option '--\w+' cannot be used with option '--\w+'/);
+    }
+  });
+
+  it('quotes what has commas, quotes and line ends', async () => {
+    const { stdout } = await mtcopy('sysfs', '--csv');
+    const [heads, ...lines] = readCsv(stdout);
+    expect(heads).toEqual(['path', 'value', 'writable', 'doc']);
+    const mask = lines.find(([path]) => path === '/sys/kernel/cpu_mt/reason_mask');
+    expect(stdout).toContain(`"${mask?.[1]}"`);
+    expect(mask?.[1]).toContain(',demotion');
+  });
+});

@@ -1,0 +1,77 @@
+import { MiB } from 'mtcopy';
+import { copyParts, migrateParts, type Part, pmbenchParts, reproducedParts, textOf } from 'mtcopy/experiments';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { mtcopy, mtcopyIn } from '../support/command.js';
+
+const WIDTHS = [40, 60, 200];
+
+/** Command lines whose tables are wide: many settings vary, and there are many runs. */
+const WIDE: Record<string, string[]> = {
+  copy: [
+    ...['copy', '--total', '2M', '--runs', '30', '--threads', '1,2', '--frames', 'sequential,shuffled'],
+    ...['--schedule', 'static,dynamic', '--folio-size', '4K,64K'],
+  ],
+  migrate: [
+    ...['migrate', '--total', '1M', '--runs', '20', '--warmup', '0', '--folio-size', '512K', '--batch-limit', '64,512'],
+    ...['--migrator', 'kernel,dcbm', '--dma-setup', 'batch,per-folio', '--flow', 'batch-move,pre-copy'],
+    ...['--in-flight', '1,2'],
+  ],
+  pmbench: ['pmbench', '--pages', '512', '--cpus', '1', '--seconds', '0.04'],
+  reproduce: ['reproduce', 'cycles-per-page', '--quick', '--seconds', '0.01'],
+};
+
+const longest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+
+/** What each command has measured, as it is shown. */
+const shown: Record<string, readonly Part[]> = {};
+beforeAll(async () => {
+  const printed: Record<string, Record<string, never>> = {};
+  for (const [name, args] of Object.entries(WIDE)) printed[name] = JSON.parse((await mtcopy(...args, '--json')).stdout);
+  shown.copy = copyParts(printed.copy.results, 2 * MiB);
+  shown.migrate = migrateParts(printed.migrate.results, '1M of anonymous memory and the page cache of a file');
+  shown.pmbench = pmbenchParts(printed.pmbench.results, printed.pmbench.comparison);
+  shown.reproduce = reproducedParts(printed.reproduce.tables);
+});
+
+afterEach(() => vi.unstubAllEnvs());
+
+describe.each(WIDTHS)('a terminal of %i columns', (columns) => {
+  it.each(['copy', 'migrate', 'pmbench', 'reproduce'])('is wide enough for %s', (name) => {
+    const text = textOf(shown[name], columns);
+    expect(longest(text)).toBeLessThanOrEqual(columns);
+    // As much of it is used as there is to show.
+    expect(longest(text)).toBeGreaterThan(Math.min(columns, 100) * 0.7);
+  });
+
+  it('is wide enough for sysfs', async () => {
+    const { stdout } = await mtcopyIn({ columns }, 'sysfs');
+    expect(longest(stdout)).toBeLessThanOrEqual(columns);
+    if (columns === 200) expect(longest(stdout)).toBeGreaterThan(100);
+  });
+
+  it('is wide enough for the help of each command', async () => {
+    for (const name of [...Object.keys(WIDE), 'sysfs']) {
+      const { stdout } = await mtcopyIn({ columns }, name, '--help');
+      const [options] = stdout.split('\nExamples:');
+      if (columns >= 60) expect(longest(options)).toBeLessThanOrEqual(columns);
+    }
+  });
+});
+
+describe('columns', () => {
+  let narrow: string;
+  beforeAll(async () => {
+    narrow = (await mtcopyIn({ columns: 50 }, 'sysfs')).stdout;
+  });
+
+  it('are 100 where there is no terminal, and what COLUMNS says anywhere', async () => {
+    const { stdout } = await mtcopyIn({}, 'sysfs');
+    expect(longest(stdout)).toBeGreaterThan(90);
+    expect(longest(stdout)).toBeLessThanOrEqual(100);
+    vi.stubEnv('COLUMNS', '50');
+    expect((await mtcopyIn({}, 'sysfs')).stdout).toBe(narrow);
+    expect((await mtcopyIn({ columns: 200 }, 'sysfs')).stdout).toBe(narrow);
+    vi.stubEnv('COLUMNS', 'many');
+    expect((await mtcopyIn({}, 'sysfs')).stdout).toBe(stdout);
+  });
+});
