@@ -502,9 +502,14 @@ function withProfile({ profile, ...given }: MachineOptions): BootOptions {
   const { channels, ...tuned } = settingsOf(profile).machine;
   if (tuned.migrator !== 'dcbm') return { ...tuned, ...given };
   const { dcbm = {} } = given;
+  const withTuned = (own: DcbmOptions) => ({
+    ...own,
+    nrDmaChan: own.nrDmaChan ?? channels,
+    minBytes: own.minBytes ?? tuned.minBytes,
+  });
   // What is no object the driver refuses.
   const isObject = typeof dcbm === 'object' && dcbm !== null;
-  return { ...tuned, ...given, dcbm: isObject ? { ...dcbm, nrDmaChan: dcbm.nrDmaChan ?? channels } : dcbm };
+  return { ...tuned, ...given, dcbm: isObject ? withTuned(dcbm) : dcbm };
 }
 
 function defaultPcpHigh(nodes: MachineOptions['nodes']): number {

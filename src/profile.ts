@@ -53,16 +53,16 @@ export interface EngineSettings {
   readonly method: CopyMethod;
 }
 
-/** What is best for a `Machine`: values of its options of the same names, and of `kernel/cpu_mt/min_bytes`. */
+/** What is best for a `Machine`: values of its options of the same names, but for the last two. */
 export interface MachineSettings {
   readonly migrator: MigratorName;
   readonly flow: Flow;
   readonly threads: number;
   readonly schedule: Schedule;
   readonly caller: CallerMode;
-  /** Bytes of the smallest batch that `'mtcopy'` takes. */
+  /** Bytes of the smallest batch that `'mtcopy'`, or `'dcbm'` if that is the migrator, takes: `min_bytes` of sysfs. */
   readonly minBytes: number;
-  /** Channels of `'dcbm'`. */
+  /** Channels of `'dcbm'`: `nr_dma_chan` of sysfs. */
   readonly channels: number;
 }
 
