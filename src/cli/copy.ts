@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { COPY_METHODS, FRAMES, SCHEDULES } from 'mtcopy';
-import { type CopySweep, copyTable, SWEEP_CALLERS, sweepCopies } from 'mtcopy/experiments';
+import { type CallerMode, COPY_METHODS, ErrnoError, FRAMES, SCHEDULES } from 'mtcopy';
+import { type CopySweep, copyTable, SWEEP_CALLERS, type SweepCaller, sweepCopies } from 'mtcopy/experiments';
 import { count, folioSizes, size, threadCounts, words } from './arguments.js';
 import { addJsonOption, present } from './present.js';
+import { addProfileOption, type ProfileArguments, tunedBy } from './profile.js';
 
-interface CopyArguments {
+interface CopyArguments extends ProfileArguments {
   folioSize: CopySweep['folioBytes'];
   total: number;
   threads: CopySweep['threads'];
@@ -12,6 +13,8 @@ interface CopyArguments {
   schedule: CopySweep['schedules'];
   caller: CopySweep['callers'];
   method: CopySweep['methods'];
+  distribution?: CopySweep['distribution'];
+  unitBytes?: CopySweep['unitBytes'];
   runs: number;
   input?: string;
   json?: boolean;
@@ -31,7 +34,8 @@ export function addCopyCommand(program: Command): void {
     .option('--method <methods>', 'auto (default), memory.copy, typed-array', words(...COPY_METHODS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', 'fill the source with this file, repeated as needed (default: a pattern)')
-    .action((options: Partial<CopyArguments>) => copy({ ...DEFAULTS, ...options }));
+    .action((options: Partial<CopyArguments>) => copy({ ...DEFAULTS, ...byProfile(options), ...options }));
+  addProfileOption(command);
   addJsonOption(command);
 }
 
@@ -46,7 +50,25 @@ const DEFAULTS: CopyArguments = {
   runs: 7,
 };
 
-async function copy({ folioSize, schedule, caller, method, json, ...rest }: CopyArguments): Promise<void> {
+/** What a profile says and no other option does. How a batch is shared out goes with the schedule. */
+function byProfile(options: Partial<CopyArguments>): Partial<CopyArguments> {
+  const engine = tunedBy(options, options.folioSize)?.engine;
+  if (!engine) return {};
+  const { threads, schedule, distribution, unitBytes, caller, method } = engine;
+  const says = { threads: [threads], schedule: [schedule], caller: [sweepCaller(caller)], method: [method] };
+  if (Object.keys(says).every((name) => Object.hasOwn(options, name))) {
+    throw new ErrnoError('EINVAL', '--profile: means nothing, for other options say all that it does');
+  }
+  return { ...says, ...(options.schedule === undefined && { distribution, unitBytes }) };
+}
+
+/** Of asynchronous calls: by itself the caller waits. */
+function sweepCaller(caller: CallerMode): SweepCaller {
+  return caller === 'helps' ? caller : 'waits';
+}
+
+async function copy(all: CopyArguments): Promise<void> {
+  const { folioSize, schedule, caller, method, json, profile, forceProfile, ...rest } = all;
   const sweep = { folioBytes: folioSize, schedules: schedule, callers: caller, methods: method, ...rest };
   await present('copy', json, {
     preparing: 'filling memory',

@@ -7,6 +7,7 @@ import { addMigrateCommand } from './migrate.js';
 import { addPmbenchCommand } from './pmbench.js';
 import { addReproduceCommand } from './reproduce.js';
 import { addSysfsCommand } from './sysfs.js';
+import { addTuneCommand } from './tune.js';
 
 /** Exit status of a command line that can't be understood. */
 const USAGE = 2;
@@ -19,6 +20,7 @@ addMigrateCommand(program);
 addPmbenchCommand(program);
 addReproduceCommand(program);
 addSysfsCommand(program);
+addTuneCommand(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 // A reader that has seen enough, such as head, is no error.

@@ -25,9 +25,10 @@ import {
 import { count, counts, folioSizes, gigabytes, number, share, size, threadCounts, word, words } from './arguments.js';
 import { checkEffects } from './effects.js';
 import { addJsonOption, present } from './present.js';
+import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
-interface MigrateArguments {
+interface MigrateArguments extends ProfileArguments {
   folioSize: MigrateSweep['folioBytes'];
   count: number;
   total?: number;
@@ -103,9 +104,14 @@ export function addMigrateCommand(program: Command): void {
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--input <file>', "move this file's page cache too")
-    .action((options: Partial<MigrateArguments>) =>
-      migrate({ ...undecided(DEFAULTS, options.set), ...options }, (copiers) => checkEffects(options, copiers)),
-    );
+    .action((options: Partial<MigrateArguments>) => {
+      const set = setByProfile(options, options.folioSize);
+      const { profile, forceProfile, ...rest } = options;
+      return migrate({ ...undecided(DEFAULTS, set), ...rest, ...(set && { set }) }, (copiers) =>
+        checkEffects(options, copiers),
+      );
+    });
+  addProfileOption(command);
   addSetOption(command);
   addJsonOption(command);
 }

@@ -12,9 +12,10 @@ import {
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
 import { checkEffects } from './effects.js';
 import { addJsonOption, present } from './present.js';
+import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, textWithSet, undecided, withSet } from './settings.js';
 
-interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'> {
+interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'>, ProfileArguments {
   folioSize: number;
   flow?: PmbenchComparison['flows'];
   json?: boolean;
@@ -35,9 +36,14 @@ export function addPmbenchCommand(program: Command): void {
     .option('--threads <count>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
-    .action((options: Partial<PmbenchArguments>) =>
-      pmbench({ ...undecided(DEFAULTS, options.set), ...options }, (copiers) => checkEffects(options, copiers)),
-    );
+    .action((options: Partial<PmbenchArguments>) => {
+      const set = setByProfile(options, options.folioSize === undefined ? undefined : [options.folioSize]);
+      const { profile, forceProfile, ...rest } = options;
+      return pmbench({ ...undecided(DEFAULTS, set), ...rest, ...(set && { set }) }, (copiers) =>
+        checkEffects(options, copiers),
+      );
+    });
+  addProfileOption(command);
   addSetOption(command);
   addJsonOption(command);
 }

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { Machine, type SysfsFile } from 'mtcopy';
 import { applySettings, type SysfsSetting } from 'mtcopy/experiments';
 import { addJsonOption, present } from './present.js';
+import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, withSet } from './settings.js';
 
-interface SysfsArguments {
+interface SysfsArguments extends ProfileArguments {
   set?: readonly SysfsSetting[];
   json?: boolean;
 }
@@ -18,12 +19,13 @@ export function addSysfsCommand(program: Command): void {
   const command = program
     .command('sysfs')
     .description("show a machine's settings, as --set changes them: every file of its sysfs, its value and its meaning")
-    .action((options: SysfsArguments) => sysfs(options));
+    .action(({ json, ...options }: SysfsArguments) => sysfs(setByProfile(options, undefined), json));
+  addProfileOption(command);
   addSetOption(command);
   addJsonOption(command);
 }
 
-async function sysfs({ set, json }: SysfsArguments): Promise<void> {
+async function sysfs(set: readonly SysfsSetting[] | undefined, json: boolean | undefined): Promise<void> {
   await present('sysfs', json, {
     preparing: 'booting',
     measure: async () => withSet(set, { files: await filesOf(set) }),
