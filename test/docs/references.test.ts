@@ -7,7 +7,7 @@ import { ROOT } from '../support/paths.js';
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 const HELP = Object.fromEntries(
-  ['copy', 'migrate', 'pmbench', 'sysfs'].map((name) => [name, mtcopy(name, '--help').stdout]),
+  ['copy', 'migrate', 'pmbench', 'sysfs', 'tune'].map((name) => [name, mtcopy(name, '--help').stdout]),
 );
 
 /** The anchor of a heading, as hosts of repositories make it. */

@@ -86,7 +86,7 @@ const bothShare = (a: CopyManner, b: CopyManner) => a.threads > 0 && b.threads >
 export const COPY_DIMENSIONS: readonly Dimension<CopyManner>[] = [
   {
     name: 'threads',
-    of: ({ threads }) => String(threads),
+    of: ({ threads }) => (threads === 0 ? 'none' : String(threads)),
     isComparable: (a, b) => a.threads === 0 || b.threads === 0 || (a.caller === b.caller && sameShape(a, b)),
   },
   {

@@ -10,11 +10,23 @@ const EXPLANATION = `Ratios are of speeds, measured in turns: median [interval o
 Within the noise: the interval reaches 1. Of two such the one with fewer threads is chosen.
 Folios lie shuffled. Every run was verified.`;
 
+const NOISY = `Little is known: some intervals are wider than a quarter of their ratio to either side,
+so few threads are chosen. Measure on an idle host, or for more --seconds.`;
+/** Half the width of an interval, as a part of its ratio, that says little. */
+const WIDE = 0.25;
+
 /** What was found, for a terminal. */
 export function tuneText({ profile, sizes }: Tuned): string {
   const found = sizes.map((size) => textOf(sizeParts(size)));
   const chosen = profile === undefined ? [] : [textOf(profileParts(profile))];
-  return [...found, ...chosen, EXPLANATION].join('\n\n');
+  const warning = isNoisy(sizes) ? [NOISY] : [];
+  return [...found, ...chosen, ...warning, EXPLANATION].join('\n\n');
+}
+
+/** Whether what was chosen could be far from the fastest. */
+function isNoisy(sizes: readonly TunedSize[]): boolean {
+  const choices = sizes.flatMap(({ copies, migrations }) => [copies.ofFastest, migrations?.ofFastest]);
+  return choices.some((ratio) => ratio !== undefined && (ratio.high - ratio.low) / 2 > WIDE * ratio.median);
 }
 
 function sizeParts(size: TunedSize): Part[] {
@@ -34,7 +46,9 @@ function choiceText<Settings>(
 ): string {
   // The first that was tried is the calling thread alone.
   const [alone] = tried;
-  const first = `${what}: ${text(chosen)}\n  ${ratioText(ofAlone)} times as fast as ${text(alone.settings)}`;
+  const compared =
+    chosen === alone.settings ? '' : `\n  ${ratioText(ofAlone)} times as fast as ${text(alone.settings)}`;
+  const first = `${what}: ${text(chosen)}${compared}`;
   if (ofFastest.low === 1 && ofFastest.high === 1) return first;
   return `${first}\n  ${ratioText(ofFastest)} of the fastest, within the noise: ${text(fastest)}`;
 }

@@ -225,7 +225,7 @@ async function tuneSize(
     ...size,
     copies: {
       ...ofCopies,
-      chosen: { ...chosen, method: ofLoops?.chosen.method ?? chosen.method },
+      chosen: ofLoops?.chosen ?? chosen,
       alternatives: [...ofCopies.alternatives, ...(ofLoops?.alternatives ?? [])],
     },
     ...(ofMigrations && { migrations: ofMigrations }),
