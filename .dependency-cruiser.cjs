@@ -19,7 +19,7 @@ const LAYERS = [
   'threads',
 ];
 /** Files directly in src/ that everything in the library may use, and that use only one another. */
-const LEAVES = '^src/(check|errno|units|proc|queue|random|steps|wasm)\\.ts$';
+const LEAVES = '^src/(check|errno|profile|units|proc|queue|random|steps|wasm|words)\\.ts$';
 /** What is bundled with its libraries: it alone may use development dependencies. */
 const BUNDLED = '^src/(cli|experiments)/';
 

@@ -16,11 +16,11 @@ export {
   wholeNumber,
   yesOrNo,
 } from './check.js';
-export { COPY_METHODS, type CopyMethod, type CopyPair } from './copy/batch/batch.js';
+export type { CopyPair } from './copy/batch/batch.js';
 export type { CopyItems } from './copy/batch/items.js';
 export { type CopyPlan, planCopy } from './copy/batch/plan.js';
 export { type AllocateOptions, CopyEngine, type CopyOptions, type CopySyncOptions } from './copy/engine.js';
-export { CALLER_MODES, type CallerMode, type CreateOptions, SCHEDULES, type Schedule } from './copy/options.js';
+export type { CreateOptions } from './copy/options.js';
 export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.js';
 export type { CopyTrace } from './copy/trace.js';
 export type { Cpu } from './cpu/cpu.js';
@@ -105,6 +105,23 @@ export type { MigrateMode } from './mm/migrate-mode.js';
 export type { MovableOperations } from './mm/movable-operations.js';
 export { UnresponsiveCpuError } from './mm/tlb-flush.js';
 export type { Vmstat } from './mm/vmstat.js';
+export {
+  checkProfile,
+  type EngineSettings,
+  hostDifferences,
+  type MachineSettings,
+  PROFILE_SCHEMA,
+  PROFILE_VERSION,
+  type Profile,
+  type ProfileHost,
+  type ProfileOption,
+  type ProfileSize,
+  type ProfileUse,
+  profileHost,
+  readProfile,
+  settingsOf,
+  type TunedSettings,
+} from './profile.js';
 export type { Credentials } from './syscalls/credentials.js';
 export { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './syscalls/flags.js';
 export type { MigrateFoliosOptions } from './syscalls/migrate-folios.js';
@@ -127,3 +144,13 @@ export {
   parseSize,
 } from './units.js';
 export type { SharedWasmMemory } from './wasm.js';
+export {
+  CALLER_MODES,
+  type CallerMode,
+  COPY_METHODS,
+  type CopyMethod,
+  DISTRIBUTIONS,
+  type Distribution,
+  SCHEDULES,
+  type Schedule,
+} from './words.js';

@@ -1,6 +1,5 @@
 import { createHistogram } from 'node:perf_hooks';
 import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber } from './check.js';
-import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
@@ -29,6 +28,7 @@ import { clearMovable, setMovable } from './mm/movable.js';
 import type { MovableOperations } from './mm/movable-operations.js';
 import { TlbFlusher } from './mm/tlb-flush.js';
 import { createVmstat, type Vmstat } from './mm/vmstat.js';
+import { type ProfileOption, settingsOf } from './profile.js';
 import { MIGRATE_FOLIOS_OPTIONS, type MigrateFoliosOptions, migrateFolios } from './syscalls/migrate-folios.js';
 import { migrateMovable } from './syscalls/migrate-movable.js';
 import {
@@ -46,6 +46,7 @@ import { Sysfs } from './sysfs/sysfs.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';
+import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from './words.js';
 
 /** Options of {@link Machine.boot}. */
 export interface MachineOptions extends MigrationSettings {
@@ -79,6 +80,11 @@ export interface MachineOptions extends MigrationSettings {
    * eighth of the smallest node, which is as far as the kernel's own tuning goes.
    */
   pcpHigh?: number | undefined;
+  /**
+   * What `mtcopy tune` found for this machine: the path of its file, or more of what to take from it. Options that are given
+   * win over it, and it over defaults. Default: none.
+   */
+  profile?: ProfileOption | undefined;
 }
 
 /** Durations in nanoseconds; all 0 while there are none. */
@@ -111,6 +117,8 @@ const OPTIONS: Checks<MachineOptions> = {
   dcbm: anything,
   ipiTimeoutMs: above0,
   pcpHigh: anything,
+  // Read once all else is checked.
+  profile: anything,
   ...MIGRATION_SETTINGS,
 };
 const MOVE_PAGES: Checks<MovePagesOptions & MigrationSettings> = { ...MOVE_PAGES_OPTIONS, ...MIGRATION_SETTINGS };
@@ -154,10 +162,11 @@ export class Machine implements AsyncDisposable {
    * Boots a machine.
    *
    * @throws ErrnoError EINVAL for a wrong option; ENODEV for a DMA device that isn't modelled; ENOMEM for more memory than
-   * there is; EAGAIN if threads can't be started; ENOENT as {@link CopyEngine.create}. Nothing is left running then.
+   * there is; EAGAIN if threads can't be started; ENOENT as {@link CopyEngine.create}; what is wrong with a profile. Nothing is
+   * left running then.
    */
   static async boot(options: MachineOptions = {}): Promise<Machine> {
-    const checked = checkOptions(options, OPTIONS);
+    const checked = withProfile(checkOptions(options, OPTIONS));
     // A machine without CPUs starts threads for its migrator alone, which asks for them by itself.
     if (checked.cpus !== 0) await prepareThreads();
     const machine = new Machine(checked);
@@ -173,7 +182,7 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  private constructor(options: MachineOptions) {
+  private constructor(options: BootOptions) {
     const { nodes = DEFAULT_NODES, cpus = 1, pcpHigh = defaultPcpHigh(nodes) } = options;
     // Without holes, over which its own look at each size would pass.
     this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
@@ -479,6 +488,28 @@ export class Machine implements AsyncDisposable {
       this.#lifetime,
     );
   }
+}
+
+/** {@link MachineOptions}, checked, with what a profile has in them. */
+interface BootOptions extends MachineOptions {
+  /** Bytes of the smallest batch that `'mtcopy'` takes. */
+  readonly minBytes?: number;
+}
+
+/** Takes from a profile what isn't given. */
+function withProfile({ profile, ...given }: MachineOptions): BootOptions {
+  if (profile === undefined) return given;
+  const { channels, ...tuned } = settingsOf(profile).machine;
+  if (tuned.migrator !== 'dcbm') return { ...tuned, ...given };
+  const { dcbm = {} } = given;
+  const withTuned = (own: DcbmOptions) => ({
+    ...own,
+    nrDmaChan: own.nrDmaChan ?? channels,
+    minBytes: own.minBytes ?? tuned.minBytes,
+  });
+  // What is no object the driver refuses.
+  const isObject = typeof dcbm === 'object' && dcbm !== null;
+  return { ...tuned, ...given, dcbm: isObject ? withTuned(dcbm) : dcbm };
 }
 
 function defaultPcpHigh(nodes: MachineOptions['nodes']): number {

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
-import { COPY_METHODS, FRAMES, SCHEDULES } from 'mtcopy';
-import { type CopySweep, copyParts, SWEEP_CALLERS, sweepCopies } from 'mtcopy/experiments';
+import { type CallerMode, COPY_METHODS, ErrnoError, FRAMES, SCHEDULES } from 'mtcopy';
+import { type CopySweep, copyParts, SWEEP_CALLERS, type SweepCaller, sweepCopies } from 'mtcopy/experiments';
 import { count, folioSizes, natural, size, threadCounts, words } from './arguments.js';
 import { checkSeed } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addProfileOption, type ProfileArguments, tunedBy } from './profile.js';
 
-interface CopyArguments extends OutputArguments {
+interface CopyArguments extends OutputArguments, ProfileArguments {
   folioSize: CopySweep['folioBytes'];
   total: number;
   threads: CopySweep['threads'];
@@ -14,6 +15,8 @@ interface CopyArguments extends OutputArguments {
   schedule: CopySweep['schedules'];
   caller: CopySweep['callers'];
   method: CopySweep['methods'];
+  distribution?: CopySweep['distribution'];
+  unitBytes?: CopySweep['unitBytes'];
   runs: number;
   warmup?: number;
   seed?: number;
@@ -36,7 +39,8 @@ export function addCopyCommand(program: Command, invocation: Invocation): void {
     .option('--warmup <rounds>', 'runs of each combination before them, which do not count (default: 1)', natural)
     .option('--seed <number>', 'of the order of shuffled frames, and of the pattern (default: 1)', natural)
     .option('--input <file>', 'fill the source with this file, repeated as needed (default: a pattern)')
-    .action((options: Partial<CopyArguments>) => copy(invocation, { ...DEFAULTS, ...options }));
+    .action((options: Partial<CopyArguments>) => copy(invocation, { ...DEFAULTS, ...byProfile(options), ...options }));
+  addProfileOption(command);
   addBaselineOption(command);
   addOutputOptions(command);
   addExamples(command, {
@@ -57,6 +61,23 @@ const DEFAULTS: CopyArguments = {
   runs: 7,
 };
 
+/** What a profile says and no other option does. How a batch is shared out goes with the schedule. */
+function byProfile(options: Partial<CopyArguments>): Partial<CopyArguments> {
+  const engine = tunedBy(options, options.folioSize)?.engine;
+  if (!engine) return {};
+  const { threads, schedule, distribution, unitBytes, caller, method } = engine;
+  const says = { threads: [threads], schedule: [schedule], caller: [sweepCaller(caller)], method: [method] };
+  if (Object.keys(says).every((name) => Object.hasOwn(options, name))) {
+    throw new ErrnoError('EINVAL', '--profile: means nothing, for other options say all that it does');
+  }
+  return { ...says, ...(options.schedule === undefined && { distribution, unitBytes }) };
+}
+
+/** Of asynchronous calls: by itself the caller waits. */
+function sweepCaller(caller: CallerMode): SweepCaller {
+  return caller === 'helps' ? caller : 'waits';
+}
+
 const COMPARABLE = {
   context: [],
   settings: ['folioBytes', 'folios', 'frames', 'method', 'schedule', 'threads', 'caller'],
@@ -64,9 +85,32 @@ const COMPARABLE = {
 };
 
 async function copy(invocation: Invocation, options: CopyArguments): Promise<void> {
-  const { folioSize, total, threads, frames, schedule, caller, method, runs, warmup, seed, input } = options;
+  const {
+    folioSize,
+    total,
+    threads,
+    frames,
+    schedule,
+    caller,
+    method,
+    runs,
+    warmup,
+    seed,
+    input,
+    distribution,
+    unitBytes,
+  } = options;
   checkSeed(seed, input, frames);
-  const lists = { folioBytes: folioSize, threads, frames, schedules: schedule, callers: caller, methods: method };
+  const shape = { distribution, unitBytes };
+  const lists = {
+    ...shape,
+    folioBytes: folioSize,
+    threads,
+    frames,
+    schedules: schedule,
+    callers: caller,
+    methods: method,
+  };
   await present('copy', invocation, options, {
     preparing: 'filling memory',
     measure: async (control) => ({

@@ -39,9 +39,10 @@ import {
 import { checkBatches, checkEffects } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
 
-interface MigrateArguments extends OutputArguments {
+interface MigrateArguments extends OutputArguments, ProfileArguments {
   folioSize: MigrateSweep['folioBytes'];
   count: number;
   total?: number;
@@ -128,11 +129,13 @@ export function addMigrateCommand(program: Command, invocation: Invocation): voi
       natural,
     )
     .option('--input <file>', "move this file's page cache too")
-    .action((options: Partial<MigrateArguments>) =>
-      migrate(invocation, { ...undecided(DEFAULTS, options.set), ...options }, (copiers) =>
+    .action((options: Partial<MigrateArguments>) => {
+      const set = setByProfile(options, options.folioSize);
+      return migrate(invocation, { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) }, (copiers) =>
         checkEffects(options, copiers),
-      ),
-    );
+      );
+    });
+  addProfileOption(command);
   addSetOption(command);
   addBaselineOption(command);
   addOutputOptions(command);

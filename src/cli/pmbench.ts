@@ -13,9 +13,10 @@ import { count, folioSize, number, threadCount, word, words } from './arguments.
 import { checkEffects } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
 
-interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'>, OutputArguments {
+interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'>, OutputArguments, ProfileArguments {
   folioSize: number;
   flow?: PmbenchComparison['flows'];
 }
@@ -35,11 +36,13 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
     .option('--threads <count>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
-    .action((options: Partial<PmbenchArguments>) =>
-      pmbench(invocation, { ...undecided(DEFAULTS, options.set), ...options }, (copiers) =>
+    .action((options: Partial<PmbenchArguments>) => {
+      const set = setByProfile(options, options.folioSize === undefined ? undefined : [options.folioSize]);
+      return pmbench(invocation, { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) }, (copiers) =>
         checkEffects(options, copiers),
-      ),
-    );
+      );
+    });
+  addProfileOption(command);
   addSetOption(command);
   addBaselineOption(command);
   addOutputOptions(command);
@@ -80,7 +83,7 @@ const COMPARABLE = {
 };
 
 async function pmbench(invocation: Invocation, options: PmbenchArguments, onCopiers: OnCopiers): Promise<void> {
-  const { folioSize, flow, json, csv, markdown, progress, baseline, ...rest } = options;
+  const { folioSize, flow, json, csv, markdown, progress, baseline, profile, forceProfile, ...rest } = options;
   const load = { folioBytes: folioSize, flows: flow, ...rest };
   const { set } = rest;
   const { results } = await present('pmbench', invocation, options, {

@@ -8,6 +8,7 @@ import type { Invocation } from './present.js';
 import { addReproduceCommand } from './reproduce.js';
 import { columnsOf, type Shell } from './shell.js';
 import { addSysfsCommand } from './sysfs.js';
+import { addTuneCommand } from './tune.js';
 
 const HINT = '(--help shows what there is)';
 const STATUS = `
@@ -43,6 +44,7 @@ export function createProgram(args: readonly string[], shell: Shell, print: (tex
   addPmbenchCommand(program, invocation);
   addReproduceCommand(program, invocation);
   addSysfsCommand(program, invocation);
+  addTuneCommand(program, invocation);
   addCompletionCommand(program, invocation);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;

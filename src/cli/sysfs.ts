@@ -3,9 +3,10 @@ import { Machine, type SysfsFile } from 'mtcopy';
 import { applySettings, type Sheet, type SysfsSetting } from 'mtcopy/experiments';
 import { addExamples } from './examples.js';
 import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, withSet } from './settings.js';
 
-interface SysfsArguments extends OutputArguments {
+interface SysfsArguments extends OutputArguments, ProfileArguments {
   set?: readonly SysfsSetting[];
 }
 
@@ -15,6 +16,7 @@ export function addSysfsCommand(program: Command, invocation: Invocation): void 
     .command('sysfs')
     .description("show a machine's settings, as --set changes them: every file of its sysfs, its value and its meaning")
     .action((options: SysfsArguments) => sysfs(invocation, options));
+  addProfileOption(command);
   addSetOption(command);
   addOutputOptions(command);
   addExamples(command, {
@@ -23,7 +25,7 @@ export function addSysfsCommand(program: Command, invocation: Invocation): void 
 }
 
 async function sysfs(invocation: Invocation, options: SysfsArguments): Promise<void> {
-  const { set } = options;
+  const set = setByProfile(options, undefined);
   const { signal } = invocation;
   await present('sysfs', invocation, options, {
     preparing: 'booting',

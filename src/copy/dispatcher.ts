@@ -3,7 +3,7 @@ import { MAX_THREADS } from '../check.js';
 import { type Steps, takeAll } from '../steps.js';
 import { MiB } from '../units.js';
 import type { Batch } from './batch/batch.js';
-import { type Cutter, createCutter, type JobTarget } from './batch/cut-jobs.js';
+import { type Cutter, type Cutting, createCutter, type JobTarget } from './batch/cut-jobs.js';
 import { planStatic } from './batch/plan.js';
 import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
 import type { Crew, Inbox } from './crew.js';
@@ -51,6 +51,8 @@ interface DispatcherOptions {
   readonly crew: Crew;
   /** The calling thread, as one of those that copy. */
   readonly caller: Participant;
+  /** How batches are cut; static if the caller's lists are. */
+  readonly cutting: Cutting;
   /** What the names of the threads' inboxes begin with. */
   readonly channel: string;
   /** All bytes of the engine's memory. */
@@ -86,6 +88,7 @@ export class Dispatcher {
   readonly #ring: JobRing;
   readonly #crew: Crew;
   readonly #caller: Participant;
+  readonly #cutting: Cutting;
   readonly #channel: string;
   /** The ways to the threads' inboxes, by their number. */
   readonly #outboxes = new Map<number, BroadcastChannel>();
@@ -102,10 +105,11 @@ export class Dispatcher {
   readonly #sent = new WeakSet<SharedArrayBuffer>();
   #sequence = 0;
 
-  constructor({ crew, caller, channel, bytes, typedArrays }: DispatcherOptions) {
+  constructor({ crew, caller, cutting, channel, bytes, typedArrays }: DispatcherOptions) {
     this.#ring = caller.ring;
     this.#crew = crew;
     this.#caller = caller;
+    this.#cutting = cutting;
     this.#channel = channel;
     this.#bytes = bytes;
     this.#ownMethod = typedArrays ? METHOD_TYPED_ARRAY : METHOD_MEMORY_COPY;
@@ -132,7 +136,7 @@ export class Dispatcher {
   /** Copies a batch without blocking, but for half a millisecond between two turns of the event loop. */
   async copy(batch: Batch, helps: boolean): Promise<void> {
     const finished: Promise<void>[] = [];
-    const cutter = createCutter(batch, this.#caller.isStatic);
+    const cutter = createCutter(batch, this.#cutting);
     let next = 0;
     try {
       while (next < batch.bytes.length && !batch.tally.stopped) {
@@ -160,7 +164,7 @@ export class Dispatcher {
   /** Copies a batch and blocks until it is done. */
   copySync(batch: Batch, helps: boolean): void {
     const mine: Job[] = [];
-    const cutter = createCutter(batch, this.#caller.isStatic);
+    const cutter = createCutter(batch, this.#cutting);
     // Nothing is heard of workers while this thread blocks: with none to count on it takes part to the end.
     const takesPart = helps || this.#crew.attached === 0;
     try {

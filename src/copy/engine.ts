@@ -6,6 +6,7 @@ import { takeAll } from '../steps.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
+import { CALLER_MODES, type CallerMode } from '../words.js';
 import { onAbort } from './abort-relay.js';
 import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
@@ -16,7 +17,7 @@ import { createCopyOne } from './copy-one.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { createEngineMemory } from './engine-memory.js';
-import { CALLER_MODES, type CallerMode, type CreateOptions, completeOptions, type EngineOptions } from './options.js';
+import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { minParallelBytes, RANGE, type Shape } from './threshold.js';
 import { traced, tracedSync } from './trace.js';
@@ -98,7 +99,8 @@ export class CopyEngine implements AsyncDisposable {
    * Starts an engine and its threads.
    *
    * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be
-   * started, with the reason as its cause; ENOENT if a bundler has moved the library away from the files of its threads
+   * started, with the reason as its cause; ENOENT if a bundler has moved the library away from the files of its threads, or a
+   * profile isn't there; what else is wrong with a profile
    */
   static async create(options?: CreateOptions): Promise<CopyEngine> {
     await prepareThreads();
@@ -123,7 +125,7 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   private constructor(options: EngineOptions, ringPfn: Pfn) {
-    const { memory, threads, schedule, caller, niceIncrement, method } = options;
+    const { memory, threads, schedule, distribution, unitBytes, caller, niceIncrement, method } = options;
     const isStatic = schedule === 'static';
     const ringAddress = ringPfn * PAGE_SIZE;
     memory.bytes.fill(0, ringAddress, ringAddress + RING_PAGES * PAGE_SIZE);
@@ -160,6 +162,7 @@ export class CopyEngine implements AsyncDisposable {
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
       caller: { index: CALLER, ring, isStatic, copyRange, clock: NO_CLOCK },
+      cutting: { isStatic, distribution, unitBytes },
       channel: setup.channel,
       bytes: memory.bytes,
       typedArrays: method === 'typed-array',

@@ -1,15 +1,19 @@
 import { anything, type Checks, checkOptions, checkThreads, oneOf, threadCount, wholeNumber } from '../check.js';
 import { invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
+import { type ProfileOption, settingsOf } from '../profile.js';
 import { MiB, PAGE_SIZE, parseSize } from '../units.js';
-import { COPY_METHODS, type CopyMethod } from './batch/batch.js';
-
-export const SCHEDULES = ['static', 'dynamic'] as const;
-/** How threads share a batch: a list each that is fixed beforehand, or the next items from a shared cursor. */
-export type Schedule = (typeof SCHEDULES)[number];
-export const CALLER_MODES = ['auto', 'waits', 'helps'] as const;
-/** Whether the calling thread copies too. */
-export type CallerMode = (typeof CALLER_MODES)[number];
+import {
+  CALLER_MODES,
+  type CallerMode,
+  COPY_METHODS,
+  type CopyMethod,
+  checkUnitBytes,
+  DISTRIBUTIONS,
+  type Distribution,
+  SCHEDULES,
+  type Schedule,
+} from '../words.js';
 
 /** Options of `CopyEngine.create`. */
 export interface CreateOptions {
@@ -26,6 +30,18 @@ export interface CreateOptions {
    * time. The list of a thread that isn't there others take. Default: `'dynamic'`.
    */
   schedule?: Schedule | undefined;
+  /**
+   * How the lists of a static schedule are made: `'folios'`, of whole items; `'chunks'`, of a piece of every item; `'auto'`,
+   * of pieces where there are fewer items than lists, as in the published driver. To the dynamic schedule it means nothing.
+   * Default: `'auto'`.
+   */
+  distribution?: Distribution | undefined;
+  /**
+   * Bytes of what a thread claims at once with the dynamic schedule, 64 KiB to 1 GiB, taken up to whole 64 KiB; or a string
+   * such as `'256K'`. `'auto'`: a sixteenth of a thread's share, 64 KiB at least and 1 MiB at most. To the static schedule it
+   * means nothing. Default: `'auto'`.
+   */
+  unitBytes?: number | string | undefined;
   /**
    * `'waits'`: worker threads copy all but small calls, and the calling thread is free meanwhile, or sleeps if the call
    * blocks. `'helps'`: the calling thread takes items too, in an asynchronous call for half a millisecond between turns of
@@ -49,6 +65,11 @@ export interface CreateOptions {
    * `Uint8Array`'s `set` and `copyWithin`, for any shared memory. `'auto'`: the first where it can. Default: `'auto'`.
    */
   method?: CopyMethod | undefined;
+  /**
+   * What `mtcopy tune` found for this machine: the path of its file, or more of what to take from it. Options that are given
+   * win over it, and it over defaults. Default: none.
+   */
+  profile?: ProfileOption | undefined;
 }
 
 /** {@link CreateOptions}, checked and complete. */
@@ -56,6 +77,8 @@ export interface EngineOptions {
   readonly threads: number;
   readonly memory: PhysicalMemory;
   readonly schedule: Schedule;
+  readonly distribution: Distribution;
+  readonly unitBytes: number | 'auto';
   readonly caller: CallerMode;
   readonly niceIncrement: number;
   readonly minParallelBytes: number | 'auto';
@@ -70,35 +93,50 @@ const OPTIONS: Checks<CreateOptions> = {
   // Looked at last, when it is made or taken: what is wrong costs no memory.
   memory: anything,
   schedule: oneOf(SCHEDULES),
+  distribution: oneOf(DISTRIBUTIONS),
+  unitBytes: checkUnit,
   caller: oneOf(CALLER_MODES),
   niceIncrement: wholeNumber(0, MAX_NICE),
   minParallelBytes: checkMinParallel,
   method: oneOf(COPY_METHODS),
+  // Read once all else is checked.
+  profile: anything,
 };
 
-/** Checks the options and fills in the defaults. Throws EINVAL, or ENOMEM for memory that can't be had. */
+/**
+ * Checks the options and fills in what a profile has, and the defaults. Throws EINVAL, ENOMEM for memory that can't be had, or
+ * what is wrong with a profile.
+ */
 export function completeOptions(options: CreateOptions = {}): EngineOptions {
-  const { threads, memory, schedule, caller, niceIncrement, minParallelBytes, method } = checkOptions(options, OPTIONS);
+  const { profile, memory, ...given } = checkOptions(options, OPTIONS);
+  const tuned = profile === undefined ? undefined : settingsOf(profile).engine;
+  const least = tuned?.minParallelBytes === 'never' ? Number.POSITIVE_INFINITY : tuned?.minParallelBytes;
   return {
-    threads: checkThreads(threads ?? 'auto'),
-    schedule: schedule ?? 'dynamic',
-    caller: caller ?? 'auto',
-    niceIncrement: niceIncrement ?? 0,
-    minParallelBytes:
-      typeof minParallelBytes === 'string' ? sizeOrAuto(minParallelBytes) : (minParallelBytes ?? 'auto'),
-    method: method ?? 'auto',
+    threads: checkThreads(given.threads ?? tuned?.threads ?? 'auto'),
+    schedule: given.schedule ?? tuned?.schedule ?? 'dynamic',
+    distribution: given.distribution ?? tuned?.distribution ?? 'auto',
+    unitBytes: bytesOrAuto('unitBytes', given.unitBytes ?? tuned?.unitBytes),
+    caller: given.caller ?? tuned?.caller ?? 'auto',
+    niceIncrement: given.niceIncrement ?? 0,
+    minParallelBytes: bytesOrAuto('minParallelBytes', given.minParallelBytes ?? least),
+    method: given.method ?? tuned?.method ?? 'auto',
     memory: takeMemory(memory === undefined ? DEFAULT_MEMORY : memory),
   };
 }
 
 function checkMinParallel(name: string, value: unknown): void {
-  if (typeof value === 'string') sizeOrAuto(value);
+  if (typeof value === 'string') bytesOrAuto(name, value);
   else if (!(typeof value === 'number' && value >= 0))
     throw invalid(name, "must be bytes, 0 or more, or 'auto'", value);
 }
 
-function sizeOrAuto(text: string): number | 'auto' {
-  return text === 'auto' ? text : parseSize(text, 'minParallelBytes');
+function checkUnit(name: string, value: unknown): void {
+  const bytes = typeof value === 'string' ? bytesOrAuto(name, value) : value;
+  if (bytes !== 'auto') checkUnitBytes(name, bytes);
+}
+
+function bytesOrAuto(name: string, value: number | string = 'auto'): number | 'auto' {
+  return typeof value === 'number' || value === 'auto' ? value : parseSize(value, name);
 }
 
 /** The memory that was given, or a new one of so many bytes. */

@@ -1,18 +1,8 @@
 import { type Checks, oneOf, wholeNumber } from '../check.js';
+import { FLOWS, type Flow, MIGRATOR_NAMES, type MigratorName } from '../words.js';
 import { checkMigrator, type Migrator } from './migrator.js';
 
-/** In which order the steps of a batch are made: names of {@link Flow}. */
-export const FLOWS = ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const;
-/**
- * In which order the steps of a batch are made.
- *
- * - `serial`: each folio is unmapped, its TLB entries are flushed, it is copied and remapped, before the next (before 2023).
- * - `vanilla`: the whole batch is unmapped and flushed once; then each folio is copied and remapped (batched TLB flushing).
- * - `batch-move`: as `vanilla`, but first all metadata is moved, then the whole batch is copied, then remapped (RFC V1 to
- * V3).
- * - `pre-copy`: as `vanilla`, but the whole batch is copied first, and each move then finds its bytes there (V4 and later).
- */
-export type Flow = (typeof FLOWS)[number];
+export { FLOWS, type Flow, MIGRATOR_NAMES, type MigratorName };
 
 /** Pages, or folios, that a batch has at most (the kernel's NR_MAX_BATCHED_MIGRATION). */
 export const NR_MAX_BATCHED_MIGRATION = 512;
@@ -24,11 +14,6 @@ export const MAX_BATCH_LIMIT = 2 ** 20;
 export const BATCH_UNITS = ['pages', 'folios'] as const;
 /** What the batch limit counts: pages, as the mainline kernel, or folios, as the published benchmarks. */
 export type BatchUnit = (typeof BATCH_UNITS)[number];
-
-/** The migrators that have names. */
-export const MIGRATOR_NAMES = ['kernel', 'mtcopy', 'dcbm'] as const;
-/** What copies: `'kernel'`, the calling thread; `'mtcopy'`, a pool of threads; `'dcbm'`, channels of a DMA device. */
-export type MigratorName = (typeof MIGRATOR_NAMES)[number];
 
 /** How migrations are made: a machine's settings, which a call may replace. */
 export interface MigrationSettings {

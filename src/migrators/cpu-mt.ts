@@ -1,10 +1,10 @@
 import { checkThreads, oneOf } from '../check.js';
 import type { CopyItems } from '../copy/batch/items.js';
 import { CopyEngine, copyTrusted } from '../copy/engine.js';
-import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from '../copy/options.js';
 import type { CopyResult } from '../copy/result.js';
 import { ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from '../words.js';
 import { createMtcopyMigrator, type MtcopyMigrator } from './mtcopy.js';
 import type { OffloadDriver } from './offload-switch.js';
 
@@ -13,6 +13,8 @@ interface CpuMtOptions {
   readonly threads?: number | 'auto' | undefined;
   readonly schedule?: Schedule | undefined;
   readonly caller?: CallerMode | undefined;
+  /** Bytes of the smallest batch that the migrator takes. */
+  readonly minBytes?: number | undefined;
 }
 
 /** As in the published driver's sysfs. */
@@ -44,6 +46,7 @@ export class CpuMt implements OffloadDriver {
     if (options.schedule !== undefined) this.schedule = options.schedule;
     if (options.caller !== undefined) this.caller = options.caller;
     this.migrator = createMtcopyMigrator((items) => this.#copy(items), memory);
+    if (options.minBytes !== undefined) this.migrator.minBytes = options.minBytes;
   }
 
   /** Worker threads, 1 to 64, not counting the calling one. */

@@ -8,6 +8,7 @@ import { createSgTable, type SgTable } from '../dma/sg-table.js';
 import { ERRNO, ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { Migrator, OffloadBatch, OffloadUsage } from '../migrate/migrator.js';
+import { MAX_DMA_CHANNELS } from '../words.js';
 import { createDmaCost, type DmaCost, Lane, orFailed } from './dcbm-lane.js';
 import { type AutoShare, copyShare, createAutoShare, engineItems } from './dcbm-share.js';
 
@@ -58,8 +59,7 @@ export interface DcbmMigrator extends Migrator, DcbmSettings {
   foliosFailures: number;
 }
 
-/** The most channels that the published driver uses. */
-export const MAX_DMA_CHANNELS = 16;
+export { MAX_DMA_CHANNELS };
 /** As a timer's. */
 export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 

@@ -1,5 +1,4 @@
 import { MAX_THREADS } from '../check.js';
-import { CALLER_MODES, SCHEDULES } from '../copy/options.js';
 import { DMA_WAITS } from '../dma/channel.js';
 import type { DeviceModel } from '../dma/device.js';
 import { invalid } from '../errno.js';
@@ -8,6 +7,7 @@ import { formatReasonMask, parseReasonMask } from '../migrate/reasons.js';
 import type { CpuMt } from '../migrators/cpu-mt.js';
 import { type DcbmMigrator, DMA_SETUPS, MAX_DMA_CHANNELS, MAX_TIMEOUT_MS } from '../migrators/dcbm.js';
 import type { OffloadDriver, OffloadSwitch } from '../migrators/offload-switch.js';
+import { CALLER_MODES, SCHEDULES } from '../words.js';
 import { type Attribute, type Attributes, numberFile, switchFile, wordFile } from './attribute.js';
 import { MAX_U32, parseUint } from './parse.js';
 

@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { ErrnoError, invalid, show } from '../../errno.js';
 import type { Steps } from '../../steps.js';
+import type { CopyMethod } from '../../words.js';
 import { type CopyItems, checkLengths, type Ranges } from './items.js';
 import { type EngineMemory, isRange, isShared, Line, type PlacedBuffer } from './line.js';
 import { checkOverlap } from './overlap.js';
@@ -12,11 +13,6 @@ export interface CopyPair {
   to: ArrayBufferView;
   from: ArrayBufferView;
 }
-
-/** Which loop may copy the bytes: names of {@link CopyMethod}. */
-export const COPY_METHODS = ['auto', 'memory.copy', 'typed-array'] as const;
-/** Which loop copies the bytes; see CreateOptions. */
-export type CopyMethod = (typeof COPY_METHODS)[number];
 
 /** What batches are checked against: the same for all of an engine. */
 export interface BatchRules {

@@ -1,15 +1,24 @@
 import type { Steps } from '../../steps.js';
-import { KiB, MiB } from '../../units.js';
+import { MiB } from '../../units.js';
+import { type Distribution, MIN_UNIT_BYTES } from '../../words.js';
 import type { Batch } from './batch.js';
 import { type PlanTarget, planDynamic, planStatic } from './plan.js';
 import { gainsFromOrder, HEAD_ITEMS, orderBySource } from './source-order.js';
 
-/** Bounds of a dynamic unit, in bytes, and how many of them a participant gets if the batch is large enough. */
-const MIN_UNIT_BYTES = 64 * KiB;
+/** The largest dynamic unit unless asked for, in bytes, and how many of them a participant gets if the batch is large enough. */
 const MAX_UNIT_BYTES = MiB;
 const UNITS_A_PARTICIPANT = 16;
 /** Items that one job is cut from. */
 const MOST_ITEMS = 32_768;
+
+/** How batches are cut. */
+export interface Cutting {
+  readonly isStatic: boolean;
+  /** Of a static batch. */
+  readonly distribution: Distribution;
+  /** Bytes of a unit of a dynamic batch; `'auto'`: by the batch. */
+  readonly unitBytes: number | 'auto';
+}
 
 /** Where a job is written. */
 export interface JobTarget extends PlanTarget {
@@ -39,8 +48,9 @@ export interface Cutter {
   readonly itemAt: Uint32Array | undefined;
 }
 
-/** The cutter of a batch, for a static schedule or a dynamic one. */
-export function createCutter(batch: Batch, isStatic: boolean): Cutter {
+/** The cutter of a batch. */
+export function createCutter(batch: Batch, cutting: Cutting): Cutter {
+  const { isStatic } = cutting;
   const isOrdered = !isStatic && gainsFromOrder(batch);
   let itemAt: Uint32Array | undefined;
   return {
@@ -48,11 +58,12 @@ export function createCutter(batch: Batch, isStatic: boolean): Cutter {
       if (isOrdered && first > 0) itemAt ??= yield* orderBySource(batch);
     },
     cut(target, first, participants) {
-      if (isStatic) return cutLists(batch, target, first, participants);
+      if (isStatic) return cutLists(batch, cutting, target, first, participants);
       // The first job is copied as it is: it hides what the order of the others costs. Others are bounded too, for neighbours
       // that merge take time to be looked at, but no room.
       const most = isOrdered && first === 0 ? HEAD_ITEMS : MOST_ITEMS;
-      return cutClaims(batch, target, first, Math.min(first + most, batch.bytes.length), participants, itemAt);
+      const end = Math.min(first + most, batch.bytes.length);
+      return cutClaims(batch, cutting, target, first, end, participants, itemAt);
     },
     get itemAt() {
       return itemAt;
@@ -61,15 +72,26 @@ export function createCutter(batch: Batch, isStatic: boolean): Cutter {
 }
 
 /** A list a participant. */
-function cutLists(batch: Batch, target: JobTarget, first: number, participants: number): JobPlan {
-  const next = Math.min(first + target.source.length, batch.bytes.length);
-  const count = planStatic(target, target.lists, batch, first, next, participants);
+function cutLists(
+  batch: Batch,
+  { distribution }: Cutting,
+  target: JobTarget,
+  first: number,
+  participants: number,
+): JobPlan {
+  const left = batch.bytes.length - first;
+  const inChunks = distribution === 'auto' ? left < participants : distribution === 'chunks';
+  // Each item needs a descriptor a list then.
+  const room = inChunks ? Math.floor(target.source.length / participants) : target.source.length;
+  const next = first + Math.min(room, left);
+  const count = planStatic(target, target.lists, batch, first, next, participants, inChunks);
   return { units: participants, perUnit: 0, count, next, itemAt: undefined };
 }
 
 /** Units to claim. */
 function cutClaims(
   batch: Batch,
+  { unitBytes: asked }: Cutting,
   target: JobTarget,
   first: number,
   end: number,
@@ -79,7 +101,7 @@ function cutClaims(
   const share = batch.seen.total / (participants * UNITS_A_PARTICIPANT);
   // One item may be all there is, and its pieces must have room.
   const least = Math.max(MIN_UNIT_BYTES, (2 * batch.seen.total) / target.source.length);
-  const unitBytes = Math.max(Math.min(share, MAX_UNIT_BYTES), least);
+  const unitBytes = Math.max(asked === 'auto' ? Math.min(share, MAX_UNIT_BYTES) : asked, least);
   const piece = Math.ceil(unitBytes / MIN_UNIT_BYTES) * MIN_UNIT_BYTES;
   const { used, next, bytes } = planDynamic(target, batch, first, end, piece, itemAt);
   const perUnit = Math.max(1, Math.floor((piece * used) / Math.max(bytes, 1)));

@@ -64,6 +64,8 @@ function staticCapacity(count: number, threads: number): number {
 /**
  * Writes the lists of items `first` up to `end` to `target`, and their borders to `lists`.
  *
+ * @param inChunks whether every item is cut into a chunk a list, instead of a run of whole items a list. Default: with fewer
+ * items than lists, as published
  * @returns the number of descriptors written
  */
 export function planStatic(
@@ -73,12 +75,13 @@ export function planStatic(
   first: number,
   end: number,
   threads: number,
+  inChunks = end - first < threads,
 ): number {
   const count = end - first;
   let used = 0;
   lists[0] = 0;
   for (let thread = 0; thread < threads; thread++) {
-    if (count < threads) {
+    if (inChunks) {
       used = writeChunks(target, used, items, first, end, thread, threads);
     } else {
       const runFirst = first + runStart(count, thread, threads);

@@ -5,6 +5,7 @@ import {
   CopyEngine,
   type CopyMethod,
   checkOptions,
+  type Distribution,
   ErrnoError,
   FRAMES,
   type Frames,
@@ -43,6 +44,10 @@ export interface CopySweep {
   readonly schedules: readonly Schedule[];
   readonly callers: readonly SweepCaller[];
   readonly methods: readonly CopyMethod[];
+  /** Of static schedules: how their lists are made. Default: `'auto'`. */
+  readonly distribution?: Distribution | undefined;
+  /** Bytes of a unit of dynamic schedules. Default: `'auto'`. */
+  readonly unitBytes?: number | 'auto' | undefined;
   /** Measured runs of each combination, above 0. */
   readonly runs: number;
   /** Runs of each combination before them, which don't count. Default: 1. */
@@ -61,6 +66,9 @@ const SWEEP: Checks<CopySweep> = {
   schedules: listOf(oneOf(SCHEDULES)),
   callers: listOf(oneOf(SWEEP_CALLERS)),
   methods: listOf(oneOf(COPY_METHODS)),
+  // Engines check these.
+  distribution: anything,
+  unitBytes: anything,
   runs: count,
   warmUps,
   seed,
@@ -140,9 +148,11 @@ export async function sweepCopies(asked: CopySweep, control: Control = {}): Prom
 /** Adds one for every combination to `settings`, so that what was created is closed if the next cannot be. */
 async function createSettings(sweep: CopySweep, memory: PhysicalMemory, settings: Setting[]): Promise<void> {
   for (const [schedule, [caller, method]] of combine(sweep.schedules, combine(sweep.callers, sweep.methods))) {
+    const { distribution, unitBytes } = sweep;
     const threads = Math.max(...sweep.threads);
     // However little is copied, the threads that were asked for copy it.
-    const engine = await CopyEngine.create({ memory, threads, schedule, caller, method, minParallelBytes: 0 });
+    const shape = { schedule, distribution, unitBytes };
+    const engine = await CopyEngine.create({ memory, threads, ...shape, caller, method, minParallelBytes: 0 });
     settings.push({ schedule, caller, method, engine });
   }
 }

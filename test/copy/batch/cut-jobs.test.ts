@@ -7,6 +7,7 @@ import { survey } from '#src/copy/batch/survey.js';
 import { createTally } from '#src/copy/batch/tally.js';
 import { bytesOf, fillRandom } from '../../support/bytes.js';
 
+const DYNAMIC = { isStatic: false, distribution: 'auto', unitBytes: 'auto' } as const;
 const batchOf = (items: Ranges): Batch => ({
   ...items,
   index: undefined,
@@ -24,7 +25,7 @@ const room = (count: number) => ({
 it('one item, however large, fits a job: its pieces grow', () => {
   const items = { to: Float64Array.of(0), from: Float64Array.of(2 ** 45), bytes: Float64Array.of(100 * GiB) };
   const target = room(8192);
-  const { count, next, units } = createCutter(batchOf(items), false).cut(target, 0, 2);
+  const { count, next, units } = createCutter(batchOf(items), DYNAMIC).cut(target, 0, 2);
   expect(next).toBe(1);
   expect(units).toBeGreaterThan(32);
   let end = 0;
@@ -38,7 +39,7 @@ it('one item, however large, fits a job: its pieces grow', () => {
 it('neighbours that merge into a few descriptors are looked at some at a time', () => {
   const at = (base: number) => Float64Array.from({ length: 100_000 }, (_, i) => base + i * 1024);
   const items = { to: at(0), from: at(2 ** 32), bytes: new Float64Array(100_000).fill(1024) };
-  const cutter = createCutter(batchOf(items), false);
+  const cutter = createCutter(batchOf(items), DYNAMIC);
   for (let first = 0, jobs = 0; first < 100_000; jobs++) {
     const { next } = cutter.cut(room(8192), first, 2);
     expect(next - first).toBeLessThanOrEqual(32_768);

@@ -1,0 +1,89 @@
+import { accessSync, constants, existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { ErrnoError, type Profile } from 'mtcopy';
+import { type Part, type TuneOptions, tune, tuneParts } from 'mtcopy/experiments';
+import { count, folioSizes, number, size, threadCounts } from './arguments.js';
+import { addExamples } from './examples.js';
+import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+
+interface TuneArguments extends OutputArguments {
+  folioSize?: TuneOptions['folioBytes'];
+  batch?: TuneOptions['batchBytes'];
+  load?: number;
+  threads?: TuneOptions['threads'];
+  seconds?: number;
+  quick?: boolean;
+  output?: string;
+}
+
+const OUTPUT = 'mtcopy.profile.json';
+
+/** Adds `mtcopy tune`. */
+export function addTuneCommand(program: Command, invocation: Invocation): void {
+  const command = program
+    .command('tune')
+    .description("find this machine's best settings, say why, and write them to a profile that --profile takes")
+    .option('--folio-size <sizes>', 'bytes of a folio, 4K to 4M (default: 4K,2M)', folioSizes)
+    .option('--batch <sizes>', 'bytes of a batch, whole folios (default: 2M,32M)', sizes)
+    .option('--load <processes>', 'measure beside so many busy processes too (default: idle alone)', count)
+    .option('--threads <counts>', 'worker threads to try (default: 1, 2, 4 and so on to the cores)', threadCounts)
+    .option('--seconds <seconds>', 'measured in all, but each way 7 times in any case (default: 100; quick 15)', number)
+    .option('--quick', 'know less of each ratio, and be done sooner')
+    .option('--output <file>', `where to write the profile (default: ${OUTPUT})`)
+    .action((options: TuneArguments) => run(invocation, options));
+  addOutputOptions(command);
+  addExamples(command, {
+    'tune --quick': 'A first answer, in half a minute',
+    'tune --folio-size 2M --batch 32M --load 2': 'For large folios, idle and beside two busy processes',
+  });
+}
+
+function sizes(text: string): number[] {
+  return text.split(',').map((one) => size(one.trim()));
+}
+
+async function run(invocation: Invocation, options: TuneArguments): Promise<void> {
+  const { folioSize, batch, load, threads, seconds, quick, output = OUTPUT } = options;
+  checkWritable(output);
+  await present('tune', invocation, options, {
+    preparing: 'filling memory',
+    measure: async (control) => {
+      const tuned = await tune({ folioBytes: folioSize, batchBytes: batch, load, threads, seconds, quick }, control);
+      if (tuned.profile) write(output, tuned.profile);
+      return { ...(tuned.profile && { file: output }), ...tuned };
+    },
+    rows: ({ sizes }) => sizes,
+    parts: (tuned): Part[] => [...tuneParts(tuned), '', writtenText(tuned)],
+  });
+}
+
+function writtenText({ file }: { readonly file?: string }): string {
+  return file === undefined ? 'No profile was written.' : `Written to ${file}: take it with --profile ${file}.`;
+}
+
+/** Before minutes of measuring. @throws ErrnoError ENOENT, EISDIR or EACCES if the file can't be written */
+function checkWritable(path: string): void {
+  const folder = dirname(resolve(path));
+  if (!existsSync(folder)) throw new ErrnoError('ENOENT', `output: there is no folder ${folder}`);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new ErrnoError('EISDIR', `output: must be a file, got the folder ${path}`);
+  }
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw new ErrnoError('EACCES', `output: can't be written to ${folder}`, { cause });
+  }
+}
+
+/** All of it or nothing: whoever reads it meanwhile finds the one before. */
+function write(path: string, profile: Profile): void {
+  const fresh = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(fresh, `${JSON.stringify(profile, undefined, 2)}\n`);
+    renameSync(fresh, path);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,99 @@
+import { type EngineSettings, formatSize, type MachineSettings, type Profile } from 'mtcopy';
+import type { Ratio } from '../shared/ratio.js';
+import type { Part } from '../shared/sheet.js';
+import type { Alternative } from './choose.js';
+import { copyText } from './copies.js';
+import { migrationText } from './migrations.js';
+import { sizeText, type Tuned, type TunedChoice, type TunedSize } from './tune.js';
+
+const EXPLANATION = `Ratios are of speeds, measured in turns: median [interval of 95 %].
+Within the noise: the interval reaches 1. Of two such the one with fewer threads is chosen.
+Folios lie shuffled. Every run was verified.`;
+
+const NOISY = `Little is known: some intervals are wider than a quarter of their ratio to either side,
+so few threads are chosen. Measure on an idle host, or for more --seconds.`;
+/** Half the width of an interval, as a part of its ratio, that says little. */
+const WIDE = 0.25;
+
+/** What was found: why each size has what it has, what that comes to, and what the figures mean. */
+export function tuneParts({ profile, sizes }: Tuned): Part[] {
+  const chosen = profile === undefined ? [] : [...profileParts(profile), ''];
+  const warning = isNoisy(sizes) ? [NOISY, ''] : [];
+  return [...sizes.flatMap((size) => [...sizeParts(size), '']), ...chosen, ...warning, EXPLANATION];
+}
+
+/** Whether what was chosen could be far from the fastest. */
+function isNoisy(sizes: readonly TunedSize[]): boolean {
+  const choices = sizes.flatMap(({ copies, migrations }) => [copies.ofFastest, migrations?.ofFastest]);
+  return choices.some((ratio) => ratio !== undefined && (ratio.high - ratio.low) / 2 > WIDE * ratio.median);
+}
+
+function sizeParts(size: TunedSize): Part[] {
+  const { copies, migrations } = size;
+  return [
+    `${sizeText(size)}`,
+    choiceText('Copying', copies, copyText),
+    ...reasons(copies.alternatives),
+    ...(migrations ? [choiceText('Migrating', migrations, migrationText), ...reasons(migrations.alternatives)] : []),
+  ];
+}
+
+function choiceText<Settings>(
+  what: string,
+  { chosen, fastest, ofFastest, ofAlone, tried }: TunedChoice<Settings>,
+  text: (settings: Settings) => string,
+): string {
+  // The first that was tried is the calling thread alone.
+  const [alone] = tried;
+  const compared =
+    chosen === alone.settings ? '' : `\n  ${ratioText(ofAlone)} times as fast as ${text(alone.settings)}`;
+  const first = `${what}: ${text(chosen)}${compared}`;
+  if (ofFastest.low === 1 && ofFastest.high === 1) return first;
+  return `${first}\n  ${ratioText(ofFastest)} of the fastest, within the noise: ${text(fastest)}`;
+}
+
+function reasons(alternatives: readonly Alternative[]): Part[] {
+  if (alternatives.length === 0) return [];
+  return [
+    {
+      texts: ['setting', 'chosen', 'instead'],
+      numbers: ['as fast as chosen', 'pairs'],
+      pictures: [''],
+      rows: alternatives.map(({ setting, chosen, instead, ratio }) => [
+        setting,
+        chosen,
+        instead,
+        ratioText(ratio),
+        String(ratio.pairs),
+        verdict(ratio),
+      ]),
+    },
+  ];
+}
+
+function verdict({ low, high }: Ratio): string {
+  if (high < 1) return 'slower';
+  return low > 1 ? 'faster' : 'within the noise';
+}
+
+function profileParts({ engine, machine }: Profile): Part[] {
+  return ['Chosen over all sizes, idle:', `  engine   ${engineText(engine)}`, `  machine  ${machineText(machine)}`];
+}
+
+function engineText({ threads, schedule, distribution, unitBytes, caller, minParallelBytes, method }: EngineSettings) {
+  const shape = schedule === 'static' ? `distribution ${distribution}` : `unitBytes ${sizeOr(unitBytes)}`;
+  return `threads ${threads}, caller ${caller}, ${schedule}, ${shape}, minParallelBytes ${sizeOr(minParallelBytes)}, ${method}`;
+}
+
+function machineText({ migrator, flow, threads, schedule, caller, minBytes, channels }: MachineSettings): string {
+  const own = migrator === 'dcbm' ? `channels ${channels}` : `threads ${threads}, caller ${caller}, ${schedule}`;
+  return `${migrator}, ${flow}${migrator === 'kernel' ? '' : `, ${own}, minBytes ${formatSize(minBytes)}`}`;
+}
+
+function sizeOr(bytes: number | string): string {
+  return typeof bytes === 'number' ? formatSize(bytes) : bytes;
+}
+
+function ratioText({ median, low, high }: Ratio): string {
+  return `${median.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+}

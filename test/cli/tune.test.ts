@@ -1,0 +1,76 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readProfile } from 'mtcopy';
+import { describe, expect, it } from 'vitest';
+import { mtcopy } from '../support/command.js';
+import { interrupted } from '../support/interrupted.js';
+import { fileWith } from '../support/profiles.js';
+import { itRefuses } from '../support/refusals.js';
+
+const SMALL = ['tune', '--folio-size', '64K', '--batch', '128K', '--threads', '1', '--quick', '--seconds', '0.001'];
+
+describe('mtcopy tune', () => {
+  it('writes a profile that is read back, and says so', async () => {
+    using folder = fileWith('an older one, which is replaced');
+    const { status, stdout, stderr } = await mtcopy(...SMALL, '--output', folder.path);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe(
+      `Written to ${folder.path}: take it with --profile ${folder.path}.`,
+    );
+    expect(readProfile(folder.path).sizes).toHaveLength(1);
+    expect(readdirSync(folder.folder)).toEqual(['mtcopy.profile.json']);
+  });
+
+  it('prints one JSON object with every measurement, and the profile as it is in the file', async () => {
+    using folder = fileWith('');
+    const { stdout } = await mtcopy(...SMALL, '--json', '--output', folder.path);
+    const { command, file, profile, sizes } = JSON.parse(stdout);
+    expect({ command, file }).toEqual({ command: 'tune', file: folder.path });
+    expect(profile).toEqual(readProfile(folder.path));
+    expect(sizes).toMatchObject([{ load: 0, copies: { tried: expect.any(Array) } }]);
+  });
+
+  it('that is interrupted prints what was measured, marked as cut short, writes nothing, and ends with 130', async () => {
+    using folder = fileWith('{}');
+    // Many rounds, so that it is under way whenever the signal comes.
+    const args = ['tune', '--folio-size', '4K', '--batch', '128K', '--seconds', '600', '--json', '--output'];
+    const { status, stdout } = await interrupted([...args, join(folder.folder, 'new.json')]);
+    expect(status).toBe(130);
+    const printed = JSON.parse(stdout);
+    expect(printed).toMatchObject({ command: 'tune', cutShort: true });
+    expect(printed).not.toHaveProperty('profile');
+    expect(printed).not.toHaveProperty('file');
+    expect(readdirSync(folder.folder)).toEqual(['mtcopy.profile.json']);
+  });
+
+  it('says before it measures that it could not write', async () => {
+    using folder = fileWith('');
+    const gone = await mtcopy('tune', '--output', join(folder.folder, 'gone', 'file'));
+    expect(gone).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('ENOENT: output: there is no folder'),
+    });
+    const isFolder = await mtcopy('tune', '--output', folder.folder);
+    expect(isFolder).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('EISDIR: output: must be a file'),
+    });
+    writeFileSync(folder.path, 'as it was');
+    expect(existsSync(folder.path)).toBe(true);
+  });
+
+  itRefuses(
+    [
+      [['--folio-size', '5K'], 'power of two'],
+      [['--batch', '1M', '--folio-size', '2M'], 'batchBytes: must be whole folios of 2M, got 1M'],
+      [['--batch', '2M,large'], "got 'large'"],
+      [['--load', '0'], 'whole number, 1 or more'],
+      [['--threads', '65'], 'from 1 to 64'],
+      [['--seconds', '0'], 'must be a number above 0'],
+      [['--profile', 'p.json'], "unknown option '--profile'"],
+    ],
+    'tune',
+  );
+});

@@ -1,0 +1,107 @@
+import { checkProfile, hostDifferences, KiB, MiB } from 'mtcopy';
+import { type Tuned, textOf, tune, tuneParts } from 'mtcopy/experiments';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { errorOf } from '../../support/errors.js';
+
+const SMALL = { folioBytes: [64 * KiB], batchBytes: [128 * KiB], threads: [1], seconds: 0.001, quick: true } as const;
+
+describe('tune', () => {
+  let tuned: Tuned;
+  const seen: string[] = [];
+  beforeAll(async () => {
+    tuned = await tune({ ...SMALL, load: 1 }, { onProgress: ({ what }) => seen.push(what) });
+  });
+
+  it('makes a profile of this machine, with each size idle and beside the load', () => {
+    const profile = checkProfile(JSON.parse(JSON.stringify(tuned.profile)));
+    expect(hostDifferences(profile)).toEqual([]);
+    expect(profile.sizes).toMatchObject([
+      { load: 0, folioBytes: 64 * KiB, batchBytes: 128 * KiB },
+      { load: 1, folioBytes: 64 * KiB, batchBytes: 128 * KiB },
+    ]);
+    expect(profile.engine.threads).toBe(1);
+    expect(profile.mtcopy).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  it('has every measurement, of every way to copy and to migrate', () => {
+    for (const { copies, migrations } of tuned.sizes) {
+      expect(copies.tried).toHaveLength(11);
+      expect(migrations?.tried.map(({ settings }) => settings.migrator).toSorted()).toEqual([
+        ...['dcbm', 'dcbm', 'kernel', 'kernel', 'mtcopy', 'mtcopy', 'mtcopy', 'mtcopy'],
+      ]);
+      for (const { samplesNs, ofAlone } of [...copies.tried, ...(migrations?.tried ?? [])]) {
+        expect(samplesNs.length).toBeGreaterThanOrEqual(6);
+        expect(Math.min(...samplesNs)).toBeGreaterThan(0);
+        expect(ofAlone.low).toBeLessThanOrEqual(ofAlone.median);
+        expect(ofAlone.high).toBeGreaterThanOrEqual(ofAlone.median);
+      }
+      expect(copies.tried[0].ofAlone).toMatchObject({ median: 1, low: 1, high: 1 });
+    }
+  });
+
+  it('explains each choice with a ratio to what else there is', () => {
+    for (const { copies, migrations } of tuned.sizes) {
+      const settings = [...copies.alternatives, ...(migrations?.alternatives ?? [])].map(({ setting }) => setting);
+      expect(settings).toEqual(expect.arrayContaining(['threads', 'method', 'migrator']));
+      for (const { chosen, instead, ratio } of copies.alternatives) {
+        expect(chosen).not.toBe(instead);
+        expect(ratio.pairs).toBeGreaterThanOrEqual(6);
+      }
+    }
+  });
+
+  it('says what runs, and what was found in at most 100 columns', () => {
+    expect(seen[0]).toMatch(/^128K in folios of 64K, idle, copying: /);
+    expect(seen.at(-1)).toMatch(/^128K in folios of 64K, beside 1 busy process, migrating: /);
+    const text = textOf(tuneParts(tuned));
+    expect(text).toContain('Chosen over all sizes, idle:');
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+});
+
+describe('tune that is cut short', () => {
+  it.each([
+    ['before anything was measured', 1, 0],
+    ['while copies are measured', 40, 1],
+  ])('%s has no profile, and what was measured by then', async (_, runs, sizes) => {
+    const controller = new AbortController();
+    let begun = 0;
+    const onProgress = () => {
+      if (++begun === runs) controller.abort();
+    };
+    const tuned = await tune(SMALL, { signal: controller.signal, onProgress });
+    expect(tuned).not.toHaveProperty('profile');
+    expect(tuned.sizes).toHaveLength(sizes);
+    expect(begun).toBe(runs);
+    for (const size of tuned.sizes) {
+      expect(size).not.toHaveProperty('migrations');
+      expect(size.copies.tried[0].samplesNs.length).toBeGreaterThan(0);
+    }
+    expect(textOf(tuneParts(tuned))).not.toContain('Chosen over all sizes');
+  });
+});
+
+describe('tune refuses', () => {
+  it.each([
+    [{ folioBytes: [5000] }, 'folio size: must be a power of two'],
+    [{ folioBytes: [] }, 'folioBytes: must be a list'],
+    [{ batchBytes: [MiB], folioBytes: [2 * MiB] }, 'batchBytes: must be whole folios of 2M, got 1M'],
+    [{ load: 0 }, 'load: must be a whole number, 1 or more'],
+    [{ threads: [65] }, 'threads: must be'],
+    [{ seconds: 0 }, 'seconds: must be a number above 0'],
+    [{ fast: true }, "got 'fast'"],
+  ])('%o', async (options, message) => {
+    expect(await errorOf(() => tune(options as never))).toMatchObject({
+      code: 'EINVAL',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('batches for which there is no memory, before it measures any', async () => {
+    const seen: string[] = [];
+    const control = { onProgress: ({ what }: { what: string }) => seen.push(what) };
+    const options = { ...SMALL, batchBytes: [128 * KiB, 3 * 1024 * MiB] };
+    expect(await errorOf(() => tune(options, control))).toMatchObject({ code: 'ENOMEM' });
+    expect(seen).toEqual([]);
+  });
+});
