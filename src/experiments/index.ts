@@ -14,8 +14,9 @@ export {
   type FlowComparison,
   type PmbenchComparison,
   type PmbenchMeasurement,
+  type PmbenchSample,
 } from './pmbench/measure.js';
-export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
+export { PMBENCH_CALLS, type PmbenchCall, type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
 export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';

@@ -1,4 +1,5 @@
 import { formatSize } from 'mtcopy';
+import { max, min } from 'simple-statistics';
 import { bar } from '../shared/bar.js';
 import { createTable } from '../shared/create-table.js';
 import { migratorText, PHASES } from '../shared/labels.js';
@@ -10,15 +11,17 @@ const EXPLANATION = `IPIs: interrupts to flush TLBs. flush µs: median, until th
 lost: stores that memory doesn't have. else: time in no phase. F: the fraction that is copying.
 A wait is that of an access to a page on its way, until it has arrived.`;
 
-/** The measurements for a terminal: a table of the flows, where their time went, and how long CPUs waited. */
+/** The measurements for a terminal: a table of the flows, the spread of their runs, where their time went, and CPUs' waits. */
 export function pmbenchTable(rows: readonly PmbenchMeasurement[], comparison: FlowComparison | undefined): string {
   const first = rows[0];
+  if (!first) return 'Nothing was measured.';
   const { cpus, pages, folioBytes, pattern, writeRatio } = first;
   const heading =
     `${plural(cpus, 'CPU')} on ${plural(pages, 'page')} in folios of ${formatSize(folioBytes)}, ${pattern}, ` +
     `${percent(writeRatio)} stores, migrator ${migratorText(first)}`;
   return [
     heading,
+    mannerText(first),
     migrationTable(rows),
     'Accesses, and nanoseconds from the end of one to the end of the next:',
     accessTable(rows),
@@ -30,12 +33,21 @@ export function pmbenchTable(rows: readonly PmbenchMeasurement[], comparison: Fl
   ].join('\n');
 }
 
+/** What moves the area, in which batches, and the runs that the tables are of. */
+function mannerText({ call, batchLimit, batchUnit, samples, seed }: PmbenchMeasurement): string {
+  const batches = `batches of ${batchLimit} ${batchLimit === 1 ? batchUnit.slice(0, -1) : batchUnit}`;
+  return `Moved by ${call}(2), ${batches}; ${plural(samples.length, 'run')} of each, seed ${seed}`;
+}
+
 function migrationTable(rows: readonly PmbenchMeasurement[]): string {
-  const table = createTable(['flow'], ['pages/s', 'IPIs', 'IPIs/page', 'flush µs']);
+  const table = createTable(['flow'], ['pages/s', 'runs: least', 'most', 'IPIs', 'IPIs/page', 'flush µs']);
   for (const row of rows) {
+    const speeds = row.samples.map(({ pagesMigratedPerSecond }) => pagesMigratedPerSecond);
     table.push([
       row.flow,
       whole(row.pagesMigratedPerSecond),
+      whole(min(speeds)),
+      whole(max(speeds)),
       whole(row.ipis),
       row.ipisPerPage.toFixed(4),
       (row.tlbFlushNs.p50 / 1e3).toFixed(1),
