@@ -18,10 +18,15 @@ export {
 } from './pmbench/measure.js';
 export { PMBENCH_CALLS, type PmbenchCall, type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
+export type { Breakdown } from './reproduce/breakdown/breakdown.js';
+export type { Accounting, ThroughputRow } from './reproduce/breakdown/engine.js';
+export type { PageNs, StepsRow } from './reproduce/breakdown/steps.js';
+export type { DmaSetupRow, DmaSetups } from './reproduce/dma-setup.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
 export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
 export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedText } from './reproduce/reproduce.js';
-export { TABLE_NAMES, type TableName } from './reproduce/tables.js';
+export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
+export type { TlbBatching, TlbRow } from './reproduce/tlb.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
 export { collectGarbage } from './shared/collect-garbage.js';

@@ -1,6 +1,6 @@
 import type { Control } from '../shared/control.js';
 import type { Part } from '../shared/sheet.js';
-import type { Finding } from './finding.js';
+import type { Finding, Verdict } from './finding.js';
 
 /** How much an experiment moves, and for how long. */
 export interface Scale {
@@ -24,6 +24,8 @@ export interface Experiment<Measured extends object> {
   measure(scale: Scale, control: Control): Promise<Measured>;
   /** What was published of it, and whether it holds here; without those that were not measured before it was cut short. */
   findings(measured: Measured): readonly Finding[];
+  /** What it comes to, where that is more than whether the findings hold. Default: that. */
+  verdict?(measured: Measured): Verdict;
   /** Both side by side, for a person. */
   parts(measured: Measured): readonly Part[];
 }

@@ -59,7 +59,7 @@ export async function reproduce(asked: ReproduceOptions = {}, control: Control =
 
 async function reproduceOne(
   name: TableName,
-  { question, published, measure, findings, parts }: Experiment<object>,
+  { question, published, measure, findings, verdict, parts }: Experiment<object>,
   scale: Scale,
   control: Control,
 ): Promise<ReproducedTable> {
@@ -71,7 +71,7 @@ async function reproduceOne(
     published,
     measured,
     findings: found.map((finding) => ({ ...finding, holds: findingHolds(finding) })),
-    verdict: judge(found),
+    verdict: verdict ? verdict(measured) : judge(found),
     parts: parts(measured),
   };
 }
