@@ -136,7 +136,7 @@ function parts({ folios, rows }: DmaSetups) {
   return [
     sheet,
     `Medians a folio of 4 KiB, of ${folios} in batches of 512; device ptdma, one channel.\n` +
-      'Set-up: CPU time of the calling thread. Copy: wall time, with the wait for the engine, which is a thread here.\n' +
+      'Set-up: CPU time of the calling thread. Copy: wall time, with the wait for the engine.\n' +
       'Claimed for the set-up: an order of magnitude, without a table.',
   ];
 }

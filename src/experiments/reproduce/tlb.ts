@@ -160,8 +160,7 @@ function parts({ cpus, pages, rows, vanillaBySerial }: TlbBatching) {
     ]),
   };
   const load = `${cpus} CPUs, one a core, on ${pages} pages of 4 KiB, uniform, half stores; migrate_pages(2) moves them all.`;
-  const quotient =
-    'Interrupts in equal time are those a page times pages a second: the more of these, the more of them.';
+  const quotient = 'Interrupts in equal time are those a page times pages a second.';
   return [flows, changes, `${load}\nMedians of runs. Interrupts are of all CPUs. No store was lost.\n${quotient}`];
 }
 

@@ -30,7 +30,7 @@ it('has both ways to set a batch up, with both IOMMUs, each beside one table a b
     'passthrough, set-up a folio by set-up a batch',
     'translated, set-up a folio by set-up a batch',
   ]);
-  for (const line of textOf(dmaSetup.parts(measured)).split('\n')) expect(line.length, line).toBeLessThanOrEqual(120);
+  for (const line of textOf(dmaSetup.parts(measured)).split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
 });
 
 it('holds where a set-up a folio costs more, and says how near that comes to what is claimed', () => {

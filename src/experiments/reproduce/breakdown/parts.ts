@@ -48,8 +48,8 @@ function throughputSheet(rows: readonly ThroughputRow[]): Sheet {
 }
 
 const THROUGHPUT_TEXT =
-  'QD: descriptors in flight, submitted, polled and, where mapped, mapped and unmapped together. By one core: at the\n' +
-  'deepest queue. A channel of the dsa is a thread here, which copies as a core does.';
+  'QD: descriptors in flight; submitted, polled, mapped and unmapped together. By one core: at the\ndeepest. ' +
+  'A channel of the dsa is a thread here, which copies as a core does.';
 
 function stepsSheet(rows: readonly StepsRow[]): Sheet {
   const names = ['lock', 'allocate', 'tryToMigrate', 'copy', 'metadata', 'removeMigrationPtes', 'free'] as const;
@@ -66,8 +66,9 @@ function stepsSheet(rows: readonly StepsRow[]): Sheet {
 }
 
 const STEPS_TEXT =
-  'Nanoseconds a page of 4 KiB, medians: page cache mapped by so many address spaces; pre-copy, 512 folios a batch.\n' +
-  'To migr.: try_to_migrate. Remove ptes: remove_migration_ptes. Steps are estimates. Else: isolation, flush, loops.';
+  'Nanoseconds a page of 4 KiB, medians: page cache mapped by so many address spaces; pre-copy,\n' +
+  'batches of 512 folios. To migr.: try_to_migrate. Remove ptes: remove_migration_ptes. Steps are\n' +
+  'estimates. Else: isolation, flush, loops.';
 
 function gainSheet(rows: readonly StepsRow[]): Sheet {
   return {
@@ -85,8 +86,8 @@ function gainSheet(rows: readonly StepsRow[]): Sheet {
 }
 
 const GAIN_TEXT =
-  'Unmap, copy, remove ptes: shares of all phases. CPU ns a page: of the calling thread and copy threads; a channel is the device.\n' +
-  'Published, by a dsa, 4 KiB: unmap 50%, copy 5 to 10%, remove ptes 40 to 45%.';
+  'Unmap, copy, remove ptes: shares of all phases. CPU ns: a page, of the calling thread and copy\n' +
+  'threads; a channel is the device. Published, by a dsa, 4 KiB: unmap 50, copy 5 to 10, remove ptes 40 to 45 %.';
 
 function ratios({ cpuByKernel, timeByKernel }: StepsRow): string[] {
   return [estimateText(cpuByKernel), estimateText(timeByKernel)];
