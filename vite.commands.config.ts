@@ -19,7 +19,7 @@ export default defineConfig({
         'cli/main': 'src/cli/main.ts',
         'experiments/index': 'src/experiments/index.ts',
         // Runs on CPUs' threads, so it is a file of its own, beside the one that names it.
-        'experiments/program': 'src/experiments/pmbench/program.ts',
+        'experiments/program': 'src/experiments/shared/pmbench/program.ts',
       },
       external: ['mtcopy', 'mtcopy/experiments'],
       output: { entryFileNames: '[name].js', chunkFileNames: 'experiments/chunks/[name].js' },

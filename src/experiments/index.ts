@@ -6,7 +6,6 @@ export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measur
 export { copyTable } from './copy/table.js';
 export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
 export { migrateTable } from './migrate/table.js';
-export { PATTERNS, type Pattern } from './pmbench/access-pattern.js';
 export {
   compareBatching,
   comparePmbenchFlows,
@@ -16,10 +15,9 @@ export {
   type PmbenchMeasurement,
   type PmbenchSample,
 } from './pmbench/measure.js';
-export { PMBENCH_CALLS, type PmbenchCall, type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchTable } from './pmbench/table.js';
-export type { Breakdown } from './reproduce/breakdown/breakdown.js';
 export type { Accounting, ThroughputRow } from './reproduce/breakdown/engine.js';
+export type { Breakdown } from './reproduce/breakdown/parts.js';
 export type { PageNs, StepsRow } from './reproduce/breakdown/steps.js';
 export type { DmaSetupRow, DmaSetups } from './reproduce/dma-setup.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
@@ -36,6 +34,14 @@ export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
 export { threadsText } from './shared/labels.js';
+export { PATTERNS, type Pattern } from './shared/pmbench/access-pattern.js';
+export {
+  PMBENCH_CALLS,
+  type PmbenchCall,
+  type PmbenchLoad,
+  type PmbenchRun,
+  runPmbench,
+} from './shared/pmbench/run.js';
 export { type Ratio, ratioOf } from './shared/ratio.js';
 export { type Part, type Sheet, textOf } from './shared/sheet.js';
 export type { Speeds } from './shared/statistics.js';

@@ -30,6 +30,14 @@ import {
 import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { count, folioBytes } from '../shared/checks.js';
 import { type Control, countRuns } from '../shared/control.js';
+import { PATTERNS, type Pattern } from '../shared/pmbench/access-pattern.js';
+import {
+  PMBENCH_CALLS,
+  type PmbenchCall,
+  type PmbenchLoad,
+  type PmbenchRun,
+  runPmbench,
+} from '../shared/pmbench/run.js';
 import { sumCounts } from '../shared/statistics.js';
 import {
   applySettings,
@@ -40,8 +48,6 @@ import {
   type SweepControl,
   type SysfsSetting,
 } from '../shared/sysfs.js';
-import { PATTERNS, type Pattern } from './access-pattern.js';
-import { PMBENCH_CALLS, type PmbenchCall, type PmbenchLoad, type PmbenchRun, runPmbench } from './run.js';
 
 /** What to measure: one load, with each flow. What `set` says is left out. */
 export interface PmbenchComparison extends PmbenchLoad {

@@ -5,7 +5,7 @@ import { runInTurns } from '../shared/in-turns.js';
 import { type MigrationRun, mapMovedMemory, moveAcross } from '../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../shared/ratio.js';
 import type { Experiment, Scale } from './experiment.js';
-import { estimateText, type Finding } from './finding.js';
+import { digits, estimateText, type Finding } from './finding.js';
 
 const IOMMUS = ['passthrough', 'translated'] as const satisfies readonly IommuMode[];
 /** Bytes that are moved in a run, in batches of 512 folios of 4 KiB; what is asked for is a batch's cost, whose number matters little. */
@@ -130,7 +130,7 @@ function parts({ folios, rows }: DmaSetups) {
       whole(row.setUpNs),
       row.setup === 'batch' ? '' : estimateText(row.setUpByBatch),
       whole(row.copyNs),
-      row.setup === 'batch' ? '' : estimateText(row.copyByBatch),
+      row.setup === 'batch' ? '' : digits(row.copyByBatch.median),
     ]),
   };
   return [

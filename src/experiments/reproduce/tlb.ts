@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { ErrnoError, type Flow, Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import { median } from 'simple-statistics';
-import { type PmbenchLoad, type PmbenchRun, runPmbench } from '../pmbench/run.js';
 import type { Control } from '../shared/control.js';
 import { runInTurns } from '../shared/in-turns.js';
+import { type PmbenchLoad, type PmbenchRun, runPmbench } from '../shared/pmbench/run.js';
 import { type Ratio, ratioOf } from '../shared/ratio.js';
 import type { Experiment, Scale } from './experiment.js';
 import { estimateText, type Finding } from './finding.js';

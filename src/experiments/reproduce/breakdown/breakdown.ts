@@ -5,14 +5,8 @@ import type { Experiment, Scale } from '../experiment.js';
 import { type Finding, judge, type Verdict } from '../finding.js';
 import { dsaBreakdown } from '../published.js';
 import { type Accounting, measureThroughput, type ThroughputRow } from './engine.js';
-import { parts } from './parts.js';
+import { type Breakdown, parts } from './parts.js';
 import { measureSteps, type StepsRow } from './steps.js';
-
-/** 4 KiB pages copied by an engine, and what migrations are made of. */
-export interface Breakdown {
-  readonly throughput: readonly ThroughputRow[];
-  readonly steps: readonly StepsRow[];
-}
 
 /** {@link Experiment}: how much of an engine's speed is left in whole migrations, and of what the rest is made. */
 export const breakdownExperiment: Experiment<Breakdown> = {

@@ -2,9 +2,14 @@ import { formatSize } from 'mtcopy';
 import type { Part, Sheet } from '../../shared/sheet.js';
 import { digits, estimateText } from '../finding.js';
 import { dsaBreakdown } from '../published.js';
-import type { Breakdown } from './breakdown.js';
 import type { Accounting, ThroughputRow } from './engine.js';
 import type { StepsRow } from './steps.js';
+
+/** 4 KiB pages copied by an engine, and what migrations are made of. */
+export interface Breakdown {
+  readonly throughput: readonly ThroughputRow[];
+  readonly steps: readonly StepsRow[];
+}
 
 const { throughputGBps: published } = dsaBreakdown;
 const ACCOUNTINGS: Readonly<Record<Accounting, { readonly text: string; readonly publishedGBps: number | undefined }>> =

@@ -13,7 +13,7 @@ import {
   PAGE_SIZE,
   type Vmstat,
 } from 'mtcopy';
-import { growth, sumCounts } from '../shared/statistics.js';
+import { growth, sumCounts } from '../statistics.js';
 import type { Pattern } from './access-pattern.js';
 import { MAY_START, type PmbenchAccesses, type PmbenchArgs, READY } from './program.js';
 
