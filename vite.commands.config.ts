@@ -21,7 +21,7 @@ export default defineConfig({
         'cli/run': 'src/cli/run.ts',
         'experiments/index': 'src/experiments/index.ts',
         // These run on CPUs' threads, so each is a file of its own, beside the one that names it.
-        'experiments/program': 'src/experiments/pmbench/program.ts',
+        'experiments/program': 'src/experiments/shared/pmbench/program.ts',
         'experiments/toucher': 'src/experiments/shared/toucher.ts',
       },
       external: ['mtcopy', 'mtcopy/experiments'],

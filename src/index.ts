@@ -90,6 +90,7 @@ export {
   type MovedBy,
   type Phases,
 } from './migrate/stats.js';
+export type { MigrateSteps, Steps } from './migrate/step-clock.js';
 export type { MigrateTrace } from './migrate/trace.js';
 export {
   type DcbmMigrator,

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { ErrnoError, FLOWS, MIGRATOR_NAMES } from 'mtcopy';
+import { BATCH_UNITS, ErrnoError, FLOWS, type Flow, MIGRATOR_NAMES, PAGE_SIZE } from 'mtcopy';
 import {
   compareBatching,
   comparePmbenchFlows,
   type OnCopiers,
   PATTERNS,
+  PMBENCH_CALLS,
   type PmbenchComparison,
   pmbenchParts,
   SWEEP_CALLERS,
@@ -35,12 +36,24 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
     .option('--migrator <name>', 'what copies: kernel (default), mtcopy, dcbm', word(...MIGRATOR_NAMES))
     .option('--threads <count>', 'worker threads of mtcopy alone, 1 to 64 or auto (default: auto)', threadCount)
     .option('--caller <mode>', 'of mtcopy: waits (default), or helps: one thread more', word(...SWEEP_CALLERS))
+    .option(
+      '--call <call>',
+      'what moves them: move_pages (default), migrate_pages: all at once',
+      word(...PMBENCH_CALLS),
+    )
+    .option('--batch-limit <count>', 'pages or folios of a batch, 1 to 1048576 (default: 512)', count)
+    .option('--batch-unit <unit>', 'what that counts: pages (default), folios', word(...BATCH_UNITS))
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
+    .option('--runs <count>', 'runs that these are cut into, in turns with the other flows (default: 4)', count)
+    .option('--warmup <seconds>', 'run with each flow before anything counts (default: 0)', number)
+    .option('--seed <number>', 'what the CPUs draw pages by, 0 to 1048576 (default: 0)', number)
     .action((options: Partial<PmbenchArguments>) => {
       const set = setByProfile(options, options.folioSize === undefined ? undefined : [options.folioSize]);
-      return pmbench(invocation, { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) }, (copiers) =>
-        checkEffects(options, copiers),
-      );
+      const complete = { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) };
+      return pmbench(invocation, complete, (copiers) => {
+        checkEffects(options, copiers);
+        checkBatches(options, complete);
+      });
     });
   addProfileOption(command);
   addSetOption(command);
@@ -51,6 +64,22 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
     'pmbench --folio-size 2M --migrator mtcopy --threads 2 --flow vanilla,pre-copy':
       'Threads that copy beside programs',
   });
+}
+
+/**
+ * Refuses what says nothing of the batches that there are.
+ *
+ * @throws ErrnoError EINVAL
+ */
+function checkBatches(given: Partial<PmbenchArguments>, { folioSize, flow }: Partial<PmbenchArguments>): void {
+  const isSerial = flow?.every((name: Flow) => name === 'serial') ?? false;
+  const refuse = (option: string, why: string) => {
+    throw new ErrnoError('EINVAL', `${option}: means nothing ${why}`);
+  };
+  if (given.batchLimit !== undefined && isSerial) refuse('--batch-limit', 'to serial, which takes folio by folio');
+  if (given.batchUnit === undefined) return;
+  if (isSerial) refuse('--batch-unit', 'to serial, which takes folio by folio');
+  if (folioSize === PAGE_SIZE) refuse('--batch-unit', 'with folios of one page: pages are folios');
 }
 
 const DEFAULTS: PmbenchArguments = {
@@ -78,6 +107,10 @@ const COMPARABLE = {
     'folioBytes',
     'pattern',
     'writeRatio',
+    'call',
+    'batchLimit',
+    'batchUnit',
+    'seed',
   ],
   figure: 'pagesMigratedPerSecond',
 };

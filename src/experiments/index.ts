@@ -6,7 +6,6 @@ export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measur
 export { copyParts } from './copy/table.js';
 export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
 export { migrateParts } from './migrate/table.js';
-export { PATTERNS, type Pattern } from './pmbench/access-pattern.js';
 export {
   compareBatching,
   comparePmbenchFlows,
@@ -14,8 +13,8 @@ export {
   type FlowComparison,
   type PmbenchComparison,
   type PmbenchMeasurement,
+  type PmbenchSample,
 } from './pmbench/measure.js';
-export { type PmbenchLoad, type PmbenchRun, runPmbench } from './pmbench/run.js';
 export { pmbenchParts } from './pmbench/table.js';
 export { amdahl } from './reproduce/amdahl.js';
 /*
@@ -28,10 +27,14 @@ export type { BatchSetting } from './reproduce/batch-limit/settings.js';
 export type { Waits } from './reproduce/batch-limit/waits.js';
 /** @internal */
 export { waitsOf } from './reproduce/batch-limit/waits.js';
+export type { Accounting, EngineRow } from './reproduce/breakdown/engine.js';
+export type { Breakdown } from './reproduce/breakdown/parts.js';
+export type { PageNs, StepsRow } from './reproduce/breakdown/steps.js';
 export type { CallsFigures, CallsRatios, Contention, ContentionRow } from './reproduce/contention/measure.js';
 /** @internal */
 export { figuresOf } from './reproduce/contention/measure.js';
 export type { CyclesPerPage, CyclesRow } from './reproduce/cycles-per-page/measure.js';
+export type { DmaSetupRow, DmaSetups } from './reproduce/dma-setup.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
 export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
@@ -40,6 +43,7 @@ export type { FolioSizeThroughput } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedParts } from './reproduce/reproduce.js';
 export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
+export type { TlbBatching, TlbRow } from './reproduce/tlb.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
 export { collectGarbage } from './shared/collect-garbage.js';
@@ -51,6 +55,14 @@ export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-tu
 export { threadsText } from './shared/labels.js';
 export { type Mover, moverText, WAY_NAMES, WAYS, type WayName } from './shared/movers.js';
 export type { Picture } from './shared/picture.js';
+export { PATTERNS, type Pattern } from './shared/pmbench/access-pattern.js';
+export {
+  PMBENCH_CALLS,
+  type PmbenchCall,
+  type PmbenchLoad,
+  type PmbenchRun,
+  runPmbench,
+} from './shared/pmbench/run.js';
 export { type Ratio, ratioOf } from './shared/ratio.js';
 export { markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
 export { type PublishedRatio, type PublishedSpread, publishedRatio, type Spread, spreadOf } from './shared/spread.js';

@@ -9,6 +9,7 @@ import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } f
 import { lap } from './phase-clock.js';
 import { createSlice, isLookDue, needResched, resched } from './resched.js';
 import { addStats, addUsage, createMigrateStats, type MigrateStats, roundTimes } from './stats.js';
+import { createStepClock, type StepClock } from './step-clock.js';
 
 /** Passes of a migration that never waits (NR_MAX_MIGRATE_PAGES_RETRY). */
 const NR_MAX_MIGRATE_PAGES_RETRY = 10;
@@ -52,9 +53,10 @@ export async function migratePages(
   const queue: Queue = { folios, next: 0, isOver: false };
   const sum: Sum = { stats: createMigrateStats(), failed: [], failedErrno: [], error: undefined };
   const account = createCpuAccount();
+  const steps = createStepClock();
   await during(account, async () => {
     try {
-      await migrateInLanes(manager, options, queue, sum, account);
+      await migrateInLanes(manager, options, queue, sum, account, steps);
     } catch (error) {
       sum.error ??= error;
     } finally {
@@ -65,6 +67,7 @@ export async function migratePages(
   // What a migrator says of its submission may be more than all of this.
   sum.stats.cpuNs.caller += Math.max(0, account.ns);
   roundTimes(sum.stats);
+  steps?.publish();
   count(manager, sum);
   if (sum.error !== undefined) throw sum.error;
   return sum;
@@ -77,10 +80,11 @@ async function migrateInLanes(
   queue: Queue,
   sum: Sum,
   account: CpuAccount,
+  steps: StepClock | undefined,
 ): Promise<void> {
   const begun = { batches: 0 };
   const lanes = Array.from({ length: options.batchesInFlight }, () =>
-    createMigration(manager, options, begun, account),
+    createMigration(manager, options, begun, account, steps),
   );
   // All of them, also if one throws: what another has under way is not yet anybody else's.
   const outcomes = await awaiting(account, () =>

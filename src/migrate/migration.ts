@@ -12,6 +12,7 @@ import type { MigrateReason } from './reasons.js';
 import { createSlice, type Slice } from './resched.js';
 import type { BatchUnit, Flow } from './settings.js';
 import { createMigrateStats, type MigrateStats } from './stats.js';
+import type { StepClock } from './step-clock.js';
 
 /** How folios are migrated, and why: a machine's settings, and a call's. */
 export interface MigrateManner {
@@ -58,6 +59,8 @@ export interface Migration extends MigrateOptions {
   /** Folios and pages that were moved of the batch at hand: by the calling thread 0 and 1, by the migrator 2 and 3. */
   readonly movedBy: Uint32Array;
   readonly stats: MigrateStats;
+  /** Of the whole call; `undefined` while nobody asks. */
+  readonly steps: StepClock | undefined;
   /** What is to be flushed before anything is copied. */
   readonly flush: FlushBatch;
   readonly unmapped: UnmappedFolios;
@@ -81,12 +84,13 @@ export interface Migration extends MigrateOptions {
   error: unknown;
 }
 
-/** @param begun and `account`: shared by all that belongs to one call */
+/** @param begun with `account` and `steps`: shared by all that belongs to one call */
 export function createMigration(
   manager: MemoryManager,
   options: MigrateOptions,
   begun: { batches: number },
   account: CpuAccount,
+  steps: StepClock | undefined,
 ): Migration {
   const { flow, migrators, batchLimit, batchUnit, batchesInFlight, target, mode, reason } = options;
   // A batch has a folio more than its limit at most, for it ends with the one that reaches it.
@@ -108,6 +112,7 @@ export function createMigration(
     reason,
     manager,
     stats: createMigrateStats(),
+    steps,
     flush: createFlushBatch(),
     unmapped: {
       src: new Uint32Array(room),

@@ -41,6 +41,14 @@ export function hasExpectedRefs({ manager }: Migration, src: Pfn): boolean {
  * @returns 0, or EAGAIN, with nothing changed, if somebody else holds `src`
  */
 export function folioMigrateMapping(migration: Migration, src: Pfn, dst: Pfn): number {
+  const { steps, manager } = migration;
+  steps?.start(manager.memory.page.order[src]);
+  const errno = moveMapping(migration, src, dst);
+  steps?.lap('metadata');
+  return errno;
+}
+
+function moveMapping(migration: Migration, src: Pfn, dst: Pfn): number {
   const { memory, mappings } = migration.manager;
   const { page } = memory;
   const cached = cacheReferences(migration.manager, src);
@@ -90,22 +98,27 @@ export function folioRestoreMapping({ manager }: Migration, src: Pfn, dst: Pfn):
  * Maps the moved folio wherever the old one was mapped, and unlocks it: CPUs that waited go on. The old one is left,
  * locked and unused, for {@link migrateFolioDone}.
  */
-export function remapFolio({ manager, stats }: Migration, src: Pfn, dst: Pfn): void {
+export function remapFolio({ manager, stats, steps }: Migration, src: Pfn, dst: Pfn): void {
   const { memory } = manager;
   const { page } = memory;
+  steps?.start(page.order[src]);
   const entries = removeMigrationPtes(manager, src, dst);
   // The reference that the allocation gave becomes the first entry's.
   if (entries > 1) Atomics.add(page.refcount, dst, entries - 1);
+  steps?.lap('removeMigrationPtes');
   if (page.flags[dst] & PG.locked) clearAndWake(page, dst, PG.locked);
+  steps?.lap('lock');
   if (entries === 0) memory.putFolio(dst);
   countSucceeded(stats, page.order[src]);
 }
 
 /** Frees the old frames of a folio that was moved, or one that was freed while it was isolated (migrate_folio_done). */
-export function migrateFolioDone({ manager }: Migration, src: Pfn): void {
+export function migrateFolioDone({ manager, steps }: Migration, src: Pfn): void {
+  steps?.start(manager.memory.page.order[src]);
   // What was moved is movable no more: this one its owner has dropped.
   if (isMovable(manager, src)) forgetMovable(manager, src);
   dropUnused(manager.memory, src);
+  steps?.lap('free');
 }
 
 /** Maps a folio again where it was, as it was, and unlocks it (migrate_folio_undo_src). It stays isolated. */

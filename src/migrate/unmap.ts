@@ -24,7 +24,11 @@ export function migrateFolioUnmap(migration: Migration, src: Pfn, waits: boolean
   const { page } = migration.manager.memory;
   if (migration.error !== undefined) return errnoOf(migration.error);
   if (page.refcount[src] === 1) return FREED;
-  if (!tryLockFolio(page, src)) return waits ? lockAndUnmap(migration, src) : ERRNO.EAGAIN;
+  const { steps } = migration;
+  steps?.start(page.order[src]);
+  const isLocked = tryLockFolio(page, src);
+  steps?.lap('lock');
+  if (!isLocked) return waits ? lockAndUnmap(migration, src) : ERRNO.EAGAIN;
   return unmapUnlessWriteback(migration, src, waits);
 }
 
@@ -39,10 +43,12 @@ function unmapUnlessWriteback(migration: Migration, src: Pfn, waits: boolean): n
 }
 
 function unmapLocked(migration: Migration, src: Pfn): number {
-  const { manager, target, flush } = migration;
+  const { manager, target, flush, steps } = migration;
   const { memory } = manager;
   const { page } = memory;
+  steps?.start(page.order[src]);
   const dst = memory.takeFolio(page.order[src] as Order, target);
+  steps?.lap('allocate');
   if (dst === 0) {
     clearAndWake(page, src, PG.locked);
     return ERRNO.ENOMEM;
@@ -50,6 +56,7 @@ function unmapLocked(migration: Migration, src: Pfn): number {
   // Nobody else has seen the new folio: no need to exchange anything.
   page.flags[dst] = PG.head | PG.locked;
   if (page.mapcount[src] > 0) tryToMigrate(manager, src, flush);
+  steps?.lap('tryToMigrate');
   if (page.mapcount[src] > 0) {
     migrateFolioUndo(migration, src, dst);
     return ERRNO.EAGAIN;

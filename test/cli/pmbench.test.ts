@@ -9,6 +9,16 @@ const pmbench = (...args: string[]) => mtcopy('pmbench', ...args);
 const number = expect.any(Number);
 const positive = { asymmetricMatch: (value: unknown) => typeof value === 'number' && value > 0 };
 
+const SAMPLE = {
+  seconds: positive,
+  ipis: positive,
+  pagesMigrated: positive,
+  pagesMigratedPerSecond: positive,
+  accesses: positive,
+  accessesPerSecond: positive,
+  lostUpdates: 0,
+};
+
 const RESULT = {
   flow: expect.any(String),
   migrator: 'kernel',
@@ -18,6 +28,11 @@ const RESULT = {
   folioBytes: 4096,
   pattern: 'uniform',
   writeRatio: 0.5,
+  call: 'move_pages',
+  batchLimit: 512,
+  batchUnit: 'pages',
+  seed: 0,
+  samples: new Array(4).fill(SAMPLE),
   seconds: positive,
   ipis: positive,
   ipisPerPage: positive,
@@ -61,6 +76,15 @@ const REFUSED: Refusals = [
   [['--caller', 'auto'], "'auto' is none of waits, helps"],
   [['--seconds', '0'], 'seconds: must be a number above 0, got 0'],
   [['--seconds', ''], 'must be a number'],
+  [['--call', 'mbind'], "'mbind' is none of move_pages, migrate_pages"],
+  [['--runs', '0'], 'whole number, 1 or more'],
+  [['--warmup', '-1'], 'warmup: must be a number, 0 or more, got -1'],
+  [['--seed', '-1'], 'seed: must be a whole number from 0 to 1048576, got -1'],
+  [['--batch-limit', '2000000'], 'batchLimit: must be a whole number from 1 to 1048576, got 2000000'],
+  [['--batch-unit', 'bytes'], "'bytes' is none of pages, folios"],
+  [['--batch-limit', '64', '--flow', 'serial'], '--batch-limit: means nothing to serial'],
+  [['--batch-unit', 'folios', '--flow', 'serial', '--folio-size', '64K'], '--batch-unit: means nothing to serial'],
+  [['--batch-unit', 'folios'], '--batch-unit: means nothing with folios of one page'],
   [['--cpu', '2'], 'Did you mean --cpus?'],
 ];
 /** What means nothing to any migrator but mtcopy, with every way to ask for another. */
@@ -169,6 +193,39 @@ describe('mtcopy pmbench', () => {
   it('compares nothing if one of the two flows is left out', async () => {
     const { stdout } = await pmbench(...SHORT, '--flow', 'pre-copy', '--json');
     expect(Object.keys(JSON.parse(stdout))).toEqual(['command', 'version', 'date', 'arguments', 'host', 'results']);
+  });
+
+  it('moves all of the address space by migrate_pages, in the batches and the runs that are asked for', async () => {
+    const { status, stdout } = await pmbench(
+      ...['--pages', '1024', '--cpus', '1', '--flow', 'vanilla', '--seconds', '0.3', '--call', 'migrate_pages'],
+      ...['--batch-limit', '4', '--batch-unit', 'folios', '--folio-size', '64K', '--runs', '3', '--warmup', '0.1'],
+      ...['--seed', '7', '--json'],
+    );
+    expect(status).toBe(0);
+    const [result] = JSON.parse(stdout).results;
+    expect(result).toMatchObject({
+      call: 'migrate_pages',
+      batchLimit: 4,
+      batchUnit: 'folios',
+      seed: 7,
+      lostUpdates: 0,
+    });
+    expect(result.samples).toHaveLength(3);
+    for (const { pagesMigrated, ipis } of result.samples) {
+      // Whole calls, and the one CPU an interrupt for every 4 folios of 16 pages.
+      expect(pagesMigrated % 1024).toBe(0);
+      expect(ipis).toBe(pagesMigrated / 64);
+    }
+    const sum = (of: string) =>
+      result.samples.reduce((all: number, sample: Record<string, number>) => all + sample[of], 0);
+    expect(result.pagesMigrated).toBe(sum('pagesMigrated'));
+    expect(result.ipis).toBe(sum('ipis'));
+  });
+
+  it('shows the runs beside their mean', async () => {
+    const { stdout } = await pmbench(...SHORT, '--flow', 'vanilla', '--cpus', '1', '--runs', '2');
+    expect(stdout).toContain('Moved by move_pages(2), batches of 512 pages; 2 runs of each, seed 0\n');
+    expect(stdout).toMatch(/│ flow +│ +pages\/s │ runs: least │ +most │/);
   });
 
   itRefuses([...REFUSED, ...MEANINGLESS], 'pmbench');

@@ -1,6 +1,8 @@
 import { createHistogram } from 'node:perf_hooks';
 import {
   above0,
+  BATCH_UNITS,
+  type BatchUnit,
   type Checks,
   checkOptions,
   ErrnoError,
@@ -16,6 +18,7 @@ import {
   MiB,
   type MigrationWaits,
   type MigratorName,
+  NR_MAX_BATCHED_MIGRATION,
   numberFrom,
   oneOf,
   PAGE_SIZE,
@@ -26,7 +29,15 @@ import {
 } from 'mtcopy';
 import { SWEEP_CALLERS, type SweepCaller } from '../shared/callers.js';
 import { count, folioBytes } from '../shared/checks.js';
-import { countRuns } from '../shared/control.js';
+import { type Control, countRuns } from '../shared/control.js';
+import { PATTERNS, type Pattern } from '../shared/pmbench/access-pattern.js';
+import {
+  PMBENCH_CALLS,
+  type PmbenchCall,
+  type PmbenchLoad,
+  type PmbenchRun,
+  runPmbench,
+} from '../shared/pmbench/run.js';
 import { sumCounts } from '../shared/statistics.js';
 import {
   applySettings,
@@ -37,8 +48,6 @@ import {
   type SweepControl,
   type SysfsSetting,
 } from '../shared/sysfs.js';
-import { PATTERNS, type Pattern } from './access-pattern.js';
-import { type PmbenchLoad, type PmbenchRun, runPmbench } from './run.js';
 
 /** What to measure: one load, with each flow. What `set` says is left out. */
 export interface PmbenchComparison extends PmbenchLoad {
@@ -52,6 +61,10 @@ export interface PmbenchComparison extends PmbenchLoad {
   readonly caller?: SweepCaller | undefined;
   /** Seconds that each flow is measured for, above 0. */
   readonly seconds: number;
+  /** Runs that these are cut into, which take turns with the other flows'. Default: 4. */
+  readonly runs?: number | undefined;
+  /** Seconds that each flow runs before the first that counts. Default: 0, none. */
+  readonly warmup?: number | undefined;
   /** What the machines' sysfs is told before anything is measured. Default: nothing. */
   readonly set?: readonly SysfsSetting[] | undefined;
 }
@@ -65,20 +78,46 @@ interface Comparison extends PmbenchComparison {
   readonly registered: MigratorName;
 }
 
+/** As a migration's. */
+const MAX_BATCH_LIMIT = 2 ** 20;
+/** Far from where its products with the CPUs' number would not be exact. */
+const MAX_SEED = 2 ** 20;
+
 const COMPARISON: Checks<PmbenchComparison> = {
   cpus: wholeNumber(1, MAX_CPUS),
   pages: count,
   folioBytes,
   pattern: oneOf(PATTERNS),
   writeRatio: numberFrom(0, 1),
+  call: oneOf(PMBENCH_CALLS),
+  batchLimit: wholeNumber(1, MAX_BATCH_LIMIT),
+  batchUnit: oneOf(BATCH_UNITS),
+  seed: wholeNumber(0, MAX_SEED),
   flows: listOf(oneOf(FLOWS)),
   migrator: oneOf(MIGRATOR_NAMES),
   threads: threadCount,
   caller: oneOf(SWEEP_CALLERS),
   seconds: above0,
+  runs: count,
+  warmup: numberFrom(0, Number.POSITIVE_INFINITY),
   set: checkSet,
 };
-const REQUIRED = (Object.keys(COMPARISON) as (keyof PmbenchComparison)[]).filter((name) => name !== 'set');
+const REQUIRED: readonly (keyof PmbenchComparison)[] = [
+  ...(['cpus', 'pages', 'folioBytes', 'pattern', 'writeRatio'] as const),
+  ...(['flows', 'migrator', 'threads', 'caller', 'seconds'] as const),
+];
+
+/** One run of a flow. */
+export interface PmbenchSample {
+  /** Measured. */
+  readonly seconds: number;
+  readonly ipis: number;
+  readonly pagesMigrated: number;
+  readonly pagesMigratedPerSecond: number;
+  readonly accesses: number;
+  readonly accessesPerSecond: number;
+  readonly lostUpdates: number;
+}
 
 /** One flow and what it measured. */
 export interface PmbenchMeasurement {
@@ -95,12 +134,18 @@ export interface PmbenchMeasurement {
   readonly folioBytes: number;
   readonly pattern: Pattern;
   readonly writeRatio: number;
+  readonly call: PmbenchCall;
+  readonly batchLimit: number;
+  readonly batchUnit: BatchUnit;
+  readonly seed: number;
+  /** Every run, in the order in which they were made; the rest of this is of all of them together. */
+  readonly samples: readonly PmbenchSample[];
   /** Measured. */
   readonly seconds: number;
   /** TLB-flush interrupts that the CPUs received. */
   readonly ipis: number;
   readonly ipisPerPage: number;
-  /** A flush, from the first interrupt to the last answer. */
+  /** A flush, from the first interrupt to the last answer; those of the warm-up too. */
   readonly tlbFlushNs: Latencies;
   readonly pagesMigrated: number;
   readonly pagesMigratedPerSecond: number;
@@ -119,6 +164,7 @@ export interface PmbenchMeasurement {
   readonly stores: number;
   /** Stores made, less those found in memory: anything but 0 is an error of migration. */
   readonly lostUpdates: number;
+  /** Those of the warm-up too. */
   readonly migrationWaits: MigrationWaits;
   readonly phasesNs: Phases;
   readonly fractionCopy: number;
@@ -143,13 +189,14 @@ export interface FlowComparison {
  */
 const PUBLISHED_CHANGE: FlowChange = { ipisPerPage: -0.991, pagesMigratedPerSecond: 2.917 };
 
-/** Runs that a flow's seconds are cut into, for the speed of the machine drifts. */
+/** Runs that a flow's seconds are cut into, unless it is said: for the speed of the machine drifts. */
 const TURNS = 4;
 /** What a node has beyond the area. */
 const SPARE_BYTES = 8 * MiB;
 
 /**
- * Runs pmbench with each flow on a machine of its own, in turns.
+ * Runs pmbench with each flow on a machine of its own, in turns (A B, B A). Once the signal is aborted, the run at hand ends, and
+ * what it has measured by then counts.
  *
  * @throws ErrnoError EINVAL for a wrong load, or what is said twice; ENOMEM for more memory than there is; EIO if a migration
  * went wrong in a way that `lostUpdates` doesn't show. SettingError, with sysfs's code, for what sysfs doesn't take. What
@@ -166,21 +213,14 @@ export async function comparePmbenchFlows(
     const problem = `must be whole folios of ${formatSize(comparison.folioBytes)}, a multiple of ${perFolio}`;
     throw new ErrnoError('EINVAL', `pages: ${problem}, got ${comparison.pages}`);
   }
-  const { cpus, flows, migrator, threads, caller, pages, seconds, set } = comparison;
+  const { cpus, flows, migrator, threads, caller, pages, set } = comparison;
   const nodeBytes = pages * PAGE_SIZE + SPARE_BYTES;
   const settings = { nodes: [nodeBytes, nodeBytes], cpus, migrator, threads, caller };
   const machines: Machine[] = [];
   try {
     for (const _ of flows) machines.push(await Machine.boot(settings));
     for (const machine of machines) await applySettings(machine, set);
-    const runs: PmbenchRun[][] = flows.map(() => []);
-    const begins = countRuns(TURNS * flows.length, control);
-    turns: for (let turn = 0; turn < TURNS; turn++) {
-      for (const [i, flow] of flows.entries()) {
-        if (!begins(flow)) break turns;
-        runs[i]?.push(await runPmbench(machines[i], comparison, flow, seconds / TURNS));
-      }
-    }
+    const runs = await runFlows(machines, comparison, control);
     const measured = flows.filter((_, i) => runs[i].length > 0);
     return measured.map((flow) => {
       const i = flows.indexOf(flow);
@@ -189,6 +229,29 @@ export async function comparePmbenchFlows(
   } finally {
     await Promise.all(machines.map((machine) => machine.close()));
   }
+}
+
+/** The runs of each flow, on its machine, in turns. */
+async function runFlows(
+  machines: readonly Machine[],
+  comparison: Comparison,
+  control: Control,
+): Promise<PmbenchRun[][]> {
+  const { flows, seconds, runs: turns = TURNS, warmup = 0 } = comparison;
+  const runs: PmbenchRun[][] = flows.map(() => []);
+  const warmUps = warmup > 0 ? 1 : 0;
+  const inOrder = [...flows.entries()];
+  const order = Array.from({ length: warmUps + turns }, (_, at) => at - warmUps).flatMap((turn) =>
+    (turn % 2 === 0 ? inOrder : inOrder.toReversed()).map(([i, flow]) => ({ i, flow, counts: turn >= 0 })),
+  );
+  const begins = countRuns(order.length, control);
+  for (const { i, flow, counts } of order) {
+    if (!begins(counts ? flow : `${flow}, warming up`)) break;
+    const run = await runPmbench(machines[i], comparison, flow, counts ? seconds / turns : warmup, control.signal);
+    // Of one that was cut short in its first call only stores that it has lost are known.
+    if (counts && (run.seconds > 0 || run.lostUpdates !== 0)) runs[i].push(run);
+  }
+  return runs;
 }
 
 /** What was asked for, with what `set` decides. */
@@ -221,7 +284,7 @@ export function compareBatching(results: readonly PmbenchMeasurement[]): FlowCom
 
 /** What the runs of one flow on its machine come to together. */
 function summarize(
-  { cpus, pages, folioBytes, pattern, writeRatio, caller }: Comparison,
+  { cpus, pages, folioBytes, pattern, writeRatio, caller, ...asked }: Comparison,
   flow: Flow,
   machine: Machine,
   runs: readonly PmbenchRun[],
@@ -233,7 +296,7 @@ function summarize(
     cpus: { migrationWaits },
   } = machine;
   const migrator = migratorOf(machine);
-  const { seconds, accesses, stores, lostUpdates, latencies, stats, vmstat } = addRuns(runs);
+  const { seconds, accessSeconds, accesses, stores, lostUpdates, latencies, stats, vmstat } = addRuns(runs);
   const ipis = vmstat.nr_tlb_remote_flush_received;
   const pagesMigrated = stats.succeeded;
   return {
@@ -246,6 +309,11 @@ function summarize(
     folioBytes,
     pattern,
     writeRatio,
+    call: asked.call ?? 'move_pages',
+    batchLimit: asked.batchLimit ?? NR_MAX_BATCHED_MIGRATION,
+    batchUnit: asked.batchUnit ?? 'pages',
+    seed: asked.seed ?? 0,
+    samples: runs.map(sampleOf),
     seconds,
     ipis,
     ipisPerPage: ipis / pagesMigrated,
@@ -253,7 +321,7 @@ function summarize(
     pagesMigrated,
     pagesMigratedPerSecond: pagesMigrated / seconds,
     accesses,
-    accessesPerSecond: accesses / seconds,
+    accessesPerSecond: accesses / accessSeconds,
     accessNs: {
       p50: latencies.percentile(50),
       p90: latencies.percentile(90),
@@ -268,6 +336,18 @@ function summarize(
     phasesNs: stats.phasesNs,
     fractionCopy: fractionCopy(stats.phasesNs),
     vmstat,
+  };
+}
+
+function sampleOf({ seconds, accessSeconds, stats, vmstat, accesses, lostUpdates }: PmbenchRun): PmbenchSample {
+  return {
+    seconds,
+    ipis: vmstat.nr_tlb_remote_flush_received,
+    pagesMigrated: stats.succeeded,
+    pagesMigratedPerSecond: stats.succeeded / seconds,
+    accesses,
+    accessesPerSecond: accesses / accessSeconds,
+    lostUpdates,
   };
 }
 

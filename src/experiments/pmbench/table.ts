@@ -1,4 +1,5 @@
 import { formatSize } from 'mtcopy';
+import { max, min } from 'simple-statistics';
 import { migratorText, PHASES } from '../shared/labels.js';
 import { barPicture } from '../shared/picture.js';
 import type { Part, Sheet } from '../shared/sheet.js';
@@ -19,6 +20,7 @@ export function pmbenchParts(rows: readonly PmbenchMeasurement[], comparison: Fl
     `${percent(writeRatio)} stores, migrator ${migratorText(first)}`;
   return [
     heading,
+    mannerText(first),
     migrationSheet(rows),
     'Accesses, and nanoseconds from the end of one to the end of the next:',
     accessSheet(rows),
@@ -30,13 +32,26 @@ export function pmbenchParts(rows: readonly PmbenchMeasurement[], comparison: Fl
   ];
 }
 
+/** What moves the area, in which batches, and the runs that the tables are of. */
+function mannerText({ call, batchLimit, batchUnit, samples, seed }: PmbenchMeasurement): string {
+  const batches = `batches of ${batchLimit} ${batchLimit === 1 ? batchUnit.slice(0, -1) : batchUnit}`;
+  return `Moved by ${call}(2), ${batches}; ${plural(samples.length, 'run')} of each, seed ${seed}`;
+}
+
+/** Of each run, in pages a second. */
+function speedsOf({ samples }: PmbenchMeasurement): number[] {
+  return samples.map(({ pagesMigratedPerSecond }) => pagesMigratedPerSecond);
+}
+
 function migrationSheet(rows: readonly PmbenchMeasurement[]): Sheet {
   return {
     texts: ['flow'],
-    numbers: ['pages/s', 'IPIs', 'IPIs/page', 'flush µs'],
+    numbers: ['pages/s', 'runs: least', 'most', 'IPIs', 'IPIs/page', 'flush µs'],
     rows: rows.map((row) => [
       row.flow,
       whole(row.pagesMigratedPerSecond),
+      whole(min(speedsOf(row))),
+      whole(max(speedsOf(row))),
       whole(row.ipis),
       row.ipisPerPage.toFixed(4),
       (row.tlbFlushNs.p50 / 1e3).toFixed(1),

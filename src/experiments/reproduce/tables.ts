@@ -1,11 +1,14 @@
 import { batchLimitExperiment } from './batch-limit/batch-limit.js';
+import { breakdownExperiment } from './breakdown/breakdown.js';
 import { contentionExperiment } from './contention/contention.js';
 import { cyclesPerPageExperiment } from './cycles-per-page/experiment.js';
+import { dmaSetupExperiment } from './dma-setup.js';
 import type { Experiment } from './experiment.js';
 import { flowsExperiment } from './flows/flows.js';
 import { folioCountExperiment } from './folio-count.js';
 import { folioSizeExperiment } from './folio-size.js';
 import { overheadsExperiment } from './overheads/experiment.js';
+import { tlbExperiment } from './tlb.js';
 
 /** Every table that can be reproduced, by its name, in the order in which they were published. */
 export const EXPERIMENTS = {
@@ -13,6 +16,9 @@ export const EXPERIMENTS = {
   overheads: overheadsExperiment,
   'folio-size': folioSizeExperiment,
   'folio-count': folioCountExperiment,
+  tlb: tlbExperiment,
+  breakdown: breakdownExperiment,
+  'dma-setup': dmaSetupExperiment,
   flows: flowsExperiment,
   contention: contentionExperiment,
   'batch-limit': batchLimitExperiment,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createDraw, createPicker, PATTERNS } from '../../../src/experiments/pmbench/access-pattern.js';
+import { createDraw, createPicker, PATTERNS } from '../../../src/experiments/shared/pmbench/access-pattern.js';
 
 const DRAWS = 20_000;
 

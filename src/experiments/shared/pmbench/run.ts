@@ -2,8 +2,10 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import {
   type Area,
+  type BatchUnit,
   ErrnoError,
   type Flow,
+  MAX_CPUS,
   type Machine,
   MiB,
   type MigrateStats,
@@ -11,11 +13,19 @@ import {
   PAGE_SIZE,
   type Vmstat,
 } from 'mtcopy';
-import { growth, sumCounts } from '../shared/statistics.js';
+import { growth, sumCounts } from '../statistics.js';
 import type { Pattern } from './access-pattern.js';
 import { MAY_START, type PmbenchAccesses, type PmbenchArgs, READY } from './program.js';
 
-/** What the CPUs do, and over how much memory. */
+/** System calls that move the area. */
+export const PMBENCH_CALLS = ['move_pages', 'migrate_pages'] as const;
+/**
+ * What moves the area back and forth: move_pages(2) in calls of some 50 ms, or migrate_pages(2), of which each call moves all of
+ * the address space, as the tool migratepages does.
+ */
+export type PmbenchCall = (typeof PMBENCH_CALLS)[number];
+
+/** What the CPUs do, over how much memory, and what moves it meanwhile. */
 export interface PmbenchLoad {
   /** Pages of the area; a whole number of folios. */
   readonly pages: number;
@@ -23,6 +33,14 @@ export interface PmbenchLoad {
   readonly pattern: Pattern;
   /** Stores as a fraction of the accesses, 0 to 1. */
   readonly writeRatio: number;
+  /** Default: `'move_pages'`. */
+  readonly call?: PmbenchCall | undefined;
+  /** Pages or folios of a batch, 1 to 2^20. Default: 512. */
+  readonly batchLimit?: number | undefined;
+  /** What that counts. Default: `'pages'`. */
+  readonly batchUnit?: BatchUnit | undefined;
+  /** What the CPUs draw pages by, 0 to 2^20. Default: 0. */
+  readonly seed?: number | undefined;
 }
 
 /** What migrations came to. */
@@ -30,8 +48,10 @@ type Migrated = Pick<MigrateStats, 'succeeded' | 'phasesNs' | 'cpuNs'>;
 
 /** What one run measured: sums, so that several can be added. */
 export interface PmbenchRun {
-  /** Measured, in seconds. */
+  /** Seconds that were measured; 0 if it was cut short in its first call. */
   readonly seconds: number;
+  /** Seconds in which the CPUs made their accesses. */
+  readonly accessSeconds: number;
   /** Of all migrations. */
   readonly stats: Migrated;
   /** What the counters of /proc/vmstat grew by. */
@@ -44,6 +64,12 @@ export interface PmbenchRun {
   readonly latencies: RecordableHistogram;
 }
 
+/** What no migration comes to. */
+const NOTHING: Migrated = {
+  succeeded: 0,
+  phasesNs: { isolate: 0, unmap: 0, flush: 0, copy: 0, move: 0, putBack: 0 },
+  cpuNs: { caller: 0, threads: 0, dma: 0 },
+};
 const PROGRAM = new URL('./program.js', import.meta.url);
 /** Bytes of the area that are summed at once. */
 const SUMMED_AT_ONCE = MiB;
@@ -52,8 +78,11 @@ const CALL_MS = 50;
 
 /**
  * Runs the access benchmark of the published work on TLB flushes: every CPU of the machine loads and stores all over an area,
- * while its pages are moved from node 0 to node 1 and back for `seconds`, in as many calls as that takes.
+ * while its pages are moved from node 0 to node 1 and back for `seconds`, in as many calls as that takes; the last one is not
+ * cut short, so that it may be longer.
  *
+ * @param signal once aborted, the CPUs stop, and the run ends once the call at hand has, which doesn't count: what was measured
+ * before does, if there is any, and every store is looked for
  * @throws ErrnoError ENOMEM if a node has no room for the area; EIO if nothing could be moved, or stores are found in pages
  * that they were not made to. Whatever a CPU's program or a migration throws.
  */
@@ -62,30 +91,47 @@ export async function runPmbench(
   load: PmbenchLoad,
   flow: Flow,
   seconds: number,
+  signal?: AbortSignal,
 ): Promise<PmbenchRun> {
-  const { pages, folioBytes, pattern, writeRatio } = load;
+  const { pages, folioBytes, pattern, writeRatio, seed = 0 } = load;
   const mm = machine.createAddressSpace();
   const gate = new Int32Array(new SharedArrayBuffer(8));
   let programs: Promise<unknown>[] = [];
+  let stoppedAt: number | undefined;
+  // A call without CPUs to wait for is over soon.
+  const stop = () => {
+    stoppedAt = performance.now();
+    machine.cpus.stop();
+  };
   try {
     const area = mm.mmap({ length: pages * PAGE_SIZE, folioSize: folioBytes, node: 0, populate: true });
     // Whoever touches a node's frames first pays for it: not the run.
     for (const node of [1, 0]) await machine.movePages(mm, area.folios(), { node, flow: 'vanilla' });
-    const args: PmbenchArgs = { address: area.address, pages, pageBytes: PAGE_SIZE, pattern, writeRatio, gate };
+    const args: PmbenchArgs = {
+      address: area.address,
+      pages,
+      pageBytes: PAGE_SIZE,
+      pattern,
+      writeRatio,
+      seed: seed * MAX_CPUS,
+      gate,
+    };
     programs = Array.from({ length: machine.cpus.count }, (_, cpu) => machine.cpus.run(mm, PROGRAM, { cpu, args }));
     const ended = Promise.all(programs) as Promise<PmbenchAccesses[]>;
     // Until it is awaited below; the CPU is then found to be idle.
     ended.catch(() => {});
     while (allRun(machine) && Atomics.load(gate, READY) < programs.length) await sleep(1);
-    const before = machine.vmstat;
+    signal?.addEventListener('abort', stop);
+    if (signal?.aborted) stop();
     const started = performance.now();
     Atomics.store(gate, MAY_START, 1);
-    const stats = await moveBackAndForth(machine, area, flow, started + seconds * 1000);
-    const measured = (performance.now() - started) / 1000;
-    const vmstat = growth(machine.vmstat, before);
+    const move = CREATE_MOVER[load.call ?? 'move_pages'](machine, area, load, flow);
+    const counted = await countCalls(machine, move, seconds, signal);
+    const accessSeconds = ((stoppedAt ?? performance.now()) - started) / 1000;
     machine.cpus.stop();
-    return { seconds: measured, stats, vmstat, ...(await tally(await ended, area)) };
+    return { ...counted, accessSeconds, ...(await tally(await ended, area)) };
   } finally {
+    signal?.removeEventListener('abort', stop);
     machine.cpus.stop();
     await Promise.allSettled(programs);
     await mm.close();
@@ -96,22 +142,25 @@ function allRun({ cpus }: Machine): boolean {
   return cpus.busy.length === cpus.count;
 }
 
-/** Moves the area between the nodes until that time, of performance.now(), or until a CPU's program ends. */
-async function moveBackAndForth(machine: Machine, area: Area, flow: Flow, until: number): Promise<Migrated> {
-  let sum: Migrated | undefined;
+/** Makes one call after the other, of which each moves on an area that is on node 0 at first. */
+type CreateMover = (machine: Machine, area: Area, load: PmbenchLoad, flow: Flow) => () => Promise<MigrateStats>;
+
+const CREATE_MOVER: Readonly<Record<PmbenchCall, CreateMover>> = {
+  move_pages: moveInPieces,
+  migrate_pages: migrateWhole,
+};
+
+function moveInPieces(machine: Machine, area: Area, load: PmbenchLoad, flow: Flow): () => Promise<MigrateStats> {
+  const { batchLimit, batchUnit } = load;
   const folios = area.folios();
-  // Whole batches: part of one costs as many interrupts. To the serial flow every folio is one.
-  const batch = flow === 'serial' ? 1 : Math.max(1, (NR_MAX_BATCHED_MIGRATION * PAGE_SIZE) / area.folioSize);
+  const batch = foliosOfBatch(load, flow);
   let node = 1;
   let first = 0;
   let count = batch;
-  do {
+  return async () => {
     const called = performance.now();
     const piece = folios.subarray(first, first + count);
-    const { stats } = await machine.movePages(area.mm, piece, { node, flow });
-    const { succeeded, phasesNs, cpuNs } = stats;
-    const migrated = { succeeded, phasesNs, cpuNs };
-    sum = sum ? sumCounts([sum, migrated]) : migrated;
+    const { stats } = await machine.movePages(area.mm, piece, { node, flow, batchLimit, batchUnit });
     first += piece.length;
     if (first === folios.length) {
       first = 0;
@@ -120,10 +169,57 @@ async function moveBackAndForth(machine: Machine, area: Area, flow: Flow, until:
     const ms = performance.now() - called;
     if (ms < CALL_MS && count < folios.length) count *= 2;
     else if (ms > 2 * CALL_MS) count = Math.max(batch, count / 2);
+    return stats;
+  };
+}
+
+/** Folios of which a call has a multiple: part of a batch costs as many interrupts. To the serial flow every folio is one. */
+function foliosOfBatch(load: PmbenchLoad, flow: Flow): number {
+  if (flow === 'serial') return 1;
+  const { batchLimit = NR_MAX_BATCHED_MIGRATION, batchUnit = 'pages', folioBytes } = load;
+  return batchUnit === 'folios' ? batchLimit : Math.max(1, Math.ceil((batchLimit * PAGE_SIZE) / folioBytes));
+}
+
+function migrateWhole(
+  machine: Machine,
+  { mm }: Area,
+  { batchLimit, batchUnit }: PmbenchLoad,
+  flow: Flow,
+): () => Promise<MigrateStats> {
+  let from = 0;
+  return async () => {
+    const { stats } = await machine.migratePages(mm, { from: [from], to: [1 - from], flow, batchLimit, batchUnit });
+    from = 1 - from;
+    return stats;
+  };
+}
+
+/**
+ * Makes calls until the time is over, or the signal is aborted: one at least. Counts up to the last that ended before the signal
+ * was aborted: from then on no CPU is there to be interrupted.
+ */
+async function countCalls(
+  machine: Machine,
+  move: () => Promise<MigrateStats>,
+  seconds: number,
+  signal: AbortSignal | undefined,
+): Promise<Pick<PmbenchRun, 'seconds' | 'stats' | 'vmstat'>> {
+  const before = machine.vmstat;
+  const started = performance.now();
+  let counted = { seconds: 0, stats: NOTHING, vmstat: growth(before, before) };
+  do {
+    const stats = await move();
+    if (signal?.aborted) return counted;
+    const { succeeded, phasesNs, cpuNs } = stats;
+    counted = {
+      seconds: (performance.now() - started) / 1000,
+      stats: sumCounts([counted.stats, { succeeded, phasesNs, cpuNs }]),
+      vmstat: growth(machine.vmstat, before),
+    };
     await setImmediate();
-  } while (performance.now() < until && allRun(machine));
-  if (sum.succeeded === 0) throw new ErrnoError('EIO', 'not one page of the area could be migrated');
-  return sum;
+  } while (counted.seconds < seconds && allRun(machine));
+  if (counted.stats.succeeded === 0) throw new ErrnoError('EIO', 'not one page of the area could be migrated');
+  return counted;
 }
 
 /** Adds up what the CPUs did, and compares it with what is found in memory. */

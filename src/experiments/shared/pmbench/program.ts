@@ -12,6 +12,8 @@ export interface PmbenchArgs {
   readonly pattern: Pattern;
   /** Stores as a fraction of the accesses, 0 to 1. */
   readonly writeRatio: number;
+  /** What CPU 0 draws its numbers by; each other CPU adds its own number. */
+  readonly seed: number;
   /** Two words that all CPUs share: how many are ready, and whether they may start. */
   readonly gate: Int32Array;
 }
@@ -41,9 +43,9 @@ const COUNTERS = OWN_BYTES / 8;
  * counter that belongs to this CPU alone, so that each that is lost is missing from the sum.
  */
 export default function run(cpu: Cpu, args: PmbenchArgs): PmbenchAccesses {
-  const { address, pages, pageBytes, pattern, writeRatio, gate } = args;
+  const { address, pages, pageBytes, pattern, writeRatio, seed, gate } = args;
   const latencies = createHistogram();
-  const draw = createDraw(cpu.number);
+  const draw = createDraw(seed + cpu.number);
   const pick = createPicker(pattern, pages, draw);
   const storesBelow = writeRatio * 2 ** 32;
   const own = address + cpu.number * OWN_BYTES;

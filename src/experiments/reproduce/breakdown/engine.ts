@@ -1,0 +1,190 @@
+import {
+  CopyEngine,
+  createSgTable,
+  type DmaChannel,
+  DmaEngine,
+  ErrnoError,
+  type IommuMode,
+  Machine,
+  MiB,
+  PAGE_SIZE,
+  PhysicalMemory,
+} from 'mtcopy';
+import { median } from 'simple-statistics';
+import type { Control } from '../../shared/control.js';
+import { scrub } from '../../shared/fill.js';
+import { allocFolioBatch, type FolioBatch } from '../../shared/folios.js';
+import { runInTurns, type Variant } from '../../shared/in-turns.js';
+import { type MovedMemory, mapMovedMemory, moveAcross } from '../../shared/moved-memory.js';
+import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { findDifference } from '../../shared/verify.js';
+import type { Scale } from '../experiment.js';
+
+/**
+ * What of a copy counts: one core's copy of folio after folio; an engine's, with submission and polling alone; and with the
+ * mapping of each group of folios too, where addresses are physical or translated; whole migrations by the calling thread, and
+ * by the engine with translated addresses.
+ */
+export type Accounting = 'one-core' | EngineLevel | 'whole-kernel' | 'whole-dcbm';
+type EngineLevel = 'submit-and-poll' | 'passthrough' | 'translated';
+
+const IOMMU_OF: Readonly<Record<EngineLevel, IommuMode>> = {
+  'submit-and-poll': 'none',
+  passthrough: 'passthrough',
+  translated: 'translated',
+};
+/** Descriptors in flight. */
+const DEPTHS = { quick: [1, 16, 128], thorough: [1, 2, 4, 8, 16, 32, 64, 128] } as const;
+const BYTES = { quick: 4 * MiB, thorough: 32 * MiB } as const;
+const WARM_UPS = 1;
+/** After so long without a completion a channel is taken for dead, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/** 4 KiB pages copied in one way. */
+export interface EngineRow {
+  readonly accounting: Accounting;
+  /** Descriptors in flight; 0 where there are none. */
+  readonly queueDepth: number;
+  readonly runs: number;
+  /** 10^9 bytes a second, the median of the runs. */
+  readonly gigabytesPerSecond: number;
+  /** Throughput by that of one core. */
+  readonly byOneCore: Ratio;
+  /** By the engine's with submission and polling alone, at the same depth; `undefined` where there is none. */
+  readonly bySubmitAndPoll: Ratio | undefined;
+}
+
+/** How long a run took, in nanoseconds; all copy as much. */
+interface Timed {
+  readonly ns: number;
+}
+
+interface Way extends Variant<Timed> {
+  readonly accounting: Accounting;
+  readonly queueDepth: number;
+}
+
+export async function measureThroughput(scale: Scale, control: Control): Promise<EngineRow[]> {
+  const bytes = Math.min(scale.bytes, scale.quick ? BYTES.quick : BYTES.thorough);
+  const memory = PhysicalMemory.create({ nodes: [bytes, bytes] });
+  const batch = allocFolioBatch(memory, bytes, PAGE_SIZE, 'sequential');
+  fillWithNumbers(memory, batch);
+  const closers: { close(): Promise<unknown> }[] = [];
+  try {
+    const ways = await createWays(memory, batch, scale.quick ? DEPTHS.quick : DEPTHS.thorough, closers);
+    const samples = await runInTurns(ways, ({ ns }) => ns, { warmUps: WARM_UPS, ...scale }, control);
+    if (samples[0].length === 0) return [];
+    return ways.map((way, i) => summarize(way, bytes, i, ways, samples));
+  } finally {
+    for (const closer of closers) await closer.close();
+  }
+}
+
+async function createWays(
+  memory: PhysicalMemory,
+  batch: FolioBatch,
+  depths: readonly number[],
+  closers: { close(): Promise<unknown> }[],
+): Promise<Way[]> {
+  const cpu = await CopyEngine.create({ memory, threads: 1, minParallelBytes: 2 * batch.total });
+  closers.push(cpu);
+  const dma = { device: 'dsa', iommu: 'translated' } as const;
+  const machine = await Machine.boot({ nodes: [batch.total, batch.total], cpus: 0, dma });
+  closers.push(machine);
+  const moved = mapMovedMemory(machine, batch.total, PAGE_SIZE);
+  const ways: Way[] = [
+    wayOf('one-core', 0, () => timeCopy(memory, batch, async () => void cpu.copyBatchSync(batch))),
+    wayOf('whole-kernel', 0, () => moveAcross(moved, { flow: 'pre-copy', migrator: 'kernel' })),
+  ];
+  for (const level of Object.keys(IOMMU_OF) as EngineLevel[]) {
+    const engine = await DmaEngine.create({ memory, device: 'dsa', iommu: IOMMU_OF[level] });
+    closers.push(engine);
+    const channel = engine.request();
+    await channel.ready();
+    for (const depth of depths) {
+      const copy = () => copyByEngine(engine, channel, batch, depth);
+      ways.push(wayOf(level, depth, () => timeCopy(memory, batch, copy)));
+    }
+  }
+  for (const depth of depths) ways.push(wayOf('whole-dcbm', depth, () => moveByEngine(moved, depth)));
+  return ways;
+}
+
+function wayOf(accounting: Accounting, queueDepth: number, run: () => Promise<Timed>): Way {
+  const name = queueDepth === 0 ? accounting : `${accounting}, queue depth ${queueDepth}`;
+  return { name, accounting, queueDepth, run };
+}
+
+function moveByEngine(moved: MovedMemory, depth: number): Promise<Timed> {
+  moved.machine.dcbm.queueDepth = depth;
+  return moveAcross(moved, { flow: 'pre-copy', migrator: 'dcbm' });
+}
+
+/** @throws ErrnoError EIO unless every page is copied */
+async function timeCopy(memory: PhysicalMemory, batch: FolioBatch, copy: () => Promise<void>): Promise<Timed> {
+  scrub(memory, batch.targets, PAGE_SIZE);
+  const started = performance.now();
+  await copy();
+  const ns = (performance.now() - started) * 1e6;
+  const wrong = findDifference(memory, batch);
+  if (wrong >= 0) throw new ErrnoError('EIO', `page ${wrong} of ${batch.from.length} was copied wrong, or not at all`);
+  return { ns };
+}
+
+/** Copies group after group, each of as many pages as are to be in flight: mapped, unless there is no IOMMU; submitted; polled. */
+async function copyByEngine(engine: DmaEngine, channel: DmaChannel, batch: FolioBatch, depth: number): Promise<void> {
+  const { from, to, bytes } = batch;
+  for (let first = 0; first < from.length; first += depth) {
+    const end = Math.min(first + depth, from.length);
+    if (engine.iommu === 'none') {
+      submitAndPoll(channel, to, from, first, end);
+      continue;
+    }
+    const source = createSgTable(from.subarray(first, end), bytes.subarray(first, end));
+    const target = createSgTable(to.subarray(first, end), bytes.subarray(first, end));
+    engine.mapSg(source, 'to-device');
+    engine.mapSg(target, 'from-device');
+    submitAndPoll(channel, target.dma, source.dma, 0, end - first);
+    // Without a promise where no channel is looking at the mapping.
+    const unmapped = [engine.unmapSg(source), engine.unmapSg(target)];
+    if (unmapped.some((slow) => slow !== undefined)) await Promise.all(unmapped);
+  }
+}
+
+function submitAndPoll(channel: DmaChannel, to: Uint32Array, from: Uint32Array, first: number, end: number): void {
+  for (let i = first; i < end; i++) channel.submit(channel.prepMemcpy(to[i], from[i], PAGE_SIZE));
+  channel.issuePending();
+  const giveUp = performance.now() + TIMEOUT_MS;
+  while (channel.inFlight > 0) {
+    if (channel.poll() === 0 && performance.now() > giveUp)
+      throw new ErrnoError('ETIMEDOUT', 'the DMA channel does not answer');
+  }
+}
+
+function fillWithNumbers(memory: PhysicalMemory, { sources }: FolioBatch): void {
+  for (const pfn of sources) {
+    const words = new Uint32Array(memory.buffer, pfn * PAGE_SIZE, PAGE_SIZE / 4);
+    for (let i = 0; i < words.length; i++) words[i] = Math.imul(pfn + i, 0x9e3779b1);
+  }
+}
+
+function summarize(
+  { accounting, queueDepth }: Way,
+  bytes: number,
+  at: number,
+  ways: readonly Way[],
+  samples: readonly (readonly Timed[])[],
+): EngineRow {
+  const times = (i: number) => samples[i].map(({ ns }) => ns);
+  // Of throughputs, so that the times are the other way round.
+  const by = (other: number) => ratioOf(times(other), times(at));
+  const submit = ways.findIndex((way) => way.accounting === 'submit-and-poll' && way.queueDepth === queueDepth);
+  return {
+    accounting,
+    queueDepth,
+    runs: samples[at].length,
+    gigabytesPerSecond: bytes / median(times(at)),
+    byOneCore: by(0),
+    bySubmitAndPoll: submit >= 0 ? by(submit) : undefined,
+  };
+}

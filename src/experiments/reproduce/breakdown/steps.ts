@@ -1,0 +1,153 @@
+import { KiB, Machine, MiB, type MigratorName, PAGE_SIZE, type Steps } from 'mtcopy';
+import { median } from 'simple-statistics';
+import type { Control } from '../../shared/control.js';
+import { runInTurns } from '../../shared/in-turns.js';
+import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import type { Scale } from '../experiment.js';
+import { mapCachedMemory, type SteppedRun } from './cached-memory.js';
+
+/** The calling thread first: the others are measured against it. */
+const MIGRATORS = ['kernel', 'mtcopy', 'dcbm'] as const satisfies readonly MigratorName[];
+const SETTINGS = {
+  quick: { folioBytes: [4 * KiB, 2 * MiB], mappings: [0, 1, 16], bytes: 4 * MiB },
+  // Not more, or move_pages cuts the call in two.
+  thorough: { folioBytes: [4 * KiB, 64 * KiB, 2 * MiB], mappings: [0, 1, 4, 16], bytes: 32 * MiB },
+} as const;
+const WARM_UPS = 1;
+/** Folios of a run at least. */
+const LEAST_FOLIOS = 4;
+
+/** What a page's migration is made of, in nanoseconds. */
+export interface PageNs extends Steps {
+  /** Looking it up, and taking it off the LRU. */
+  readonly isolate: number;
+  readonly flush: number;
+  readonly copy: number;
+  /** What is in none of the others, such as the loops over folios. */
+  readonly other: number;
+  /** The sum of all. */
+  readonly whole: number;
+}
+
+/** Page cache in folios of one size, mapped by so many address spaces, moved by one migrator: medians of the runs. */
+export interface StepsRow {
+  readonly folioBytes: number;
+  readonly mappings: number;
+  readonly migrator: MigratorName;
+  readonly runs: number;
+  readonly pageNs: PageNs;
+  /** Of all of a migration's time, 0 to 1, as ratios: a step's estimate may be disturbed more than the whole. */
+  readonly shares: {
+    readonly unmap: Ratio;
+    readonly copy: Ratio;
+    readonly removeMigrationPtes: Ratio;
+    /** Unmapping and removing migration entries. */
+    readonly rmap: Ratio;
+  };
+  /** CPU nanoseconds a page, of the calling thread and of copy threads; a DMA channel's thread is the device, and no CPU. */
+  readonly cpuNs: number;
+  /** What the calling thread alone spends beyond that, a page: the median of the pairs. */
+  readonly cpuSavedNs: number;
+  /** Time, and CPU time, by that of the calling thread alone: below 1 is a gain. */
+  readonly timeByKernel: Ratio;
+  readonly cpuByKernel: Ratio;
+}
+
+export async function measureSteps(scale: Scale, control: Control): Promise<StepsRow[]> {
+  const settings = scale.quick ? SETTINGS.quick : SETTINGS.thorough;
+  const each = settings.folioBytes.flatMap((folioBytes) =>
+    settings.mappings.map((mappings) => ({ folioBytes, mappings })),
+  );
+  const seconds = scale.seconds / each.length;
+  const rows: StepsRow[] = [];
+  for (const { folioBytes, mappings } of each) {
+    if (control.signal?.aborted) break;
+    const bytes = Math.max(LEAST_FOLIOS * folioBytes, Math.min(scale.bytes, settings.bytes));
+    rows.push(...(await measureOne(folioBytes, mappings, bytes, { ...scale, seconds }, control)));
+  }
+  return rows;
+}
+
+async function measureOne(
+  folioBytes: number,
+  mappings: number,
+  bytes: number,
+  { seconds, bound }: Scale,
+  control: Control,
+): Promise<StepsRow[]> {
+  const common = { cpus: 0, threads: 'auto', caller: 'waits' } as const;
+  const machine = await Machine.boot({ nodes: [bytes, bytes], ...common, dma: { device: 'dsa', iommu: 'translated' } });
+  try {
+    const move = await mapCachedMemory(machine, bytes, folioBytes, mappings);
+    const variants = MIGRATORS.map((migrator) => ({
+      name: `folios of ${folioBytes / KiB}K mapped by ${mappings}, ${migrator}`,
+      run: () => move({ flow: 'pre-copy', migrator, batchUnit: 'folios' }),
+    }));
+    const samples = await runInTurns(variants, wholeNs, { warmUps: WARM_UPS, seconds, bound }, control);
+    if (samples[0].length === 0) return [];
+    return MIGRATORS.map((migrator, i) => {
+      const pages = bytes / PAGE_SIZE;
+      return { folioBytes, mappings, migrator, ...summarize(migrator, pages, samples[i], samples[0]) };
+    });
+  } finally {
+    await machine.close();
+  }
+}
+
+/** All phases, which one thread goes through one after the other. */
+function wholeNs({ phasesNs }: SteppedRun): number {
+  return Object.values(phasesNs).reduce((sum, ns) => sum + ns);
+}
+
+/** CPU nanoseconds: those of channels' threads are the device's. */
+function cpuNsOf({ cpuNs: { caller, threads, dma } }: SteppedRun, migrator: MigratorName): number {
+  return caller + dma + (migrator === 'mtcopy' ? threads : 0);
+}
+
+function summarize(
+  migrator: MigratorName,
+  pages: number,
+  runs: readonly SteppedRun[],
+  kernel: readonly SteppedRun[],
+): Omit<StepsRow, 'folioBytes' | 'mappings' | 'migrator'> {
+  // A step that is found to be nothing has taken something.
+  const share = (of: (run: SteppedRun) => number) =>
+    ratioOf(
+      runs.map((run) => Math.max(1, of(run))),
+      runs.map(wholeNs),
+    );
+  const cpu = runs.map((run) => cpuNsOf(run, migrator));
+  const cpuOfKernel = kernel.map((run) => cpuNsOf(run, 'kernel'));
+  return {
+    runs: runs.length,
+    pageNs: pageNsOf(pages, runs),
+    shares: {
+      unmap: share(({ phasesNs }) => phasesNs.unmap),
+      copy: share(({ phasesNs }) => phasesNs.copy),
+      removeMigrationPtes: share(({ stepsNs }) => stepsNs.removeMigrationPtes),
+      rmap: share(({ phasesNs, stepsNs }) => phasesNs.unmap + stepsNs.removeMigrationPtes),
+    },
+    cpuNs: median(cpu) / pages,
+    cpuSavedNs: median(cpu.map((ns, i) => (cpuOfKernel[i] - ns) / pages)),
+    timeByKernel: ratioOf(runs.map(wholeNs), kernel.map(wholeNs)),
+    cpuByKernel: ratioOf(cpu, cpuOfKernel),
+  };
+}
+
+function pageNsOf(pages: number, runs: readonly SteppedRun[]): PageNs {
+  const typical = (of: (run: SteppedRun) => number) => median(runs.map((run) => of(run) / pages));
+  const step = (name: keyof Steps) => typical(({ stepsNs }) => stepsNs[name]);
+  const known = {
+    isolate: typical(({ phasesNs }) => phasesNs.isolate),
+    lock: step('lock'),
+    allocate: step('allocate'),
+    tryToMigrate: step('tryToMigrate'),
+    flush: typical(({ phasesNs }) => phasesNs.flush),
+    copy: typical(({ phasesNs }) => phasesNs.copy),
+    metadata: step('metadata'),
+    removeMigrationPtes: step('removeMigrationPtes'),
+    free: step('free'),
+  };
+  const whole = typical(wholeNs);
+  return { ...known, other: whole - Object.values(known).reduce((sum, ns) => sum + ns), whole };
+}

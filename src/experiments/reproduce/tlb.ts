@@ -1,0 +1,172 @@
+import { availableParallelism } from 'node:os';
+import { ErrnoError, type Flow, Machine, MiB, PAGE_SIZE } from 'mtcopy';
+import { median } from 'simple-statistics';
+import type { Control } from '../shared/control.js';
+import { runInTurns } from '../shared/in-turns.js';
+import { type PmbenchLoad, type PmbenchRun, runPmbench } from '../shared/pmbench/run.js';
+import { type Ratio, ratioOf } from '../shared/ratio.js';
+import type { Experiment, Scale } from './experiment.js';
+import { estimateText, type Finding } from './finding.js';
+import { tlbBatching } from './published.js';
+
+/** Before the series, and with it. */
+const FLOWS = ['serial', 'vanilla'] as const satisfies readonly Flow[];
+/** Rounds that aren't counted: by then the CPUs' programs are compiled. */
+const WARM_UPS = 1;
+/** What a node has beyond the area. */
+const SPARE_BYTES = 8 * MiB;
+/** Pages of the area, and seconds of a run; one call of migrate_pages is made in any case. */
+const QUICK = { pages: 512, seconds: 0.2 } as const;
+const THOROUGH = { pages: 16384, seconds: 2 } as const;
+
+const { tlbFlushIpiChange, pagesMigratedPerSecondChange } = tlbBatching;
+/** `vanilla` by `serial`, as published; that a page is what both changes come to. */
+const PUBLISHED = {
+  ipisPerSecond: 1 + tlbFlushIpiChange,
+  ipisPerPage: (1 + tlbFlushIpiChange) / (1 + pagesMigratedPerSecondChange),
+  pagesPerSecond: 1 + pagesMigratedPerSecondChange,
+} as const;
+type Compared = keyof typeof PUBLISHED;
+const NAMES: Readonly<Record<Compared, string>> = {
+  ipisPerSecond: 'interrupts in equal time',
+  ipisPerPage: 'interrupts a page',
+  pagesPerSecond: 'pages a second',
+};
+
+/** One flow: medians of its runs. */
+export interface TlbRow {
+  readonly flow: Flow;
+  readonly runs: number;
+  readonly pagesPerSecond: number;
+  /** Interrupts that all CPUs together received to flush their TLBs. */
+  readonly ipisPerSecond: number;
+  readonly ipisPerPage: number;
+  /** Loads and stores of all CPUs together. */
+  readonly accessesPerSecond: number;
+}
+
+export interface TlbBatching {
+  /** CPUs that load and store: as many as this machine runs threads at once. */
+  readonly cpus: number;
+  readonly pages: number;
+  readonly rows: readonly TlbRow[];
+  /** `vanilla` by `serial`; `undefined` if it was cut short before both had run. */
+  readonly vanillaBySerial: Readonly<Record<Compared, Ratio>> | undefined;
+}
+
+/** {@link Experiment}: pmbench while its pages are moved back and forth by migrate_pages(2), one flush a page against one a batch. */
+export const tlbExperiment: Experiment<TlbBatching> = {
+  question: 'What does one TLB flush a batch save, where each page had its own?',
+  published: tlbBatching,
+  measure,
+  findings,
+  parts,
+};
+
+async function measure({ quick, seconds, bound, bytes }: Scale, control: Control): Promise<TlbBatching> {
+  const usual = quick ? QUICK : THOROUGH;
+  const pages = Math.min(usual.pages, bytes / PAGE_SIZE);
+  const cpus = availableParallelism();
+  const load: PmbenchLoad = {
+    pages,
+    folioBytes: PAGE_SIZE,
+    pattern: 'uniform',
+    writeRatio: 0.5,
+    call: 'migrate_pages',
+  };
+  const machines: Machine[] = [];
+  const node = pages * PAGE_SIZE + SPARE_BYTES;
+  try {
+    for (const _ of FLOWS) machines.push(await Machine.boot({ nodes: [node, node], cpus }));
+    const variants = FLOWS.map((flow, i) => ({
+      name: flow,
+      run: () => runVerified(machines[i], load, flow, Math.min(usual.seconds, seconds)),
+    }));
+    const turns = { warmUps: WARM_UPS, seconds, bound };
+    const samples = await runInTurns(variants, rateOf.pagesPerSecond, turns, control);
+    return { cpus, pages, ...summarize(samples) };
+  } finally {
+    await Promise.all(machines.map((machine) => machine.close()));
+  }
+}
+
+async function runVerified(machine: Machine, load: PmbenchLoad, flow: Flow, seconds: number): Promise<PmbenchRun> {
+  const run = await runPmbench(machine, load, flow, seconds);
+  if (run.lostUpdates === 0) return run;
+  throw new ErrnoError('EIO', `${run.lostUpdates} of ${run.stores} stores were lost with ${flow}`);
+}
+
+/** Interrupts, of which a run on a machine whose CPUs are kept off their cores may have none: then one, for a ratio needs some. */
+const ipisOf = ({ vmstat }: PmbenchRun) => Math.max(1, vmstat.nr_tlb_remote_flush_received);
+const rateOf: Readonly<Record<Compared, (run: PmbenchRun) => number>> = {
+  ipisPerSecond: (run) => ipisOf(run) / run.seconds,
+  ipisPerPage: (run) => ipisOf(run) / run.stats.succeeded,
+  pagesPerSecond: (run) => run.stats.succeeded / run.seconds,
+};
+
+function summarize(samples: readonly PmbenchRun[][]): Pick<TlbBatching, 'rows' | 'vanillaBySerial'> {
+  const [serial, vanilla] = samples;
+  if (serial.length === 0) return { rows: [], vanillaBySerial: undefined };
+  const rows = FLOWS.map((flow, i) => ({
+    flow,
+    runs: samples[i].length,
+    pagesPerSecond: median(samples[i].map(rateOf.pagesPerSecond)),
+    ipisPerSecond: median(samples[i].map(rateOf.ipisPerSecond)),
+    ipisPerPage: median(samples[i].map(rateOf.ipisPerPage)),
+    accessesPerSecond: median(samples[i].map(({ accesses, accessSeconds }) => accesses / accessSeconds)),
+  }));
+  const compare = (of: Compared) => ratioOf(vanilla.map(rateOf[of]), serial.map(rateOf[of]));
+  const vanillaBySerial = {
+    ipisPerSecond: compare('ipisPerSecond'),
+    ipisPerPage: compare('ipisPerPage'),
+    pagesPerSecond: compare('pagesPerSecond'),
+  };
+  return { rows, vanillaBySerial };
+}
+
+function findings({ vanillaBySerial }: TlbBatching): Finding[] {
+  if (!vanillaBySerial) return [];
+  return (Object.keys(PUBLISHED) as Compared[]).map((of) => ({
+    what: `${NAMES[of]}, vanilla by serial`,
+    kind: 'ratio',
+    published: PUBLISHED[of],
+    measured: vanillaBySerial[of],
+  }));
+}
+
+function parts({ cpus, pages, rows, vanillaBySerial }: TlbBatching) {
+  if (!vanillaBySerial) return [];
+  const whole = (value: number) => Math.round(value).toLocaleString('en-US');
+  const flows = {
+    texts: ['flow'],
+    numbers: ['runs', 'pages/s', 'interrupts/s', 'interrupts a page', 'accesses/s'],
+    rows: rows.map((row) => [
+      row.flow,
+      String(row.runs),
+      whole(row.pagesPerSecond),
+      whole(row.ipisPerSecond),
+      row.ipisPerPage.toFixed(4),
+      whole(row.accessesPerSecond),
+    ]),
+  };
+  const changes = {
+    texts: ['vanilla against serial'],
+    numbers: ['ratio', 'change', 'published'],
+    rows: (Object.keys(PUBLISHED) as Compared[]).map((of) => [
+      NAMES[of],
+      estimateText(vanillaBySerial[of]),
+      change(vanillaBySerial[of].median),
+      change(PUBLISHED[of]),
+    ]),
+  };
+  const load = `${cpus} CPUs, one a core, on ${pages} pages of 4 KiB, uniform, half stores; migrate_pages(2) moves them all.`;
+  const quotient = 'Interrupts in equal time are those a page times pages a second.';
+  return [flows, changes, `${load}\nMedians of runs. Interrupts are of all CPUs. No store was lost.\n${quotient}`];
+}
+
+/** A ratio as a change in per cent, with what is left of a whole to two digits: `-99.77%`. */
+function change(ratio: number): string {
+  const percent = (ratio - 1) * 100;
+  const places = percent < -99 ? 2 : percent < 1000 ? 1 : 0;
+  return `${percent > 0 ? '+' : ''}${percent.toFixed(places)}%`;
+}

@@ -1,0 +1,54 @@
+import { availableParallelism } from 'node:os';
+import { MiB } from 'mtcopy';
+import { EXPERIMENTS, judge, type Ratio, type TlbBatching, textOf } from 'mtcopy/experiments';
+import { expect, it } from 'vitest';
+
+const { tlb } = EXPERIMENTS;
+const SCALE = { quick: true, bytes: MiB, seconds: 0.01, bound: 1 };
+
+const exactly = (median: number): Ratio => ({ median, low: median, high: median, confidence: 0.95, pairs: 6 });
+
+function madeUp(ipisPerSecond: number, ipisPerPage: number, pagesPerSecond: number): TlbBatching {
+  const vanillaBySerial = {
+    ipisPerSecond: exactly(ipisPerSecond),
+    ipisPerPage: exactly(ipisPerPage),
+    pagesPerSecond: exactly(pagesPerSecond),
+  };
+  return { cpus: 2, pages: 512, rows: [], vanillaBySerial };
+}
+
+it('counts an interrupt a CPU for each page of serial, and for each batch of vanilla', async () => {
+  const measured = await tlb.measure(SCALE, {});
+  expect(measured).toMatchObject({ cpus: availableParallelism(), pages: 256 });
+  const [serial, vanilla] = measured.rows;
+  expect([serial.flow, vanilla.flow]).toEqual(['serial', 'vanilla']);
+  for (const row of measured.rows) {
+    expect(row.runs).toBeGreaterThanOrEqual(6);
+    expect(row.pagesPerSecond).toBeGreaterThan(0);
+    expect(row.accessesPerSecond).toBeGreaterThan(0);
+  }
+  expect(serial.ipisPerPage).toBeCloseTo(measured.cpus, 1);
+  expect(vanilla.ipisPerPage).toBeCloseTo(measured.cpus / 256, 3);
+  const { ipisPerSecond, ipisPerPage, pagesPerSecond } = measured.vanillaBySerial ?? {};
+  for (const ratio of [ipisPerSecond, ipisPerPage, pagesPerSecond]) expect(ratio?.low).toBeGreaterThan(0);
+  const text = textOf(tlb.parts(measured));
+  expect(text).toContain('-99.77%');
+  for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
+});
+
+it('finds what was published where it is so, and says what differs where it is not', () => {
+  const same = tlb.findings(madeUp(0.009, 0.009 / 3.917, 3.917));
+  expect(same.map(({ published }) => published.toFixed(6))).toEqual(['0.009000', '0.002298', '3.917000']);
+  expect(judge(same)).toEqual({ holds: true, says: 'Holds: 3 of 3 findings. Measured by published: 1.00.' });
+  const other = judge(tlb.findings(madeUp(2, 0.5, 4)));
+  expect(other.holds).toBe(false);
+  expect(other.says).toContain('2 of 3 findings hold.');
+  expect(other.says).toContain('Differs: interrupts in equal time, vanilla by serial 2.00');
+});
+
+it('has no findings if it is cut short before both flows have run', async () => {
+  const measured = await tlb.measure(SCALE, { signal: AbortSignal.abort() });
+  expect(measured).toMatchObject({ rows: [], vanillaBySerial: undefined });
+  expect(tlb.findings(measured)).toEqual([]);
+  expect(tlb.parts(measured)).toEqual([]);
+});
