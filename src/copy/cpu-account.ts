@@ -1,4 +1,4 @@
-import { runDelayNs, SHORT_MS } from './worker/cpu-clock.js';
+import { CPU, DELAY, readSchedstat, SHORT_MS, schedstat, TICK_NS } from './worker/cpu-clock.js';
 
 /**
  * CPU time of the calling thread on somebody's behalf, in the stretches between waits. Several stretches may be open at once,
@@ -19,6 +19,11 @@ const SHORT_NS = SHORT_MS * 1e6;
 /** The same at the end of the last stretch, when it is too late to ask about them later. To ask costs 1 µs. */
 const SHORTEST_NS = 10e3;
 
+/** Milliseconds between two looks at the clock after which the thread was put off its core between them. */
+const PUT_OFF_MS = 0.02;
+/** The looks that are taken at most, on a host that puts it off every time. */
+const MAX_LOOKS = 3;
+
 /** The accounts of the open stretches of this thread, the last one begun at the end: an account as often as it is in one. */
 const open: CpuAccount[] = [];
 /** Up to when time is charged for, of performance.now(). */
@@ -30,13 +35,32 @@ let delayNs = 0;
 /** Nanoseconds charged for that turned out to be such waits: they come off what is charged for next, if a stretch is open. */
 let owed = 0;
 
+/** CPU time of the thread when the first of the open stretches began, and what has been charged for since. */
+let cpuNs = 0;
+let chargedSince = 0;
+
+/** The time on the wall when {@link look} looked. */
+let seenMs = 0;
+
+/** Looks at both clocks; once more if the thread was put off its core between the two, for one has that wait then and one not. */
+function look(): void {
+  for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    seenMs = performance.now();
+    readSchedstat();
+    if (performance.now() - seenMs < PUT_OFF_MS) return;
+  }
+}
+
 /** Begins a stretch: until its end, or until another one begins, the thread works for this account and for no other. */
 export function enter(account: CpuAccount): void {
   settle();
   if (open.length === 0) {
-    // What it waited for a core as it woke is nobody's. The clock first: it may be put off its core as the other call returns.
-    chargedMs = performance.now();
-    delayNs = runDelayNs();
+    // What it waited for a core as it woke is nobody's.
+    look();
+    chargedMs = seenMs;
+    delayNs = schedstat[DELAY];
+    cpuNs = schedstat[CPU];
+    chargedSince = 0;
     unasked = 0;
     owed = 0;
   }
@@ -102,20 +126,33 @@ export function chargedBefore(): number {
 function settle(short = SHORT_NS): void {
   const account = open.at(-1);
   if (!account) return;
-  const now = performance.now();
-  const wallNs = (now - chargedMs) * 1e6;
-  chargedMs = now;
-  unasked += wallNs;
-  if (unasked >= short) {
-    const waited = runDelayNs();
-    owed += waited - delayNs;
-    delayNs = waited;
+  let now = performance.now();
+  unasked += (now - chargedMs) * 1e6;
+  const asks = unasked >= short;
+  if (asks) {
+    look();
+    now = seenMs;
+    owed += schedstat[DELAY] - delayNs;
+    delayNs = schedstat[DELAY];
     unasked = 0;
   }
+  const wallNs = (now - chargedMs) * 1e6;
+  chargedMs = now;
+  if (asks && schedstat[CPU] > 0) owed += sleptNs(wallNs);
   const paid = Math.min(wallNs, owed);
   owed -= paid;
   account.ns += wallNs - paid;
   charged += wallNs - paid;
+  chargedSince += wallNs - paid;
+}
+
+/**
+ * What the thread has slept without its doing, as when V8 has it wait for the threads that collect garbage with it: what would be
+ * charged for beyond the CPU time that it can have had since its first open stretch began.
+ */
+function sleptNs(wallNs: number): number {
+  const most = schedstat[CPU] - cpuNs + TICK_NS - chargedSince;
+  return Math.max(0, wallNs - owed - Math.max(0, most));
 }
 
 /**

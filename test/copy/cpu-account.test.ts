@@ -6,11 +6,13 @@ import { awaiting, createCpuAccount, during, enter, leave, resume } from '#src/c
 /** Milliseconds on the wall, and nanoseconds that the thread has waited for a core, as accounts read them. */
 let now = 1000;
 let delayNs = 5e6;
+/** And its CPU time. */
+let cpuNs = 1e6;
 
 function fakeTime(): void {
   vi.spyOn(performance, 'now').mockImplementation(() => now);
   vi.spyOn(fs, 'readSync').mockImplementation(((_: number, buffer: Uint8Array) =>
-    Buffer.from(`1 ${delayNs} 1\n`).copy(buffer)) as typeof fs.readSync);
+    Buffer.from(`${cpuNs} ${delayNs} 1\n`).copy(buffer)) as typeof fs.readSync);
   syncBuiltinESMExports();
 }
 
@@ -139,4 +141,45 @@ it('charges whoever goes on, once he says so', () => {
   pass(0.05);
   leave(one);
   expect([one.ns, other.ns, closed.ns]).toEqual([expect.closeTo(120e3, 3), expect.closeTo(30e3, 3), 0]);
+});
+
+it('leaves out what the thread slept without its doing, but for a tick, in each stretch', () => {
+  fakeTime();
+  const account = createCpuAccount();
+  for (let stretch = 1; stretch <= 3; stretch++) {
+    enter(account);
+    pass(100);
+    cpuNs += 5e6;
+    leave(account);
+    expect(account.ns).toBeCloseTo(stretch * 15e6, 3);
+    pass(1000);
+    cpuNs += 200e6;
+  }
+  // What it did before its first stretch is no allowance, and what it did since is.
+  enter(account);
+  pass(8);
+  cpuNs += 8e6;
+  leave(account);
+  expect(account.ns).toBeCloseTo(53e6, 3);
+});
+
+it('looks once more if the thread was put off its core between two looks', () => {
+  fakeTime();
+  const account = createCpuAccount();
+  enter(account);
+  pass(2);
+  cpuNs += 2e6;
+  // As its clock is read at the end of the stretch: the wait is in the time on the wall only once that is read again.
+  let reads = 0;
+  vi.spyOn(fs, 'readSync').mockImplementation(((_: number, buffer: Uint8Array) => {
+    if (reads++ === 0) {
+      now += 30;
+      delayNs += 30e6;
+    }
+    return Buffer.from(`${cpuNs} ${delayNs} 1\n`).copy(buffer);
+  }) as typeof fs.readSync);
+  syncBuiltinESMExports();
+  leave(account);
+  expect(reads).toBe(2);
+  expect(account.ns).toBeCloseTo(2e6, 3);
 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FLOWS, Machine, type MigrateStats, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { least } from '../support/attempts.js';
 import { createCpuMigrator } from '../support/migrators.js';
 
 const PAGES = 256;
@@ -112,16 +113,19 @@ it.each(FLOWS)('%s: the caller is charged once: never with more than its process
     mm.mmap({ length: '200K', populate: true }),
     mm.mmap({ length: '2M', folioSize: '2M', populate: true }),
   ];
-  let charged = 0;
-  const before = cpuMs();
-  for (let round = 1; round <= 200; round++) {
-    for (const area of [small, huge]) {
-      const { stats } = await machine.movePages(mm, area.folios(), { node: round % 2 });
-      charged += stats.cpuNs.caller / 1e6;
+  const measure = async () => {
+    let charged = 0;
+    const before = cpuMs();
+    for (let round = 1; round <= 200; round++) {
+      for (const area of [small, huge]) {
+        const { stats } = await machine.movePages(mm, area.folios(), { node: round % 2 });
+        charged += stats.cpuNs.caller / 1e6;
+      }
     }
-  }
-  expect(charged).toBeGreaterThan(0);
-  expect(charged).toBeLessThan(1.1 * (cpuMs() - before));
+    expect(charged).toBeGreaterThan(0);
+    return charged / (cpuMs() - before);
+  };
+  expect(await least(1.1, measure)).toBeLessThan(1.1);
 });
 
 it("what a device takes on the calling thread is its own, and not the caller's too", async () => {

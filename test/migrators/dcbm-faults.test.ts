@@ -26,10 +26,10 @@ async function open(iommu: (typeof IOMMUS)[number], setup: (typeof SETUPS)[numbe
   const made = await createDcbm({ memory: folios.memory, iommu });
   made.dcbm.setup = setup;
   made.dcbm.nrDmaChan = channels;
-  const run = async () => {
+  const run = async (partly?: 'partly') => {
     folios.refill();
     expect(await made.dcbm.copyFolios(folios.batch)).toBe(0);
-    return folios.check();
+    return folios.check(partly);
   };
   /** The next batch works, and counts say what came of the one before. */
   const expectRecovered = async (migrated: number) => {
@@ -154,7 +154,8 @@ it.each(SETUPS)('an engine that is closed in the middle of a batch leaves the re
   using workers = watchWorkers();
   await using made = await open('translated', setup, 2);
   made.engine.faults = { descriptor: nth(20, 'silence') };
-  const running = made.run();
+  // What a thread copies when it is ended is there, or a part of it, without a mark.
+  const running = made.run('partly');
   await sleep(20);
   await made.engine.close();
   const marked = await running;

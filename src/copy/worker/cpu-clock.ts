@@ -1,4 +1,4 @@
-import { createProcReader } from '../../proc.js';
+import { createProcNumbers } from '../../proc.js';
 
 /** Measures a thread's own CPU time in short stretches. `start` and `stop` take turns. */
 export interface CpuClock {
@@ -42,7 +42,21 @@ export function createCpuClock(): CpuClock {
 }
 
 /**
- * Nanoseconds that the calling thread has waited for a core; 0 where the platform doesn't tell. About 1 µs a call. The field
- * before it is the CPU time, which lags by up to a tick.
+ * What {@link readSchedstat} read last: {@link CPU} and {@link DELAY} of the calling thread, in nanoseconds; 0 where the platform
+ * doesn't tell.
  */
-export const runDelayNs = createProcReader('/proc/thread-self/schedstat', 1);
+export const schedstat = new Float64Array(2);
+/** Its CPU time, exact where it was last put off or put on a core, or a tick was; so it lags by up to {@link TICK_NS}. */
+export const CPU = 0;
+/** What it has waited for a core. */
+export const DELAY = 1;
+/** Nanoseconds between two ticks of the slowest clock that Linux is built with (CONFIG_HZ=100). */
+export const TICK_NS = 10e6;
+
+/** Reads both, as they are at one time. About 1 µs a call. */
+export const readSchedstat = createProcNumbers('/proc/thread-self/schedstat', schedstat);
+
+function runDelayNs(): number {
+  readSchedstat();
+  return schedstat[DELAY];
+}

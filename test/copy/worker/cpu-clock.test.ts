@@ -4,6 +4,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 const SCHEDSTAT = '/proc/thread-self/schedstat';
 
+/** The file that it is then. */
+const FAKE = 1 << 20;
+
 let clocks = 0;
 /** What the clock reads, in nanoseconds: the time on the wall, and how much of it the thread has waited for a core. */
 const time = { wallNs: 5e6, delayNs: 3e6 };
@@ -13,15 +16,19 @@ function pass(wallNs: number, delayNs: number): void {
   time.delayNs += delayNs;
 }
 
+const { openSync, readSync } = fs;
+
 /** Has the clock read `time` instead of the real ones; without `hasSchedstat` as on a platform that has no such file. */
 function fakeTime({ hasSchedstat = true } = {}): void {
   vi.spyOn(performance, 'now').mockImplementation(() => time.wallNs / 1e6);
-  vi.spyOn(fs, 'openSync').mockImplementation((path) => {
-    if (!hasSchedstat || path !== SCHEDSTAT) throw new Error(`ENOENT: ${path}`);
-    return 7;
+  // Other files are there as ever: from Node.js 24 on modules are read by these functions too.
+  vi.spyOn(fs, 'openSync').mockImplementation((path, ...how) => {
+    if (path !== SCHEDSTAT) return openSync(path, ...how);
+    if (!hasSchedstat) throw new Error(`ENOENT: ${path}`);
+    return FAKE;
   });
-  vi.spyOn(fs, 'readSync').mockImplementation(((file: number, buffer: Uint8Array) => {
-    if (file !== 7) throw new Error('EBADF');
+  vi.spyOn(fs, 'readSync').mockImplementation(((file: number, buffer: Uint8Array, ...where: []) => {
+    if (file !== FAKE) return readSync(file, buffer, ...where);
     // CPU time, which lags, time without a core, time slices.
     return Buffer.from(`123456 ${time.delayNs} 42\n`).copy(buffer);
   }) as typeof fs.readSync);

@@ -1,5 +1,5 @@
 import { MiB } from 'mtcopy';
-import { type Breakdown, EXPERIMENTS, type Ratio, type StepsRow, type ThroughputRow, textOf } from 'mtcopy/experiments';
+import { type Breakdown, type EngineRow, EXPERIMENTS, type Ratio, type StepsRow, textOf } from 'mtcopy/experiments';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const { breakdown } = EXPERIMENTS;
@@ -60,7 +60,7 @@ describe('a small breakdown', () => {
   });
 });
 
-function throughput(accounting: ThroughputRow['accounting'], byOneCore: number, bySubmit: number): ThroughputRow {
+function throughput(accounting: EngineRow['accounting'], byOneCore: number, bySubmit: number): EngineRow {
   const ratios = { byOneCore: exactly(byOneCore), bySubmitAndPoll: exactly(bySubmit) };
   return { accounting, queueDepth: 128, runs: 6, gigabytesPerSecond: 9 * byOneCore, ...ratios };
 }
