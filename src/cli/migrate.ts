@@ -185,7 +185,7 @@ async function migrate(invocation: Invocation, options: MigrateArguments, onCopi
 function sweepOf(options: MigrateArguments): MigrateSweep {
   const { folioSize, migrator, flow, dmaSetup, batchLimit, warmup, ...others } = options;
   const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = others;
-  const { json, csv, markdown, progress, baseline, ...same } = rest;
+  const { json, csv, markdown, progress, baseline, profile, forceProfile, ...same } = rest;
   return {
     ...same,
     folioBytes: folioSize,

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProfile } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { mtcopy } from '../support/command.js';
+import { mtcopy, mtcopyIn } from '../support/command.js';
 import { interrupted } from '../support/interrupted.js';
 import { fileWith } from '../support/profiles.js';
 import { itRefuses } from '../support/refusals.js';
@@ -12,7 +12,7 @@ const SMALL = ['tune', '--folio-size', '64K', '--batch', '128K', '--threads', '1
 describe('mtcopy tune', () => {
   it('writes a profile that is read back, and says so', async () => {
     using folder = fileWith('an older one, which is replaced');
-    const { status, stdout, stderr } = await mtcopy(...SMALL, '--output', folder.path);
+    const { status, stdout, stderr } = await mtcopyIn({ columns: 300 }, ...SMALL, '--output', folder.path);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout.trimEnd().split('\n').at(-1)).toBe(
       `Written to ${folder.path}: take it with --profile ${folder.path}.`,

@@ -41,8 +41,14 @@ describe('a verdict', () => {
     const verdict = judge([finding('ratio', 2, 2.9, 3.1), finding('ratio', 4, 0.7, 0.9, '4K, 2 threads against 1')]);
     expect(verdict.holds).toBe(false);
     expect(verdict.says).toBe(
-      '1 of 2 findings hold. Measured by published: 0.200 to 1.50. Differs: 4K, 2 threads against 1 0.800 [0.700, 0.900], published 4.00.',
+      '1 of 2 findings hold. Measured by published: 0.200 to 1.50.\nDiffers:\n  4K, 2 threads against 1 0.800 [0.700, 0.900], published 4.00',
     );
+  });
+
+  it('tells what differs from what is not decided', () => {
+    const { holds, says } = judge([finding('ratio', 2, 0.5, 0.6, 'slower'), finding('share', 0.9, 0.4, 0.95, 'wide')]);
+    expect(holds).toBe(false);
+    expect(says).toMatch(/Differs:\n {2}slower .*\nNot decided, for the interval has both sides:\n {2}wide /);
   });
 
   it('of one finding has one figure', () => {

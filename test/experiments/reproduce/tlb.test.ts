@@ -43,7 +43,7 @@ it('finds what was published where it is so, and says what differs where it is n
   const other = judge(tlb.findings(madeUp(2, 0.5, 4)));
   expect(other.holds).toBe(false);
   expect(other.says).toContain('2 of 3 findings hold.');
-  expect(other.says).toContain('Differs: interrupts in equal time, vanilla by serial 2.00');
+  expect(other.says).toContain('Differs:\n  interrupts in equal time, vanilla by serial 2.00');
 });
 
 it('has no findings if it is cut short before both flows have run', async () => {
