@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { reproduce, reproducedParts, TABLE_NAMES, type TableName } from 'mtcopy/experiments';
+import { reproduce, reproducedParts, reproducedRows, TABLE_NAMES, type TableName } from 'mtcopy/experiments';
 import { number, word } from './arguments.js';
 import { addExamples } from './examples.js';
 import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
@@ -42,8 +42,7 @@ async function show(
     measure: async (control) => ({
       tables: await reproduce({ quick, seconds, ...(asked?.length && { tables: asked }) }, control),
     }),
-    rows: ({ tables }) =>
-      tables.flatMap(({ name, findings }) => findings.map((finding) => ({ table: name, ...finding }))),
+    rows: ({ tables }) => reproducedRows(tables),
     parts: ({ tables }) => reproducedParts(tables),
   });
 }

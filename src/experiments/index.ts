@@ -41,7 +41,13 @@ export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export type { FolioCountThroughput } from './reproduce/folio-count.js';
 export type { FolioSizeThroughput } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
-export { type ReproducedTable, type ReproduceOptions, reproduce, reproducedParts } from './reproduce/reproduce.js';
+export {
+  type ReproducedTable,
+  type ReproduceOptions,
+  reproduce,
+  reproducedParts,
+  reproducedRows,
+} from './reproduce/reproduce.js';
 export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
 export type { TlbBatching, TlbRow } from './reproduce/tlb.js';
 export { ageNode, ageNodes } from './shared/age-node.js';

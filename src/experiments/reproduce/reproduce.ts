@@ -83,3 +83,10 @@ export function reproducedParts(tables: readonly ReproducedTable[]): Part[] {
     verdict.says,
   ]);
 }
+
+/** A row for each finding; for a table that has none, as one of an open question, a row with its verdict. */
+export function reproducedRows(tables: readonly ReproducedTable[]): object[] {
+  return tables.flatMap(({ name, findings, verdict }): object[] =>
+    findings.length === 0 ? [{ table: name, ...verdict }] : findings.map((finding) => ({ table: name, ...finding })),
+  );
+}

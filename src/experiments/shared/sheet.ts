@@ -9,12 +9,22 @@ export type Part = string | Sheet;
 /** Columns of what is no terminal. */
 const WIDTH = 100;
 
+/** A paragraph whose author's lines end where they were full: those in the middle of a sentence end where `width` has them end. */
+function flow(text: string, width: number): string {
+  const lines: string[] = [];
+  for (const line of text.split('\n')) {
+    const last = lines.at(-1);
+    const goesOn = last !== undefined && /^\S.*[^.:]$/.test(last) && /^\S/.test(line);
+    if (goesOn) lines[lines.length - 1] = `${last} ${line}`;
+    else lines.push(line);
+  }
+  return wrapText(lines.join('\n'), width).join('\n');
+}
+
 /** For a terminal of so many columns: no line is longer. Default: 100. */
 export function textOf(parts: readonly Part[], width = WIDTH): string {
   const legends = new Set<string>();
-  const texts = parts.map((part) =>
-    typeof part === 'string' ? wrapText(part, width).join('\n') : tableText(part, width, legends),
-  );
+  const texts = parts.map((part) => (typeof part === 'string' ? flow(part, width) : tableText(part, width, legends)));
   return texts.join('\n');
 }
 
