@@ -499,13 +499,13 @@ interface BootOptions extends MachineOptions {
 /** Takes from a profile what isn't given. */
 function withProfile({ profile, ...given }: MachineOptions): BootOptions {
   if (profile === undefined) return given;
-  const { channels, ...tuned } = settingsOf(profile).machine;
-  if (tuned.migrator !== 'dcbm') return { ...tuned, ...given };
+  const { channels, minBytes, ...tuned } = settingsOf(profile).machine;
+  if (tuned.migrator !== 'dcbm') return { ...tuned, minBytes, ...given };
   const { dcbm = {} } = given;
   const withTuned = (own: DcbmOptions) => ({
     ...own,
     nrDmaChan: own.nrDmaChan ?? channels,
-    minBytes: own.minBytes ?? tuned.minBytes,
+    minBytes: own.minBytes ?? minBytes,
   });
   // What is no object the driver refuses.
   const isObject = typeof dcbm === 'object' && dcbm !== null;

@@ -80,7 +80,7 @@ function sweepCaller(caller: CallerMode): SweepCaller {
 
 const COMPARABLE = {
   context: [],
-  settings: ['folioBytes', 'folios', 'frames', 'method', 'schedule', 'threads', 'caller'],
+  settings: ['folioBytes', 'folios', 'frames', 'method', 'schedule', 'distribution', 'unitBytes', 'threads', 'caller'],
   figure: 'gbps.median',
 };
 

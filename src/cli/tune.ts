@@ -62,12 +62,18 @@ function writtenText({ file }: { readonly file?: string }): string {
   return file === undefined ? 'No profile was written.' : `Written to ${file}: take it with --profile ${file}.`;
 }
 
-/** Before minutes of measuring. @throws ErrnoError ENOENT, EISDIR or EACCES if the file can't be written */
+/** Before minutes of measuring. @throws ErrnoError ENOENT, EISDIR, EINVAL or EACCES if the file can't be written */
 function checkWritable(path: string): void {
   const folder = dirname(resolve(path));
   if (!existsSync(folder)) throw new ErrnoError('ENOENT', `output: there is no folder ${folder}`);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new ErrnoError('EISDIR', `output: must be a file, got the folder ${path}`);
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) throw new ErrnoError('EISDIR', `output: must be a file, got the folder ${path}`);
+  // It would be replaced, which ends a device for all who use it.
+  if (there && !there.isFile()) {
+    throw new ErrnoError(
+      'EINVAL',
+      `output: must be a file, got ${path}, a device or a pipe: --json prints the profile`,
+    );
   }
   try {
     accessSync(folder, constants.W_OK);

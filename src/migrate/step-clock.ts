@@ -48,37 +48,45 @@ export function createStepClock(): StepClock | undefined {
 
 /** Tells the steps of folios apart. From {@link start} to the last lap nothing is awaited. */
 export class StepClock {
-  readonly #ns = createSteps();
-  readonly #timed = createSteps();
-  readonly #all = createSteps();
+  /** Of large folios, all of them; of small ones those that were timed, how many that were, and how many there were. */
+  readonly #largeNs = createSteps();
+  readonly #sampledNs = createSteps();
+  readonly #sampled = createSteps();
+  readonly #small = createSteps();
   readonly #lookNs = lookNs();
   #folios = 0;
   #before = 0;
+  #isSmall = false;
   #isTimed = false;
 
   /** Before the first of some steps of a folio of that order. */
   start(order: number): void {
-    this.#isTimed = order >= TIMED_ORDER || this.#folios % SAMPLED === 0;
-    this.#folios++;
+    this.#isSmall = order < TIMED_ORDER;
+    this.#isTimed = !this.#isSmall || this.#folios++ % SAMPLED === 0;
     if (this.#isTimed) this.#before = performance.now();
   }
 
   /** After each of them. */
   lap(step: keyof Steps): void {
-    this.#all[step]++;
+    if (this.#isSmall) this.#small[step]++;
     if (!this.#isTimed) return;
     const now = performance.now();
-    this.#timed[step]++;
-    this.#ns[step] += (now - this.#before) * 1e6 - this.#lookNs;
+    const ns = (now - this.#before) * 1e6 - this.#lookNs;
     this.#before = now;
+    if (this.#isSmall) {
+      this.#sampledNs[step] += ns;
+      this.#sampled[step]++;
+    } else {
+      this.#largeNs[step] += ns;
+    }
   }
 
   /** Tells whoever listens. */
   publish(): void {
     const stepsNs = createSteps();
     for (const step of Object.keys(stepsNs) as (keyof Steps)[]) {
-      const timed = this.#timed[step];
-      if (timed > 0) stepsNs[step] = Math.max(0, Math.round((this.#ns[step] / timed) * this.#all[step]));
+      const smallNs = (this.#sampledNs[step] / Math.max(1, this.#sampled[step])) * this.#small[step];
+      stepsNs[step] = Math.max(0, Math.round(this.#largeNs[step] + smallNs));
     }
     steps.publish({ stepsNs } satisfies MigrateSteps);
   }

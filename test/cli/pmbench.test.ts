@@ -124,7 +124,9 @@ describe('mtcopy pmbench', () => {
     // Each of the 2 CPUs gets one a page, or one for a batch of 512.
     expect(serial.ipisPerPage).toBeCloseTo(2, 1);
     expect(vanilla.ipisPerPage).toBeCloseTo(2 / 512, 3);
-    expect(comparison.published).toEqual({ ipisPerPage: -0.991, pagesMigratedPerSecond: 2.917 });
+    // 99.1% fewer in equal time, of 291.7% more pages: 0.009 / 3.917 of them a page.
+    expect(comparison.published.ipisPerPage).toBeCloseTo(-0.9977, 4);
+    expect(comparison.published.pagesMigratedPerSecond).toBe(2.917);
     expect(comparison.measured.ipisPerPage).toBe(vanilla.ipisPerPage / serial.ipisPerPage - 1);
     console.log(`${serial.stores + vanilla.stores} stores, none lost`);
   });
@@ -162,7 +164,7 @@ describe('mtcopy pmbench', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain('2 CPUs on 1024 pages in folios of 4K, uniform, 50% stores, migrator kernel');
     expect(stdout).toMatch(/Waits at migration entries with serial: \d/);
-    expect(stdout).toMatch(/IPIs a page +│ +-\d+\.\d% │ +-99\.1%/);
+    expect(stdout).toMatch(/IPIs a page +│ +-\d+\.\d% │ +-99\.8%/);
     expect(stdout).toMatch(/pages migrated a second │ +[-+]\d+\.\d% │ +\+291\.7%/);
   });
 

@@ -19,7 +19,8 @@ async function withProfile(own: object, ...args: string[]) {
 
 describe('a profile says what the command line does not', () => {
   it('to copy, of the nearest folio size', async () => {
-    const says = { schedule: 'static', caller: 'helps', method: 'typed-array' };
+    const shape = { schedule: 'static', distribution: 'chunks', unitBytes: 'auto' };
+    const says = { ...shape, caller: 'helps', method: 'typed-array' };
     expect((await withProfile(profile(), ...COPY)).results).toMatchObject([{ threads: ENGINE.threads, ...says }]);
     expect((await withProfile(profile(), ...COPY, '--folio-size', '2M')).results).toMatchObject([
       { threads: 4, ...says },

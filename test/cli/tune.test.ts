@@ -51,6 +51,13 @@ describe('mtcopy tune', () => {
       stdout: '',
       stderr: expect.stringContaining('ENOENT: output: there is no folder'),
     });
+    // What is no file is not replaced by one; as if interrupted, so that nothing could be.
+    const isDevice = await mtcopyIn({ signal: AbortSignal.abort() }, ...SMALL, '--output', '/dev/null');
+    expect(isDevice).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringContaining('EINVAL: output: must be a file, got /dev/null'),
+    });
     const isFolder = await mtcopy('tune', '--output', folder.folder);
     expect(isFolder).toMatchObject({
       status: 1,

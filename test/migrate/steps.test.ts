@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { FLOWS, Machine, type MigrateSteps } from 'mtcopy';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { createStepClock } from '#src/migrate/step-clock.js';
 
 const NAMES = ['lock', 'allocate', 'tryToMigrate', 'metadata', 'removeMigrationPtes', 'free'];
 
@@ -51,4 +52,21 @@ it('tells of every 8,192 pages, of failures too, and of nothing once nobody list
     expect(machine.movePages(mm, pages, { node: 1, migrator, flow: 'pre-copy' })).rejects.toBe(failure),
   );
   expect(failed).toHaveLength(1);
+});
+
+it('counts large folios, which are all timed, beside small ones, of which few are', async () => {
+  let now = 0;
+  using _clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const heard = await heardOf(async () => {
+    const steps = createStepClock();
+    const folio = (order: number, ms: number) => {
+      steps?.start(order);
+      now += ms;
+      steps?.lap('allocate');
+    };
+    for (let i = 0; i < 100; i++) folio(9, 1);
+    for (let i = 0; i < 1300; i++) folio(0, 0.01);
+    steps?.publish();
+  });
+  expect(heard[0].stepsNs.allocate).toBe(113e6);
 });

@@ -57,6 +57,10 @@ describe('a profile wins over defaults, and options over it', () => {
     await using byProfile = await boot();
     expect(byProfile.offload.active?.name).toBe('dcbm');
     expect(byProfile.dcbm).toMatchObject({ nrDmaChan: 2, minBytes: MACHINE.minBytes });
+    // What was found for channels says nothing of threads.
+    await using byNone = await Machine.boot(NODES);
+    const least = 'kernel/cpu_mt/min_bytes';
+    expect(await byProfile.sysfs.read(least)).toBe(await byNone.sysfs.read(least));
     await using given = await boot({ nrDmaChan: 1, cpuShare: 0.5 });
     expect(given.dcbm).toMatchObject({ nrDmaChan: 1, cpuShare: 0.5, minBytes: MACHINE.minBytes });
   });

@@ -85,6 +85,9 @@ export interface CopyMeasurement {
   readonly frames: Frames;
   readonly method: CopyMethod;
   readonly schedule: Schedule;
+  /** There where the sweep has one. */
+  readonly distribution?: Distribution;
+  readonly unitBytes?: number | 'auto';
   readonly caller: SweepCaller;
   /** 10^9 bytes copied a second. */
   readonly gbps: Speeds;
@@ -219,6 +222,8 @@ async function sweepLayout(
     frames,
     method,
     schedule,
+    ...(sweep.distribution !== undefined && { distribution: sweep.distribution }),
+    ...(sweep.unitBytes !== undefined && { unitBytes: sweep.unitBytes }),
     caller,
     gbps: speedsOf(sweep.total, samplesNs),
     samplesNs,

@@ -12,6 +12,7 @@ import {
   fractionCopy,
   type Latencies,
   listOf,
+  MAX_BATCH_LIMIT,
   MAX_CPUS,
   Machine,
   MIGRATOR_NAMES,
@@ -78,8 +79,6 @@ interface Comparison extends PmbenchComparison {
   readonly registered: MigratorName;
 }
 
-/** As a migration's. */
-const MAX_BATCH_LIMIT = 2 ** 20;
 /** Far from where its products with the CPUs' number would not be exact. */
 const MAX_SEED = 2 ** 20;
 
@@ -185,9 +184,13 @@ export interface FlowComparison {
 
 /**
  * The change that was published for batched TLB flushing, on a server with two sockets, measured with pmbench while its pages
- * were moved between two nodes: "[PATCH 0/8] migrate_pages(): batch TLB flushing", 2022-12-26.
+ * were moved between two nodes: "[PATCH 0/8] migrate_pages(): batch TLB flushing", 2022-12-26. It has 99.1% fewer interrupts in
+ * equal time, in which 291.7% more pages were moved.
  */
-const PUBLISHED_CHANGE: FlowChange = { ipisPerPage: -0.991, pagesMigratedPerSecond: 2.917 };
+const PUBLISHED_CHANGE: FlowChange = {
+  ipisPerPage: (1 - 0.991) / (1 + 2.917) - 1,
+  pagesMigratedPerSecond: 2.917,
+};
 
 /** Runs that a flow's seconds are cut into, unless it is said: for the speed of the machine drifts. */
 const TURNS = 4;

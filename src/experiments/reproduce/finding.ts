@@ -1,8 +1,8 @@
 import { max, min } from 'simple-statistics';
-import type { Ratio } from '../shared/ratio.js';
+import { isSure, type Ratio } from '../shared/ratio.js';
 
-/** An estimate, and the interval that it lies in with 95 %. */
-export type Estimate = Pick<Ratio, 'median' | 'low' | 'high'>;
+/** An estimate, and the interval that it lies in with that confidence. */
+export type Estimate = Pick<Ratio, 'median' | 'low' | 'high' | 'confidence'>;
 
 /** Something that was published, and what it is here. */
 export interface Finding {
@@ -21,24 +21,30 @@ export interface Verdict {
   readonly says: string;
 }
 
+/** The verdict of what was cut short before the runs that an interval of 95 % needs. */
+export const NOT_KNOWN: Verdict = {
+  holds: false,
+  says: 'Not known: it was cut short before there was enough to compare.',
+};
+
 /** On which side of it a figure lies is what it says: more or less than the other, the larger or the smaller part. */
 const BORDER = { ratio: 1, share: 0.5 } as const;
 
-/** Whether the whole interval lies on the published side. */
-export function findingHolds({ kind, published, measured: { low, high } }: Finding): boolean {
+/** Whether the whole interval lies on the published side; no interval of too few runs does. */
+export function findingHolds({ kind, published, measured }: Finding): boolean {
+  if (!isSure(measured)) return false;
   const border = BORDER[kind];
-  return published > border ? low > border : high < border;
+  return published > border ? measured.low > border : measured.high < border;
 }
 
-/** Whether the interval lies on both sides, so that nothing is known yet. */
-export function findingIsOpen({ kind, measured: { low, high } }: Finding): boolean {
-  return low <= BORDER[kind] && high >= BORDER[kind];
+/** Whether the interval lies on both sides, or is of too few runs, so that nothing is known yet. */
+export function findingIsOpen({ kind, measured }: Finding): boolean {
+  return !isSure(measured) || (measured.low <= BORDER[kind] && measured.high >= BORDER[kind]);
 }
 
 /** What all findings come to, in a few sentences. */
 export function judge(findings: readonly Finding[]): Verdict {
-  if (findings.length === 0)
-    return { holds: false, says: 'Not known: it was cut short before there was anything to compare.' };
+  if (!findings.some(({ measured }) => isSure(measured))) return NOT_KNOWN;
   const different = findings.filter((finding) => !findingHolds(finding));
   const nearness = findings.map(({ published, measured }) => measured.median / published);
   const near = `Measured by published: ${rangeText(nearness)}.`;
@@ -58,7 +64,10 @@ export function differText(findings: readonly Finding[]): string[] {
       'Differs:',
       findings.filter((finding) => !findingIsOpen(finding)),
     ),
-    ...lines('Not decided, for the interval has both sides:', findings.filter(findingIsOpen)),
+    ...lines(
+      'Not decided, for the interval has both sides, or there are too few runs:',
+      findings.filter(findingIsOpen),
+    ),
   ];
 }
 

@@ -43,6 +43,11 @@ export function ratioOf(values: readonly number[], baselines: readonly number[])
   };
 }
 
+/** Whether its interval holds the true ratio with 95 %, as none of fewer than 6 pairs does. */
+export function isSure({ confidence }: Pick<Ratio, 'confidence'>): boolean {
+  return confidence >= CONFIDENCE;
+}
+
 /** The mean of every two of some numbers, each with itself too, in ascending order. */
 function walshAverages(numbers: readonly number[]): Float64Array {
   const means = new Float64Array((numbers.length * (numbers.length + 1)) / 2);

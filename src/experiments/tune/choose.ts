@@ -52,16 +52,18 @@ export function fastestOf<Settings>(measured: readonly Measured<Settings>[]): Me
   return measured.reduce((best, one) => (speed(one) > speed(best) ? one : best));
 }
 
-/** How many times as fast as `other` one is; `undefined` if they were never measured side by side. */
+/**
+ * How many times as fast as `other` one is; `undefined` if they were never measured side by side. Each thing that both were
+ * measured with counts as much: who loses with one leaves there early, and has more rounds of those where it wins.
+ */
 export function speedRatio(one: Measured<unknown>, other: Measured<unknown>): Ratio | undefined {
-  const mine: number[] = [];
-  const others: number[] = [];
-  for (const [i, samples] of one.samplesNs.entries()) {
-    const both = Math.min(samples.length, other.samplesNs[i].length);
-    mine.push(...samples.slice(0, both));
-    others.push(...other.samplesNs[i].slice(0, both));
-  }
-  return mine.length === 0 ? undefined : ratioOf(others, mine);
+  const both = one.samplesNs.map((samples, i) => Math.min(samples.length, other.samplesNs[i].length));
+  const counts = both.filter((count) => count > 0);
+  if (counts.length === 0) return undefined;
+  const each = Math.min(...counts);
+  const samplesOf = ({ samplesNs }: Measured<unknown>) =>
+    samplesNs.flatMap((samples, i) => (both[i] > 0 ? samples.slice(0, each) : []));
+  return ratioOf(samplesOf(other), samplesOf(one));
 }
 
 /** Whether what is so many times as fast as the fastest may be as fast. */

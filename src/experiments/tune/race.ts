@@ -50,7 +50,9 @@ export async function race<Settings>(
     const standings = standingsOf(left.map(measuredOf));
     const staying = stayingOf(standings, costOf);
     left = left.filter((_, i) => staying.has(standings[i]));
-    const isNarrow = Array.from(staying).every(({ ratio }) => !ratio || (ratio.high - ratio.low) / 2 <= bound);
+    const isNarrow = Array.from(staying).every(
+      ({ ratio }) => !ratio || (ratio.high - ratio.low) / 2 <= bound * ratio.median,
+    );
     if (left.length === 1 || isNarrow || performance.now() >= until) break;
   }
   return runners.map(measuredOf);

@@ -142,6 +142,12 @@ describe('its verdict on results that were made up', () => {
     expect(says).toContain("can't tell");
   });
 
+  it('says nothing of one round', () => {
+    const once = made(512, 1, 1);
+    const unsure = { ...once, againstBest: { ...once.againstBest, confidence: 0, pairs: 1 } };
+    expect(judged(unsure)).toEqual({ holds: false, says: expect.stringContaining('Not known') });
+  });
+
   it('has one folio of 2 MiB beside it', () => {
     const huge = made(512, 0.2, 0.3, { folioBytes: 2 * MiB });
     expect(judged(made(512, 1, 1), huge)?.says).toContain('one folio of 2 MiB: first folio after 51.2 µs');

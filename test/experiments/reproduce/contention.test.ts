@@ -1,5 +1,5 @@
 import { MiB } from 'mtcopy';
-import { type Contention, type ContentionRow, EXPERIMENTS, figuresOf, textOf } from 'mtcopy/experiments';
+import { type Contention, type ContentionRow, EXPERIMENTS, figuresOf, type Ratio, textOf } from 'mtcopy/experiments';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 const { measure, parts, findings } = EXPERIMENTS.contention;
@@ -99,5 +99,18 @@ describe('its verdict on results that were made up', () => {
     expect(held).toBe(holds);
     expect(says).toContain(holds ? 'helps demotion' : 'does not speed demotion up');
     expect(says).toContain('The engine copies 100% of its bytes, with all 50%.');
+  });
+
+  it('is not known of one round', () => {
+    const { rows, ...others } = made([1.1, 1.3], [0.5, 0.8]);
+    const once = (one: Ratio): Ratio => ({ ...one, confidence: 0, pairs: 1 });
+    const unsure = rows.map(({ demotionAgainstAll: { gbps, p99 }, ...row }) => ({
+      ...row,
+      demotionAgainstAll: { gbps: once(gbps), p99: once(p99) },
+    }));
+    expect(verdict({ ...others, rows: unsure })).toEqual({
+      holds: false,
+      says: expect.stringContaining('Not known'),
+    });
   });
 });

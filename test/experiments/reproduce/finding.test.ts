@@ -1,8 +1,8 @@
-import { type Finding, findingHolds, judge } from 'mtcopy/experiments';
+import { type Finding, findingHolds, judge, ratioOf } from 'mtcopy/experiments';
 import { describe, expect, it } from 'vitest';
 
 function finding(kind: Finding['kind'], published: number, low: number, high: number, what = 'A against B'): Finding {
-  return { what, kind, published, measured: { median: (low + high) / 2, low, high } };
+  return { what, kind, published, measured: { median: (low + high) / 2, low, high, confidence: 0.95 } };
 }
 
 describe('a finding holds if its whole interval lies on the published side', () => {
@@ -48,7 +48,22 @@ describe('a verdict', () => {
   it('tells what differs from what is not decided', () => {
     const { holds, says } = judge([finding('ratio', 2, 0.5, 0.6, 'slower'), finding('share', 0.9, 0.4, 0.95, 'wide')]);
     expect(holds).toBe(false);
-    expect(says).toMatch(/Differs:\n {2}slower .*\nNot decided, for the interval has both sides:\n {2}wide /);
+    expect(says).toMatch(
+      /Differs:\n {2}slower .*\nNot decided, for the interval has both sides, or there are too few runs:\n {2}wide /,
+    );
+  });
+
+  it('of a single round knows nothing, however far from the border that is', () => {
+    const measured = ratioOf([3], [1]);
+    const once: Finding = { what: 'A against B', kind: 'ratio', published: 2, measured };
+    expect(findingHolds(once)).toBe(false);
+    expect(judge([once])).toEqual({ holds: false, says: expect.stringContaining('Not known') });
+    const rounds = (count: number) => Array.from({ length: count }, () => 3);
+    const five = { ...once, measured: ratioOf(rounds(5), rounds(5).fill(1)) };
+    expect(findingHolds(five)).toBe(false);
+    const six = { ...once, measured: ratioOf(rounds(6), rounds(6).fill(1)) };
+    expect(findingHolds(six)).toBe(true);
+    expect(judge([once, six]).says).toMatch(/^1 of 2 findings hold.*\nNot decided, .*too few runs:\n {2}A against B/);
   });
 
   it('of one finding has one figure', () => {

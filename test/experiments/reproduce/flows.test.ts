@@ -1,6 +1,7 @@
-import { MiB } from 'mtcopy';
+import { channel } from 'node:diagnostics_channel';
+import { Machine, MiB } from 'mtcopy';
 import { EXPERIMENTS, type Flows, type FlowsRow, textOf } from 'mtcopy/experiments';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 
 const { measure, parts, findings } = EXPERIMENTS.flows;
 const verdict = (measured: Flows) => EXPERIMENTS.flows.verdict?.(measured);
@@ -62,6 +63,18 @@ it('cut short before anything counts, it has no rows and no answer', async () =>
   expect(textOf(parts(flows))).toContain('against');
 });
 
+it('leaves no listener behind where a migration throws', async () => {
+  const ends = channel('tracing:mtcopy:migrate:end');
+  const failure = new Error('on purpose');
+  const { movePages } = Machine.prototype;
+  // The first that folios are to be pinned in.
+  using _failing = vi.spyOn(Machine.prototype, 'movePages').mockImplementation(function (this: Machine, ...args) {
+    return ends.hasSubscribers ? Promise.reject(failure) : movePages.apply(this, args);
+  });
+  await expect(measure(SCALE, {})).rejects.toBe(failure);
+  expect(ends.hasSubscribers).toBe(false);
+});
+
 /** A row of pre-copy whose ratio has that interval, and which copied that part in vain. */
 function preCopy(low: number, high: number, inVain = 0): FlowsRow {
   return {
@@ -87,6 +100,12 @@ describe('its verdict on results that were made up', () => {
       holds: true,
       says: 'Copying first costs nothing here. Of 2 settings pre-copy is faster in 1, slower in 0, a page that moved. No bytes were copied in vain.',
     });
+  });
+
+  it('is not known of one round', () => {
+    const row = preCopy(0.7, 0.8);
+    const once = { ...row, runs: 1, againstBatchMove: { ...row.againstBatchMove, confidence: 0, pairs: 1 } };
+    expect(made(once)).toEqual({ holds: false, says: expect.stringContaining('Not known') });
   });
 
   it('does not hold where it is slower in one, which it names, with what was copied in vain', () => {

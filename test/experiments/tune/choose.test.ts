@@ -84,6 +84,18 @@ describe('the setting that is chosen', () => {
     expect(choice?.chosen).toEqual({ threads: 2 });
   });
 
+  it('counts every size as much, also where one left early in that in which it is slow', () => {
+    const often = (speed: number) => Array.from({ length: 5 }, (_, i) => rounds(speed, 0.01, i)).flat();
+    const choice = choose(
+      [
+        { settings: { threads: 1 }, samplesNs: [often(1), often(1)] },
+        { settings: { threads: 2 }, samplesNs: [rounds(0.3, 0.01), often(1.25)] },
+      ],
+      costOf,
+    );
+    expect(choice).toMatchObject({ chosen: { threads: 1 }, fastest: { threads: 1 } });
+  });
+
   it('is none where nothing was measured', () => {
     expect(choose([], costOf)).toBeUndefined();
     expect(choose([{ settings: { threads: 1 }, samplesNs: [[]] }], costOf)).toBeUndefined();

@@ -1,7 +1,8 @@
 import { formatSize, MiB, NR_MAX_BATCHED_MIGRATION, PAGE_SIZE } from 'mtcopy';
+import { isSure } from '../../shared/ratio.js';
 import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
-import { digits, estimateText, type Verdict } from '../finding.js';
+import { digits, estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
 import { throughputV4 } from '../published.js';
 import { type BatchLimit, type BatchLimitRow, measureBatchLimit } from './measure.js';
 import { MANNERS } from './settings.js';
@@ -38,8 +39,7 @@ export function advise(rows: readonly BatchLimitRow[], migrator: string): BatchL
 /** Holds if for each migrator the published 512 is as good as the best limit, with its whole interval. */
 export function batchLimitVerdict({ rows }: BatchLimit): Verdict {
   const migrators = Object.keys(MANNERS).filter((migrator) => smallPages(rows, migrator).length > 0);
-  if (migrators.length === 0)
-    return { holds: false, says: 'Not known: it was cut short before there was anything to compare.' };
+  if (migrators.length === 0 || !rows.every(({ againstBest }) => isSure(againstBest))) return NOT_KNOWN;
   const published = migrators.flatMap((migrator) => findPublished(rows, migrator, PAGE_SIZE) ?? []);
   const slower = published.filter(({ againstBest }) => againstBest.low > AS_GOOD);
   const holds = published.length > 0 && published.every(({ againstBest }) => againstBest.high <= AS_GOOD);

@@ -1,6 +1,7 @@
 import { formatSize, PAGE_SIZE } from 'mtcopy';
 import { max } from 'simple-statistics';
 import type { Control } from '../../shared/control.js';
+import { isSure } from '../../shared/ratio.js';
 import type { Experiment, Scale } from '../experiment.js';
 import { type Finding, judge, type Verdict } from '../finding.js';
 import { dsaBreakdown } from '../published.js';
@@ -75,7 +76,8 @@ function middle([low, high]: readonly number[]): number {
 /** What was published, and what the objection asks: whether the reverse map is what counts, and where offload gains. */
 function verdict(measured: Breakdown): Verdict {
   const { holds, says } = judge(findings(measured));
-  return { holds, says: [says, ...rmapText(measured.steps), ...gainsText(measured.steps)].join('\n') };
+  const steps = measured.steps.filter(({ timeByKernel }) => isSure(timeByKernel));
+  return { holds, says: [says, ...rmapText(steps), ...gainsText(steps)].join('\n') };
 }
 
 /** How much both walks of the reverse map take where the calling thread copies. */

@@ -1,7 +1,8 @@
 import { formatSize } from 'mtcopy';
+import { isSure } from '../../shared/ratio.js';
 import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
-import { digits, estimateText, type Verdict } from '../finding.js';
+import { digits, estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
 import {
   type CallsFigures,
   type CallsRatios,
@@ -30,10 +31,9 @@ export const contentionExperiment: Experiment<Contention> = {
 /** Holds if the mask `demotion` makes demotions faster than `all`, or the longest of them shorter: a whole interval lies on that side of 1. */
 export function contentionVerdict({ rows }: Contention): Verdict {
   const [all, alone] = (['all', 'demotion'] as const).map((setting) => rows.find((row) => row.setting === setting));
-  if (!all || !alone?.storm || !alone.stormAgainstAll) {
-    return { holds: false, says: 'Not known: it was cut short before there was anything to compare.' };
-  }
+  if (!all || !alone?.storm || !alone.stormAgainstAll) return NOT_KNOWN;
   const { gbps, p99 } = alone.demotionAgainstAll;
+  if (!isSure(gbps)) return NOT_KNOWN;
   const isFaster = gbps.low > 1;
   const isSooner = p99.high < 1;
   const holds = isFaster || isSooner;

@@ -9,30 +9,57 @@ export const FAILURES = ['pinned before', 'pinned in copy', 'poisoned'] as const
 export type Failure = (typeof FAILURES)[number];
 
 /**
- * Makes folios fail in a migration that begins now.
+ * Migrates while folios fail. When that has ended, whatever it throws, they are as they were.
  *
  * @param folios in the order in which they will be migrated
- * @returns to be called when the migration has ended: they are as they were. @throws ErrnoError EIO if one of them was never copied
+ * @param migrate begins now, beside no other migration
+ * @throws ErrnoError EIO if one that was to be pinned in its copy was in none; whatever `migrate` throws
  */
-export function makeFail(machine: Machine, folios: readonly Folio[], how: Failure): () => void {
+export async function whileFailing<Result>(
+  machine: Machine,
+  folios: readonly Folio[],
+  how: Failure,
+  migrate: () => Promise<Result>,
+): Promise<Result> {
+  const failing = makeFail(machine, folios, how);
+  try {
+    const result = await migrate();
+    const left = folios.length - failing.reached;
+    if (left > 0) throw new ErrnoError('EIO', `${left} of ${folios.length} folios were in no batch's copy`);
+    return result;
+  } finally {
+    failing.end();
+  }
+}
+
+/** Folios that are made to fail. */
+interface Failing {
+  /** How many that has reached. */
+  readonly reached: number;
+  end(): void;
+}
+
+function makeFail(machine: Machine, folios: readonly Folio[], how: Failure): Failing {
   if (how === 'poisoned') return poisonThem(machine, folios);
   if (how === 'pinned in copy') return pinInCopy(folios);
   for (const folio of folios) folio.get();
-  return () => {
+  const end = () => {
     for (const folio of folios) folio.put();
   };
+  return { reached: folios.length, end };
 }
 
-function poisonThem({ memory }: Machine, folios: readonly Folio[]): () => void {
+function poisonThem({ memory }: Machine, folios: readonly Folio[]): Failing {
   const pfns = folios.map(({ pfn }) => pfn);
   for (const pfn of pfns) memory.poison(pfn);
-  return () => {
+  const end = () => {
     for (const pfn of pfns) memory.unpoison(pfn);
   };
+  return { reached: folios.length, end };
 }
 
 /** As whoever finds a page by its frame number, or in a page cache, does in the moment after its bytes were copied. */
-function pinInCopy(folios: readonly Folio[]): () => void {
+function pinInCopy(folios: readonly Folio[]): Failing {
   const { end } = tracingChannel<MigrateTrace>('mtcopy:migrate');
   let held = 0;
   const pin = (trace: unknown) => {
@@ -41,10 +68,14 @@ function pinInCopy(folios: readonly Folio[]): () => void {
     for (; held < folios.length && folios[held].locked; held++) folios[held].get();
   };
   end.subscribe(pin);
-  return () => {
-    end.unsubscribe(pin);
-    for (const folio of folios.slice(0, held)) folio.put();
-    if (held < folios.length) throw new ErrnoError('EIO', `${folios.length - held} folios were in no batch's copy`);
+  return {
+    get reached() {
+      return held;
+    },
+    end() {
+      end.unsubscribe(pin);
+      for (const folio of folios.slice(0, held)) folio.put();
+    },
   };
 }
 

@@ -1,7 +1,8 @@
 import { MiB } from 'mtcopy';
+import { isSure } from '../../shared/ratio.js';
 import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
-import { estimateText, type Verdict } from '../finding.js';
+import { estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
 import { type Flows, type FlowsRow, measureFlows, nameOf } from './measure.js';
 
 /** What the review asked, of which no figures were published. */
@@ -25,8 +26,8 @@ export const flowsExperiment: Experiment<Flows> = {
 /** Holds if copying first is nowhere slower, by the time a page that moved: no interval lies above 1. */
 export function flowsVerdict({ rows }: Flows): Verdict {
   const preCopy = rows.filter(({ flow }) => flow === 'pre-copy');
-  if (preCopy.length === 0)
-    return { holds: false, says: 'Not known: it was cut short before there was anything to compare.' };
+  // All have as many runs.
+  if (!preCopy.some(({ againstBatchMove }) => isSure(againstBatchMove))) return NOT_KNOWN;
   const slower = preCopy.filter(({ againstBatchMove }) => againstBatchMove.low > 1);
   const faster = preCopy.filter(({ againstBatchMove }) => againstBatchMove.high < 1);
   const count = `Of ${preCopy.length} settings pre-copy is faster in ${faster.length}, slower in ${slower.length}, a page that moved.`;

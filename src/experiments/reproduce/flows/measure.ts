@@ -7,7 +7,7 @@ import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/move
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import type { Scale } from '../experiment.js';
 import { type CountingMigrator, countCopies } from './counting-migrator.js';
-import { FAILURES, type Failure, makeFail, spreadOver } from './failing-folios.js';
+import { FAILURES, type Failure, spreadOver, whileFailing } from './failing-folios.js';
 
 /** One flow, with folios that fail in one way. */
 export interface FlowsRow {
@@ -112,11 +112,12 @@ async function moveSome(memory: MovedMemory, migrator: CountingMigrator, { failu
   const failing = failure === 'none' ? [] : spreadOver(addresses.length, share);
   const folios = failing.map((at) => folioAt(mm, addresses[at]));
   const copiedBefore = migrator.copiedBytes;
-  const release = failure === 'none' ? () => {} : makeFail(machine, folios, failure);
-  const started = performance.now();
-  const { status, stats } = await machine.movePages(mm, addresses, { node: target, flow, migrator });
-  const ns = (performance.now() - started) * 1e6;
-  release();
+  const move = async () => {
+    const started = performance.now();
+    const result = await machine.movePages(mm, addresses, { node: target, flow, migrator });
+    return { ...result, ns: (performance.now() - started) * 1e6 };
+  };
+  const { status, stats, ns } = failure === 'none' ? await move() : await whileFailing(machine, folios, failure, move);
   // Whoever takes a reference after the metadata was moved is too late to make it fail.
   const mustFail = failure === 'pinned in copy' && flow === 'batch-move' ? [] : failing;
   checkOutcome(status, target, mustFail);
