@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // vitest.package.config.ts has these.
+    exclude: [...configDefaults.exclude, 'test/package/**'],
     // Tests start threads of their own: two files at once are enough for two cores.
     maxWorkers: 2,
     // For what never ends: beside a dozen busy processes a test takes ten times as long.

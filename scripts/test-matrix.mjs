@@ -5,6 +5,9 @@ import { join, resolve } from 'node:path';
 
 const versions = process.argv.length > 2 ? process.argv.slice(2) : ['22', '24', '26'];
 
+/** All tests, those of the package too. */
+const CONFIGS = ['vitest.config.ts', 'vitest.package.config.ts'];
+
 /** Installs one version outside the project's own dependencies; returns its binary. */
 function install(version) {
   const home = resolve('build', 'node', version);
@@ -22,8 +25,10 @@ const outcomes = versions.map((version) => {
   const node = install(version);
   const shown = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
   console.log(`\n== Node.js ${shown}`);
-  const { status } = spawnSync(node, ['node_modules/vitest/vitest.mjs', 'run'], { stdio: 'inherit' });
-  return { shown, passed: status === 0 };
+  const statuses = CONFIGS.map(
+    (config) => spawnSync(node, ['node_modules/vitest/vitest.mjs', 'run', '-c', config], { stdio: 'inherit' }).status,
+  );
+  return { shown, passed: statuses.every((status) => status === 0) };
 });
 console.log(`\n${outcomes.map(({ shown, passed }) => `${shown} ${passed ? 'passed' : 'failed'}`).join(', ')}`);
 process.exitCode = outcomes.every(({ passed }) => passed) ? 0 : 1;

@@ -8,7 +8,7 @@ const SMALL: Record<string, string[]> = {
     ...['--migrator', 'kernel,dcbm'],
   ],
   pmbench: ['pmbench', '--pages', '512', '--cpus', '1', '--seconds', '0.04'],
-  reproduce: ['reproduce', 'cycles-per-page', '--quick', '--seconds', '0.01'],
+  reproduce: ['reproduce', 'dma-setup', '--quick', '--seconds', '0.01'],
   sysfs: ['sysfs'],
 };
 

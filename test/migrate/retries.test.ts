@@ -56,21 +56,6 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: a folio that is', (setting
     await expectBytes(area, bytes);
   });
 
-  it('locked all the time is tried 10 times, and stays with EBUSY', async () => {
-    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
-    const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
-    const bytes = await filled(area);
-    const locked = folioOf(area, 3);
-    expect(locked.tryLock()).toBe(true);
-    const { status, stats } = await machine.movePages(area.mm, area.pages(), { node: 1 });
-    expect(status[3]).toBe(-ERRNO.EBUSY);
-    expect(stats).toMatchObject({ succeeded: 7, failed: 1, retries: SYNC_RETRIES });
-    expect(locked.locked).toBe(true);
-    locked.unlock();
-    expectAtRest(area);
-    await expectBytes(area, bytes);
-  });
-
   it('unlocked meanwhile moves', async () => {
     await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
     const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
@@ -130,6 +115,37 @@ describe.each(FLOWS_AND_MIGRATORS)('$flow, $migrator: a folio that is', (setting
     await area.mm.close();
     expect(machine.memory.nodes.map(({ freePages }) => freePages)).toEqual([4096, 4096]);
     console.info(`${settings.flow}, ${settings.migrator}: ${pins} pins in mid-migration`);
+  });
+});
+
+// Each waits 0.7 s, all of them at once. They subscribe to nothing, and count what is their machine's own.
+describe.concurrent('a folio that is all the time', () => {
+  it.each(FLOWS_AND_MIGRATORS)('locked is tried 10 times, and stays with EBUSY: $flow, $migrator', async (settings) => {
+    await using machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, threads: 1, ...settings });
+    const area = machine.createAddressSpace().mmap({ length: PAGES * 4096, populate: true });
+    const bytes = await filled(area);
+    const locked = folioOf(area, 3);
+    expect(locked.tryLock()).toBe(true);
+    const { status, stats } = await machine.movePages(area.mm, area.pages(), { node: 1 });
+    expect(status[3]).toBe(-ERRNO.EBUSY);
+    expect(stats).toMatchObject({ succeeded: 7, failed: 1, retries: SYNC_RETRIES });
+    expect(locked.locked).toBe(true);
+    locked.unlock();
+    expectAtRest(area);
+    await expectBytes(area, bytes);
+  });
+
+  it('written back is given up by migratePages itself, and left unlocked', async () => {
+    const bench = createBench();
+    const area = bench.createAddressSpace().mmap({ length: 4096, populate: true });
+    const folio = folioOf(area, 0);
+    folio.startWriteback();
+    const { stats, failedErrno } = await bench.migrate([folio]);
+    expect(failedErrno).toEqual([ERRNO.EAGAIN]);
+    expect(stats).toMatchObject({ succeeded: 0, failed: 1, retries: 6 });
+    expect(folio.flags).toContain('writeback');
+    folio.endWriteback();
+    expectAtRest(area);
   });
 });
 
@@ -288,19 +304,6 @@ describe('migratePages itself', () => {
     expect(stats).toMatchObject({ succeeded: 8, failed: 0 });
     expectAtRest(area);
     await expectBytes(area, bytes);
-  });
-
-  it('gives up a writeback that does not end, and leaves the folio unlocked', async () => {
-    const bench = createBench();
-    const area = bench.createAddressSpace().mmap({ length: 4096, populate: true });
-    const folio = folioOf(area, 0);
-    folio.startWriteback();
-    const { stats, failedErrno } = await bench.migrate([folio]);
-    expect(failedErrno).toEqual([ERRNO.EAGAIN]);
-    expect(stats).toMatchObject({ succeeded: 0, failed: 1, retries: 6 });
-    expect(folio.flags).toContain('writeback');
-    folio.endWriteback();
-    expectAtRest(area);
   });
 
   it('frees what nobody but the migration holds any more', async () => {

@@ -1,0 +1,12 @@
+import { configDefaults, defineConfig } from 'vitest/config';
+import tests from './vitest.config.js';
+
+/** The tests of what is packed: npm installs it and bundlers bundle it, of which `npm test` is spared. */
+export default defineConfig({
+  test: {
+    ...tests.test,
+    include: ['test/package/**/*.test.ts'],
+    exclude: configDefaults.exclude,
+    reporters: process.env.CI ? ['default', ['json', { outputFile: 'build/package-report.json' }]] : ['default'],
+  },
+});
