@@ -22,7 +22,7 @@ export function addReproduceCommand(program: Command, invocation: Invocation): v
       ),
     )
     .option('--quick', 'move 64M instead of 1G, and measure less: all tables in minutes')
-    .option('--seconds <seconds>', 'measured for each table at most (default: 600; quick 12)', number)
+    .option('--seconds <seconds>', 'for each table, but six rounds in any case (default: 600; quick 12)', number)
     .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(invocation, tables, options));
   addOutputOptions(command);
   addExamples(command, {

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ErrnoError, type Profile } from 'mtcopy';
@@ -84,10 +84,12 @@ function checkWritable(path: string): void {
 
 /** All of it or nothing: whoever reads it meanwhile finds the one before. */
 function write(path: string, profile: Profile): void {
-  const fresh = `${path}.${process.pid}.tmp`;
+  // What a link leads to, not the link.
+  const target = existsSync(path) ? realpathSync(path) : path;
+  const fresh = `${target}.${process.pid}.tmp`;
   try {
     writeFileSync(fresh, `${JSON.stringify(profile, undefined, 2)}\n`);
-    renameSync(fresh, path);
+    renameSync(fresh, target);
   } catch (error) {
     rmSync(fresh, { force: true });
     throw error;

@@ -42,6 +42,7 @@ export type { FolioCountThroughput } from './reproduce/folio-count.js';
 export type { FolioSizeThroughput } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export {
+  type JudgedFinding,
   type ReproducedTable,
   type ReproduceOptions,
   reproduce,

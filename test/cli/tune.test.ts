@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProfile } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
@@ -12,13 +12,14 @@ const SMALL = ['tune', '--folio-size', '64K', '--batch', '128K', '--threads', '1
 describe('mtcopy tune', () => {
   it('writes a profile that is read back, and says so', async () => {
     using folder = fileWith('an older one, which is replaced');
-    const { status, stdout, stderr } = await mtcopyIn({ columns: 300 }, ...SMALL, '--output', folder.path);
+    const link = join(folder.folder, 'link.json');
+    symlinkSync(folder.path, link);
+    const { status, stdout, stderr } = await mtcopyIn({ columns: 300 }, ...SMALL, '--output', link);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout.trimEnd().split('\n').at(-1)).toBe(
-      `Written to ${folder.path}: take it with --profile ${folder.path}.`,
-    );
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe(`Written to ${link}: take it with --profile ${link}.`);
     expect(readProfile(folder.path).sizes).toHaveLength(1);
-    expect(readdirSync(folder.folder)).toEqual(['mtcopy.profile.json']);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(readdirSync(folder.folder)).toEqual(['link.json', 'mtcopy.profile.json']);
   });
 
   it('prints one JSON object with every measurement, and the profile as it is in the file', async () => {

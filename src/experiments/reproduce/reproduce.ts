@@ -2,17 +2,25 @@ import { above0, type Checks, checkOptions, GiB, listOf, MiB, oneOf, yesOrNo } f
 import type { Control } from '../shared/control.js';
 import type { Part } from '../shared/sheet.js';
 import type { Experiment, Scale } from './experiment.js';
-import { type Finding, findingHolds, judge, type Verdict } from './finding.js';
+import { type Finding, findingHolds, findingIsOpen, judge, type Verdict } from './finding.js';
 import { EXPERIMENTS, TABLE_NAMES, type TableName } from './tables.js';
 
 /** What to reproduce, and how thoroughly. */
 export interface ReproduceOptions {
-  /** Default: all of them. */
+  /** One named twice runs once. Default: all of them. */
   readonly tables?: readonly TableName[] | undefined;
   /** Whether to be done in minutes: 64 MiB are moved instead of 1 GiB, and less is known of each ratio. Default: false. */
   readonly quick?: boolean | undefined;
   /** Seconds for each table, above 0, not counting its preparation and the six rounds that are made in any case. Default: 600; quick 12. */
   readonly seconds?: number | undefined;
+}
+
+/** A finding, and what these runs say of it. */
+export interface JudgedFinding extends Finding {
+  /** Whether the whole interval lies on the published side: of 1, or of one half of a share. */
+  readonly holds: boolean;
+  /** Whether it lies on both sides, or there are too few runs: then nothing is known. */
+  readonly isOpen: boolean;
 }
 
 /** A table as it was published, and as it is here. */
@@ -21,7 +29,7 @@ export interface ReproducedTable {
   readonly question: string;
   readonly published: object;
   readonly measured: object;
-  readonly findings: readonly (Finding & { readonly holds: boolean })[];
+  readonly findings: readonly JudgedFinding[];
   readonly verdict: Verdict;
 }
 
@@ -44,7 +52,7 @@ export async function reproduce(asked: ReproduceOptions = {}, control: Control =
   const usual = quick ? QUICK : THOROUGH;
   const scale = { ...usual, seconds: seconds ?? usual.seconds };
   const reproduced: ReproducedTable[] = [];
-  for (const name of tables) {
+  for (const name of new Set(tables)) {
     if (control.signal?.aborted) break;
     const onProgress: Control['onProgress'] = (progress) =>
       control.onProgress?.({ ...progress, what: `${name}, ${progress.what}` });
@@ -69,10 +77,13 @@ async function reproduceOne(
     question,
     published,
     measured,
-    findings: found.map((finding) => ({ ...finding, holds: findingHolds(finding) })),
+    findings: found.map((finding) => ({ ...finding, holds: findingHolds(finding), isOpen: findingIsOpen(finding) })),
     verdict: experiment.verdict?.(measured) ?? judge(found),
   };
 }
+
+const HOLDS = `A finding holds if its whole interval of 95 % lies where the published figure does: above 1 or below, of a share above
+one half or below. How near it comes says "measured by published", from the least to the most.`;
 
 /** Tables, each with its question above and its verdict below. */
 export function reproducedParts(tables: readonly ReproducedTable[]): Part[] {
@@ -81,6 +92,7 @@ export function reproducedParts(tables: readonly ReproducedTable[]): Part[] {
     `${name}: ${question}`,
     ...(EXPERIMENTS[name] as Experiment<object>).parts(measured),
     verdict.says,
+    ...(i === tables.length - 1 && tables.some(({ findings }) => findings.length > 0) ? ['', HOLDS] : []),
   ]);
 }
 

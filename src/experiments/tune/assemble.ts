@@ -109,10 +109,14 @@ function machineSettings(sizes: readonly SizeMeasured[], alike = sizes): Machine
     migrationCost,
   )?.chosen;
   const offloaded = choose(others, migrationCost)?.chosen;
-  const kernel = choose(
-    pooled.filter(({ settings }) => settings.migrator === 'kernel'),
-    migrationCost,
-  )?.chosen;
+  const best = choose(pooled, migrationCost)?.chosen;
+  const kernel =
+    best?.migrator === 'kernel'
+      ? best
+      : choose(
+          pooled.filter(({ settings }) => settings.migrator === 'kernel'),
+          migrationCost,
+        )?.chosen;
   const ofThreads = {
     threads: threaded?.threads ?? 1,
     schedule: threaded?.schedule ?? 'dynamic',

@@ -126,7 +126,7 @@ describe('its verdict on results that were made up', () => {
       judged(made(8, 1.2, 1.3), made(64, 1.02, 1.06), made(512, 0.99, 1.03), made(8192, 1, 1)) ?? {};
     expect(holds).toBe(true);
     expect(says).toContain('512 pages are within 5% of the best limit.');
-    expect(says).toContain('kernel: 64 pages suffice, 1.04 [1.02, 1.06] times the best total');
+    expect(says).toContain('kernel: 64 pages take 1.04 [1.02, 1.06] times as long as the fastest measured');
     expect(says).toContain('first folio after 6.40 µs, waits below 64.0 µs (median)');
   });
 

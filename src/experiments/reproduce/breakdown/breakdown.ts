@@ -108,5 +108,5 @@ function whereText({ folioBytes, mappings }: StepsRow): string {
 }
 
 function listText(list: readonly string[]): string {
-  return list.length === 0 ? 'nowhere' : `with ${list.join(', ')}`;
+  return list.length === 0 ? 'nowhere for certain' : `with ${list.join(', ')}`;
 }

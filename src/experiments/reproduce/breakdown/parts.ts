@@ -91,7 +91,7 @@ function gainSheet(rows: readonly StepsRow[]): Sheet {
 }
 
 const GAIN_TEXT =
-  'Unmap, copy, remove ptes: shares of all phases. CPU ns: a page, of the calling thread and copy\n' +
+  'Unmap (lock, alloc and to migr.), copy, remove ptes: shares of all phases. CPU ns: a page, of the calling thread and copy\n' +
   'threads; a channel is the device. Published, by a dsa, 4 KiB: unmap 50, copy 5 to 10, remove ptes 40 to 45 %.';
 
 function ratios({ cpuByKernel, timeByKernel }: StepsRow): string[] {
