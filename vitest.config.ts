@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // vitest.package.config.ts has these.
     exclude: [...configDefaults.exclude, 'test/package/**'],
-    // Tests start threads of their own: two files at once are enough for two cores.
-    maxWorkers: 2,
+    // One more than the cores there are: while one file waits, the two others run.
+    maxWorkers: 3,
     // For what never ends: beside a dozen busy processes a test takes ten times as long.
     testTimeout: 120_000,
     hookTimeout: 120_000,
