@@ -19,9 +19,13 @@ export interface Choice<Settings> {
   readonly ofFastest: Ratio;
 }
 
+/** So many times as fast as the fastest is as good. */
+const NEARLY = 0.97;
+
 /**
  * The setting to take: of the fastest, and of those whose difference to it is within the noise, the one that costs least. Within
- * the noise is a ratio whose interval reaches 1: more was not shown to gain.
+ * the noise is a ratio whose interval reaches 1, so that more was not shown to gain, and whose median is nearly 1, for where little
+ * is known every interval reaches it.
  *
  * @param costOf what a setting costs, the most important first, such as its threads
  * @returns `undefined` if nothing was measured
@@ -68,7 +72,7 @@ export function speedRatio(one: Measured<unknown>, other: Measured<unknown>): Ra
 
 /** Whether what is so many times as fast as the fastest may be as fast. */
 function isWithinNoise(ratio: Ratio | undefined): boolean {
-  return ratio !== undefined && ratio.high >= 1;
+  return ratio !== undefined && ratio.high >= 1 && ratio.median >= NEARLY;
 }
 
 function rounds(samplesNs: Measured<unknown>['samplesNs']): number {

@@ -7,7 +7,7 @@ import { migrationText } from './migrations.js';
 import { sizeText, type Tuned, type TunedChoice, type TunedSize } from './tune.js';
 
 const EXPLANATION = `Ratios are of speeds, measured in turns: median [interval of 95 %].
-Within the noise: the interval reaches 1. Of two such the one with fewer threads is chosen.
+Within the noise: the interval reaches 1. Of those nearly as fast by the median the one with fewer threads is chosen.
 Folios lie shuffled. Every run was verified.`;
 
 const NOISY = `Little is known: some intervals are wider than a quarter of their ratio to either side,

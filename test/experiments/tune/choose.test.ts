@@ -34,9 +34,9 @@ describe('the setting that is chosen', () => {
   });
 
   it('differs for the same gain, by how much noise there is', () => {
-    const gain = { 1: 1, 2: 1.08 };
-    expect(choose(measured(gain, 0.01), costOf)?.chosen).toEqual({ threads: 2 });
-    expect(choose(measured(gain, 0.3), costOf)?.chosen).toEqual({ threads: 1 });
+    const gain = { 1: 1, 2: 1.02 };
+    expect(choose(measured(gain, 0.001), costOf)?.chosen).toEqual({ threads: 2 });
+    expect(choose(measured(gain, 0.1), costOf)?.chosen).toEqual({ threads: 1 });
   });
 
   it('has the fewest of all that are within the noise, in whichever order they were measured', () => {
@@ -57,6 +57,16 @@ describe('the setting that is chosen', () => {
     ];
     const choice = choose(same, ({ threads, extra }) => [threads, extra]);
     expect(choice?.chosen).toEqual({ threads: 1, extra: 1 });
+  });
+
+  it('is nearly as fast by the median too, for where little is known every interval reaches 1', () => {
+    const two = (speed: number) => [
+      { settings: { threads: 2 }, samplesNs: [rounds(1, 0.3)] },
+      { settings: { threads: 1 }, samplesNs: [rounds(speed, 0.3, 5)] },
+    ];
+    // 0.91 [0.79, 1.01] and 0.99 [0.86, 1.10].
+    expect(choose(two(0.9), costOf)?.chosen).toEqual({ threads: 2 });
+    expect(choose(two(0.98), costOf)).toMatchObject({ chosen: { threads: 1 }, fastest: { threads: 2 } });
   });
 
   it('counts rounds that were made side by side alone: who left early is compared in its own', () => {
