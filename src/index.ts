@@ -100,16 +100,20 @@ export {
   type DmaSetup,
   MAX_DMA_CHANNELS,
 } from './migrators/dcbm.js';
+/** @internal */
+export { MTCOPY_MIN_BYTES } from './migrators/mtcopy.js';
 export type { AddressSpace, AddressSpaceOptions, Area, MmapOptions } from './mm/address-space.js';
 export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';
 export type { MigrateMode } from './mm/migrate-mode.js';
 export type { MovableOperations } from './mm/movable-operations.js';
 export { UnresponsiveCpuError } from './mm/tlb-flush.js';
 export type { Vmstat } from './mm/vmstat.js';
+/** @internal */
 export {
   checkProfile,
   type EngineSettings,
   hostDifferences,
+  isLess,
   type MachineSettings,
   PROFILE_SCHEMA,
   PROFILE_VERSION,
@@ -123,6 +127,8 @@ export {
   settingsOf,
   type TunedSettings,
 } from './profile.js';
+/** @internal */
+export { takeAll } from './steps.js';
 export type { Credentials } from './syscalls/credentials.js';
 export { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './syscalls/flags.js';
 export type { MigrateFoliosOptions } from './syscalls/migrate-folios.js';

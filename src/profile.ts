@@ -350,7 +350,12 @@ function octaves(bytes: number, asked: number | string | undefined): number {
   return asked === undefined ? 0 : Math.abs(Math.log2(bytes / (asked as number)));
 }
 
-function isLess(a: readonly number[], b: readonly number[]): boolean {
+/**
+ * Whether one comes before another: the first number that differs says.
+ *
+ * @internal
+ */
+export function isLess(a: readonly number[], b: readonly number[]): boolean {
   const at = a.findIndex((value, i) => value !== b[i]);
   return at >= 0 && a[at] < b[at];
 }

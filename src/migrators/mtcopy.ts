@@ -10,7 +10,7 @@ import { isCpuSaturated } from './cpu-saturation.js';
  * Bytes of the smallest batch that is worth threads, unless told otherwise: where two begin to gain on scattered pages. A
  * fixed number, and not the engine's own choice, so that an experiment on threads is one.
  */
-const MTCOPY_MIN_BYTES = 512 * KiB;
+export const MTCOPY_MIN_BYTES = 512 * KiB;
 
 /** The migrator `'mtcopy'`. What can be set may be so at any time, for later batches. */
 export interface MtcopyMigrator extends Migrator {

@@ -1,5 +1,9 @@
 import fc from 'fast-check';
 import type { CopyItems } from 'mtcopy';
+import type { Batch } from '#src/copy/batch/batch.js';
+import type { Ranges } from '#src/copy/batch/items.js';
+import { survey } from '#src/copy/batch/survey.js';
+import { createTally } from '#src/copy/batch/tally.js';
 import { seededRandom, shuffle } from '#src/random.js';
 
 const folioBytes = fc.integer({ min: 0, max: 10 }).map((order) => 4096 << order);
@@ -75,3 +79,12 @@ export function sourcesAreRight(words: Uint32Array, source: Uint32Array, { to, f
     return offset >= 0 && offset < bytes[item] && origin === from[item] + offset;
   });
 }
+
+/** A batch of items in the engine's memory, for those who cut it. */
+export const batchOf = (items: Ranges): Batch => ({
+  ...items,
+  index: undefined,
+  foreign: [],
+  seen: survey(items),
+  tally: createTally(),
+});

@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { ErrnoError, MiB, PAGE_SIZE, type PhysicalMemory } from 'mtcopy';
-import { finish } from './steps.js';
+import { ErrnoError, MiB, PAGE_SIZE, type PhysicalMemory, takeAll } from 'mtcopy';
 
 /** Bytes that are filled between two turns of the event loop. */
 const STEP_BYTES = 16 * MiB;
@@ -14,7 +13,7 @@ const STEP_BYTES = 16 * MiB;
  * @param seed of the pattern, a whole number. Default: 1
  */
 export function fillWithPattern(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number, seed = 1): void {
-  finish(patternSteps(memory, pfns, folioBytes, seed));
+  takeAll(patternSteps(memory, pfns, folioBytes, seed));
 }
 
 /** {@link fillWithPattern} in steps. */
@@ -58,7 +57,7 @@ export function inputSize(path: string, name = 'input'): number {
  * @throws as {@link inputSize}; what Node.js throws for a file that can't be read
  */
 export function fillFromFile(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number, path: string): void {
-  finish(fileSteps(memory, pfns, folioBytes, path));
+  takeAll(fileSteps(memory, pfns, folioBytes, path));
 }
 
 /** {@link fillFromFile} in steps. */

@@ -14,11 +14,11 @@ import {
   orderOf,
   PAGE_SIZE,
   type Phases,
+  takeAll,
   type Vmstat,
 } from 'mtcopy';
 import { patternSteps } from './fill.js';
 import { growth } from './statistics.js';
-import { finish } from './steps.js';
 import { hashFolios, hashSteps } from './verify.js';
 
 /** Memory in folios of one size that moves back and forth between two nodes. */
@@ -65,7 +65,7 @@ export interface MigrationRun {
  * @throws ErrnoError ENOMEM if the node has no room
  */
 export function mapMovedMemory(machine: Machine, bytes: number, folioBytes: number, input?: string): MovedMemory {
-  return finish(mapSteps(machine, bytes, folioBytes, input));
+  return takeAll(mapSteps(machine, bytes, folioBytes, input));
 }
 
 /**

@@ -4,8 +4,8 @@ import {
   type Flow,
   HPAGE_PMD_ORDER,
   Machine,
-  MiB,
   type MigratorName,
+  MTCOPY_MIN_BYTES,
   NR_MAX_BATCHED_MIGRATION,
   type Schedule,
 } from 'mtcopy';
@@ -21,9 +21,6 @@ interface Way {
   readonly minBytes?: number;
 }
 
-/** This project's own minimum of `'mtcopy'`. */
-const DEFAULT_MIN_BYTES = MiB / 2;
-
 /**
  * What the published throughput tables compare. `baseline`: the kernel before the series. `mtcopy`: the driver as published,
  * with a fixed list for each thread, a caller that waits, and threads for every batch. `mtcopy-defaults`: with this project's
@@ -38,7 +35,7 @@ export const WAYS = {
     flow: 'batch-move',
     schedule: 'dynamic',
     caller: 'auto',
-    minBytes: DEFAULT_MIN_BYTES,
+    minBytes: MTCOPY_MIN_BYTES,
   },
   dcbm: { migrator: 'dcbm', flow: 'batch-move' },
   'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy' },

@@ -84,3 +84,8 @@ function signedRankChances(pairs: number): Float64Array {
   }
   return chances;
 }
+
+/** With two places each, `1.52 [1.40, 1.66]`: narrow enough for several in a line of 100 columns. */
+export function ratioText({ median, low, high }: Pick<Ratio, 'median' | 'low' | 'high'>): string {
+  return `${median.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+}

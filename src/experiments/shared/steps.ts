@@ -1,13 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Takes all steps at once. */
-export function finish<Result>(steps: Iterator<void, Result>): Result {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
-
 /**
  * Takes steps with a turn of the event loop after each, in which signals arrive.
  *

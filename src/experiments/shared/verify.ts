@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { type CopyItems, MiB, PAGE_SIZE, type PhysicalMemory } from 'mtcopy';
-import { finish } from './steps.js';
+import { type CopyItems, MiB, PAGE_SIZE, type PhysicalMemory, takeAll } from 'mtcopy';
 
 /** Position of the first item of a batch whose copy differs from its source in any byte; -1 if none does. */
 export function findDifference(memory: PhysicalMemory, { to, from, bytes }: CopyItems): number {
@@ -11,7 +10,7 @@ export function findDifference(memory: PhysicalMemory, { to, from, bytes }: Copy
 
 /** SHA-256 of the folios' bytes in the order of the list, in hexadecimal. */
 export function hashFolios(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number): string {
-  return finish(hashSteps(memory, pfns, folioBytes));
+  return takeAll(hashSteps(memory, pfns, folioBytes));
 }
 
 /** Bytes that are hashed between two turns of the event loop. */

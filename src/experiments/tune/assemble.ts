@@ -1,7 +1,7 @@
 import {
   type EngineSettings,
-  KiB,
   type MachineSettings,
+  MTCOPY_MIN_BYTES,
   PROFILE_SCHEMA,
   PROFILE_VERSION,
   type Profile,
@@ -25,9 +25,6 @@ export interface SizeMeasured {
 
 /** What a profile says beside its settings. */
 export type ProfileFacts = Pick<Profile, 'mtcopy' | 'date'> & { readonly host: ProfileHost };
-
-/** Bytes of the smallest batch that `'mtcopy'` takes unless told otherwise: for calls that name it where it isn't chosen. */
-const DEFAULT_MIN_BYTES = 512 * KiB;
 
 /**
  * The profile that measurements come to.
@@ -128,7 +125,8 @@ function machineSettings(sizes: readonly SizeMeasured[], alike = sizes): Machine
       migrator: 'kernel',
       flow: kernel?.flow ?? 'vanilla',
       ...ofThreads,
-      minBytes: DEFAULT_MIN_BYTES,
+      // For calls that name mtcopy where it isn't chosen.
+      minBytes: MTCOPY_MIN_BYTES,
       channels: 1,
     };
   }

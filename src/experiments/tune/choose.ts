@@ -1,3 +1,4 @@
+import { isLess } from 'mtcopy';
 import { type Ratio, ratioOf } from '../shared/ratio.js';
 
 /** One setting of what is tuned, and how long it took. */
@@ -77,12 +78,6 @@ function isWithinNoise(ratio: Ratio | undefined): boolean {
 
 function rounds(samplesNs: Measured<unknown>['samplesNs']): number {
   return samplesNs.reduce((sum, samples) => sum + samples.length, 0);
-}
-
-/** Whether one costs less than another: the first number that differs says. */
-export function isLess(a: readonly number[], b: readonly number[]): boolean {
-  const at = a.findIndex((value, i) => value !== b[i]);
-  return at >= 0 && a[at] < b[at];
 }
 
 /** Something that settings differ in, whose choice is to be explained. */

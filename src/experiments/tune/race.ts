@@ -1,7 +1,8 @@
+import { isLess } from 'mtcopy';
 import type { Control } from '../shared/control.js';
 import { MIN_ROUNDS, runInTurns } from '../shared/in-turns.js';
 import type { Ratio } from '../shared/ratio.js';
-import { fastestOf, isLess, type Measured, speedRatio } from './choose.js';
+import { fastestOf, type Measured, speedRatio } from './choose.js';
 
 /** One that takes part. */
 export interface Runner<Settings> {

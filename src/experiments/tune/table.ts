@@ -1,5 +1,5 @@
 import { type EngineSettings, formatSize, type MachineSettings, type Profile } from 'mtcopy';
-import type { Ratio } from '../shared/ratio.js';
+import { type Ratio, ratioText } from '../shared/ratio.js';
 import type { Part } from '../shared/sheet.js';
 import type { Alternative } from './choose.js';
 import { copyText } from './copies.js';
@@ -92,8 +92,4 @@ function machineText({ migrator, flow, threads, schedule, caller, minBytes, chan
 
 function sizeOr(bytes: number | string): string {
   return typeof bytes === 'number' ? formatSize(bytes) : bytes;
-}
-
-function ratioText({ median, low, high }: Ratio): string {
-  return `${median.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }

@@ -1,22 +1,12 @@
 import fc from 'fast-check';
 import { CopyEngine, KiB, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import type { Batch } from '#src/copy/batch/batch.js';
 import { createCutter } from '#src/copy/batch/cut-jobs.js';
 import type { Ranges } from '#src/copy/batch/items.js';
-import { survey } from '#src/copy/batch/survey.js';
-import { createTally } from '#src/copy/batch/tally.js';
-import { batches, byteMap, descriptorsOf, rangesOf } from '../../support/batches.js';
+import { batches, batchOf, byteMap, descriptorsOf, rangesOf } from '../../support/batches.js';
 import { expectCopied, fillRandom, pairsOf } from '../../support/bytes.js';
 import { errorOf } from '../../support/errors.js';
 
-const batchOf = (items: Ranges): Batch => ({
-  ...items,
-  index: undefined,
-  foreign: [],
-  seen: survey(items),
-  tally: createTally(),
-});
 const room = (count: number) => ({
   descriptors: new Uint32Array(count * 3),
   source: new Uint32Array(count),

@@ -1,20 +1,10 @@
 import { CopyEngine, GiB, PAGE_SIZE } from 'mtcopy';
 import { expect, it } from 'vitest';
-import type { Batch } from '#src/copy/batch/batch.js';
 import { createCutter } from '#src/copy/batch/cut-jobs.js';
-import type { Ranges } from '#src/copy/batch/items.js';
-import { survey } from '#src/copy/batch/survey.js';
-import { createTally } from '#src/copy/batch/tally.js';
+import { batchOf } from '../../support/batches.js';
 import { bytesOf, fillRandom } from '../../support/bytes.js';
 
 const DYNAMIC = { isStatic: false, distribution: 'auto', unitBytes: 'auto' } as const;
-const batchOf = (items: Ranges): Batch => ({
-  ...items,
-  index: undefined,
-  foreign: [],
-  seen: survey(items),
-  tally: createTally(),
-});
 
 const room = (count: number) => ({
   descriptors: new Float64Array(count * 3),

@@ -1,6 +1,7 @@
 import { MiB } from 'mtcopy';
 import { type Contention, type ContentionRow, EXPERIMENTS, figuresOf, type Ratio, textOf } from 'mtcopy/experiments';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ratio } from '../../support/ratios.js';
 
 const { measure, parts, findings } = EXPERIMENTS.contention;
 const verdict = (measured: Contention) => EXPERIMENTS.contention.verdict?.(measured);
@@ -73,7 +74,6 @@ it('adds runs up: speeds by the median of runs, quantiles over all calls, shares
 });
 
 const FIGURES = { calls: 600, gbps: 1, medianNs: 1e6, p99Ns: 2e6, offloaded: 0.5, callerNsAPage: 300 };
-const ratio = (low: number, high: number) => ({ low, high, median: (low + high) / 2, confidence: 0.95, pairs: 6 });
 const NO_CHANGE = { gbps: ratio(0.9, 1.1), p99: ratio(0.9, 1.1) };
 
 /** Demotions by the mask `demotion`, against those by `all`. */

@@ -3,19 +3,12 @@ import { cpus } from 'node:os';
 import { MiB } from 'mtcopy';
 import { type CyclesPerPage, type CyclesRow, EXPERIMENTS, judge, type Ratio } from 'mtcopy/experiments';
 import { describe, expect, it } from 'vitest';
+import { ratio } from '../../support/ratios.js';
 
 const { measure, findings, parts } = EXPERIMENTS['cycles-per-page'];
 const TINY = { quick: true, bytes: 2 * MiB, seconds: 0.01, bound: 1 };
 
 const spread = (mean: number) => ({ mean, deviation: 0 });
-const ratio = (low: number, high: number): Ratio => ({
-  median: (low + high) / 2,
-  low,
-  high,
-  confidence: 0.95,
-  pairs: 6,
-});
-
 /** A row of the published table's kind, of made-up figures. */
 function madeUp(kernel: string, F: Ratio, againstGeneric: Ratio, publishedAs = '256MB'): CyclesRow {
   return {

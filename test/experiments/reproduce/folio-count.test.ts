@@ -1,17 +1,10 @@
 import { MiB } from 'mtcopy';
 import { EXPERIMENTS, judge, type Ratio, type ThroughputRow } from 'mtcopy/experiments';
 import { describe, expect, it } from 'vitest';
+import { ratio } from '../../support/ratios.js';
 
 const { measure, findings, parts } = EXPERIMENTS['folio-count'];
 const TINY = { quick: true, bytes: 16 * MiB, seconds: 0.01, bound: 1 };
-
-const ratio = (low: number, high: number): Ratio => ({
-  median: (low + high) / 2,
-  low,
-  high,
-  confidence: 0.95,
-  pairs: 6,
-});
 
 /** A made-up row of one channel. */
 function madeUp(folios: number, againstBaseline: Ratio): ThroughputRow {

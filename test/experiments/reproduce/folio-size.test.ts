@@ -9,17 +9,10 @@ import {
   type ThroughputRow,
 } from 'mtcopy/experiments';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ratio } from '../../support/ratios.js';
 
 const { measure, findings, parts, verdict } = EXPERIMENTS['folio-size'];
 const TINY = { quick: true, bytes: 4 * MiB, seconds: 0.01, bound: 1 };
-
-const ratio = (low: number, high: number): Ratio => ({
-  median: (low + high) / 2,
-  low,
-  high,
-  confidence: 0.95,
-  pairs: 6,
-});
 
 /** A made-up row. */
 function madeUp(mover: Mover, againstBaseline: Ratio, folioBytes = 2 * MiB): ThroughputRow {

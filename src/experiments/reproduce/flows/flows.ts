@@ -1,5 +1,5 @@
 import { MiB } from 'mtcopy';
-import { isSure } from '../../shared/ratio.js';
+import { isSure, ratioText } from '../../shared/ratio.js';
 import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
 import { estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
@@ -56,7 +56,7 @@ function parts({ folios, threads, rows }: Flows): Part[] {
       `${row.retries}`,
       (row.vainBytes / MiB).toFixed(2),
       row.nsAPageMoved.toFixed(0),
-      row.flow === 'batch-move' ? '1' : ratioText(row),
+      row.flow === 'batch-move' ? '1' : ratioText(row.againstBatchMove),
     ]),
   };
   const notes = [
@@ -67,11 +67,6 @@ function parts({ folios, threads, rows }: Flows): Part[] {
     'Poisoned: the copy fails. batch-move then takes the metadata back; pre-copy has none to take back.',
   ];
   return [sheet, notes.join('\n')];
-}
-
-/** Narrow enough for a table of 100 columns. */
-function ratioText({ againstBatchMove: { median, low, high } }: FlowsRow): string {
-  return `${median.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
 function percent(part: number): string {

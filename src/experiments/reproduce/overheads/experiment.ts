@@ -1,3 +1,4 @@
+import { ratioText } from '../../shared/ratio.js';
 import type { Part, Sheet } from '../../shared/sheet.js';
 import { amdahl } from '../amdahl.js';
 import type { Experiment } from '../experiment.js';
@@ -100,18 +101,13 @@ function speedupSheet(rows: readonly OverheadsRow[]): Sheet {
     rows: rows.map((row) => [
       `${row.folioSize}x${row.folios}`,
       `×${row.threads}`,
-      rangeText(row.S),
+      ratioText(row.S),
       digits(row.predicted),
-      rangeText(row.measured),
-      rangeText(row.predictedByMeasured),
+      ratioText(row.measured),
+      ratioText(row.predictedByMeasured),
       digits(row.rest.median),
     ]),
   };
-}
-
-/** A little shorter than {@link estimateText}: four of them fit into a line. */
-function rangeText({ median, low, high }: OverheadsRow['S']): string {
-  return `${median.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
 }
 
 function practicalText({ F, folioSize, folios }: OverheadsRow): string {
