@@ -160,4 +160,6 @@ export {
   type Distribution,
   SCHEDULES,
   type Schedule,
+  STORES,
+  type Stores,
 } from './words.js';

@@ -21,6 +21,7 @@ import {
   METHOD,
   METHOD_FOREIGN,
   METHOD_MEMORY_COPY,
+  METHOD_STREAMING,
   METHOD_TYPED_ARRAY,
   publishJob,
   reofferUnits,
@@ -93,7 +94,7 @@ export class Dispatcher {
   /** The ways to the threads' inboxes, by their number. */
   readonly #outboxes = new Map<number, BroadcastChannel>();
   readonly #bytes: Uint8Array;
-  /** The method for items in the engine's memory. */
+  /** The method for items in the engine's memory that don't go past the caches. */
   readonly #ownMethod: number;
   readonly #free: Slot[];
   /** Calls that wait for a slot, the oldest first. */
@@ -378,8 +379,9 @@ export class Dispatcher {
     if (this.#free.length > 0) this.#waiting.shift()?.();
   }
 
-  #methodOf({ foreign }: Batch): number {
-    return foreign.length > 0 ? METHOD_FOREIGN : this.#ownMethod;
+  #methodOf({ foreign, streams }: Batch): number {
+    if (foreign.length > 0) return METHOD_FOREIGN;
+    return streams ? METHOD_STREAMING : this.#ownMethod;
   }
 
   #openLine({ foreign }: Batch): CopyOnLine | undefined {

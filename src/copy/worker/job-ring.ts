@@ -36,6 +36,8 @@ export const METHOD_MEMORY_COPY = 0;
 export const METHOD_TYPED_ARRAY = 1;
 /** Typed arrays over the user's buffers, which came to the thread's inbox, and the engine's memory. */
 export const METHOD_FOREIGN = 2;
+/** The walker in C, with streaming stores, over the engine's own memory. */
+export const METHOD_STREAMING = 3;
 
 // Header, in words from the start of the area.
 export const DOORBELL = 0;

@@ -2,8 +2,9 @@ import { Buffer } from 'node:buffer';
 import { KiB } from '../../units.js';
 import { Instance, Module, type SharedWasmMemory, type WasmModule } from '../../wasm.js';
 import { DESCRIPTOR_WORDS } from '../batch/plan.js';
-import { LEFT, METHOD, METHOD_FOREIGN, METHOD_MEMORY_COPY, type Slot, STOP } from './job-ring.js';
+import { LEFT, METHOD, METHOD_MEMORY_COPY, METHOD_STREAMING, METHOD_TYPED_ARRAY, type Slot, STOP } from './job-ring.js';
 import { type CopyOnLine, openLine } from './line-views.js';
+import type { NativeWalk } from './native-walk.js';
 import type { CopyRange } from './participate.js';
 import { WALKER_BASE64 } from './walker-wasm.js';
 
@@ -16,6 +17,8 @@ export interface MethodContext {
   readonly memory: SharedWasmMemory;
   /** The compiled walker; see {@link compileWalker}. */
   readonly module: WasmModule;
+  /** The walker in C; without it the one in WebAssembly copies what it was to. */
+  readonly native: NativeWalk | undefined;
   /** Physical address of the poison map. */
   readonly poisonAddress: number;
   /** Whether any of the frames under `bytes` from a physical address is poisoned. */
@@ -39,22 +42,27 @@ type Walk = (list: number, end: number, stop: number, poison: number, left: numb
 
 /** The function that copies a range of a job's descriptors with the method that the job names. */
 export function createCopyRange(context: MethodContext): CopyRange {
-  const { memory, poisonAddress, isPoisoned, words, lineOf } = context;
+  const { memory, native, poisonAddress, isPoisoned, words, lineOf } = context;
   const { exports } = new Instance(context.module, { env: { memory } });
   const walk = exports.walk as Walk;
-  const engine = openLine(new Uint8Array(memory.buffer), []);
+  const bytes = new Uint8Array(memory.buffer);
+  const stream: Walk = native
+    ? (list, end, stop, poison, left, limit) => native(bytes, list, end, stop, poison, left, limit)
+    : walk;
+  const engine = openLine(bytes, []);
   // Other buffers have no poisoned frames.
   const isPoisonedOnLine = (address: number, bytes: number) =>
     address < memory.buffer.byteLength && isPoisoned(address, bytes);
   return (slot, first, end, limit) => {
     const { narrow, wide, descriptorsAddress: list, stopAddress, leftAddress } = slot;
     const method = words[slot.base + METHOD];
-    if (method === METHOD_MEMORY_COPY) {
+    if (method === METHOD_MEMORY_COPY || method === METHOD_STREAMING) {
       const from = list + first * DESCRIPTOR_BYTES;
-      const next = walk(from, list + end * DESCRIPTOR_BYTES, stopAddress, poisonAddress, leftAddress, limit);
+      const walkList = method === METHOD_STREAMING ? stream : walk;
+      const next = walkList(from, list + end * DESCRIPTOR_BYTES, stopAddress, poisonAddress, leftAddress, limit);
       return ((next >>> 0) - list) / DESCRIPTOR_BYTES;
     }
-    if (method !== METHOD_FOREIGN) {
+    if (method === METHOD_TYPED_ARRAY) {
       return walkTypedArrays(words, slot, narrow.descriptors, first, end, limit, engine, isPoisoned);
     }
     const line = lineOf(slot);

@@ -25,12 +25,15 @@ import {
 } from './job-ring.js';
 import { type CopyOnLine, openLine } from './line-views.js';
 import { createCopyRange } from './methods.js';
+import { loadNativeWalk, type NativeWalk } from './native-walk.js';
 import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './participate.js';
 
 /** What every worker of an engine gets once, with its workerData. */
 export interface WorkerSetup {
   readonly memory: SharedWasmMemory;
   readonly module: WasmModule;
+  /** Path of the walker in C; `undefined` where there is none. */
+  readonly nativePath: string | undefined;
   readonly ringAddress: number;
   /** Whether the engine's schedule is static. */
   readonly isStatic: boolean;
@@ -51,7 +54,8 @@ interface Received {
   readonly line: CopyOnLine;
 }
 
-const { memory, module, ringAddress, isStatic, poisonAddress, channel } = (workerData as ThreadData<WorkerSetup>).setup;
+const { setup } = workerData as ThreadData<WorkerSetup>;
+const { memory, module, ringAddress, isStatic, poisonAddress, channel } = setup;
 const ring = openRing(memory.buffer, ringAddress);
 const { words } = ring;
 const poison = new PoisonMap(memory.buffer, poisonAddress);
@@ -63,6 +67,7 @@ const clock = createCpuClock();
 const copyRange = createCopyRange({
   memory,
   module,
+  native: loadNative(setup.nativePath),
   poisonAddress,
   isPoisoned: (address, length) => poison.touches(address, length),
   words,
@@ -167,6 +172,15 @@ function lineOf(slot: Slot): CopyOnLine | undefined {
   if (received[slot.number]?.sequence !== words[slot.base + SEQUENCE]) receiveBuffers();
   const message = received[slot.number];
   return message?.sequence === words[slot.base + SEQUENCE] ? message.line : undefined;
+}
+
+/** The walker in C; nothing if the file that the caller has loaded is gone since. */
+function loadNative(path: string | undefined): NativeWalk | undefined {
+  try {
+    return path === undefined ? undefined : loadNativeWalk(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The operating system's number of this thread, or 0 where the platform doesn't tell. */
