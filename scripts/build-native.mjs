@@ -51,7 +51,7 @@ function build() {
   const target = `${process.platform}-${process.arch}`;
   if (!TARGETS.includes(target)) throw new Missing(`there is no code for ${target}`);
   mkdirSync(TARGET, { recursive: true });
-  const sources = ['binding.c', 'walker.c'].map((name) => join(SOURCE, name));
+  const sources = ['binding.c', 'walker.c', 'line-walker.c'].map((name) => join(SOURCE, name));
   const file = resolve(TARGET, `${target}.node`);
   execFileSync(findCompiler(), [...FLAGS, '-I', findHeaders(), '-o', file, ...sources], { stdio: 'inherit' });
 }

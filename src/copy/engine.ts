@@ -17,6 +17,7 @@ import { createCopyOne } from './copy-one.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { createEngineMemory } from './engine-memory.js';
+import { createLineTables } from './line-tables.js';
 import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { chooseMethod, type MethodChoice, openNative } from './streaming.js';
@@ -143,10 +144,11 @@ export class CopyEngine implements AsyncDisposable {
     this.#rules = { memory: createEngineMemory(memory, ringAddress + PROBE * 4), method };
     this.#copyNow = createCopyNow(this.#rules, createCopyOne(memory));
     const native = openNative();
+    const tables = native.walker && createLineTables(memory.buffer, native.walker);
     const setup = {
       memory: memory.wasm,
       module: compileWalker(),
-      nativePath: native.path,
+      native: tables && { path: native.path, area: tables.area },
       ringAddress,
       isStatic,
       poisonAddress: memory.poisonAddress,
@@ -155,7 +157,7 @@ export class CopyEngine implements AsyncDisposable {
     };
     const copyRange = createCopyRange({
       ...setup,
-      native: native.walk,
+      native: tables && { walker: native.walker, area: tables.area },
       words: ring.words,
       isPoisoned: (address, bytes) => memory.isPoisoned(address, bytes),
       lineOf: (slot) => this.#dispatcher.lineOf(slot),
@@ -174,6 +176,7 @@ export class CopyEngine implements AsyncDisposable {
       channel: setup.channel,
       bytes: memory.bytes,
       typedArrays: method === 'typed-array',
+      tables: method === 'typed-array' ? undefined : tables,
     });
     // Last: an engine that couldn't be made leaves no timer behind.
     this.#parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();

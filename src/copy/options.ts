@@ -65,9 +65,9 @@ export interface CreateOptions {
   minParallelBytes?: number | string | undefined;
   /**
    * `'streaming'`: a loop in C whose stores go past the caches. `'memory.copy'`: WebAssembly's, which is the C library's
-   * memmove, and refuses other memory than the engine's own. `'typed-array'`: `Uint8Array`'s `set` and `copyWithin`, which
-   * copy other memory with the first too. `'auto'`: the first or the second, as `stores` says; the second where the first
-   * can't be had, and `engine.noStreaming` says why. Default: `'auto'`.
+   * memmove, and refuses other memory than the engine's own. `'typed-array'`: `Uint8Array`'s `set` and `copyWithin`.
+   * `'auto'`: the first or the second, as `stores` says, and for other memory the loop in C with such stores; where there is
+   * none, for which `engine.noStreaming` says why, the second, and the third for other memory. Default: `'auto'`.
    */
   method?: CopyMethod | undefined;
   /**

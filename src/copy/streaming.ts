@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { KiB, MiB } from '../units.js';
 import type { CopyMethod, Stores } from '../words.js';
-import { loadNativeWalk, type NativeWalk } from './worker/native-walk.js';
+import { loadNativeWalker, type NativeWalker } from './worker/native-walker.js';
 
-/** The walker in C as this process has it, or why it has none. */
+/** The walkers in C as this process has them, or why it has none. */
 export type Native =
-  | { readonly path: string; readonly walk: NativeWalk }
-  | { readonly path?: undefined; readonly walk?: undefined; readonly reason: string };
+  | { readonly path: string; readonly walker: NativeWalker }
+  | { readonly path?: undefined; readonly walker?: undefined; readonly reason: string };
 
 /** Which loop copies an engine's calls in its own memory. */
 export interface MethodChoice {
@@ -26,7 +26,7 @@ const UNKNOWN_CACHE_BYTES = 32 * MiB;
 let native: Native | undefined;
 let lastCache: number | undefined;
 
-/** Loads the walker in C, once a thread. */
+/** Loads the walkers in C, once a thread. */
 export function openNative(): Native {
   native ??= load();
   return native;
@@ -37,7 +37,7 @@ function load(): Native {
   const file = `./worker/native/${target}.node`;
   try {
     const path = fileURLToPath(new URL(file, import.meta.url));
-    return { path, walk: loadNativeWalk(path) };
+    return { path, walker: loadNativeWalker(path) };
   } catch (error) {
     return { reason: `the native copy loop for ${target} can't be loaded: ${(error as Error).message}` };
   }

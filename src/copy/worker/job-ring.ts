@@ -38,6 +38,10 @@ export const METHOD_TYPED_ARRAY = 1;
 export const METHOD_FOREIGN = 2;
 /** The walker in C, with streaming stores, over the engine's own memory. */
 export const METHOD_STREAMING = 3;
+/** The one in C over the buffers of a table. */
+export const METHOD_LINE = 4;
+/** The same with streaming stores. */
+export const METHOD_LINE_STREAMING = 5;
 
 // Header, in words from the start of the area.
 export const DOORBELL = 0;

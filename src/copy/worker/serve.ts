@@ -25,15 +25,15 @@ import {
 } from './job-ring.js';
 import { type CopyOnLine, openLine } from './line-views.js';
 import { createCopyRange } from './methods.js';
-import { loadNativeWalk, type NativeWalk } from './native-walk.js';
+import { loadNativeWalker } from './native-walker.js';
 import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './participate.js';
 
 /** What every worker of an engine gets once, with its workerData. */
 export interface WorkerSetup {
   readonly memory: SharedWasmMemory;
   readonly module: WasmModule;
-  /** Path of the walker in C; `undefined` where there is none. */
-  readonly nativePath: string | undefined;
+  /** Path of the walkers in C, and their tables; `undefined` where there are none. */
+  readonly native: { readonly path: string; readonly area: SharedArrayBuffer } | undefined;
   readonly ringAddress: number;
   /** Whether the engine's schedule is static. */
   readonly isStatic: boolean;
@@ -67,7 +67,7 @@ const clock = createCpuClock();
 const copyRange = createCopyRange({
   memory,
   module,
-  native: loadNative(setup.nativePath),
+  native: setup.native && { walker: loadNativeWalker(setup.native.path), area: setup.native.area },
   poisonAddress,
   isPoisoned: (address, length) => poison.touches(address, length),
   words,
@@ -172,15 +172,6 @@ function lineOf(slot: Slot): CopyOnLine | undefined {
   if (received[slot.number]?.sequence !== words[slot.base + SEQUENCE]) receiveBuffers();
   const message = received[slot.number];
   return message?.sequence === words[slot.base + SEQUENCE] ? message.line : undefined;
-}
-
-/** The walker in C; nothing if the file that the caller has loaded is gone since. */
-function loadNative(path: string | undefined): NativeWalk | undefined {
-  try {
-    return path === undefined ? undefined : loadNativeWalk(path);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The operating system's number of this thread, or 0 where the platform doesn't tell. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { KiB, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { openNative } from '#src/copy/streaming.js';
+import type { NativeWalker } from '#src/copy/worker/native-walker.js';
 import { Memory } from '#src/wasm.js';
 import { fillRandom } from '../../support/bytes.js';
 import { errorOf } from '../../support/errors.js';
@@ -9,7 +10,7 @@ import { HAS_NATIVE } from '../../support/native.js';
 
 /* The loop in C by itself, with a list of the test's own: what engines never ask for, too. */
 
-const { walk } = openNative() as { walk: NonNullable<ReturnType<typeof openNative>['walk']> };
+const { walk } = (openNative().walker ?? {}) as NativeWalker;
 
 const PIECE = 256 * KiB;
 const STOP = 64;

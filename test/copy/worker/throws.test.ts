@@ -10,6 +10,15 @@ import { stayAwake } from '../../support/threads.js';
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
 
+/** Workers are told of buffers by messages, for typed arrays. */
+const OPTIONS = {
+  method: 'typed-array',
+  caller: 'waits',
+  threads: 1,
+  memory: '64M',
+  minParallelBytes: 0,
+} as const;
+
 afterEach(() => vi.restoreAllMocks());
 
 /** A destination and a source, neither of which begins with its buffer. */
@@ -31,7 +40,7 @@ function sendNoBuffers(): void {
 
 it('a worker that threw in the middle of a unit goes on with none of it when its thread serves again', async () => {
   using holds = holdThreads();
-  await using engine = await CopyEngine.create({ caller: 'waits', threads: 1, memory: '64M', minParallelBytes: 0 });
+  await using engine = await CopyEngine.create(OPTIONS);
   const { words } = openRing(engine.memory.buffer, RING);
   const isAttached = (worker: number) => Atomics.load(words, workerState(worker)) === ATTACHED;
   const [to, from] = [engine.allocate(16 * MiB), engine.allocate(16 * MiB)];
@@ -64,7 +73,7 @@ it('a worker that threw in the middle of a unit goes on with none of it when its
 });
 
 it('a caller that blocks sees that a worker threw, and copies what it has left', async () => {
-  await using engine = await CopyEngine.create({ caller: 'waits', threads: 1, memory: '64M', minParallelBytes: 0 });
+  await using engine = await CopyEngine.create(OPTIONS);
   sendNoBuffers();
   // Without the look it would wait for ever.
   let waits = 0;

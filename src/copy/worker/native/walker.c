@@ -8,52 +8,10 @@
  */
 #include "walker.h"
 
-#include <stdbool.h>
-
 #include "stream.h"
+#include "words.h"
 
-enum {
-  DESCRIPTOR_BYTES = 12,
-  PAGE_SHIFT = 12,
-  /* Bytes between two looks at the stop word, in one descriptor. */
-  PIECE_BYTES = 256 << 10,
-  /* Bytes of descriptors that are noted as done together: a fence each costs 4 KiB folios a third. */
-  GROUP_BYTES = 256 << 10,
-  /* PoisonMap.BITS_OFFSET */
-  POISON_BITS = 64
-};
-
-static uint32_t *word(struct memory memory, uint32_t address) { return (uint32_t *)(memory.bytes + address); }
-
-/* Orders nothing: the words of a list come with the claim of its unit, and the others are hints that are looked at again. */
-static uint32_t load(struct memory memory, uint32_t address) {
-  return __atomic_load_n(word(memory, address), __ATOMIC_RELAXED);
-}
-
-static void store(struct memory memory, uint32_t address, uint32_t value) {
-  __atomic_store_n(word(memory, address), value, __ATOMIC_RELAXED);
-}
-
-static bool holds(struct memory memory, uint32_t address, uint64_t bytes) { return address + bytes <= memory.size; }
-
-static bool is_word(struct memory memory, uint32_t address) { return address % 4 == 0 && holds(memory, address, 4); }
-
-/* Bytes of the poison map of a whole memory. */
-static uint64_t poison_bytes(struct memory memory) { return POISON_BITS + ((memory.size >> PAGE_SHIFT) / 32 + 1) * 4; }
-
-static bool is_call(struct memory memory, struct walk asked) {
-  return (uintptr_t)memory.bytes % 4 == 0 && asked.list % 4 == 0 && asked.list <= asked.end &&
-         (asked.end - asked.list) % DESCRIPTOR_BYTES == 0 && asked.end <= memory.size && is_word(memory, asked.stop) &&
-         is_word(memory, asked.left) && asked.poison % 4 == 0 && holds(memory, asked.poison, poison_bytes(memory));
-}
-
-/* Whether a frame of a range, of 1 byte at least, is poisoned. */
-static bool is_poisoned(struct memory memory, uint32_t poison, uint32_t from, uint32_t bytes) {
-  uint32_t last = (from + bytes - 1) >> PAGE_SHIFT;
-  for (uint32_t pfn = from >> PAGE_SHIFT; pfn <= last; pfn++)
-    if (load(memory, poison + POISON_BITS + pfn / 32 * 4) >> pfn % 32 & 1) return true;
-  return false;
-}
+enum { DESCRIPTOR_BYTES = 12 };
 
 /* Notes descriptors as done, once their bytes are seen by whoever sees that. */
 static void publish(struct memory memory, uint32_t first, uint32_t end) {
@@ -61,7 +19,15 @@ static void publish(struct memory memory, uint32_t first, uint32_t end) {
   for (; first < end; first += DESCRIPTOR_BYTES) store(memory, first + 8, 0);
 }
 
-static void leave(struct memory memory, uint32_t left) { __atomic_fetch_add(word(memory, left), 1, __ATOMIC_SEQ_CST); }
+__attribute__((target("avx2"))) static void stream(uint8_t *to, const uint8_t *from, size_t bytes, const uint8_t *next_to,
+                                                   const uint8_t *next) {
+  copy_range(to, from, bytes, next_to, next, true);
+}
+
+/* Where an address is, if the memory has it; otherwise something that it has, which is as good for a hint. */
+static const uint8_t *hint(struct memory memory, uint32_t address) {
+  return memory.bytes + (address < memory.size ? address : 0);
+}
 
 /*
  * Copies the descriptors from `list` up to `end`, until the word at `stop` is not 0 or more than `limit` bytes are copied.
@@ -71,7 +37,7 @@ static void leave(struct memory memory, uint32_t left) { __atomic_fetch_add(word
  * are not in the memory; WALK_BAD_DESCRIPTOR for a range that isn't, before which all is copied and noted.
  */
 int64_t walk(struct memory memory, struct walk asked) {
-  if (!is_call(memory, asked)) return WALK_BAD_CALL;
+  if (!are_words(memory, asked) || !is_list(memory, asked, 4)) return WALK_BAD_CALL;
   bool may_be_poisoned = load(memory, asked.poison) != 0;
   uint64_t copied = 0, unpublished = 0;
   /* The first descriptor that isn't noted yet. */
@@ -97,7 +63,8 @@ int64_t walk(struct memory memory, struct walk asked) {
       continue;
     }
     while (bytes > PIECE_BYTES && !load(memory, asked.stop)) {
-      stream(memory.bytes + to, memory.bytes + from, PIECE_BYTES, memory.bytes + from + PIECE_BYTES);
+      stream(memory.bytes + to, memory.bytes + from, PIECE_BYTES, memory.bytes + to + PIECE_BYTES,
+             memory.bytes + from + PIECE_BYTES);
       to += PIECE_BYTES;
       from += PIECE_BYTES;
       bytes -= PIECE_BYTES;
@@ -110,9 +77,9 @@ int64_t walk(struct memory memory, struct walk asked) {
       if (copied > asked.limit) return at;
     }
     if (bytes > PIECE_BYTES) break;
-    /* Where the next source begins, if the list says so by then: only fetched, so it need not be right. */
-    uint32_t next = at + DESCRIPTOR_BYTES < asked.end ? load(memory, at + DESCRIPTOR_BYTES + 4) : from;
-    stream(memory.bytes + to, memory.bytes + from, bytes, memory.bytes + (next < memory.size ? next : from));
+    /* Looked at again in its turn. */
+    uint32_t next = at + DESCRIPTOR_BYTES < asked.end ? at + DESCRIPTOR_BYTES : at;
+    stream(memory.bytes + to, memory.bytes + from, bytes, hint(memory, load(memory, next)), hint(memory, load(memory, next + 4)));
     copied += bytes;
     unpublished += bytes;
     if (unpublished < GROUP_BYTES) continue;

@@ -1,6 +1,7 @@
 #ifndef MTCOPY_WALKER_H
 #define MTCOPY_WALKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* An engine's memory as the calling thread sees it. Other threads, a program's own too, may write to it at any time. */
@@ -18,5 +19,6 @@ struct walk {
 enum { WALK_BAD_CALL = -1, WALK_BAD_DESCRIPTOR = -2 };
 
 int64_t walk(struct memory memory, struct walk asked);
+int64_t walk_line(struct memory area, uint32_t table, struct memory memory, struct walk asked, bool past);
 
 #endif
