@@ -1,7 +1,13 @@
-/*
+/**
  * Experiments as a library, for programs that sweep: what the commands measure and how they print it, and what a program of
  * its own needs to fill, age and verify memory.
+ *
+ * Results are plain objects, which can be printed as JSON. Speeds are in 10^9 bytes a second; bytes, nanoseconds and errors are
+ * as in `mtcopy`. What takes long takes a {@link Control}, by which it is watched and cut short.
+ *
+ * @module mtcopy/experiments
  */
+
 export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measure.js';
 export { copyParts } from './copy/table.js';
 export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
@@ -60,7 +66,7 @@ export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
 export { threadsText } from './shared/labels.js';
-export { type Mover, moverText, WAY_NAMES, WAYS, type WayName } from './shared/movers.js';
+export { type Mover, moverText, WAY_NAMES, WAYS, type Way, type WayName } from './shared/movers.js';
 export type { Picture } from './shared/picture.js';
 export { PATTERNS, type Pattern } from './shared/pmbench/access-pattern.js';
 export {
@@ -71,7 +77,7 @@ export {
   runPmbench,
 } from './shared/pmbench/run.js';
 export { type Ratio, ratioOf } from './shared/ratio.js';
-export { markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
+export { type Cell, markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
 export { type PublishedRatio, type PublishedSpread, publishedRatio, type Spread, spreadOf } from './shared/spread.js';
 export type { Speeds } from './shared/statistics.js';
 export {

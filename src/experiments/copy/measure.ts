@@ -40,9 +40,13 @@ export interface CopySweep {
   readonly total: number;
   /** Worker threads, 1 to 64; a caller that helps is one more. */
   readonly threads: readonly number[];
+  /** How the frames of folios lie. */
   readonly frames: readonly Frames[];
+  /** How threads share a batch. */
   readonly schedules: readonly Schedule[];
+  /** Whether the calling thread copies too. */
   readonly callers: readonly SweepCaller[];
+  /** Which loop copies the bytes. */
   readonly methods: readonly CopyMethod[];
   /** Of static schedules: how their lists are made. Default: `'auto'`. */
   readonly distribution?: Distribution | undefined;
@@ -80,14 +84,21 @@ const REQUIRED = ['folioBytes', 'total', 'threads', 'frames', 'schedules', 'call
 export interface CopyMeasurement {
   /** Worker threads; a caller that helped is one more. */
   readonly threads: number;
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Folios that a run copies. */
   readonly folios: number;
+  /** How their frames lie. */
   readonly frames: Frames;
+  /** Which loop copied the bytes. */
   readonly method: CopyMethod;
+  /** How threads shared the batch. */
   readonly schedule: Schedule;
   /** There where the sweep has one. */
   readonly distribution?: Distribution;
+  /** Bytes of a unit, likewise. */
   readonly unitBytes?: number | 'auto';
+  /** Whether the calling thread copied too. */
   readonly caller: SweepCaller;
   /** 10^9 bytes copied a second. */
   readonly gbps: Speeds;

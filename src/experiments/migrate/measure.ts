@@ -67,6 +67,7 @@ export interface MigrateSweep {
   readonly count: number;
   /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. */
   readonly total?: number | undefined;
+  /** What copies; each call names it. Default: none, `set` says it then. */
   readonly migrators?: readonly MigratorName[] | undefined;
   /** Worker threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
   readonly threads?: readonly number[] | undefined;
@@ -84,6 +85,7 @@ export interface MigrateSweep {
   readonly reason?: MigrateReason | undefined;
   /** Batches that are under way at once, 1 to 4; `'kernel'` has 1. */
   readonly inFlight: readonly number[];
+  /** In which order batches go through their steps. Default: none, `set` says it then. */
   readonly flows?: readonly Flow[] | undefined;
   /** How the frames lie that the memory is, and that it goes to. */
   readonly frames: readonly Frames[];
@@ -151,14 +153,17 @@ interface Sweep extends MigrateSweep {
 
 /** One combination and what it measured. */
 export interface MigrateMeasurement {
+  /** What copied. */
   readonly migrator: MigratorName;
+  /** In which order a batch went through its steps. */
   readonly flow: Flow;
   /** Worker threads of `'mtcopy'`; 1 for the others. */
   readonly threads: number;
   /** Whether the calling thread copied beside them; there for `'mtcopy'` alone. */
   readonly caller?: SweepCaller;
-  /** Channels, and how batches were set up; there for `'dcbm'` alone. */
+  /** Channels; there for `'dcbm'` alone. */
   readonly channels?: number;
+  /** How batches were set up; there for `'dcbm'` alone. */
   readonly dmaSetup?: DmaSetup;
   /** Median CPU nanoseconds that a run took of whom. */
   readonly cpuNs: CpuTime;
@@ -172,10 +177,13 @@ export interface MigrateMeasurement {
   readonly batchesInFlight: number;
   /** Pages or folios of a batch. */
   readonly batchLimit: number;
+  /** What the limit counts. */
   readonly batchUnit: BatchUnit;
+  /** Bytes of a folio. */
   readonly folioBytes: number;
   /** Folios moved in a run, the file's among them. */
   readonly folios: number;
+  /** How frames lay, on both nodes. */
   readonly frames: Frames;
   /** 10^9 bytes migrated a second. */
   readonly gbps: Speeds;

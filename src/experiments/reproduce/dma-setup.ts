@@ -18,24 +18,33 @@ const CLAIMED = { setUpAFolioByABatch: 10, source: 'claimed as an order of magni
 
 /** One way to set a batch up, with one IOMMU: medians of the runs, in nanoseconds a folio of 4 KiB. */
 export interface DmaSetupRow {
+  /** What stands between the device and the memory. */
   readonly iommu: IommuMode;
+  /** How a batch is set up. */
   readonly setup: DmaSetup;
+  /** Runs that counted. */
   readonly runs: number;
-  /** CPU time of the calling thread, by step. */
+  /** CPU time of the calling thread for mapping. */
   readonly mapNs: number;
+  /** CPU time of submitting, likewise. */
   readonly submitNs: number;
+  /** CPU time of unmapping, likewise. */
   readonly unmapNs: number;
   /** The sum of the three. */
   readonly setUpNs: number;
   /** Wall time of the copy: the set-up, and the wait for the engine. */
   readonly copyNs: number;
-  /** Against the same with `'batch'`: the set-up, and the copy. */
+  /** The set-up against the same with `'batch'`. */
   readonly setUpByBatch: Ratio;
+  /** The copy against the same with `'batch'`. */
   readonly copyByBatch: Ratio;
 }
 
+/** What setting an engine up costs, for each folio or for a batch. */
 export interface DmaSetups {
+  /** Folios of 4 KiB that a run moves. */
   readonly folios: number;
+  /** A row for each IOMMU and set-up; fewer if it was cut short. */
   readonly rows: readonly DmaSetupRow[];
 }
 

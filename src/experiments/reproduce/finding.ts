@@ -10,7 +10,9 @@ export interface Finding {
   readonly what: string;
   /** `'ratio'`: of two things, above 1 if the first is more; `'share'`: of a whole, 0 to 1. */
   readonly kind: 'ratio' | 'share';
+  /** The published figure. */
   readonly published: number;
+  /** What it is here. */
   readonly measured: Estimate;
 }
 
@@ -18,6 +20,7 @@ export interface Finding {
 export interface Verdict {
   /** Whether every finding holds here. */
   readonly holds: boolean;
+  /** The same in a few sentences, for a person. */
   readonly says: string;
 }
 

@@ -9,7 +9,9 @@ import type { Finding } from './finding.js';
 import { throughputV3 } from './published.js';
 import { beside, THROUGHPUT_NOTES, throughputFinding, throughputSheet } from './throughput-text.js';
 
+/** Throughput by the number of folios that are moved at once. */
 export interface FolioCountThroughput {
+  /** A row for each mover and number of folios, the baseline first; fewer if it was cut short. */
   readonly rows: readonly ThroughputRow[];
 }
 

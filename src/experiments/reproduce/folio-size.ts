@@ -18,11 +18,13 @@ import {
   throughputVerdict,
 } from './throughput-text.js';
 
+/** Throughput by the size of folios, and by threads or channels. */
 export interface FolioSizeThroughput {
   /** Threads that this machine runs at once. */
   readonly cores: number;
   /** Bytes that each run moved. */
   readonly bytes: number;
+  /** A row for each mover and folio size, the baseline first; fewer if it was cut short. */
   readonly rows: readonly ThroughputRow[];
 }
 

@@ -25,11 +25,17 @@ export interface JudgedFinding extends Finding {
 
 /** A table as it was published, and as it is here. */
 export interface ReproducedTable {
+  /** Its name. */
   readonly name: TableName;
+  /** What it asks, in a line. */
   readonly question: string;
+  /** What was published, with its source. */
   readonly published: object;
+  /** What was measured here: for each name another type, such as `Flows`. */
   readonly measured: object;
+  /** What was published of it, and whether it holds here. */
   readonly findings: readonly JudgedFinding[];
+  /** What all findings come to. */
   readonly verdict: Verdict;
 }
 

@@ -35,20 +35,27 @@ const NAMES: Readonly<Record<Compared, string>> = {
 
 /** One flow: medians of its runs. */
 export interface TlbRow {
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Runs that counted. */
   readonly runs: number;
+  /** Pages of 4 KiB that moved a second. */
   readonly pagesPerSecond: number;
   /** Interrupts that all CPUs together received to flush their TLBs. */
   readonly ipisPerSecond: number;
+  /** The same for each page that moved. */
   readonly ipisPerPage: number;
   /** Loads and stores of all CPUs together. */
   readonly accessesPerSecond: number;
 }
 
+/** What one TLB flush a batch does, where each page had its own. */
 export interface TlbBatching {
   /** CPUs that load and store: as many as this machine runs threads at once. */
   readonly cpus: number;
+  /** Pages of the area that they access. */
   readonly pages: number;
+  /** A row for each flow; none if it was cut short. */
   readonly rows: readonly TlbRow[];
   /** `vanilla` by `serial`; `undefined` if it was cut short before both had run. */
   readonly vanillaBySerial: Readonly<Record<Compared, Ratio>> | undefined;

@@ -3,6 +3,7 @@ import { ratioOf } from './ratio.js';
 
 /** One of several things that are measured against the first of them. */
 export interface Variant<Sample> {
+  /** What the progress calls it. */
   readonly name: string;
   /** Runs once, and verifies what it did outside of what it times. */
   readonly run: () => Promise<Sample>;

@@ -12,14 +12,21 @@ import {
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from './moved-memory.js';
 
 /** A way to move memory, and how its drivers are set. */
-interface Way {
+export interface Way {
+  /** What copies. */
   readonly migrator: MigratorName;
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** How threads share a batch; there for `'mtcopy'` alone, as is all below. */
   readonly schedule?: Schedule;
+  /** Whether the calling thread copies beside them. */
   readonly caller?: CallerMode;
   /** Bytes of the smallest batch that threads get. */
   readonly minBytes?: number;
 }
+
+/** The name of one of {@link WAYS}. */
+export type WayName = 'baseline' | 'mtcopy' | 'mtcopy-defaults' | 'dcbm' | 'dcbm-pre-copy';
 
 /**
  * What the published throughput tables compare. `baseline`: the kernel before the series. `mtcopy`: the driver as published,
@@ -27,7 +34,7 @@ interface Way {
  * defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
  * the moves (V4).
  */
-export const WAYS = {
+export const WAYS: Readonly<Record<WayName, Way>> = {
   baseline: { migrator: 'kernel', flow: 'vanilla' },
   mtcopy: { migrator: 'mtcopy', flow: 'batch-move', schedule: 'static', caller: 'waits', minBytes: 0 },
   'mtcopy-defaults': {
@@ -39,15 +46,16 @@ export const WAYS = {
   },
   dcbm: { migrator: 'dcbm', flow: 'batch-move' },
   'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy' },
-} as const satisfies Readonly<Record<string, Way>>;
+};
 
-/** The name of a {@link WAYS}. */
-export type WayName = keyof typeof WAYS;
+/** The names of {@link WAYS}. */
 export const WAY_NAMES = Object.keys(WAYS) as WayName[];
 
 /** A way with so many threads or channels; 0 of the baseline, which has none. */
 export interface Mover {
+  /** The way. */
   readonly way: WayName;
+  /** Its threads or channels. */
   readonly count: number;
   /** Whether the calling thread copies too, instead of what the way has. */
   readonly caller?: CallerMode;

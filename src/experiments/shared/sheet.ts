@@ -1,7 +1,7 @@
-import { type Sheet, tableText } from './table-text.js';
+import { type Cell, type Sheet, tableText } from './table-text.js';
 import { wrapText } from './wrap.js';
 
-export type { Sheet };
+export type { Cell, Sheet };
 
 /** What a result looks like: paragraphs and tables, one below the other. */
 export type Part = string | Sheet;

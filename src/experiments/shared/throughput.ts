@@ -9,9 +9,11 @@ import { type Spread, spreadOf } from './spread.js';
 
 /** What one mover made of some folios. */
 export interface ThroughputRow extends Mover {
+  /** Bytes of a folio. */
   readonly folioBytes: number;
   /** Folios that a run moves. */
   readonly folios: number;
+  /** Runs that counted. */
   readonly runs: number;
   /** 10^9 bytes a second. */
   readonly gbps: Spread;

@@ -3,6 +3,7 @@ import { type Ratio, ratioOf } from '../shared/ratio.js';
 
 /** One setting of what is tuned, and how long it took. */
 export interface Measured<Settings> {
+  /** The setting. */
   readonly settings: Settings;
   /**
    * Nanoseconds of each round, for each thing that was measured. Rounds of the same thing and position were made side by side
@@ -13,6 +14,7 @@ export interface Measured<Settings> {
 
 /** What is best, and what to take. */
 export interface Choice<Settings> {
+  /** What to take. */
   readonly chosen: Settings;
   /** The fastest; `chosen` itself, or one that needs more. */
   readonly fastest: Settings;
@@ -92,7 +94,9 @@ export interface Dimension<Settings> {
 export interface Alternative {
   /** What it differs in. */
   readonly setting: string;
+  /** What was chosen of that. */
   readonly chosen: string;
+  /** What else there was. */
   readonly instead: string;
   /** How many times as fast as what was chosen. */
   readonly ratio: Ratio;

@@ -22,11 +22,15 @@ import { type Race, type Runner, race } from './race.js';
 export interface CopyManner {
   /** Worker threads; 0 is the calling thread alone. */
   readonly threads: number;
+  /** How they share a batch. */
   readonly schedule: Schedule;
+  /** How the lists of a static schedule are made. */
   readonly distribution: Distribution;
-  /** Bytes. */
+  /** Bytes of what a thread claims at once. */
   readonly unitBytes: number | 'auto';
+  /** Whether the calling thread copies too. */
   readonly caller: Exclude<CallerMode, 'waits'>;
+  /** Which loop copies the bytes. */
   readonly method: Exclude<CopyMethod, 'memory.copy'>;
 }
 

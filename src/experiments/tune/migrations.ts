@@ -9,11 +9,15 @@ import { type Race, type Runner, race } from './race.js';
 
 /** How a machine migrates. */
 export interface MigrationManner {
+  /** What copies. */
   readonly migrator: MigratorName;
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
-  /** Worker threads of `'mtcopy'`, how they share a batch, and whether the calling thread helps; as if to others. */
+  /** Worker threads of `'mtcopy'`; they mean nothing to others. */
   readonly threads: number;
+  /** How they share a batch, likewise. */
   readonly schedule: Schedule;
+  /** Whether the calling thread helps, likewise. */
   readonly caller: Exclude<CallerMode, 'waits'>;
   /** Channels of `'dcbm'`. */
   readonly channels: number;

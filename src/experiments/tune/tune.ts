@@ -50,6 +50,7 @@ export interface TuneOptions {
 
 /** One setting that was tried. */
 export interface Tried<Settings> {
+  /** The setting. */
   readonly settings: Settings;
   /** Nanoseconds of each round: of a batch copied, or of all memory migrated. Fewer for those that left early. */
   readonly samplesNs: readonly number[];
@@ -59,7 +60,9 @@ export interface Tried<Settings> {
 
 /** What was chosen, of what, and why. */
 export interface TunedChoice<Settings> {
+  /** What is taken. */
   readonly chosen: Settings;
+  /** The fastest; what is taken itself, or one that needs more. */
   readonly fastest: Settings;
   /** How many times as fast as the fastest what was chosen is. */
   readonly ofFastest: Ratio;
@@ -67,13 +70,17 @@ export interface TunedChoice<Settings> {
   readonly ofAlone: Ratio;
   /** What else there is for each setting. */
   readonly alternatives: readonly Alternative[];
+  /** Every setting that was tried. */
   readonly tried: readonly Tried<Settings>[];
 }
 
 /** What was found for batches of one size, of folios of one size, beside so many busy processes. */
 export interface TunedSize {
+  /** Processes that never rest, which ran beside it; 0 is idle. */
   readonly load: number;
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Bytes of a batch. */
   readonly batchBytes: number;
   /** How to copy: 0 threads are the calling thread alone. */
   readonly copies: TunedChoice<CopyManner>;
@@ -85,6 +92,7 @@ export interface TunedSize {
 export interface Tuned {
   /** Not there if it was cut short. */
   readonly profile?: Profile;
+  /** What was found for each load and size that was measured. */
   readonly sizes: readonly TunedSize[];
 }
 

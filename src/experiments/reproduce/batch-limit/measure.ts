@@ -13,6 +13,7 @@ import { type WaitCounts, type Waits, waitsOf, waitsSince } from './waits.js';
 
 /** One limit, and what it does. */
 export interface BatchLimitRow extends BatchSetting {
+  /** Runs that counted. */
   readonly runs: number;
   /** Of a whole call of move_pages: the median of the runs, in nanoseconds. */
   readonly ns: number;
@@ -22,16 +23,20 @@ export interface BatchLimitRow extends BatchSetting {
   readonly firstFolioNs: number;
   /** With a CPU that loads and stores at random meanwhile; left out if that was cut short. */
   readonly touched?: {
+    /** What the CPU waited for pages that were on their way. */
     readonly waits: Waits;
+    /** TLB-flush interrupts for each page that moved. */
     readonly interruptsAPage: number;
   };
 }
 
+/** What the limit of a batch does to a call, and to whoever waits for a page. */
 export interface BatchLimit {
   /** Bytes of a run. */
   readonly bytes: number;
   /** Threads of `mtcopy`. */
   readonly threads: number;
+  /** A row for each migrator, limit and folio size; none if it was cut short. */
   readonly rows: readonly BatchLimitRow[];
 }
 

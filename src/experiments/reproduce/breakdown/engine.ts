@@ -24,6 +24,8 @@ import type { Scale } from '../experiment.js';
  * What of a copy counts: one core's copy of folio after folio; an engine's, with submission and polling alone; and with the
  * mapping of each group of folios too, where addresses are physical or translated; whole migrations by the calling thread, and
  * by the engine with translated addresses.
+ *
+ * @useDeclaredType
  */
 export type Accounting = 'one-core' | EngineLevel | 'whole-kernel' | 'whole-dcbm';
 type EngineLevel = 'submit-and-poll' | 'passthrough' | 'translated';
@@ -42,9 +44,11 @@ const TIMEOUT_MS = 10_000;
 
 /** 4 KiB pages copied in one way. */
 export interface EngineRow {
+  /** What counts. */
   readonly accounting: Accounting;
   /** Descriptors in flight; 0 where there are none. */
   readonly queueDepth: number;
+  /** Runs that counted. */
   readonly runs: number;
   /** 10^9 bytes a second, the median of the runs. */
   readonly gigabytesPerSecond: number;

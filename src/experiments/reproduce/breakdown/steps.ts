@@ -21,7 +21,9 @@ const LEAST_FOLIOS = 4;
 export interface PageNs extends Steps {
   /** Looking it up, and taking it off the LRU. */
   readonly isolate: number;
+  /** Interrupting the CPUs that may hold old translations. */
   readonly flush: number;
+  /** Copying its bytes. */
   readonly copy: number;
   /** What is in none of the others, such as the loops over folios. */
   readonly other: number;
@@ -31,15 +33,23 @@ export interface PageNs extends Steps {
 
 /** Page cache in folios of one size, mapped by so many address spaces, moved by one migrator: medians of the runs. */
 export interface StepsRow {
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Address spaces that map it. */
   readonly mappings: number;
+  /** What copied. */
   readonly migrator: MigratorName;
+  /** Runs that counted. */
   readonly runs: number;
+  /** Nanoseconds a page of 4 KiB, by step. */
   readonly pageNs: PageNs;
   /** Of all of a migration's time, 0 to 1, as ratios: a step's estimate may be disturbed more than the whole. */
   readonly shares: {
+    /** Locking, allocating, and replacing entries by migration entries. */
     readonly unmap: Ratio;
+    /** Copying the bytes. */
     readonly copy: Ratio;
+    /** Replacing migration entries by entries of the target. */
     readonly removeMigrationPtes: Ratio;
     /** Unmapping and removing migration entries. */
     readonly rmap: Ratio;
@@ -48,8 +58,9 @@ export interface StepsRow {
   readonly cpuNs: number;
   /** What the calling thread alone spends beyond that, a page: the median of the pairs. */
   readonly cpuSavedNs: number;
-  /** Time, and CPU time, by that of the calling thread alone: below 1 is a gain. */
+  /** Time by that of the calling thread alone: below 1 is a gain. */
   readonly timeByKernel: Ratio;
+  /** CPU time, likewise. */
   readonly cpuByKernel: Ratio;
 }
 

@@ -18,11 +18,13 @@ export type Setting = keyof typeof SETTINGS;
 
 /** Calls of one kind, in all runs of a setting. */
 export interface CallsFigures {
+  /** Calls. */
   readonly calls: number;
   /** 10^9 bytes that all such calls moved in a second: median of the runs. */
   readonly gbps: number;
-  /** Nanoseconds of a call, over the calls of all runs. */
+  /** Median nanoseconds of a call, over the calls of all runs. */
   readonly medianNs: number;
+  /** 99 % of them took at most so many nanoseconds. */
   readonly p99Ns: number;
   /** The part of the bytes that the engine copied, 0 to 1. */
   readonly offloaded: number;
@@ -32,21 +34,29 @@ export interface CallsFigures {
 
 /** Against the setting `all`, in pairs of runs: above 1 is more. */
 export interface CallsRatios {
+  /** Of the bytes that such calls moved in a second. */
   readonly gbps: Ratio;
   /** Of each run's 99 % quantile. */
   readonly p99: Ratio;
 }
 
+/** One setting of the engine's reasons. */
 export interface ContentionRow {
+  /** For which reasons the engine copies, and whether others call move_pages meanwhile. */
   readonly setting: Setting;
+  /** Runs that counted. */
   readonly runs: number;
+  /** What demotions came to. */
   readonly demotion: CallsFigures;
+  /** The same against the setting `all`. */
   readonly demotionAgainstAll: CallsRatios;
   /** What the callers of move_pages see; left out where there are none. */
   readonly storm?: CallsFigures;
+  /** The same against the setting `all`. */
   readonly stormAgainstAll?: CallsRatios;
 }
 
+/** A slow engine that demotions and move_pages contend for. */
 export interface Contention {
   /** Bytes a second that the engine copies, with its one channel. */
   readonly bandwidth: number;
@@ -54,6 +64,7 @@ export interface Contention {
   readonly callers: number;
   /** Bytes of a call of either kind. */
   readonly callBytes: number;
+  /** A row for each setting; none if it was cut short. */
   readonly rows: readonly ContentionRow[];
 }
 

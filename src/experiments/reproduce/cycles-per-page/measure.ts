@@ -41,31 +41,39 @@ export const NAMED_SHARE = 0.266;
 
 /** One kernel moving one amount. */
 export interface CyclesRow {
+  /** The published kernel: `generic`, `batch-cpu` or `batch-dma`. */
   readonly kernel: string;
+  /** What moves, as the tables name it: `256MB`. */
   readonly moved: string;
   /** The published amount that it is compared with: the same but for `64MB`, which stands in for 256 MB. */
   readonly publishedAs: string;
+  /** Runs that counted. */
   readonly runs: number;
-  /** Wall time within migrate_pages(), and of the copies in it, in nanoseconds a page of 4 KiB. */
+  /** Wall time within migrate_pages(), in nanoseconds a page of 4 KiB. */
   readonly migratePagesNs: Spread;
+  /** Nanoseconds of the copies in it, likewise. */
   readonly folioCopyNs: Spread;
-  /** The same in cycles of this machine's clock; 0 where its frequency isn't known. */
+  /** {@link migratePagesNs} in cycles of this machine's clock; 0 where its frequency isn't known. */
   readonly migratePagesCycles: Spread;
+  /** Cycles of the copies in it, likewise. */
   readonly folioCopyCycles: Spread;
   /** folio_copy / migrate_pages: mean of the runs' ratios, as published. */
   readonly F: Spread;
   /** The same as a median with its interval, which a run that was disturbed hardly moves. */
   readonly typicalF: Ratio;
-  /** The highest of the runs, and in how many it was 0.266 or more, which the series' text names. */
+  /** The highest of the runs. */
   readonly highestF: number;
+  /** Runs in which it was 0.266 or more, which the series' text names. */
   readonly runsFromNamed: number;
   /** Time of migrate_pages against that of `generic`: above 1 is slower. */
   readonly againstGeneric: Ratio;
 }
 
+/** What migrate_pages() and the copies in it take a page. */
 export interface CyclesPerPage {
   /** Of the clock, in MHz, as the system says; 0 if it doesn't. */
   readonly mhz: number;
+  /** A row for each kernel and amount; fewer if it was cut short. */
   readonly rows: readonly CyclesRow[];
 }
 

@@ -15,29 +15,35 @@ export interface FlowsRow {
   readonly failure: Failure | 'none';
   /** The part of the folios that this was done to, 0 to 1. */
   readonly share: number;
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Runs that counted. */
   readonly runs: number;
   /** Of the whole call of move_pages: the median of the runs, in nanoseconds. */
   readonly ns: number;
-  /** Pages that moved, and that did not, in a run. */
+  /** Pages that moved, in a run. */
   readonly moved: number;
+  /** Pages that did not move, in a run. */
   readonly failed: number;
   /** Nanoseconds of the call for each page that moved. */
   readonly nsAPageMoved: number;
   /** Times that a folio was tried once more, in a run. */
   readonly retries: number;
-  /** Bytes that the migrator copied, and those among them of folios that did not move, in a run. */
+  /** Bytes that the migrator copied, in a run. */
   readonly copiedBytes: number;
+  /** Bytes among them of folios that did not move. */
   readonly vainBytes: number;
   /** Time a page that moved, by `batch-move` with the same failures: below 1 is faster. */
   readonly againstBatchMove: Ratio;
 }
 
+/** What flows come to where folios fail. */
 export interface Flows {
   /** Folios of 4 KiB that each run is to move. */
   readonly folios: number;
   /** Threads of `mtcopy`. */
   readonly threads: number;
+  /** A row for each failure, share and flow; none if it was cut short. */
   readonly rows: readonly FlowsRow[];
 }
 

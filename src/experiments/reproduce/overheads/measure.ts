@@ -22,8 +22,11 @@ const THREADS: readonly Threads[] = [
 
 /** What moves, by its published names. */
 interface Amount {
+  /** Size of a folio, as the published table names it. */
   readonly folioSize: '4KB' | '2MB';
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Folios that a run moves. */
   readonly folios: number;
   /** The published number of folios that it stands beside. */
   readonly publishedFolios: 1 | 512;
@@ -31,6 +34,7 @@ interface Amount {
 
 /** One number of folios of one size. */
 export interface OverheadsRow extends Amount {
+  /** Runs that counted. */
   readonly runs: number;
   /** Share of the wall time of move_pages() that goes into folio copy, without offload. */
   readonly F: Ratio;
@@ -50,7 +54,9 @@ export interface OverheadsRow extends Amount {
   readonly rest: Ratio;
 }
 
+/** What copying is of a migration, and what Amdahl's law predicts of faster copies. */
 export interface Overheads {
+  /** A row for each amount; fewer if it was cut short. */
   readonly rows: readonly OverheadsRow[];
 }
 
