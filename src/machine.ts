@@ -91,12 +91,17 @@ export interface MachineOptions extends MigrationSettings {
 export interface Latencies {
   /** How many there were. */
   readonly count: number;
+  /** The shortest. */
   readonly min: number;
+  /** Their mean. */
   readonly mean: number;
+  /** The longest. */
   readonly max: number;
   /** The median: half of them took at most that. */
   readonly p50: number;
+  /** 90 % of them took at most that. */
   readonly p90: number;
+  /** 99 % of them took at most that. */
   readonly p99: number;
 }
 
@@ -375,7 +380,11 @@ export class Machine implements AsyncDisposable {
     setMovable(this.#manager, folio, operations);
   }
 
-  /** @throws ErrnoError EINVAL for a folio that isn't movable; EBUSY while it is being moved */
+  /**
+   * Takes back what {@link setMovable} said: the folio is its owner's alone again, who may free it.
+   *
+   * @throws ErrnoError EINVAL for a folio that isn't movable; EBUSY while it is being moved
+   */
   clearMovable(folio: Folio): void {
     clearMovable(this.#manager, folio);
   }
@@ -434,6 +443,7 @@ export class Machine implements AsyncDisposable {
     return this.#lifetime.close(() => this.#end());
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -270,6 +270,7 @@ export class CopyEngine implements AsyncDisposable {
     return this.#lifetime.close(() => this.#end());
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

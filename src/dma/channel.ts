@@ -46,6 +46,8 @@ const MEMCPY_FLAGS = { plain: 0, private: UNSCRAMBLE | SCRAMBLE, seal: SCRAMBLE,
 /**
  * How a descriptor takes the bytes: as they are; or as private to the device, sealed at the source's frames and to be sealed
  * at the target's; or so that they are sealed only at the target, or only at the source, which may be the same range.
+ *
+ * @useDeclaredType
  */
 export type MemcpyMode = keyof typeof MEMCPY_FLAGS;
 

@@ -40,6 +40,7 @@ export interface OffloadBatch {
    * by who has copied it. Whatever is no 0 counts as copied.
    */
   readonly copied: Uint8Array;
+  /** To which the migrator adds what its threads, or its device, have spent; each 0 before. What is no time counts as none. */
   readonly usage: OffloadUsage;
   /**
    * Whether all of its folios are private to a device, so that nobody else may copy any of them: what is left stays where it

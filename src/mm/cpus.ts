@@ -43,7 +43,12 @@ export interface MigrationWaits {
   /** The longest, in nanoseconds. */
   readonly maxNs: number;
   /** Waits of at least `fromNs` and less than twice that; only those of which there are some. */
-  readonly buckets: readonly { readonly fromNs: number; readonly count: number }[];
+  readonly buckets: readonly {
+    /** Nanoseconds, a power of two. */
+    readonly fromNs: number;
+    /** Waits of that length. */
+    readonly count: number;
+  }[];
 }
 
 /** Options of {@link Cpus.run}. */
