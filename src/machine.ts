@@ -71,7 +71,7 @@ export interface MachineOptions extends MigrationSettings {
    * as this machine's memory, without an IOMMU.
    */
   dma?: DmaHardware | undefined;
-  /** Settings of `'dcbm'`, which may be changed later: see {@link Machine.dcbm}. */
+  /** Settings of `'dcbm'`, which may be changed later: see {@link Machine.dcbm}. Default: those of {@link DcbmSettings}. */
   dcbm?: DcbmOptions | undefined;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
   ipiTimeoutMs?: number | undefined;

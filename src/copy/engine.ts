@@ -36,7 +36,7 @@ export interface CopySyncOptions {
 export interface CopyOptions extends CopySyncOptions {
   /**
    * Ends the copy between items, and in a large one between pieces of 256 KiB: the call then rejects with a
-   * {@link CopyAbortError}. For a small call, which is copied at once, it may come too late.
+   * {@link CopyAbortError}. For a small call, which is copied at once, it may come too late. Default: none.
    */
   signal?: AbortSignal | undefined;
 }
@@ -243,7 +243,8 @@ export class CopyEngine implements AsyncDisposable {
    * @param items pairs of views, or addresses in {@link memory} as a struct of arrays. The list and the arrays may be changed
    * once the call has returned; pairs stay as they are until its end, for a long list is read between turns of the event loop
    * @returns what was copied; look at `failed`
-   * @throws as {@link copy}, but for EHWPOISON: such items are among `failed`
+   * @throws ErrnoError EINVAL, EFAULT, ESHUTDOWN, and CopyAbortError, as {@link copy}. Items with a poisoned frame, EHWPOISON, are
+   * among `failed`
    */
   async copyBatch(items: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
     return traced('copyBatch', () => this.#copy(items, options));
@@ -252,6 +253,9 @@ export class CopyEngine implements AsyncDisposable {
   /**
    * As {@link copy}, but blocks the calling thread until it is done. A worker that dies meanwhile is noticed on Linux
    * alone: elsewhere the call waits for it, for ever.
+   *
+   * @returns what was copied: all of it
+   * @throws ErrnoError EINVAL, EFAULT, EHWPOISON and ESHUTDOWN as {@link copy}
    */
   copySync(to: ArrayBufferView, from: ArrayBufferView, options?: CopySyncOptions): CopyResult {
     return tracedSync('copySync', () => {
@@ -260,7 +264,12 @@ export class CopyEngine implements AsyncDisposable {
     });
   }
 
-  /** As {@link copyBatch}, but blocks the calling thread until it is done. */
+  /**
+   * As {@link copyBatch}, but blocks the calling thread until it is done.
+   *
+   * @returns what was copied; look at `failed`
+   * @throws ErrnoError EINVAL, EFAULT and ESHUTDOWN as {@link copyBatch}
+   */
   copyBatchSync(items: readonly CopyPair[] | CopyItems, options?: CopySyncOptions): CopyResult {
     return tracedSync('copyBatchSync', () => this.#copySync(items, options));
   }

@@ -95,7 +95,12 @@ export class Cpu {
     this.#enter();
   }
 
-  /** Loads a byte. @throws ErrnoError EFAULT where nothing is mapped; ENOMEM, EIO or EHWPOISON if it can't be had. */
+  /**
+   * Loads a byte.
+   *
+   * @throws ErrnoError EFAULT where nothing is mapped; ENOMEM, EIO or EHWPOISON if the page can't be had; EINVAL for what is no
+   * address; ESRCH once the program has ended, as from a timer that it left
+   */
   load8(address: number): number {
     const frame = this.#translate(address, 1, false);
     return this.#bytes[frame * PAGE_SIZE + (address & OFFSET)];
@@ -182,6 +187,8 @@ export class Cpu {
   /**
    * Idles for `ms` milliseconds, or until {@link stopRequested}. An idle CPU is lazy: nobody interrupts it to flush its
    * TLB, and it comes back with an empty one.
+   *
+   * @throws ErrnoError ESRCH once the program has ended
    */
   idle(ms: number): void {
     this.#checkRuns();

@@ -21,12 +21,13 @@ export interface MovePagesResult {
    * For each page the node that it is on, or why not on the one that was asked for, as a negative errno: `-ENOENT` (-2) it
    * has no memory yet; `-EIO` (-5) its frame is poisoned; `-ENOMEM` (-12) the node is full; `-EACCES` (-13) others map it
    * too; `-EFAULT` (-14) nothing is mapped there; `-EBUSY` (-16) somebody holds it, another
-   * call is moving it, or a copy that was made on a store meanwhile has taken its place.
+   * call is moving it, or a copy that was made on a store meanwhile has taken its place; `-EOPNOTSUPP` (-95) it is private to
+   * a device, and nothing that is registered or named can copy it.
    */
   readonly status: Int32Array;
   /**
-   * Pages whose folio was isolated and could not be moved, for EIO, ENOMEM or EBUSY. Those that another call is moving are
-   * -EBUSY, and not counted.
+   * Pages whose folio was isolated and could not be moved, for EIO, ENOMEM, EBUSY or EOPNOTSUPP. Those that another call is
+   * moving are -EBUSY, and not counted.
    */
   readonly notMigrated: number;
   /** What all batches of the call came to; all 0 of the query form. */

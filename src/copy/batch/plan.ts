@@ -20,6 +20,7 @@ export interface PlanTarget {
 
 /** One item list a thread. */
 export interface CopyPlan extends PlanTarget {
+  /** Triples of to, from and bytes: physical addresses in bytes, and above 0. */
   readonly descriptors: Uint32Array;
   /** How the batch was cut: every folio into a chunk a thread, or a run of whole folios a thread. */
   readonly distribution: 'chunks' | 'folios';

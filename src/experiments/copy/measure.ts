@@ -58,7 +58,7 @@ export interface CopySweep {
   readonly warmUps?: number | undefined;
   /** Of the order of shuffled frames, and of the pattern: a whole number. Default: 1. */
   readonly seed?: number | undefined;
-  /** A file to fill the source with; a pattern if there is none. */
+  /** A file to fill the source with. Default: none, a pattern. */
   readonly input?: string | undefined;
 }
 

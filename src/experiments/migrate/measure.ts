@@ -65,11 +65,14 @@ export interface MigrateSweep {
   readonly folioBytes: readonly number[];
   /** Folios of anonymous memory. */
   readonly count: number;
-  /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. */
+  /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. Default: none, `count` says it. */
   readonly total?: number | undefined;
   /** What copies; each call names it. Default: none, `set` says it then. */
   readonly migrators?: readonly MigratorName[] | undefined;
-  /** Worker threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
+  /**
+   * Worker threads of the migrator `'mtcopy'`, 1 to 64; to `'kernel'` they are nothing, so that is measured once. Default: none,
+   * `set` says it then.
+   */
   readonly threads?: readonly number[] | undefined;
   /** Whether the calling thread copies beside them. Default: `'waits'`. */
   readonly caller?: SweepCaller | undefined;
@@ -99,7 +102,7 @@ export interface MigrateSweep {
   readonly warmUps?: number | undefined;
   /** Of the order of shuffled frames, and of what memory is filled with: a whole number. Default: 1. */
   readonly seed?: number | undefined;
-  /** A file whose page cache is mapped too, and moves with the anonymous memory. */
+  /** A file whose page cache is mapped too, and moves with the anonymous memory. Default: none. */
   readonly input?: string | undefined;
   /** What the machines' sysfs is told before anything is measured. Default: nothing. */
   readonly set?: readonly SysfsSetting[] | undefined;

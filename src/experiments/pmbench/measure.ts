@@ -58,7 +58,7 @@ export interface PmbenchComparison extends PmbenchLoad {
   readonly flows?: readonly Flow[] | undefined;
   /** What copies. Default: none, `set` says it then. */
   readonly migrator?: MigratorName | undefined;
-  /** Worker threads of the migrator `'mtcopy'`, 1 to 64. */
+  /** Worker threads of the migrator `'mtcopy'`, 1 to 64. Default: none, `set` says it then. */
   readonly threads?: number | 'auto' | undefined;
   /** Whether the calling thread copies beside them. Default: `'waits'`. */
   readonly caller?: SweepCaller | undefined;

@@ -10,7 +10,7 @@ export interface Progress {
 
 /** How who started an experiment hears of it, and ends it. */
 export interface Control {
-  /** Called before each run, warm-ups among them. */
+  /** Called before each run, warm-ups among them. Default: nobody is. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Once aborted, the experiment ends after the run at hand, with what it has measured by then. Default: none. */
   readonly signal?: AbortSignal | undefined;

@@ -32,6 +32,7 @@ const LOOK_AGAIN = 1.1;
  * @param weigh what a sample is compared by, above 0, such as its nanoseconds
  * @returns the samples of each variant; those of the same position were measured side by side. Fewer than
  * {@link MIN_ROUNDS}, or none, if the signal was aborted.
+ * @throws ErrnoError EINVAL for a weight that is not above 0. Whatever a run throws
  */
 export async function runInTurns<Sample>(
   variants: readonly Variant<Sample>[],

@@ -32,6 +32,7 @@ const NEARLY = 0.97;
  *
  * @param costOf what a setting costs, the most important first, such as its threads
  * @returns `undefined` if nothing was measured
+ * @throws ErrnoError EINVAL for a time that is not above 0
  */
 export function choose<Settings>(
   measured: readonly Measured<Settings>[],
