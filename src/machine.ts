@@ -141,7 +141,19 @@ const SYSCALL = { mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
 
 /**
  * A machine: NUMA nodes of shared memory, CPUs that run user programs in address spaces, and what moves their pages between
- * nodes while they run. Everything but the programs themselves is called on the thread that booted it.
+ * nodes while they run. Everything but the programs themselves is called on the thread that booted it, which closes it.
+ *
+ * @example
+ * ```js
+ * import { Machine } from 'mtcopy';
+ *
+ * const machine = await Machine.boot({ nodes: ['64M', '64M'], cpus: 0, migrator: 'mtcopy', flow: 'pre-copy' });
+ * const mm = machine.createAddressSpace();
+ * const area = mm.mmap({ length: '16M', folioSize: '64K', populate: true });
+ * const { status, stats } = await machine.movePages(mm, area.folios(), { node: 1 });
+ * console.log(status[0], stats.succeeded, stats.movedBy[0].migrator); // 1 4096 mtcopy
+ * await machine.close();
+ * ```
  */
 export class Machine implements AsyncDisposable {
   /** The physical memory. */

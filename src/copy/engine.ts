@@ -73,7 +73,20 @@ export let copyTrusted: (engine: CopyEngine, items: CopyItems, caller?: CallerMo
  * Copies shared memory with a pool of threads.
  *
  * Between the call and its end the destination and the source are the engine's: nobody else may write to either, nor
- * read the destination. Several calls may be in flight at once, in no order among them.
+ * read the destination. Several calls may be in flight at once, in no order among them. Who made it closes it.
+ *
+ * @example
+ * ```js
+ * import { CopyEngine } from 'mtcopy';
+ *
+ * const engine = await CopyEngine.create({ memory: '64M' });
+ * const from = engine.allocate(16 * 2 ** 20);
+ * const to = engine.allocate(16 * 2 ** 20);
+ * from.fill(42);
+ * const { bytes } = await engine.copy(to, from);
+ * console.log(bytes, to[0]); // 16777216 42
+ * await engine.close();
+ * ```
  */
 export class CopyEngine implements AsyncDisposable {
   static {

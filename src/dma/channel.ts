@@ -94,11 +94,25 @@ interface ChannelOptions {
  * A channel of a DMA device (struct dma_chan), on the thread that has requested it. Its descriptors are copied by a thread of
  * its own: this one prepares, submits and issues them, and looks at their completion records.
  *
- *     channel.submit(channel.prepMemcpy(to, from, bytes, true, callback));
- *     channel.issuePending();
- *     await channel.completions(1000);   // calls back
- *
  * Hot loops allocate nothing a descriptor: cookies are numbers, and one callback serves all.
+ *
+ * @example
+ * ```js
+ * import { DMA_TRANS_NOERROR, DmaEngine, PhysicalMemory } from 'mtcopy';
+ *
+ * const memory = PhysicalMemory.create({ nodes: ['1M'] });
+ * const [from, to] = [memory.allocFolio(0), memory.allocFolio(0)];
+ * from.bytes.fill(7);
+ * const engine = await DmaEngine.create({ memory, device: 'sdxi' });
+ * const channel = engine.request('memcpy');
+ * const callback = (cookie, result) => console.log(result === DMA_TRANS_NOERROR, to.bytes[4095]);
+ * // Without an IOMMU the device's addresses are physical ones.
+ * channel.submit(channel.prepMemcpy(to.pfn * 4096, from.pfn * 4096, 4096, true, callback));
+ * channel.issuePending();
+ * console.log(await channel.completions(1000)); // true
+ * engine.release(channel);
+ * await engine.close();
+ * ```
  */
 export class DmaChannel {
   /** Its number, from 0. */

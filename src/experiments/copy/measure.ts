@@ -132,6 +132,16 @@ interface Layout {
  * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, or a total that is no multiple of a folio size;
  * ENOENT for an input that isn't there; ENOMEM for more memory than there is; EIO if a byte came out wrong.
  * @returns a row for each combination that was run; fewer, of fewer runs, if the signal was aborted
+ *
+ * @example
+ * ```js
+ * import { copyParts, sweepCopies, textOf } from 'mtcopy/experiments';
+ *
+ * const how = { frames: ['shuffled'], schedules: ['dynamic'], callers: ['helps'], methods: ['auto'] };
+ * const rows = await sweepCopies({ folioBytes: [4096, 2 ** 21], total: 2 ** 23, threads: [1, 2], ...how, runs: 3 });
+ * console.log(rows.length, rows.every(({ verified }) => verified)); // 4 true
+ * console.log(textOf(copyParts(rows)));
+ * ```
  */
 export async function sweepCopies(asked: CopySweep, control: Control = {}): Promise<CopyMeasurement[]> {
   const sweep = checkOptions(asked, SWEEP, REQUIRED);
