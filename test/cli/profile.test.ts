@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, mtcopy } from '../support/command.js';
 import { ENGINE, fileWith, foreignProfile, MACHINE, profile } from '../support/profiles.js';
 
-const COPY = ['copy', '--total', '4M', '--runs', '1', '--json'];
-const MIGRATE = ['migrate', '--folio-size', '64K', '--count', '4', '--runs', '1', '--json'];
+const COPY = ['copy', '--total', '4M', '--runs', '1', '--warmup', '0', '--json'];
+const MIGRATE = ['migrate', '--folio-size', '64K', '--count', '4', '--runs', '1', '--warmup', '0', '--json'];
 const PMBENCH = ['pmbench', '--cpus', '1', '--pages', '64', '--seconds', '0.05', '--json'];
 const BY_KERNEL = { ...MACHINE, migrator: 'kernel', flow: 'batch-move' } as const;
 const KERNEL = profile({ sizes: profile().sizes.map((size) => ({ ...size, machine: BY_KERNEL })) });
