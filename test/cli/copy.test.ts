@@ -94,6 +94,26 @@ describe('mtcopy copy', () => {
     }
   });
 
+  it('measures lists of how each schedule shares a batch out, and says so', async () => {
+    const args = ['--total', '4M', '--runs', '1', '--threads', '1', '--schedule', 'static,dynamic'];
+    const shapes = ['--distribution', 'folios,chunks', '--unit', '256K,auto'];
+    const { stdout } = await mtcopy('copy', ...args, ...shapes, '--json');
+    expect(
+      JSON.parse(stdout).results.map(({ schedule, distribution, unitBytes }: Record<string, unknown>) => ({
+        schedule,
+        distribution,
+        unitBytes,
+      })),
+    ).toEqual([
+      { schedule: 'static', distribution: 'folios' },
+      { schedule: 'static', distribution: 'chunks' },
+      { schedule: 'dynamic', unitBytes: 262144 },
+      { schedule: 'dynamic', unitBytes: 'auto' },
+    ]);
+    const text = await mtcopy('copy', ...args, ...shapes);
+    for (const name of ['static folios', 'static chunks', 'dynamic 256K']) expect(text.stdout).toContain(name);
+  });
+
   it('fills the source from a file, repeated as needed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mtcopy-input-'));
     const input = join(folder, 'input');
