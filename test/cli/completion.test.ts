@@ -24,7 +24,7 @@ source ${file('bash')}
 COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}
 [[ "$(complete -p ${words[0]})" =~ ' -F '([^ ]+)' ' ]] && "\${BASH_REMATCH[1]}" ${words[0]} '${words.at(-1)}' '${words.at(-2)}'
 echo "\${COMPREPLY[*]}"; complete -p npx`;
-  const { stdout, stderr } = spawnSync('bash', ['-uc', script], { encoding: 'utf8', cwd: folder });
+  const { stdout, stderr } = spawnSync('bash', ['--norc', '-uc', script], { encoding: 'utf8', cwd: folder });
   expect(stderr).toBe('');
   return stdout.trimEnd().split('\n');
 }
@@ -37,7 +37,7 @@ function offered(lines: readonly string[]): string[][] {
     return `COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _mtcopy; echo "\${COMPREPLY[*]}"`;
   });
   const script = [`source ${file('bash')}`, ...ask].join('\n');
-  const { stdout, stderr } = spawnSync('bash', ['-euc', script], { encoding: 'utf8', cwd: folder });
+  const { stdout, stderr } = spawnSync('bash', ['--norc', '-euc', script], { encoding: 'utf8', cwd: folder });
   expect(stderr).toBe('');
   return stdout
     .trimEnd()
@@ -81,7 +81,7 @@ describe('the completion of bash', () => {
     // Read twice it is still there.
     expect(byBash(`${own}; source ${file('bash')}`, 'npx other --fl')[0]).toBe('npx own');
     // What is no function is not called by one.
-    const words = spawnSync('bash', ['-c', `complete -W 'a b' npx; source ${file('bash')}; complete -p npx`]);
+    const words = spawnSync('bash', ['--norc', '-c', `complete -W 'a b' npx; source ${file('bash')}; complete -p npx`]);
     expect(String(words.stdout)).toBe("complete -W 'a b' npx\n");
   });
 

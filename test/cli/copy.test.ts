@@ -8,6 +8,10 @@ import { itRefuses, type Refusals } from '../support/refusals.js';
 
 /** What is refused, and with which words. */
 const REFUSED: Refusals = [
+  [['copy', '--distribution', 'chunks'], '--distribution: means nothing without --schedule static'],
+  [['copy', '--unit', '1M', '--schedule', 'static'], '--unit: means nothing without --schedule dynamic'],
+  [['copy', '--unit', '4K', '--total', '2M'], 'unitBytes: must be a whole number from 65536'],
+  [['copy', '--distribution', 'halves'], "'halves' is none of auto, folios, chunks"],
   [['copy', '--thread', '2'], 'Did you mean --threads?'],
   [['cpy'], 'Did you mean copy?'],
   [['copy', '--threads', '65'], "threads: must be a whole number from 1 to 64, or 'auto', got 65"],

@@ -1,9 +1,10 @@
 import { Machine } from 'mtcopy';
-import { expect, it } from 'vitest';
-import { countAttached, openRing } from '#src/copy/worker/job-ring.js';
+import { expect, it, vi } from 'vitest';
+import { ATTACHED, countAttached, openRing, workerState } from '#src/copy/worker/job-ring.js';
 import { mapMovedMemory, moveAcross, moveThereAndBack } from '../../src/experiments/shared/moved-memory.js';
 import { bootMoved, moveBy } from '../../src/experiments/shared/movers.js';
 import { errorOf } from '../support/errors.js';
+import { type Hold, holdThreads } from '../support/holds.js';
 import { until } from '../support/machines.js';
 
 const SIZES = { nodes: ['8M', '8M'], cpus: 0 };
@@ -33,27 +34,32 @@ it('is so for no migrator that is none, and never once it is closed', async () =
   expect(await errorOf(() => machine.ready('mtcopy'))).toMatchObject({ code: 'ESHUTDOWN' });
 });
 
-/** Threads that took jobs when each of the moves of all memory began. */
-function watchMoves(machine: Machine, folios: number): number[] {
-  const seen: number[] = [];
-  const { movePages } = machine;
-  machine.movePages = (mm, pages, options) => {
-    if (pages.length === folios) seen.push(countAttached(ringOf(machine), THREADS));
-    return movePages.call(machine, mm, pages, options);
-  };
-  return seen;
-}
-
-it('what is timed begins with all threads, however many they are', async () => {
+it('what is timed begins with all threads, however late they come', async () => {
+  using holds = holdThreads();
   const memory = await bootMoved(4 * 2 ** 20, 4096);
   await using machine = memory.machine;
-  const seen = watchMoves(machine, 1024);
   await moveBy(memory, { way: 'mtcopy', count: THREADS });
-  await until(() => countAttached(ringOf(machine), THREADS) === 0);
-  await moveAcross(memory, { migrator: 'mtcopy', flow: 'pre-copy' });
-  await until(() => countAttached(ringOf(machine), THREADS) === 0);
-  await moveThereAndBack(memory, { migrator: 'mtcopy', flow: 'pre-copy' });
-  expect(seen).toEqual([THREADS, THREADS, THREADS, THREADS]);
+  const ring = ringOf(machine);
+  let hold: Hold | undefined;
+  // Whoever waits for the threads has the last one come.
+  vi.spyOn(machine, 'ready').mockImplementation((migrator) => {
+    hold?.go();
+    return Machine.prototype.ready.call(machine, migrator);
+  });
+  const { movePages } = machine;
+  const seen: number[] = [];
+  machine.movePages = (mm, pages, options) => {
+    if (pages.length === memory.addresses.length) seen.push(countAttached(ring, THREADS));
+    return movePages.call(machine, mm, pages, options);
+  };
+  const manner = { migrator: 'mtcopy', flow: 'pre-copy' } as const;
+  for (const move of [moveAcross, moveThereAndBack]) {
+    await until(() => countAttached(ring, THREADS) === 0);
+    hold = holds.at({ operation: 'store', array: ring.words, index: workerState(THREADS - 1), value: ATTACHED });
+    await move(memory, manner);
+    hold.go();
+  }
+  expect(seen).toEqual([THREADS, THREADS, THREADS]);
 });
 
 it('what goes there and back lies where it lay, and is timed as one way', async () => {
