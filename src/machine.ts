@@ -1,5 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
 import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber } from './check.js';
+import { checkUnit } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
@@ -46,7 +47,15 @@ import { Sysfs } from './sysfs/sysfs.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';
-import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from './words.js';
+import {
+  CALLER_MODES,
+  type CallerMode,
+  DISTRIBUTIONS,
+  type Distribution,
+  MIGRATOR_NAMES,
+  SCHEDULES,
+  type Schedule,
+} from './words.js';
 
 /** Options of {@link Machine.boot}. */
 export interface MachineOptions extends MigrationSettings {
@@ -64,6 +73,10 @@ export interface MachineOptions extends MigrationSettings {
   threads?: number | 'auto' | undefined;
   /** How those threads share a batch; see {@link CreateOptions.schedule}. Default: `'dynamic'`. */
   schedule?: Schedule | undefined;
+  /** How the lists of its static schedule are made; see {@link CreateOptions.distribution}. Default: `'auto'`. */
+  distribution?: Distribution | undefined;
+  /** What a thread claims at once with its dynamic schedule; see {@link CreateOptions.unitBytes}. Default: `'auto'`. */
+  unitBytes?: number | string | undefined;
   /** Whether the calling thread takes part in what `'mtcopy'` copies; see {@link CreateOptions.caller}. Default: `'auto'`. */
   caller?: CallerMode | undefined;
   /**
@@ -105,6 +118,7 @@ export interface Latencies {
   readonly p99: number;
 }
 
+const checkMigratorName = oneOf(MIGRATOR_NAMES);
 const DEFAULT_NODES = ['1G', '1G'];
 const IPI_TIMEOUT_MS = 5000;
 /** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
@@ -116,6 +130,8 @@ const OPTIONS: Checks<MachineOptions> = {
   cpus: wholeNumber(0, MAX_CPUS),
   threads: threadCount,
   schedule: oneOf(SCHEDULES),
+  distribution: oneOf(DISTRIBUTIONS),
+  unitBytes: checkUnit,
   caller: oneOf(CALLER_MODES),
   // Their driver checks these two.
   dma: anything,
@@ -255,6 +271,21 @@ export class Machine implements AsyncDisposable {
   /** @throws ErrnoError EINVAL for anything but `'auto'`, `'waits'` or `'helps'` */
   set caller(caller: CallerMode) {
     this.#cpuMt.caller = caller;
+  }
+
+  /**
+   * Resolves once all threads, or channels, of a migrator take jobs: new ones, and those that left for there was nothing to do.
+   * No call needs it; what is timed with so many threads does. After 0.1 s without a migration they leave again.
+   *
+   * @throws ErrnoError EINVAL for what is none; EAGAIN if its threads can't be started; ESHUTDOWN if the machine is closed
+   */
+  async ready(migrator: MigratorName): Promise<void> {
+    checkMigratorName('migrator', migrator);
+    this.#lifetime.checkOpen();
+    await this.#lifetime.during(async () => {
+      if (migrator === 'mtcopy') await this.#cpuMt.attached();
+      if (migrator === 'dcbm') await this.#dcbm.ready();
+    });
   }
 
   /** In which order a batch goes through its steps. May be set at any time, for later calls. */
@@ -521,7 +552,11 @@ interface BootOptions extends MachineOptions {
 /** Takes from a profile what isn't given. */
 function withProfile({ profile, ...given }: MachineOptions): BootOptions {
   if (profile === undefined) return given;
-  const { channels, minBytes, ...tuned } = settingsOf(profile).machine;
+  const { engine, machine } = settingsOf(profile);
+  const { channels, minBytes, ...migration } = machine;
+  const { distribution, unitBytes } = engine;
+  // How an engine shares a batch out doesn't depend on what the batch is copied for.
+  const tuned = { ...migration, distribution, unitBytes };
   if (tuned.migrator !== 'dcbm') return { ...tuned, minBytes, ...given };
   const { dcbm = {} } = given;
   const withTuned = (own: DcbmOptions) => ({

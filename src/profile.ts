@@ -256,7 +256,11 @@ function optional<T>(take: Take<T>): Take<T | undefined> {
 
 function checkVersion(name: string, value: unknown): void {
   if (value === PROFILE_VERSION) return;
-  throw invalid(name, `must be ${PROFILE_VERSION}, which is what this mtcopy reads: ${WHAT_TO_DO}`, value);
+  throw invalid(
+    name,
+    `must be ${PROFILE_VERSION}, which is all that this mtcopy reads, with --force-profile too: ${WHAT_TO_DO}`,
+    value,
+  );
 }
 
 /**
@@ -340,10 +344,10 @@ export function settingsOf(option: ProfileOption): TunedSettings {
   const profile = typeof from === 'string' ? readProfile(from) : checkProfile(from);
   const differences = hostDifferences(profile);
   if (differences.length > 0 && !force) {
-    throw new ErrnoError(
-      'EINVAL',
-      `profile: is another machine's (${differences.join('; ')}): make one here with 'mtcopy tune', or force it`,
-    );
+    const which = typeof from === 'string' ? `${from} ` : '';
+    const problem = `${which}is another machine's (${differences.join('; ')})`;
+    const instead = `make one here with 'mtcopy tune', or force it: --force-profile, or { from, force: true }`;
+    throw new ErrnoError('EINVAL', `profile: ${problem}: ${instead}`);
   }
   return nearest(profile, asked);
 }

@@ -25,6 +25,12 @@ interface Completed {
 const SHELLS = { bash: bashScript, zsh: zshScript, fish: fishScript };
 const NAMES = Object.keys(SHELLS) as (keyof typeof SHELLS)[];
 
+const NPX = `
+The scripts complete mtcopy; that of bash also npx mtcopy, once it is read: bash reads a file of that folder when it
+first completes mtcopy, so for npx add "source ~/.local/share/bash-completion/completions/mtcopy" to ~/.bashrc. For zsh
+and fish have a command of that name: npm install --global mtcopy, or in ~/.zshrc mtcopy() { npx mtcopy "$@" }, or in fish
+alias --save mtcopy "npx mtcopy".`;
+
 /** Adds `mtcopy completion`. */
 export function addCompletionCommand(program: Command, invocation: Invocation): void {
   const command = program
@@ -36,6 +42,7 @@ export function addCompletionCommand(program: Command, invocation: Invocation): 
     'completion bash > ~/.local/share/bash-completion/completions/mtcopy': 'From the next bash on',
     'completion fish > ~/.config/fish/completions/mtcopy.fish': 'From the next fish on',
   });
+  command.addHelpText('after', NPX);
 }
 
 function completedOf(program: Command): Completed[] {
@@ -82,7 +89,7 @@ function bashScript(commands: readonly Completed[]): string {
   });
   return `# bash completion of mtcopy
 _mtcopy() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" words='' list='' before='' i=1
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" words='' list='' before='' i="\${1:-1}"
   while [[ $i -lt $COMP_CWORD && "\${COMP_WORDS[i]}" == -* ]]; do i=$((i + 1)); done
   COMPREPLY=()
   if [[ $i -ge $COMP_CWORD ]]; then
@@ -95,7 +102,29 @@ ${cases.join('')}    *) return ;;
   if [[ -n "$list" && "$cur" == *,* ]]; then before="\${cur%,*},"; fi
   COMPREPLY=($(compgen -P "$before" -W "$words" -- "\${cur#"$before"}"))
 }
-complete -F _mtcopy mtcopy
+_mtcopy_alone() { _mtcopy 1; }
+complete -F _mtcopy_alone mtcopy
+
+# npx mtcopy; npx of anything else is completed as it was, if by a function, or else as files
+_mtcopy_npx() {
+  if [[ $COMP_CWORD -gt 1 && "\${COMP_WORDS[1]}" == mtcopy ]]; then
+    compopt +o default +o bashdefault 2> /dev/null || true
+    _mtcopy 2
+  elif [[ -n "$_mtcopy_npx_else" ]]; then
+    "$_mtcopy_npx_else" "$@"
+  else
+    COMPREPLY=()
+  fi
+}
+_mtcopy_npx_spec="$(complete -p npx 2> /dev/null || true)"
+if [[ -z "$_mtcopy_npx_spec" ]]; then
+  _mtcopy_npx_else=''
+  complete -o bashdefault -o default -F _mtcopy_npx npx
+elif [[ "$_mtcopy_npx_spec" != *' _mtcopy_npx '* && "$_mtcopy_npx_spec" =~ ' -F '([^ ]+)' ' ]]; then
+  _mtcopy_npx_else="\${BASH_REMATCH[1]}"
+  eval "\${_mtcopy_npx_spec/ -F $_mtcopy_npx_else / -F _mtcopy_npx }"
+fi
+unset _mtcopy_npx_spec
 `;
 }
 

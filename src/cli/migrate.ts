@@ -169,7 +169,7 @@ const COMPARABLE = {
 async function migrate(invocation: Invocation, options: MigrateArguments, onCopiers: OnCopiers): Promise<void> {
   const sweep = sweepOf(options);
   const { set, reason, dma, dcbm } = sweep;
-  checkBatches(options);
+  checkBatches(options, { flows: options.flow, folioSizes: options.folioSize });
   await present('migrate', invocation, options, {
     preparing: 'filling memory',
     measure: async (control) => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BATCH_UNITS, ErrnoError, FLOWS, type Flow, MIGRATOR_NAMES, PAGE_SIZE } from 'mtcopy';
+import { BATCH_UNITS, ErrnoError, FLOWS, MIGRATOR_NAMES } from 'mtcopy';
 import {
   compareBatching,
   comparePmbenchFlows,
@@ -11,7 +11,7 @@ import {
   SWEEP_CALLERS,
 } from 'mtcopy/experiments';
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
-import { checkEffects } from './effects.js';
+import { checkBatches, checkEffects } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
@@ -52,7 +52,7 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
       const complete = { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) };
       return pmbench(invocation, complete, (copiers) => {
         checkEffects(options, copiers);
-        checkBatches(options, complete);
+        checkBatches(options, { flows: complete.flow, folioSizes: [complete.folioSize] });
       });
     });
   addProfileOption(command);
@@ -64,22 +64,6 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
     'pmbench --folio-size 2M --migrator mtcopy --threads 2 --flow vanilla,pre-copy':
       'Threads that copy beside programs',
   });
-}
-
-/**
- * Refuses what says nothing of the batches that there are.
- *
- * @throws ErrnoError EINVAL
- */
-function checkBatches(given: Partial<PmbenchArguments>, { folioSize, flow }: Partial<PmbenchArguments>): void {
-  const isSerial = flow?.every((name: Flow) => name === 'serial') ?? false;
-  const refuse = (option: string, why: string) => {
-    throw new ErrnoError('EINVAL', `${option}: means nothing ${why}`);
-  };
-  if (given.batchLimit !== undefined && isSerial) refuse('--batch-limit', 'to serial, which takes folio by folio');
-  if (given.batchUnit === undefined) return;
-  if (isSerial) refuse('--batch-unit', 'to serial, which takes folio by folio');
-  if (folioSize === PAGE_SIZE) refuse('--batch-unit', 'with folios of one page: pages are folios');
 }
 
 const DEFAULTS: PmbenchArguments = {

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ErrnoError, type Profile } from 'mtcopy';
 import { type Part, type TuneOptions, tune, tuneParts } from 'mtcopy/experiments';
-import { count, folioSizes, number, size, threadCounts } from './arguments.js';
+import { count, folioSizes, natural, number, size, threadCounts } from './arguments.js';
 import { addExamples } from './examples.js';
 import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 
@@ -13,6 +13,8 @@ interface TuneArguments extends OutputArguments {
   load?: number;
   threads?: TuneOptions['threads'];
   seconds?: number;
+  warmup?: number;
+  seed?: number;
   quick?: boolean;
   output?: string;
 }
@@ -29,6 +31,8 @@ export function addTuneCommand(program: Command, invocation: Invocation): void {
     .option('--load <processes>', 'measure beside so many busy processes too (default: idle alone)', count)
     .option('--threads <counts>', 'worker threads to try (default: 1, 2, 4 and so on to the cores)', threadCounts)
     .option('--seconds <seconds>', 'measured in all, but each way 7 times in any case (default: 100; quick 15)', number)
+    .option('--warmup <rounds>', 'rounds of each search before those that count (default: 1)', natural)
+    .option('--seed <number>', 'of the order of shuffled frames, and of the pattern (default: 1)', natural)
     .option('--quick', 'know less of each ratio, and be done sooner')
     .option('--output <file>', `where to write the profile (default: ${OUTPUT})`)
     .action((options: TuneArguments) => run(invocation, options));
@@ -44,12 +48,13 @@ function sizes(text: string): number[] {
 }
 
 async function run(invocation: Invocation, options: TuneArguments): Promise<void> {
-  const { folioSize, batch, load, threads, seconds, quick, output = OUTPUT } = options;
+  const { folioSize, batch, load, threads, seconds, warmup, seed, quick, output = OUTPUT } = options;
   checkWritable(output);
   await present('tune', invocation, options, {
     preparing: 'filling memory',
     measure: async (control) => {
-      const tuned = await tune({ folioBytes: folioSize, batchBytes: batch, load, threads, seconds, quick }, control);
+      const sizes = { folioBytes: folioSize, batchBytes: batch };
+      const tuned = await tune({ ...sizes, load, threads, seconds, warmUps: warmup, seed, quick }, control);
       if (tuned.profile) write(output, tuned.profile);
       return { ...(tuned.profile && { file: output }), ...tuned };
     },

@@ -200,6 +200,20 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   /**
+   * Resolves once all threads take jobs: new ones, and those that left for there was nothing to do. No call needs it, for those
+   * copy that are there; what is timed with so many threads does. After 0.1 s without a call they leave again.
+   *
+   * @throws ErrnoError EAGAIN if threads can't be started, with the reason as its cause; ESHUTDOWN if the engine is closed
+   */
+  async ready(): Promise<void> {
+    this.#lifetime.checkOpen();
+    await this.#lifetime.during(() => {
+      this.#crew.resize(this.#threads);
+      return this.#crew.ready();
+    });
+  }
+
+  /**
    * Allocates shared memory for the engine's fastest method. It starts on a page and its bytes are what they were: zero
    * unless they were used before. The caller owns it until {@link free}.
    *

@@ -133,7 +133,8 @@ function checkMinParallel(name: string, value: unknown): void {
     throw invalid(name, "must be bytes, 0 or more, or 'auto'", value);
 }
 
-function checkUnit(name: string, value: unknown): void {
+/** @throws ErrnoError EINVAL for what `unitBytes` can't be */
+export function checkUnit(name: string, value: unknown): void {
   const bytes = typeof value === 'string' ? bytesOrAuto(name, value) : value;
   if (bytes !== 'auto') checkUnitBytes(name, bytes);
 }

@@ -99,14 +99,23 @@ export {
 } from './shared/throughput-tasks.js';
 export { findDifference, hashFolios } from './shared/verify.js';
 export { type Alternative, type Choice, choose, type Measured } from './tune/choose.js';
-export { type CopyManner, copyCost, copyManners, copyText, raceCopies } from './tune/copies.js';
+export { type Copied, type CopyManner, copyCost, copyManners, copyText, withCopies } from './tune/copies.js';
 export {
   type MigrationManner,
   migrationCost,
   migrationManners,
   migrationText,
-  raceMigrations,
+  type Shape,
+  withMigrations,
 } from './tune/migrations.js';
-export type { Race } from './tune/race.js';
+export { type Race, type Runner, race } from './tune/race.js';
 export { tuneParts } from './tune/table.js';
-export { type Tried, type Tuned, type TunedChoice, type TunedSize, type TuneOptions, tune } from './tune/tune.js';
+export {
+  shapeOf,
+  type Tried,
+  type Tuned,
+  type TunedChoice,
+  type TunedSize,
+  type TuneOptions,
+  tune,
+} from './tune/tune.js';

@@ -84,9 +84,12 @@ const REFUSED: Refusals = [
   [['--seed', '-1'], 'seed: must be a whole number from 0 to 1048576, got -1'],
   [['--batch-limit', '2000000'], 'batchLimit: must be a whole number from 1 to 1048576, got 2000000'],
   [['--batch-unit', 'bytes'], "'bytes' is none of pages, folios"],
-  [['--batch-limit', '64', '--flow', 'serial'], '--batch-limit: means nothing to serial'],
+  [
+    ['--batch-limit', '64', '--flow', 'serial'],
+    '--batch-limit: means nothing to serial, which takes folio by folio: add another --flow',
+  ],
   [['--batch-unit', 'folios', '--flow', 'serial', '--folio-size', '64K'], '--batch-unit: means nothing to serial'],
-  [['--batch-unit', 'folios'], '--batch-unit: means nothing with folios of one page'],
+  [['--batch-unit', 'folios'], '--batch-unit: means nothing with folios of 4K, each of which is a page'],
   [['--cpu', '2'], 'Did you mean --cpus?'],
 ];
 /** What means nothing to any migrator but mtcopy, with every way to ask for another. */

@@ -19,11 +19,15 @@ async function withProfile(own: object, ...args: string[]) {
 
 describe('a profile says what the command line does not', () => {
   it('to copy, of the nearest folio size', async () => {
-    const shape = { schedule: 'static', distribution: 'chunks', unitBytes: 'auto' };
+    const shape = { schedule: 'static', distribution: 'chunks' };
     const says = { ...shape, caller: 'helps', method: 'typed-array' };
     expect((await withProfile(profile(), ...COPY)).results).toMatchObject([{ threads: ENGINE.threads, ...says }]);
     expect((await withProfile(profile(), ...COPY, '--folio-size', '2M')).results).toMatchObject([
       { threads: 4, ...says },
+    ]);
+    const lists = ['--distribution', 'folios'];
+    expect((await withProfile(profile(), ...COPY, ...lists)).results).toMatchObject([
+      { ...says, distribution: 'folios' },
     ]);
     const own = ['--threads', '1,2', '--schedule', 'dynamic', '--method', 'auto'];
     expect((await withProfile(profile(), ...COPY, ...own)).results).toMatchObject([
@@ -69,7 +73,11 @@ describe('a profile is refused', () => {
   const commands = { copy: COPY, migrate: MIGRATE, pmbench: PMBENCH, sysfs: ['sysfs'] };
   const copyAll = ['--threads', '1', '--schedule', 'static', '--caller', 'waits', '--method', 'auto'];
   const rows = Object.entries(commands).flatMap(([name, args]) => [
-    { name, args, file: 'foreign', status: 2, message: "EINVAL: profile: is another machine's (cpu another, here " },
+    { name, args, file: 'foreign', status: 2, message: " is another machine's (cpu another, here " },
+    { name, args, file: 'foreign', status: 2, message: 'mtcopy.profile.json is another' },
+    { name, args, file: 'foreign', status: 2, message: 'or force it: --force-profile' },
+    { name, args, file: 'older', status: 2, message: 'mtcopy.profile.json.version: must be 1' },
+    { name, args, file: 'older', status: 2, message: 'with --force-profile too' },
     { name, args, file: 'broken', status: 2, message: 'is no JSON, or not all of it' },
     { name, args, file: 'gone', status: 1, message: 'ENOENT: profile: there is no ' },
     {
@@ -93,10 +101,12 @@ describe('a profile is refused', () => {
   const ended: Ended[] = [];
   beforeAll(async () => {
     using foreign = fileWith(JSON.stringify(foreignProfile()));
+    using older = fileWith(JSON.stringify({ ...profile(), version: 0 }));
     using broken = fileWith(JSON.stringify(profile()).slice(0, 500));
     using good = fileWith(JSON.stringify(profile()));
     const files: Record<string, string> = {
       foreign: foreign.path,
+      older: older.path,
       broken: broken.path,
       good: good.path,
       gone: join(good.folder, 'gone'),

@@ -1,14 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
-import {
-  type CallerMode,
-  type Flow,
-  HPAGE_PMD_ORDER,
-  Machine,
-  type MigratorName,
-  MTCOPY_MIN_BYTES,
-  NR_MAX_BATCHED_MIGRATION,
-  type Schedule,
-} from 'mtcopy';
+import { type CallerMode, type Flow, Machine, type MigratorName, MTCOPY_MIN_BYTES, type Schedule } from 'mtcopy';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from './moved-memory.js';
 
 /** A way to move memory, and how its drivers are set. */
@@ -61,9 +51,6 @@ export interface Mover {
   readonly caller?: CallerMode;
 }
 
-/** Milliseconds in which the threads that a run is to have come back, for they leave while there is nothing to do. */
-const SETTLE_MS = 5;
-
 /** `mtcopy×2`; `baseline`, which has no threads of its own. */
 export function moverText({ way, count }: Mover): string {
   if (way === 'baseline') return way;
@@ -104,18 +91,5 @@ export async function moveBy(memory: MovedMemory, mover: Mover): Promise<Migrati
   const { migrator, flow } = WAYS[mover.way];
   const manner = { migrator, flow, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
   await setDrivers(memory.machine, mover);
-  await wake(memory, mover.count, manner);
   return moveAcross(memory, manner);
-}
-
-/** Has all threads or channels there when the time begins: a folio or more for each goes there and back. */
-async function wake(
-  { machine, mm, addresses, order, node }: MovedMemory,
-  count: number,
-  manner: { migrator: MigratorName; flow: Flow; batchUnit: 'pages' | 'folios' },
-): Promise<void> {
-  const folios = Math.max(count, NR_MAX_BATCHED_MIGRATION >> Math.min(order, HPAGE_PMD_ORDER));
-  const batch = addresses.subarray(0, folios);
-  for (const to of [1 - node, node]) await machine.movePages(mm, batch, { node: to, ...manner });
-  await setTimeout(SETTLE_MS);
 }
