@@ -1,5 +1,13 @@
 import { MiB } from 'mtcopy';
-import { copyParts, migrateParts, type Part, pmbenchParts, reproducedParts, textOf } from 'mtcopy/experiments';
+import {
+  copyParts,
+  migrateParts,
+  type Part,
+  pmbenchParts,
+  type Reproduction,
+  reproducedParts,
+  textOf,
+} from 'mtcopy/experiments';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { mtcopy, mtcopyIn } from '../support/command.js';
 
@@ -30,7 +38,7 @@ beforeAll(async () => {
   shown.copy = copyParts(printed.copy.results, 2 * MiB);
   shown.migrate = migrateParts(printed.migrate.results, '1M of anonymous memory and the page cache of a file');
   shown.pmbench = pmbenchParts(printed.pmbench.results, printed.pmbench.comparison);
-  shown.reproduce = reproducedParts(printed.reproduce.tables);
+  shown.reproduce = reproducedParts(printed.reproduce as unknown as Reproduction);
 });
 
 afterEach(() => vi.unstubAllEnvs());

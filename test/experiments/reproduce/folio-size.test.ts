@@ -18,7 +18,12 @@ const TINY = { quick: true, bytes: 4 * MiB, seconds: 0.01, bound: 1 };
 function madeUp(mover: Mover, againstBaseline: Ratio, folioBytes = 2 * MiB): ThroughputRow {
   return { ...mover, folioBytes, folios: 2, runs: 6, gbps: { mean: 5, deviation: 1 }, againstBaseline };
 }
-const result = (...rows: ThroughputRow[]): FolioSizeThroughput => ({ cores: 2, bytes: 4 * MiB, rows });
+const result = (...rows: ThroughputRow[]): FolioSizeThroughput => ({
+  cores: 2,
+  bytes: 4 * MiB,
+  usualBytes: 4 * MiB,
+  rows,
+});
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -14,7 +14,7 @@ function madeUp(ipisPerSecond: number, ipisPerPage: number, pagesPerSecond: numb
     ipisPerPage: exactly(ipisPerPage),
     pagesPerSecond: exactly(pagesPerSecond),
   };
-  return { cpus: 2, pages: 512, rows: [], vanillaBySerial };
+  return { cpus: 2, pages: 512, usualPages: 512, rows: [], vanillaBySerial };
 }
 
 it('counts an interrupt a CPU for each page of serial, and for each batch of vanilla', async () => {
