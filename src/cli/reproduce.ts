@@ -26,6 +26,13 @@ interface ReproduceArguments extends OutputArguments {
   seed?: number;
 }
 
+/** How long it takes, as measured. */
+const HOW_LONG = `
+A table takes its seconds, with what prepares it: 10 min each and 100 min for all by default. Six rounds of each
+of its parts are made in any case; a line below a table says where the time was over first. folio-size moves less
+than 1G, and tlb fewer pages, if six rounds would not fit. Measured on 2 cores that 20 other processes wanted too:
+folio-size 606 s, and all tables with --quick 425 s.`;
+
 /** Tables in which CPUs draw pages. */
 const DRAWING = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).drawsPages);
 
@@ -46,6 +53,7 @@ export function addReproduceCommand(program: Command, invocation: Invocation): v
     .option('--warmup <rounds>', "rounds of each part that don't count (default: by what they move)", natural)
     .option('--seed <number>', `what CPUs draw pages by, in ${DRAWING.join(' and ')} (default: 0)`, natural)
     .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(invocation, tables, options));
+  command.addHelpText('after', HOW_LONG);
   addBaselineOption(command);
   addOutputOptions(command);
   addExamples(command, {
