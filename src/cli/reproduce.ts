@@ -31,7 +31,7 @@ const HOW_LONG = `
 A table takes its seconds, with what prepares it: 10 min each and 100 min for all by default. Six rounds of each
 of its parts are made in any case; a line below a table says where the time was over first. folio-size moves less
 than 1G, and tlb fewer pages, if six rounds would not fit. Measured on 2 cores that 20 other processes wanted too:
-folio-size 606 s, and all tables with --quick 425 s.`;
+folio-size 606 s, and all tables with --quick 256 s.`;
 
 /** Tables in which CPUs draw pages. */
 const DRAWING = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).drawsPages);
