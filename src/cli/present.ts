@@ -29,6 +29,8 @@ export interface Presentation<Result extends object> {
   readonly rows: (result: Result) => readonly object[];
   /** The result, with one row at least, for a person. */
   readonly parts: (result: Result) => readonly Part[];
+  /** Whether runs were left out, for the signal was aborted. Default: if it was. */
+  readonly isCutShort?: (result: Result) => boolean;
   /** How its `results` are compared with those of an earlier run; it has no --baseline without. */
   readonly comparable?: Comparable;
 }
@@ -66,7 +68,14 @@ export async function present<Result extends object>(
   command: string,
   invocation: Invocation,
   asked: OutputArguments,
-  { preparing, measure, rows, parts, comparable }: Presentation<Result>,
+  {
+    preparing,
+    measure,
+    rows,
+    parts,
+    isCutShort: isCut = () => invocation.signal.aborted,
+    comparable,
+  }: Presentation<Result>,
 ): Promise<Result> {
   const { stdout, stderr, signal, args, version } = invocation;
   const baseline =
@@ -79,7 +88,7 @@ export async function present<Result extends object>(
   } finally {
     progress.stop();
   }
-  const cutShort = signal.aborted && { cutShort: true };
+  const cutShort = isCut(result) && { cutShort: true };
   const compared = baseline && comparable && compareRows(baseline, result, comparable);
   const all = { ...result, ...compared };
   const isEmpty = rows(all).length === 0;

@@ -42,25 +42,32 @@ export { figuresOf } from './reproduce/contention/measure.js';
 export type { CyclesPerPage, CyclesRow } from './reproduce/cycles-per-page/measure.js';
 export type { DmaSetupRow, DmaSetups } from './reproduce/dma-setup.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
-export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
+export type { Figure } from './reproduce/figure.js';
+export { type Claim, type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export type { FolioCountThroughput } from './reproduce/folio-count.js';
 export type { FolioSizeThroughput } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export {
+  type FailedTable,
   type JudgedFinding,
   type ReproducedTable,
   type ReproduceOptions,
+  type Reproduction,
   reproduce,
-  reproducedParts,
-  reproducedRows,
 } from './reproduce/reproduce.js';
+export { failedText, reproducedParts, reproducedRows } from './reproduce/show.js';
 export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
+/** @internal */
+export { createTimeLeft } from './reproduce/time-left.js';
 export type { TlbBatching, TlbRow } from './reproduce/tlb.js';
+export type { Sampled, SampledTurns } from './reproduce/turns-text.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
+/** @internal */
+export { closeAll } from './shared/close-all.js';
 export { collectGarbage } from './shared/collect-garbage.js';
-export type { Control, Progress } from './shared/control.js';
+export type { Control, Progress, TurnsTaken } from './shared/control.js';
 export { fillFromFile, fillWithPattern, inputSize, scrub } from './shared/fill.js';
 export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
@@ -77,6 +84,8 @@ export {
   runPmbench,
 } from './shared/pmbench/run.js';
 export { type Ratio, ratioOf } from './shared/ratio.js';
+/** @internal */
+export { shareTime } from './shared/share-time.js';
 export { type Cell, markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
 export { type PublishedRatio, type PublishedSpread, publishedRatio, type Spread, spreadOf } from './shared/spread.js';
 export type { Speeds } from './shared/statistics.js';

@@ -6,6 +6,7 @@ import {
   migrateParts,
   type Part,
   pmbenchParts,
+  type Reproduction,
   reproducedParts,
   textOf,
 } from 'mtcopy/experiments';
@@ -48,7 +49,7 @@ beforeAll(async () => {
   const moved = repeated<MigrateMeasurement>(printed.migrate.results, 20);
   shown.migrate = migrateParts(moved, '1M of anonymous memory and the page cache of a file');
   shown.pmbench = pmbenchParts(printed.pmbench.results, printed.pmbench.comparison);
-  shown.reproduce = reproducedParts(printed.reproduce.tables);
+  shown.reproduce = reproducedParts(printed.reproduce as unknown as Reproduction);
 });
 
 afterEach(() => vi.unstubAllEnvs());

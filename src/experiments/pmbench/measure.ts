@@ -33,6 +33,7 @@ import { count, folioBytes } from '../shared/checks.js';
 import { type Control, countRuns } from '../shared/control.js';
 import { PATTERNS, type Pattern } from '../shared/pmbench/access-pattern.js';
 import {
+  MAX_SEED,
   PMBENCH_CALLS,
   type PmbenchCall,
   type PmbenchLoad,
@@ -80,9 +81,6 @@ interface Comparison extends PmbenchComparison {
   readonly caller: SweepCaller;
   readonly registered: MigratorName;
 }
-
-/** Far from where its products with the CPUs' number would not be exact. */
-const MAX_SEED = 2 ** 20;
 
 const COMPARISON: Checks<PmbenchComparison> = {
   cpus: wholeNumber(1, MAX_CPUS),

@@ -1,13 +1,22 @@
 import { formatSize, MiB } from 'mtcopy';
-import type { Control } from '../shared/control.js';
+import { type Control, isCutShort } from '../shared/control.js';
 import type { Mover } from '../shared/movers.js';
+import { shareTime } from '../shared/share-time.js';
 import type { Part } from '../shared/sheet.js';
 import { type PublishedRatio, publishedRatio } from '../shared/spread.js';
 import { measureThroughput, type ThroughputRow } from '../shared/throughput.js';
 import type { Experiment, Scale } from './experiment.js';
+import type { Figure } from './figure.js';
 import type { Finding } from './finding.js';
 import { throughputV3 } from './published.js';
-import { beside, THROUGHPUT_NOTES, throughputFinding, throughputSheet } from './throughput-text.js';
+import {
+  type Beside,
+  beside,
+  THROUGHPUT_NOTES,
+  throughputFigures,
+  throughputFinding,
+  throughputSheet,
+} from './throughput-text.js';
 
 /** Throughput by the number of folios that are moved at once. */
 export interface FolioCountThroughput {
@@ -28,19 +37,22 @@ export const folioCountExperiment: Experiment<FolioCountThroughput> = {
   published: throughputV3,
   measure,
   findings,
+  figures: ({ rows }) => beside(rows, publishedOf).flatMap(foliosFigures),
   parts,
 };
 
-async function measure({ bytes, seconds, bound }: Scale, control: Control): Promise<FolioCountThroughput> {
+async function measure({ bytes, seconds, bound, warmUps }: Scale, control: Control): Promise<FolioCountThroughput> {
   const counts = byFolioCount.folioCounts.filter((folios) => folios * FOLIO_BYTES <= bytes);
+  const nextSeconds = shareTime(seconds, counts.length);
   const rows: ThroughputRow[] = [];
   for (const folios of counts) {
-    if (control.signal?.aborted) break;
+    if (isCutShort(control)) break;
     const scale = {
       bytes: folios * FOLIO_BYTES,
       folioBytes: FOLIO_BYTES,
-      seconds: seconds / counts.length,
+      seconds: nextSeconds(),
       bound,
+      warmUps,
     };
     rows.push(...(await measureThroughput([MOVERS], scale, control)));
   }
@@ -55,6 +67,10 @@ function publishedOf({ way, folios }: ThroughputRow): PublishedRatio | undefined
 
 function findings({ rows }: FolioCountThroughput): Finding[] {
   return beside(rows, publishedOf).flatMap((pair) => throughputFinding(pair, `${pair.row.folios} of 2M`));
+}
+
+function foliosFigures(pair: Beside): Figure[] {
+  return throughputFigures(pair, `${pair.row.folios} of 2M`);
 }
 
 function parts({ rows }: FolioCountThroughput): Part[] {

@@ -4,6 +4,7 @@ import { contentionExperiment } from './contention/contention.js';
 import { cyclesPerPageExperiment } from './cycles-per-page/experiment.js';
 import { dmaSetupExperiment } from './dma-setup.js';
 import type { Experiment } from './experiment.js';
+import type { Claim, Finding } from './finding.js';
 import { flowsExperiment } from './flows/flows.js';
 import { folioCountExperiment } from './folio-count.js';
 import { folioSizeExperiment } from './folio-size.js';
@@ -32,7 +33,7 @@ export const EXPERIMENTS = {
   contention: contentionExperiment,
   /** How large a batch is to be. */
   'batch-limit': batchLimitExperiment,
-} as const satisfies Readonly<Record<string, Experiment<object>>>;
+} as const satisfies Readonly<Record<string, Experiment<object, Finding | Claim>>>;
 
 /** The name of a table. */
 export type TableName = keyof typeof EXPERIMENTS;

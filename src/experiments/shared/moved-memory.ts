@@ -31,7 +31,7 @@ export interface MovedMemory {
   readonly folioBytes: number;
   /** Virtual address of each folio. */
   readonly addresses: Float64Array;
-  /** SHA-256 of all bytes, as they were filled. */
+  /** Of all bytes, as they were filled: what `hashFolios` gives. */
   readonly hash: string;
   /** The node that it is on. */
   node: 0 | 1;

@@ -133,8 +133,9 @@ export function copyText({ threads, caller, schedule, distribution, unitBytes, m
 
 /** What is copied, or migrated. */
 export interface Copied {
-  /** Bytes of a folio, and of a batch. */
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Bytes of a batch. */
   readonly batchBytes: number;
   /** Of the order of shuffled frames, and of the pattern that fills them. Default: 1. */
   readonly seed?: number | undefined;

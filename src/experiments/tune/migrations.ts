@@ -37,8 +37,9 @@ export interface MigrationManner {
 
 /** How an engine shares a batch out: lists of a static schedule, units of a dynamic one. */
 export interface Shape {
+  /** How lists of the static schedule are made. */
   readonly distribution: Distribution;
-  /** Bytes. */
+  /** Bytes of a unit of the dynamic schedule. */
   readonly unitBytes: number | 'auto';
 }
 

@@ -6,7 +6,9 @@ import { fastestOf, type Measured, speedRatio } from './choose.js';
 
 /** One that takes part. */
 export interface Runner<Settings> {
+  /** What its figures are listed under. */
   readonly name: string;
+  /** What it runs with. */
   readonly settings: Settings;
   /** Runs once, verifies what it did outside of what it times, and says how many nanoseconds it took. */
   readonly run: () => Promise<number>;

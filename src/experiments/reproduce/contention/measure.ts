@@ -5,6 +5,7 @@ import type { Control } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
 
 /** What each setting is: for which reasons the engine copies, and whether the storm rages. */
@@ -103,7 +104,11 @@ const DEMOTIONS = 100;
 const WARM_UPS = 1;
 
 /** Demotes memory back and forth while others call move_pages for theirs, on a machine whose one DMA channel has a limited speed. */
-export async function measureContention({ bytes, seconds, bound }: Scale, control: Control): Promise<Contention> {
+export async function measureContention(
+  { bytes, seconds, bound, warmUps = WARM_UPS }: Scale,
+  control: Control,
+): Promise<Contention> {
+  const nextSeconds = shareTime(seconds, 1);
   const demoted = Math.min(DEMOTED_BYTES, bytes);
   const stormed = Math.min(CALLERS_BYTES, bytes);
   const node = demoted + CALLERS * stormed;
@@ -115,7 +120,7 @@ export async function measureContention({ bytes, seconds, bound }: Scale, contro
     const names = Object.keys(SETTINGS) as Setting[];
     const laps = Math.ceil((DEMOTIONS * CALL_BYTES) / demoted);
     const variants = names.map((name) => ({ name, run: () => runOnce(machine, memory, areas, name, laps) }));
-    const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps: WARM_UPS, seconds, bound }, control);
+    const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds: nextSeconds(), bound }, control);
     const rows = runs[0].length === 0 ? [] : names.map((name, i) => summarize(name, runs[i], runs[0]));
     return { bandwidth: BANDWIDTH, callers: CALLERS, callBytes: CALL_BYTES, rows };
   } finally {

@@ -2,10 +2,12 @@ import { type Flow, fractionCopy, GiB, KiB, Machine, MiB, type MigratorName, PAG
 import { max } from 'simple-statistics';
 import { clockMhz } from '../../shared/clock.js';
 import { collectGarbage } from '../../shared/collect-garbage.js';
-import type { Control } from '../../shared/control.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from '../../shared/moved-memory.js';
+import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import { type Spread, spreadOf } from '../../shared/spread.js';
 import type { Scale } from '../experiment.js';
 
@@ -80,10 +82,11 @@ export interface CyclesPerPage {
 export async function measureCycles(scale: Scale, control: Control): Promise<CyclesPerPage> {
   const mhz = clockMhz();
   const amounts = amountsWithin(scale.bytes);
+  const nextSeconds = shareTime(scale.seconds, amounts.length);
   const rows: CyclesRow[] = [];
   for (const amount of amounts) {
-    if (control.signal?.aborted) break;
-    rows.push(...(await measureAmount(amount, { ...scale, seconds: scale.seconds / amounts.length }, mhz, control)));
+    if (isCutShort(control)) break;
+    rows.push(...(await measureAmount(amount, { ...scale, seconds: nextSeconds() }, mhz, control)));
     collectGarbage();
   }
   return { mhz, rows };
@@ -98,7 +101,7 @@ function amountsWithin(bytes: number): Amount[] {
 
 async function measureAmount(
   amount: Amount,
-  { seconds, bound }: Scale,
+  { seconds, bound, warmUps: asked }: Scale,
   mhz: number,
   control: Control,
 ): Promise<CyclesRow[]> {
@@ -112,8 +115,13 @@ async function measureAmount(
       name: `${moved} ${name}`,
       run: () => moveThere(memory, KERNELS[name]),
     }));
-    const warmUps = Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
-    const samples = await runInTurns(variants, migratePagesNs, { warmUps, seconds, bound }, control);
+    const warmUps = asked ?? Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
+    const samples = await runInTurns(
+      variants,
+      migratePagesNs,
+      { warmUps, seconds, bound, measure: 'ns within migrate_pages()' },
+      control,
+    );
     if (samples[0].length === 0) return [];
     return kernels.map((kernel, i) => summarize(kernel, amount, mhz, samples[i], samples[0]));
   } finally {
@@ -129,7 +137,7 @@ async function moveThere(memory: MovedMemory, manner: { flow: Flow; migrator: Mi
 
 /** From t1 to t4: without the isolation, which move_pages() does before it calls migrate_pages(). */
 function migratePagesNs({ phasesNs: { isolate, ...phases } }: MigrationRun): number {
-  return Object.values(phases).reduce((sum, ns) => sum + ns);
+  return atLeast1Ns(Object.values(phases).reduce((sum, ns) => sum + ns));
 }
 
 function summarize(
@@ -141,7 +149,7 @@ function summarize(
 ): CyclesRow {
   const pages = bytes / PAGE_SIZE;
   const whole = runs.map(migratePagesNs);
-  const copies = runs.map(({ phasesNs }) => phasesNs.copy);
+  const copies = runs.map(({ phasesNs }) => atLeast1Ns(phasesNs.copy));
   const fractions = runs.map(({ phasesNs }) => fractionCopy({ ...phasesNs, isolate: 0 }));
   const nsOf = (list: readonly number[]) => spreadOf(list.map((ns) => ns / pages));
   const cyclesOf = (list: readonly number[]) => spreadOf(list.map((ns) => ((ns / pages) * mhz) / 1000));

@@ -5,6 +5,7 @@ import type { Control } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
 import { type CountingMigrator, countCopies } from './counting-migrator.js';
 import { FAILURES, type Failure, spreadOver, whileFailing } from './failing-folios.js';
@@ -62,8 +63,13 @@ const SETTINGS: readonly Setting[] = [
 ];
 
 /** Moves folios of 4 KiB back and forth with both flows, while parts of them fail. */
-export async function measureFlows({ quick, bytes, seconds, bound }: Scale, control: Control): Promise<Flows> {
-  const moved = quick ? bytes / 2 : bytes;
+export async function measureFlows(
+  { quick, bytes, seconds, bound, warmUps = WARM_UPS }: Scale,
+  control: Control,
+): Promise<Flows> {
+  const nextSeconds = shareTime(seconds, 1);
+  // There are many settings, and no published amount.
+  const moved = quick ? bytes / 2 : bytes / 4;
   const threads = Math.min(4, availableParallelism());
   const machine = await Machine.boot({ nodes: [moved, moved], cpus: 0, threads, migrator: 'mtcopy' });
   try {
@@ -76,7 +82,7 @@ export async function measureFlows({ quick, bytes, seconds, bound }: Scale, cont
     const runs = await runInTurns(
       variants,
       ({ nsAPageMoved }) => nsAPageMoved,
-      { warmUps: WARM_UPS, seconds, bound },
+      { warmUps, seconds: nextSeconds(), bound, measure: 'ns a page that moved' },
       control,
     );
     return { folios: memory.addresses.length, threads, rows: runs[0].length === 0 ? [] : summarize(runs) };

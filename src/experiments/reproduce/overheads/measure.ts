@@ -1,11 +1,13 @@
 import { KiB, MiB } from 'mtcopy';
 import { collectGarbage } from '../../shared/collect-garbage.js';
-import type { Control } from '../../shared/control.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { threadsText } from '../../shared/labels.js';
 import type { MigrationRun, MovedMemory } from '../../shared/moved-memory.js';
 import { bootMoved, moveBy } from '../../shared/movers.js';
+import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import { amdahl } from '../amdahl.js';
 import type { Scale } from '../experiment.js';
 
@@ -66,10 +68,11 @@ const MAX_WARM_UPS = 16;
 
 export async function measureOverheads(scale: Scale, control: Control): Promise<Overheads> {
   const amounts = amountsWithin(scale.bytes);
+  const nextSeconds = shareTime(scale.seconds, amounts.length);
   const rows: OverheadsRow[] = [];
   for (const amount of amounts) {
-    if (control.signal?.aborted) break;
-    const row = await measureAmount(amount, { ...scale, seconds: scale.seconds / amounts.length }, control);
+    if (isCutShort(control)) break;
+    const row = await measureAmount(amount, { ...scale, seconds: nextSeconds() }, control);
     if (row) rows.push(row);
     collectGarbage();
   }
@@ -92,7 +95,7 @@ function amountsWithin(bytes: number): Amount[] {
 
 async function measureAmount(
   amount: Amount,
-  { seconds, bound }: Scale,
+  { seconds, bound, warmUps: asked }: Scale,
   control: Control,
 ): Promise<OverheadsRow | undefined> {
   const { folioSize, folioBytes, folios } = amount;
@@ -107,7 +110,7 @@ async function measureAmount(
         run: () => moveWith(memory, threads),
       })),
     ];
-    const warmUps = Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
+    const warmUps = asked ?? Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
     const [kernel, ...others] = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds, bound }, control);
     return kernel.length === 0 ? undefined : summarize(amount, kernel, others);
   } finally {
@@ -148,7 +151,6 @@ function summarize(
   };
 }
 
-/** A clock of whole nanoseconds may say 0, of which there are no ratios. */
-const copyNs = ({ phasesNs }: MigrationRun) => Math.max(1, phasesNs.copy);
+const copyNs = ({ phasesNs }: MigrationRun) => atLeast1Ns(phasesNs.copy);
 const wholeNs = ({ ns }: MigrationRun) => ns;
-const restNs = (run: MigrationRun) => Math.max(1, run.ns - copyNs(run));
+const restNs = (run: MigrationRun) => atLeast1Ns(run.ns - copyNs(run));

@@ -25,6 +25,9 @@ export const PMBENCH_CALLS = ['move_pages', 'migrate_pages'] as const;
  */
 export type PmbenchCall = (typeof PMBENCH_CALLS)[number];
 
+/** Seeds are this at most: far from where their products with the CPUs' number would not be exact. */
+export const MAX_SEED = 2 ** 20;
+
 /** What the CPUs do, over how much memory, and what moves it meanwhile. */
 export interface PmbenchLoad {
   /** Pages of the area; a whole number of folios. */
