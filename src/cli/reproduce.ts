@@ -26,12 +26,13 @@ interface ReproduceArguments extends OutputArguments {
   seed?: number;
 }
 
-/** How long it takes, as measured. */
+/** How long it takes; of 60 columns. */
 const HOW_LONG = `
-A table takes its seconds, with what prepares it: 10 min each and 100 min for all by default. Six rounds of each
-of its parts are made in any case; a line below a table says where the time was over first. folio-size moves less
-than 1G, and tlb fewer pages, if six rounds would not fit. Measured on 2 cores that 20 other processes wanted too:
-folio-size 606 s, and all tables with --quick 256 s.`;
+A table takes its seconds: 10 min each and 100 min for all
+by default, about 2 min for all with --quick. Each part has
+six rounds in any case; a line below a table says where the
+time was over first. folio-size and tlb move less where six
+rounds would not fit.`;
 
 /** Tables in which CPUs draw pages. */
 const DRAWING = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).drawsPages);

@@ -33,9 +33,9 @@ export interface Control {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Once aborted, the experiment ends after the run at hand, with what it has measured by then. Default: none. */
   readonly signal?: AbortSignal | undefined;
-  /** Called once runs that were still to be made are left out, for the signal was aborted; maybe several times. */
+  /** Called once runs that were still to be made are left out, for the signal was aborted; maybe several times. Default: nobody is. */
   readonly onCutShort?: (() => void) | undefined;
-  /** Called with the samples of variants that were run in turns, once that has ended: a part of an experiment each. */
+  /** Called with the samples of variants that were run in turns, once that has ended: a part of an experiment each. Default: nobody is. */
   readonly onTurns?: ((taken: TurnsTaken) => void) | undefined;
 }
 
