@@ -3,6 +3,7 @@ import { reproduce, reproducedParts, reproducedRows, TABLE_NAMES, type TableName
 import { number, word } from './arguments.js';
 import { addExamples } from './examples.js';
 import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addTraceOption } from './trace.js';
 
 interface ReproduceArguments extends OutputArguments {
   quick?: boolean;
@@ -25,6 +26,7 @@ export function addReproduceCommand(program: Command, invocation: Invocation): v
     .option('--seconds <seconds>', 'for each table, but six rounds in any case (default: 600; quick 12)', number)
     .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(invocation, tables, options));
   addOutputOptions(command);
+  addTraceOption(command);
   addExamples(command, {
     'reproduce --quick': 'All of them, in minutes',
     'reproduce cycles-per-page --json': 'One of them, for a program',

@@ -4,6 +4,8 @@ import { createCpuClock } from '../../copy/worker/cpu-clock.js';
 import { ERRNO } from '../../errno.js';
 import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
+import { monotonicMs } from '../../trace/clock.js';
+import { createTraceWriter, DESCRIPTORS, type TraceSetup, type TraceWriter } from '../../trace/ring.js';
 import type { SharedWasmMemory } from '../../wasm.js';
 import { createPacer, type Pace } from './pacer.js';
 import { createCopyPrivate } from './private.js';
@@ -24,7 +26,6 @@ import {
   INTERRUPT,
   IRQ,
   LEAVING,
-  monotonicMs,
   NEXT,
   openRing,
   SCRAMBLE,
@@ -45,6 +46,9 @@ export interface ChannelSetup extends Pace {
   readonly ring: SharedArrayBuffer;
   /** Places of the ring. */
   readonly size: number;
+  /** Its number, by which it finds where to record what it does; `undefined` where nobody traces. */
+  readonly number: number;
+  readonly trace: TraceSetup | undefined;
   readonly iommu: IommuArea;
   /** Engines that share the channel's queue. */
   readonly engines: number;
@@ -84,6 +88,7 @@ const copyPrivate = createCopyPrivate(setup.memory.buffer, poison, setup.key);
 const finder: RunFinder = { ring, mode, translate, poison };
 const pacer = createPacer(setup, setup.size);
 const clock = createCpuClock();
+const trace = setup.trace && createTraceWriter(setup.trace, setup.number);
 const engines = Array.from(
   { length: setup.engines },
   (): Engine => ({ runs: createRuns(), sequence: -1, record: 0, scramble: 0, run: 0, offset: 0, bytes: 0 }),
@@ -96,6 +101,8 @@ const putOff: number[] = [];
 const NO_ERROR = completionRecord(DMA_TRANS_NOERROR, 0);
 /** Sequence number of the next descriptor to take. */
 let next = 0;
+/** Bytes copied since the channel was last at rest; while nobody traces, 0. */
+let tracedBytes = 0;
 /** Whether something was completed without an interrupt since the last one. */
 let isUnannounced = false;
 
@@ -119,7 +126,8 @@ export default function serve(): void {
     const head = Atomics.load(words, HEAD);
     if (next !== head && pacer.count === 0) pacer.wake(ring.issuedMs[0] - clockOffset);
     clock.start();
-    work(head);
+    if (trace && next !== head) workTraced(trace, head);
+    else work(head);
     if (pacer.count > 0) {
       account();
       sleepUntilDue(bell);
@@ -159,6 +167,15 @@ function work(head: number): void {
     runEngines(head);
     completeDue();
   }
+}
+
+/** Does it as one slice, however many descriptors that are. */
+function workTraced(writer: TraceWriter, head: number): void {
+  tracedBytes = 0;
+  const interrupts = words[IRQ];
+  writer.begin(DESCRIPTORS, 0);
+  work(head);
+  writer.end(DESCRIPTORS, tracedBytes, words[IRQ] - interrupts);
 }
 
 /** Gives each engine a descriptor, and has them copied, a piece of each in turn. */
@@ -258,6 +275,7 @@ function copyPiece({ scramble }: Engine, to: number, from: number, bytes: number
 function finish(engine: Engine): void {
   const { sequence, record } = engine;
   engine.sequence = -1;
+  if (trace && record === NO_ERROR) tracedBytes += engine.bytes;
   if (pacer.isPaced) pacer.add(sequence, record, engine.bytes);
   else complete(sequence, record);
 }
