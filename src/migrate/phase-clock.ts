@@ -2,7 +2,7 @@ import { resume } from '../copy/cpu-account.js';
 import { recording } from '../trace/recording.js';
 import type { Pfn } from '../units.js';
 import type { Migration } from './migration.js';
-import { beginPhase, endPhase, recordFolioByFolio } from './phase-slices.js';
+import { beginFolioByFolio, beginPhase, endFolioByFolio, endPhase } from './phase-slices.js';
 import { resched, SLICE_MS } from './resched.js';
 import { createPhases, KERNEL, type Phases } from './stats.js';
 import { isTraced, type MigrateTrace, traceEnd, traceStart } from './trace.js';
@@ -40,6 +40,7 @@ export class PhaseSampler {
     this.#flushes = migration.manager.vmstat.nr_tlb_remote_flush;
     resume(migration.slice.account);
     this.#started = performance.now();
+    if (recording) beginFolioByFolio(recording, migration.slice, this.#started);
   }
 
   /** Starts with the folio at `pfn`, at position `at` of its batch. */
@@ -63,8 +64,10 @@ export class PhaseSampler {
   /** Gives the event loop a turn, which is nobody's time. */
   async pause(): Promise<void> {
     this.finish();
-    await resched(this.#migration.slice);
+    const { slice } = this.#migration;
+    await resched(slice);
     this.#started = performance.now();
+    if (recording) beginFolioByFolio(recording, slice, this.#started);
   }
 
   /** Shares out the time since the start, or since the last pause; all of it is `move` if no folio was timed. */
@@ -81,7 +84,7 @@ export class PhaseSampler {
       if (sum > 0) sampled[name] *= elapsed / sum;
       phasesNs[name] += sampled[name];
     }
-    if (recording) recordFolioByFolio(recording, slice, this.#started, now, sampled);
+    if (recording) endFolioByFolio(recording, slice, now, sampled);
     for (const name of names) sampled[name] = 0;
   }
 }

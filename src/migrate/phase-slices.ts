@@ -36,15 +36,13 @@ export function endLonePhase(trace: Recording, slice: Slice, phase: keyof Phases
   slice.track = -1;
 }
 
-/** Folios have gone through several phases one by one, without a turn of the event loop between. */
-export function recordFolioByFolio(
-  trace: Recording,
-  { track }: Slice,
-  beganMs: number,
-  endedMs: number,
-  phasesNs: Phases,
-): void {
-  trace.begin(track, FOLIO_BY_FOLIO, beganMs, LEVEL.phase);
+/** Folios begin to go through several phases one by one. */
+export function beginFolioByFolio(trace: Recording, { track }: Slice, ms: number): void {
+  trace.begin(track, FOLIO_BY_FOLIO, ms, LEVEL.phase);
+}
+
+/** The event loop is to have a turn between two of them, or they are through. */
+export function endFolioByFolio(trace: Recording, { track }: Slice, endedMs: number, phasesNs: Phases): void {
   for (const [phase, ns] of Object.entries(phasesNs)) if (ns > 0) trace.number(track, `${phase}Ns`, ns);
   trace.end(track, endedMs);
   trace.drain();
