@@ -3,7 +3,7 @@ import { SHORT_MS } from '../copy/worker/cpu-clock.js';
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
 import { type Recording, recording } from '../trace/recording.js';
-import { PAGE_SIZE } from '../units.js';
+import { KiB, PAGE_SIZE } from '../units.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
 import { COPIED_BY_CALLER, type Migrator, type OffloadBatch, type OffloadUsage } from './migrator.js';
 import { batchOf, isWorthwhile, oneOf, putOffer } from './offer.js';
@@ -11,6 +11,8 @@ import { needResched, resched } from './resched.js';
 
 /** What takes less than a time slice had the core to itself, in nanoseconds. */
 const SHORT_NS = SHORT_MS * 1e6;
+/** What a trace counts as on its way is not less, or it would be every page that is copied by itself. */
+const FLIGHT_BYTES = 64 * KiB;
 /** Errno of a folio whose batch was copied without it: the calling thread is to copy it. */
 const NOT_COPIED = ERRNO.EOPNOTSUPP;
 
@@ -176,10 +178,14 @@ function offload(migration: Migration, migrator: Migrator, batch: OffloadBatch):
   }
 }
 
-/** Counts the bytes of a batch as on their way, for a trace, and returns them. */
+/**
+ * Counts the bytes of a batch as on their way, for a trace, and returns them; 0 for fewer than {@link FLIGHT_BYTES}, which are
+ * not counted.
+ */
 function beginFlight(trace: Recording, { items }: OffloadBatch): number {
   let bytes = 0;
   for (let item = 0; item < items.bytes.length; item++) bytes += items.bytes[item];
+  if (bytes < FLIGHT_BYTES) return 0;
   trace.addBytes('migrators', bytes);
   return bytes;
 }

@@ -21,7 +21,9 @@ const HEADER_WORDS = 2 * LINE;
 export const RING_RECORDS = 4096;
 /** Doubles of a record: event and kind, milliseconds since the trace began, and two numbers of the event's. */
 const FIELDS = 4;
-const RING_BYTES = HEADER_WORDS * 4 + RING_RECORDS * FIELDS * 8;
+const HEADER_BYTES = HEADER_WORDS * 4;
+const RECORDS_BYTES = RING_RECORDS * FIELDS * 8;
+const RING_BYTES = HEADER_BYTES + RECORDS_BYTES;
 
 /**
  * What threads record of themselves; also the names that people see. `level` is how many slices such a one lies in at most, and
@@ -36,7 +38,7 @@ export const EVENTS: readonly {
   { name: 'list', level: 0, says: { begin: 'list', end: 'bytes' } },
   { name: 'program', level: 0, says: {} },
   { name: 'wait for migration', level: 1, says: {} },
-  { name: 'descriptors', level: 0, says: { end: 'bytes', more: 'interrupts' } },
+  { name: 'descriptors', level: 0, says: { end: 'bytes', more: 'descriptors' } },
   { name: 'interrupt', level: 0, says: {} },
 ];
 /** Indices of {@link EVENTS}: units of a dynamic job, and lists of a static one. */
@@ -58,7 +60,7 @@ const KINDS = 4;
 
 /** What a thread needs to record: sent with its workerData. */
 export interface TraceSetup {
-  /** The rings, one after the other. */
+  /** The rings: first their headers, which the owner looks at all the time, then the records of each. */
   readonly rings: SharedArrayBuffer;
   /** When the trace began, by CLOCK_MONOTONIC in milliseconds. */
   readonly epochMs: number;
@@ -72,7 +74,7 @@ export interface TraceWriter {
    * The slice begun last ends.
    *
    * @param value bytes copied in it
-   * @param more interrupts raised in it
+   * @param more descriptors of a DMA channel that were dealt with in it
    */
   end(event: number, value: number, more: number): void;
   instant(event: number): void;
@@ -83,11 +85,12 @@ export function createRings(count: number): SharedArrayBuffer {
 }
 
 function openWords(rings: SharedArrayBuffer, index: number): Int32Array {
-  return new Int32Array(rings, index * RING_BYTES, HEADER_WORDS);
+  return new Int32Array(rings, index * HEADER_BYTES, HEADER_WORDS);
 }
 
 function openRecords(rings: SharedArrayBuffer, index: number): Float64Array {
-  return new Float64Array(rings, index * RING_BYTES + HEADER_WORDS * 4, RING_RECORDS * FIELDS);
+  const headers = (rings.byteLength / RING_BYTES) * HEADER_BYTES;
+  return new Float64Array(rings, headers + index * RECORDS_BYTES, RING_RECORDS * FIELDS);
 }
 
 /**
@@ -172,7 +175,7 @@ export function createTraceReader(rings: SharedArrayBuffer, index: number): Trac
         take(records[at] % KINDS, Math.floor(records[at] / KINDS), records[at + 1], records[at + 2], records[at + 3]);
       }
       // Release: all of them were read before. The thread overwrites none until it sees this.
-      Atomics.store(words, TAIL, tail);
+      if (words[TAIL] !== tail) Atomics.store(words, TAIL, tail);
       const now = Atomics.load(words, DROPPED);
       const more = (now - dropped) | 0;
       dropped = now;

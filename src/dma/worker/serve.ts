@@ -101,8 +101,10 @@ const putOff: number[] = [];
 const NO_ERROR = completionRecord(DMA_TRANS_NOERROR, 0);
 /** Sequence number of the next descriptor to take. */
 let next = 0;
-/** Bytes copied since the channel was last at rest; while nobody traces, 0. */
+/** Whether a trace has a slice that has not ended: since the channel was last at rest. Bytes and descriptors copied in it. */
+let isTraced = false;
 let tracedBytes = 0;
+let tracedDescriptors = 0;
 /** Whether something was completed without an interrupt since the last one. */
 let isUnannounced = false;
 
@@ -112,6 +114,7 @@ export default function serve(): void {
   pacer.clear();
   // What an earlier task had begun when it threw was given up by the caller: its frames may be anybody's by now.
   for (const engine of engines) engine.sequence = -1;
+  if (trace && isTraced) endSlice(trace);
   putOff.length = 0;
   isUnannounced = false;
   // Tells the caller that the channel is served, after what it left for this thread was read.
@@ -126,8 +129,9 @@ export default function serve(): void {
     const head = Atomics.load(words, HEAD);
     if (next !== head && pacer.count === 0) pacer.wake(ring.issuedMs[0] - clockOffset);
     clock.start();
-    if (trace && next !== head) workTraced(trace, head);
-    else work(head);
+    work(head);
+    // What was dropped in the middle.
+    if (trace && isTraced) endSlice(trace);
     if (pacer.count > 0) {
       account();
       sleepUntilDue(bell);
@@ -167,15 +171,6 @@ function work(head: number): void {
     runEngines(head);
     completeDue();
   }
-}
-
-/** Does it as one slice, however many descriptors that are. */
-function workTraced(writer: TraceWriter, head: number): void {
-  tracedBytes = 0;
-  const interrupts = words[IRQ];
-  writer.begin(DESCRIPTORS, 0);
-  work(head);
-  writer.end(DESCRIPTORS, tracedBytes, words[IRQ] - interrupts);
 }
 
 /** Gives each engine a descriptor, and has them copied, a piece of each in turn. */
@@ -222,6 +217,10 @@ function take(engine: Engine): boolean {
 }
 
 function begin(engine: Engine, sequence: number, fault: number): void {
+  if (trace && !isTraced) {
+    isTraced = true;
+    trace.begin(DESCRIPTORS, 0);
+  }
   engine.sequence = sequence;
   engine.run = 0;
   engine.offset = 0;
@@ -275,9 +274,26 @@ function copyPiece({ scramble }: Engine, to: number, from: number, bytes: number
 function finish(engine: Engine): void {
   const { sequence, record } = engine;
   engine.sequence = -1;
-  if (trace && record === NO_ERROR) tracedBytes += engine.bytes;
+  if (trace) noteCopied(trace, engine);
   if (pacer.isPaced) pacer.add(sequence, record, engine.bytes);
   else complete(sequence, record);
+}
+
+/** A descriptor is copied, or has failed; ends the slice with the last one that there is. */
+function noteCopied(writer: TraceWriter, { record, bytes }: Engine): void {
+  if (record === NO_ERROR) tracedBytes += bytes;
+  tracedDescriptors++;
+  if (next !== Atomics.load(words, HEAD)) return;
+  for (const { sequence } of engines) if (sequence >= 0) return;
+  // Before its completion record: who has seen that may end this thread.
+  endSlice(writer);
+}
+
+function endSlice(writer: TraceWriter): void {
+  writer.end(DESCRIPTORS, tracedBytes, tracedDescriptors);
+  isTraced = false;
+  tracedBytes = 0;
+  tracedDescriptors = 0;
 }
 
 function completeDue(): void {
@@ -292,6 +308,7 @@ function finishPutOff(): void {
     while (!step(engine));
     endTranslating();
     engine.sequence = -1;
+    if (trace) noteCopied(trace, engine);
     complete(sequence, engine.record);
   }
   putOff.length = 0;

@@ -41,6 +41,7 @@ it('each byte that DMA channels copy is in one slice of theirs', async () => {
   });
   const bursts = trace.slices.filter(({ name }) => name === 'descriptors');
   expect(sumOf(bursts, 'bytes')).toBe(8 * MiB);
+  expect(sumOf(bursts, 'descriptors')).toBe(2048);
   expect(new Set(bursts.map(({ track }) => track))).toEqual(new Set(['DMA channel 0', 'DMA channel 1']));
   expect(inFlight(trace, 'migrators').at(-1)).toBe(0);
 });
