@@ -20,6 +20,8 @@ export default defineConfig({
         // What main.js runs, for tests that run many command lines in one process.
         'cli/run': 'src/cli/run.ts',
         'experiments/index': 'src/experiments/index.ts',
+        // What the commands use of it, for tests that write files in their own process.
+        'report/index': 'src/report/index.ts',
         // These run on CPUs' threads, so each is a file of its own, beside the one that names it.
         'experiments/program': 'src/experiments/shared/pmbench/program.ts',
         'experiments/toucher': 'src/experiments/shared/toucher.ts',

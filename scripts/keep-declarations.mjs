@@ -1,5 +1,5 @@
-// Leaves nothing but declarations of what the compiler wrote to a folder, for a bundle that takes the place of the rest.
-// Usage: node scripts/keep-declarations.mjs FOLDER
+// Leaves nothing but declarations of what the compiler wrote to folders, for a bundle that takes the place of the rest.
+// Usage: node scripts/keep-declarations.mjs FOLDER…
 import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -12,4 +12,4 @@ function keepDeclarations(folder) {
   if (readdirSync(folder).length === 0) rmdirSync(folder);
 }
 
-keepDeclarations(process.argv[2]);
+for (const folder of process.argv.slice(2)) keepDeclarations(folder);

@@ -151,6 +151,15 @@ export type { MigratePagesOptions, MigratePagesResult } from './syscalls/migrate
 export type { MovePagesResult } from './syscalls/move-pages.js';
 export type { MovePagesOptions } from './syscalls/move-pages-request.js';
 export type { Sysfs, SysfsFile } from './sysfs/sysfs.js';
+/** @internal */
+export {
+  RECORD,
+  RECORD_FIELDS,
+  type Recording,
+  startRecording,
+  type TakenRecords,
+  type TraceTrack,
+} from './trace/recording.js';
 export {
   formatSize,
   GiB,

@@ -16,6 +16,7 @@ import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
+import { addTraceOption } from './trace.js';
 
 interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'>, OutputArguments, ProfileArguments {
   folioSize: number;
@@ -59,6 +60,7 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
   addSetOption(command);
   addBaselineOption(command);
   addOutputOptions(command);
+  addTraceOption(command);
   addExamples(command, {
     'pmbench --flow serial,vanilla --cpus 2': 'What batched TLB flushes save',
     'pmbench --folio-size 2M --migrator mtcopy --threads 2 --flow vanilla,pre-copy':
@@ -100,7 +102,7 @@ const COMPARABLE = {
 };
 
 async function pmbench(invocation: Invocation, options: PmbenchArguments, onCopiers: OnCopiers): Promise<void> {
-  const { folioSize, flow, json, csv, markdown, progress, baseline, profile, forceProfile, ...rest } = options;
+  const { folioSize, flow, json, csv, markdown, progress, trace, baseline, profile, forceProfile, ...rest } = options;
   const load = { folioBytes: folioSize, flows: flow, ...rest };
   const { set } = rest;
   const { results } = await present('pmbench', invocation, options, {

@@ -4,6 +4,7 @@ import { type Comparable, compareRows, comparisonParts, readBaseline } from './b
 import { csvOf } from './csv.js';
 import { startProgress } from './progress.js';
 import { columnsOf, type Shell, write } from './shell.js';
+import { type TraceArguments, withTrace } from './trace.js';
 
 /** A command line that is run. */
 export interface Invocation extends Shell {
@@ -12,7 +13,7 @@ export interface Invocation extends Shell {
 }
 
 /** Options of every command that measures. */
-export interface OutputArguments {
+export interface OutputArguments extends TraceArguments {
   json?: boolean;
   csv?: boolean;
   markdown?: boolean;
@@ -62,7 +63,7 @@ export function addBaselineOption(command: Command): void {
  * aborted, measuring ends after the run at hand, and what was measured by then is printed.
  *
  * @throws ErrnoError EINVAL for a baseline that is none, ENOENT for one that isn't there. OutputError if the output can't be
- * written. What `measure` throws
+ * written. What `measure` and {@link withTrace} throw
  */
 export async function present<Result extends object>(
   command: string,
@@ -84,7 +85,8 @@ export async function present<Result extends object>(
   const progress = startProgress(stderr, signal, preparing, asked.progress);
   let result: Result;
   try {
-    result = await measure({ signal, onProgress: progress.show });
+    const control = { signal, onProgress: progress.show };
+    result = await withTrace(command, asked, stderr, () => measure(control));
   } finally {
     progress.stop();
   }

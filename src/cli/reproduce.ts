@@ -18,6 +18,7 @@ import { natural, number, word } from './arguments.js';
 import type { Comparable, Row } from './baseline.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addTraceOption } from './trace.js';
 
 interface ReproduceArguments extends OutputArguments {
   quick?: boolean;
@@ -57,6 +58,7 @@ export function addReproduceCommand(program: Command, invocation: Invocation): v
   command.addHelpText('after', HOW_LONG);
   addBaselineOption(command);
   addOutputOptions(command);
+  addTraceOption(command);
   addExamples(command, {
     'reproduce --quick': 'All of them, in minutes',
     'reproduce folio-size': 'One of them thoroughly, in some ten minutes',

@@ -1,10 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber, yesOrNo } from '../check.js';
+import {
+  anything,
+  type Checks,
+  checkOptions,
+  checkThreads,
+  MAX_THREADS,
+  oneOf,
+  wholeNumber,
+  yesOrNo,
+} from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { takeAll } from '../steps.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
+import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import { CALLER_MODES, type CallerMode } from '../words.js';
 import { onAbort } from './abort-relay.js';
@@ -106,6 +116,8 @@ export class CopyEngine implements AsyncDisposable {
   readonly #allocations = new Map<number, number>();
   readonly #lifetime: Lifetime;
   readonly #parkTimer: NodeJS.Timeout;
+  /** What its threads record; `undefined` if nobody traced when it was made. */
+  readonly #traced: TracedThreads | undefined;
   #threads: number;
 
   /**
@@ -150,7 +162,10 @@ export class CopyEngine implements AsyncDisposable {
     this.#ringPfn = ringPfn;
     this.#rules = { memory: createEngineMemory(memory, ringAddress + PROBE * 4), method };
     this.#copyNow = createCopyNow(this.#rules, createCopyOne(memory));
+    // Views are made when a thread writes to its ring: until then the 64 of them are address space alone.
+    this.#traced = recording?.attach('copy', MAX_THREADS);
     const setup = {
+      trace: this.#traced?.setup,
       memory: memory.wasm,
       module: compileWalker(),
       ringAddress,
@@ -174,7 +189,7 @@ export class CopyEngine implements AsyncDisposable {
     });
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
-      caller: { index: CALLER, ring, isStatic, copyRange, clock: NO_CLOCK },
+      caller: { index: CALLER, ring, isStatic, copyRange, clock: NO_CLOCK, trace: recording?.caller },
       cutting: { isStatic, distribution, unitBytes },
       channel: setup.channel,
       bytes: memory.bytes,
@@ -417,6 +432,7 @@ export class CopyEngine implements AsyncDisposable {
   async #end(): Promise<void> {
     clearTimeout(this.#parkTimer);
     await this.#crew.close();
+    this.#traced?.detach();
     this.#dispatcher.close();
     this.memory.freeContig(this.#ringPfn);
   }

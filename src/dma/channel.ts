@@ -3,6 +3,7 @@ import { isWord, numberFrom, oneOf } from '../check.js';
 import { createCpuAccount, enter, leave } from '../copy/cpu-account.js';
 import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
 import type { Lifetime } from '../threads/lifetime.js';
+import { monotonicMs } from '../trace/clock.js';
 import { ChannelThread } from './channel-thread.js';
 import type { DeviceModel, DmaCapability } from './device.js';
 import type { FaultPlan } from './faults.js';
@@ -20,7 +21,6 @@ import {
   HEAD,
   INTERRUPT,
   IRQ,
-  monotonicMs,
   NEXT,
   recordErrno,
   recordResult,
@@ -82,7 +82,7 @@ interface ChannelOptions {
   readonly number: number;
   readonly device: DeviceModel;
   /** What its thread gets, but for the ring. */
-  readonly setup: Omit<ChannelSetup, 'ring' | 'size'>;
+  readonly setup: Omit<ChannelSetup, 'ring' | 'size' | 'number'>;
   readonly lifetime: Lifetime;
   /** What a test has go wrong, now. */
   readonly faults: () => FaultPlan | undefined;
@@ -158,7 +158,7 @@ export class DmaChannel {
     words[HEAD] = words[NEXT] = firstSequence;
     // Counted from there, so that DONE is HEAD while everything is complete.
     words[DONE] = this.#reaped = firstSequence;
-    this.#thread = new ChannelThread({ ...setup, ring: buffer, size }, words, (error) => this.#onOver(error));
+    this.#thread = new ChannelThread({ ...setup, number, ring: buffer, size }, words, (error) => this.#onOver(error));
   }
 
   /** What it can do. */

@@ -159,6 +159,13 @@ export interface JobFields {
   readonly sequence: number;
 }
 
+/** Bytes that the descriptors `first` up to `end` of a job have left, in the words that it is written in. */
+export function bytesLeft(descriptors: Uint32Array | Float64Array, first: number, end: number): number {
+  let bytes = 0;
+  for (let i = first; i < end; i++) bytes += descriptors[i * DESCRIPTOR_WORDS + 2];
+  return bytes;
+}
+
 /** Opens a closed slot, whose descriptors are written, to every thread; {@link ringDoorbell} then wakes the sleepers. */
 export function publishJob({ words }: JobRing, slot: Slot, job: JobFields): void {
   const { base, owners } = slot;
