@@ -1,0 +1,112 @@
+import type { Shape } from './shape.js';
+
+/** What every command prints besides its results. */
+export const HEAD: Shape = {
+  date: 'string',
+  arguments: ['string'],
+  host: { node: 'string', platform: 'string', arch: 'string', cpu: 'string', cores: 'number', memoryBytes: 'number' },
+  'cutShort?': 'boolean',
+};
+
+const SPEEDS: Shape = { best: 'number', median: 'number', lowerQuartile: 'number', upperQuartile: 'number' };
+const PHASES: Shape = {
+  isolate: 'number',
+  unmap: 'number',
+  flush: 'number',
+  copy: 'number',
+  move: 'number',
+  putBack: 'number',
+};
+const RATIO: Shape = { median: 'number', low: 'number', high: 'number', confidence: 'number' };
+const VERDICT: Shape = { holds: 'boolean', says: 'string' };
+
+const COPY: Shape = {
+  threads: 'number',
+  folioBytes: 'number',
+  folios: 'number',
+  frames: 'string',
+  method: 'string',
+  schedule: 'string',
+  caller: 'string',
+  gbps: SPEEDS,
+  samplesNs: ['number'],
+};
+const MIGRATE: Shape = {
+  migrator: 'string',
+  flow: 'string',
+  threads: 'number',
+  batchesInFlight: 'number',
+  batchLimit: 'number',
+  batchUnit: 'string',
+  folioBytes: 'number',
+  folios: 'number',
+  frames: 'string',
+  gbps: SPEEDS,
+  nsPerPage: 'number',
+  phasesNs: PHASES,
+  cpuNs: { caller: 'number', threads: 'number', dma: 'number' },
+  dmaNs: { map: 'number', submit: 'number', wait: 'number', unmap: 'number' },
+  movedBy: [{ migrator: 'string', bytes: 'number' }],
+  declined: 'number',
+  fractionCopy: 'number',
+  samplesNs: ['number'],
+};
+const PMBENCH: Shape = {
+  flow: 'string',
+  migrator: 'string',
+  threads: 'number',
+  cpus: 'number',
+  pages: 'number',
+  folioBytes: 'number',
+  pattern: 'string',
+  writeRatio: 'number',
+  call: 'string',
+  batchLimit: 'number',
+  batchUnit: 'string',
+  seed: 'number',
+  samples: [{ pagesMigratedPerSecond: 'number' }],
+  seconds: 'number',
+  ipis: 'number',
+  ipisPerPage: 'number',
+  tlbFlushNs: { count: 'number', p50: 'number', p90: 'number', p99: 'number', max: 'number' },
+  pagesMigrated: 'number',
+  pagesMigratedPerSecond: 'number',
+  accessesPerSecond: 'number',
+  accessNs: { p50: 'number', p90: 'number', p99: 'number', p999: 'number', max: 'number' },
+  lostUpdates: 'number',
+  migrationWaits: { count: 'number', maxNs: 'number', buckets: [{ fromNs: 'number', count: 'number' }] },
+  phasesNs: PHASES,
+  fractionCopy: 'number',
+};
+const COMPARISON: Shape = {
+  measured: { ipisPerPage: 'number', pagesMigratedPerSecond: 'number' },
+  published: { ipisPerPage: 'number', pagesMigratedPerSecond: 'number' },
+};
+const TABLE: Shape = {
+  name: 'string',
+  question: 'string',
+  measured: {},
+  findings: [{ what: 'string', kind: 'string', published: 'number', measured: RATIO, holds: 'boolean' }],
+  verdict: VERDICT,
+};
+const CHOICE: Shape = {
+  chosen: {},
+  fastest: {},
+  ofFastest: RATIO,
+  ofAlone: RATIO,
+  alternatives: [{ setting: 'string', chosen: 'string', instead: 'string', ratio: { ...RATIO, pairs: 'number' } }],
+  tried: [{ settings: {}, ofAlone: RATIO }],
+};
+
+/** What each command's results have to have: what a report says of them. */
+export const SHAPES: Readonly<Record<string, Shape>> = {
+  copy: { results: [COPY] },
+  migrate: { results: [MIGRATE] },
+  pmbench: { results: [PMBENCH], 'comparison?': COMPARISON },
+  reproduce: { tables: [TABLE] },
+  tune: {
+    sizes: [{ load: 'number', folioBytes: 'number', batchBytes: 'number', copies: CHOICE, 'migrations?': CHOICE }],
+    'profile?': {},
+  },
+  sysfs: { files: [{ path: 'string', value: 'string', writable: 'boolean', doc: 'string' }] },
+};
