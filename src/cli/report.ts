@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { inputSize } from 'mtcopy/experiments';
@@ -28,11 +28,17 @@ export function addReportCommand(program: Command, invocation: Invocation): void
 async function report({ stdout }: Invocation, files: readonly string[], output: string): Promise<void> {
   const isPrinted = output === '-';
   if (!isPrinted) checkWritable(output, '-o - prints the report');
-  for (const file of files) inputSize(file, 'report');
+  for (const file of files) checkThere(file);
   // Only here: what draws charts takes longer to load than all other commands together.
   const { readResult, reportOf } = await import('mtcopy/report');
   const results = files.map((file) => ({ name: basename(file), result: readResult(readFileSync(file, 'utf8'), file) }));
   const html = reportOf(results);
   if (isPrinted) await write(stdout, html);
   else writeWhole(output, html);
+}
+
+/** One with nothing in it ends too soon, as any that was cut. @throws ErrnoError as `inputSize` */
+function checkThere(file: string): void {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (!stats?.isFile() || stats.size > 0) inputSize(file, 'report');
 }

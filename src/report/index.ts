@@ -1,7 +1,10 @@
 /*
- * Reports as a library: from what the commands print with `--json` to one HTML document.
+ * Reports as a library: from what the commands print with `--json` to one HTML document, or to a chart of it.
  */
-
+export { drawChart } from './draw/draw.js';
+export type { Chart, HeatChart, Point, Series, SeriesChart, StackChart, ValueAxis } from './model/chart.js';
+export type { Block, Section } from './model/section.js';
+export { type Table, tableOf } from './model/table.js';
 export {
   type CopyResult,
   type MigrateResult,
@@ -12,4 +15,4 @@ export {
   type SysfsResult,
   type TuneResult,
 } from './read/result.js';
-export { type NamedResult, reportOf } from './report.js';
+export { type NamedResult, reportOf, sectionsOf } from './report.js';

@@ -22,12 +22,20 @@ export interface NamedResult {
  * @throws ErrnoError EIO for a result that lacks what its command prints
  */
 export function reportOf(results: readonly NamedResult[]): string {
-  const sources = results.map(({ name, result }, i): Source => ({ label: labelOf(i), name, result }));
-  return pageHtml(sources, sectionsOf(sources));
+  return pageHtml(sourcesOf(results), sectionsOf(results));
 }
 
-/** What is shown of each command, in one order whatever the order of the files. */
-export function sectionsOf(sources: readonly Source[]): Section[] {
+function sourcesOf(results: readonly NamedResult[]): Source[] {
+  return results.map(({ name, result }, i) => ({ label: labelOf(i), name, result }));
+}
+
+/**
+ * What a report shows: of each command, in one order whatever the order of the results, its charts and its tables.
+ *
+ * @throws as {@link reportOf}
+ */
+export function sectionsOf(results: readonly NamedResult[]): Section[] {
+  const sources = sourcesOf(results);
   const of = <C extends Result['command']>(command: C) =>
     sources.filter(({ result }) => result.command === command) as unknown as Source<Extract<Result, { command: C }>>[];
   const one = <R extends Result>(list: readonly Source<R>[], section: (list: readonly Source<R>[]) => Section) =>

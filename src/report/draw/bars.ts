@@ -21,6 +21,8 @@ export function drawBars(chart: SeriesChart): string {
     grid: { left: 4, right: 14, top, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     xAxis: { ...categoryAxis(categories.name, categories.labels), nameLocation: 'middle', nameGap: 30 },
     yAxis: {
+      // Room for the figures above the bars.
+      ...(isFew && { boundaryGap: [0, '12%'] }),
       ...valueAxis(values, valuesOf(series)),
       nameGap: 16,
       nameTextStyle: { ...LABEL, align: 'left', padding: [0, 0, 0, -textWidth('00')] },

@@ -7,7 +7,7 @@ import { rowsOf } from './rows.js';
 
 /** Between the dots of one row. */
 const STEP = 10;
-const BETWEEN_ROWS = 12;
+const BETWEEN_ROWS = 10;
 const BELOW = 44;
 
 /** A row for each category, with a dot for each series. */
@@ -41,9 +41,9 @@ export function drawDots({ categories, series, values }: SeriesChart): string {
           },
           emphasis: { disabled: true },
           clip: false,
-          ...(i === 0 && borderLine(values.border, 'xAxis')),
         };
       }),
+      ...borderLine(values.border, 'xAxis'),
       ...series.map((one, i) => rangesAlong(one, seriesColour(one.colour), below(i))),
     ],
   };

@@ -1,4 +1,4 @@
-import { escaped } from '../escape.js';
+import { escaped, printable } from '../escape.js';
 import { alternativeOf } from '../model/alternative.js';
 import type { Chart } from '../model/chart.js';
 import { marksOf } from '../model/marks.js';
@@ -15,7 +15,7 @@ import { drawStack } from './stack.js';
  */
 export function drawChart(chart: Chart, id: string): string {
   const marks = marksOf(chart);
-  const drawn = drawKind(chart)
+  const drawn = printable(drawKind(chart))
     .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')
     .replaceAll(/ class="zr[^"]*"/g, '')
     .replaceAll(/\bzr\d+-/g, `${id}-`)

@@ -7,7 +7,7 @@ import { AXIS, FONT_STACK, GRID, INK, MUTED } from './palette.js';
 export const WIDTH = 440;
 const FONT_SIZE = 13;
 /** By how much a font may be wider than the one that ECharts measures by, for it can't know which one there will be. */
-const WIDER = 1.12;
+const WIDER = 1.2;
 
 export const TEXT = { fontFamily: FONT_STACK, fontSize: FONT_SIZE, color: INK.light };
 export const LABEL = { ...TEXT, color: MUTED.light };
@@ -32,35 +32,39 @@ export function brokenText(text: string, width: number): string[] {
   return lines;
 }
 
-const LEGEND = { line: 22, icon: 18, iconGap: 5, gap: 20 } as const;
+const LEGEND = { line: 21, icon: 18, iconGap: 5, gap: 16 } as const;
 
-/** A legend above the drawing, and the room that it takes: ECharts breaks it where it is full. */
+/** A legend above the drawing, in lines that have room in any font, and its height. */
 export function legendOf(names: readonly string[]) {
-  const show = names.length > 1;
-  let lines = 1;
-  let at = 0;
-  for (const name of names) {
-    const width = LEGEND.icon + LEGEND.iconGap + measuredWidth(name);
-    if (at > 0 && at + width > WIDTH) {
-      lines++;
-      at = 0;
-    }
-    at += width + LEGEND.gap;
-  }
-  const option = {
-    show,
+  if (names.length < 2) return { option: [], height: 0 };
+  const option = legendLines(names).map((data, i) => ({
     left: 0,
-    top: 2,
-    width: WIDTH,
+    top: 2 + i * LEGEND.line,
     padding: 0,
+    borderColor: GRID.light,
     itemGap: LEGEND.gap,
     itemWidth: LEGEND.icon,
     itemHeight: 10,
-    textStyle: { ...TEXT, height: FONT_SIZE, lineHeight: FONT_SIZE },
+    textStyle: TEXT,
     selectedMode: false,
-    data: [...names],
-  };
-  return { option, height: show ? lines * LEGEND.line + 6 : 0 };
+    data,
+  }));
+  return { option, height: option.length * LEGEND.line + 8 };
+}
+
+function legendLines(names: readonly string[]): string[][] {
+  const lines: string[][] = [];
+  let at = WIDTH;
+  for (const name of names) {
+    const width = LEGEND.icon + LEGEND.iconGap + textWidth(name);
+    if (at + width > WIDTH) {
+      lines.push([]);
+      at = 0;
+    }
+    lines[lines.length - 1].push(name);
+    at += width + LEGEND.gap;
+  }
+  return lines;
 }
 
 /** Values from the least to the most, those of ranges too. */
@@ -110,16 +114,22 @@ export function categoryAxis(name: string, labels: readonly string[]) {
   };
 }
 
-/** A line at the border between two answers, on a series. */
+/** A line at the border between two answers: a series of its own, behind those that have marks. */
 export function borderLine(border: number | undefined, axis: 'xAxis' | 'yAxis') {
-  if (border === undefined) return {};
-  return {
-    markLine: {
+  if (border === undefined) return [];
+  return [
+    {
+      type: 'line',
+      data: [],
       silent: true,
-      symbol: 'none',
-      label: { show: false },
-      lineStyle: { color: AXIS.light, type: 'solid', width: 1 },
-      data: [{ [axis]: border }],
+      color: AXIS.light,
+      markLine: {
+        silent: true,
+        symbol: 'none',
+        label: { show: false },
+        lineStyle: { color: AXIS.light, type: 'solid', width: 1 },
+        data: [{ [axis]: border }],
+      },
     },
-  };
+  ];
 }

@@ -27,7 +27,7 @@ export function drawLines(chart: SeriesChart): string {
       nameTextStyle: { ...LABEL, align: 'left', padding: [0, 0, 0, -textWidth('00')] },
     },
     series: [
-      ...series.map((one, i) => {
+      ...series.map((one) => {
         const color = seriesColour(one.colour);
         const look = one.isPublished ? { type: [5, 4], width: 1.5 } : { type: 'solid', width: 2 };
         return {
@@ -40,9 +40,9 @@ export function drawLines(chart: SeriesChart): string {
           lineStyle: { color, ...look },
           itemStyle: { color: one.isPublished ? SURFACE.light : color, borderColor: color, borderWidth: 1.5 },
           emphasis: { disabled: true },
-          ...(i === 0 && borderLine(values.border, 'yAxis')),
         };
       }),
+      ...borderLine(values.border, 'yAxis'),
       ...series.map((one) => rangesAcross(one, seriesColour(one.colour))),
     ],
   };

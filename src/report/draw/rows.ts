@@ -1,9 +1,9 @@
 import { brokenText, categoryAxis, TEXT, textWidth, WIDTH } from './frame.js';
 import { INK } from './palette.js';
 
-const LINE = 16;
+const LINE = 15;
 /** The names of rows have at most so much of the width. */
-const MOST = WIDTH * 0.42;
+const MOST = WIDTH * 0.45;
 const GAP = 10;
 
 /** Room for the names of rows, in the order in which they are read: from the top. */

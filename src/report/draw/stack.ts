@@ -5,7 +5,7 @@ import { SURFACE, seriesColour } from './palette.js';
 import { rowsOf } from './rows.js';
 
 const BAR = 18;
-const BETWEEN_ROWS = 12;
+const BETWEEN_ROWS = 10;
 const BELOW = 44;
 
 /** A bar for each category, of parts that add up. */

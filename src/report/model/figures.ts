@@ -7,9 +7,12 @@ export function figureText(value: number): string {
   return Number.isInteger(value) ? String(value) : plain(value.toPrecision(3));
 }
 
-/** A figure of a scale, without zeros behind it. */
+/** A figure of a scale, short: without zeros behind it, and thousands as `k`. */
 export function tickText(value: number): string {
-  return Math.abs(value) >= 1000 ? value.toLocaleString('en-US') : String(Number(value.toPrecision(4)));
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(4))}M`;
+  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(4))}k`;
+  return size >= 1000 ? value.toLocaleString('en-US') : String(Number(value.toPrecision(4)));
 }
 
 /** Without an exponent. */

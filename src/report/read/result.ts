@@ -10,7 +10,7 @@ import type {
 } from 'mtcopy/experiments';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { misshapen } from './shape.js';
-import { HEAD, SHAPES } from './shapes.js';
+import { HEAD, MEASURED, SHAPES } from './shapes.js';
 
 interface Head {
   readonly version: string;
@@ -77,14 +77,25 @@ export function readResult(text: string, name: string): Result {
   if (typeof value.version !== 'string' || !value.version.startsWith(`${READ}.`)) {
     throw fail(`is of version ${JSON.stringify(value.version) ?? 'unknown'}: this mtcopy reads results of ${READ}`);
   }
-  const why = misshapen(value, HEAD, '') ?? misshapen(value, SHAPES[command], '');
+  const why = misshapen(value, HEAD, '') ?? misshapen(value, SHAPES[command], '') ?? misshapenTables(value);
   if (why !== undefined) throw fail(`is not what mtcopy ${command} prints: ${why}`);
   return value as Result;
 }
 
+/** Of a result whose tables have names. */
+function misshapenTables(value: Partial<Result>): string | undefined {
+  if (value.command !== 'reproduce') return undefined;
+  for (const [i, { name, measured }] of (value.tables ?? []).entries()) {
+    const why = misshapen(measured, MEASURED[name], `tables[${i}].measured`);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
 function parse(text: string, fail: (why: string, options: ErrorOptions) => ErrnoError): unknown {
   try {
-    return JSON.parse(text);
+    // JSON has null for what is no number, such as a mean of nothing.
+    return JSON.parse(text, (_, value) => (value === null ? Number.NaN : value));
   } catch (cause) {
     throw fail(`is no JSON, or ends too soon: ${(cause as Error).message}`, { cause });
   }

@@ -1,13 +1,21 @@
 /**
- * What something has to be: a number, a text, a yes or no, anything; a list of such; or an object with such members, and any
- * others. A name that ends in `?` may be missing.
+ * What something has to be: a number, a text, yes or no; one of some texts; a list of such; or an object with such members,
+ * and any others. A name that ends in `?` may be missing.
  */
-export type Shape = 'number' | 'string' | 'boolean' | 'any' | readonly [Shape] | { readonly [name: string]: Shape };
+export type Shape =
+  | 'number'
+  | 'string'
+  | 'boolean'
+  | ReadonlySet<string>
+  | readonly [Shape]
+  | { readonly [name: string]: Shape };
 
 /** What is wrong with a value, and where: `results[3].gbps.median must be a number, got nothing`. `undefined` if nothing is. */
 export function misshapen(value: unknown, shape: Shape, where: string): string | undefined {
-  if (shape === 'any') return undefined;
-  if (typeof shape === 'string') return isKind(value, shape) ? undefined : wrong(where, `a ${WORDS[shape]}`, value);
+  if (typeof shape === 'string') return isKind(value, shape) ? undefined : wrong(where, WORDS[shape], value);
+  if (shape instanceof Set) {
+    return shape.has(value) ? undefined : wrong(where, `one of ${[...shape].join(', ')}`, value);
+  }
   if (Array.isArray(shape)) {
     if (!Array.isArray(value)) return wrong(where, 'a list', value);
     return first(value, (one, i) => misshapen(one, shape[0], `${where}[${i}]`));
@@ -21,7 +29,7 @@ export function misshapen(value: unknown, shape: Shape, where: string): string |
   });
 }
 
-const WORDS = { number: 'number', string: 'text', boolean: 'yes or no' } as const;
+const WORDS = { number: 'a number', string: 'a text', boolean: 'yes or no' } as const;
 
 function isKind(value: unknown, kind: keyof typeof WORDS): boolean {
   return typeof value === kind;

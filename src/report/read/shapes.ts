@@ -1,3 +1,4 @@
+import { TABLE_NAMES, type TableName } from 'mtcopy/experiments';
 import type { Shape } from './shape.js';
 
 /** What every command prints besides its results. */
@@ -83,12 +84,54 @@ const COMPARISON: Shape = {
   published: { ipisPerPage: 'number', pagesMigratedPerSecond: 'number' },
 };
 const TABLE: Shape = {
-  name: 'string',
+  name: new Set(TABLE_NAMES),
   question: 'string',
   measured: {},
-  findings: [{ what: 'string', kind: 'string', published: 'number', measured: RATIO, holds: 'boolean' }],
+  findings: [
+    { what: 'string', kind: new Set(['ratio', 'share']), published: 'number', measured: RATIO, holds: 'boolean' },
+  ],
   verdict: VERDICT,
 };
+const SPREAD: Shape = { mean: 'number', deviation: 'number' };
+const THROUGHPUT: Shape = {
+  way: 'string',
+  count: 'number',
+  folioBytes: 'number',
+  folios: 'number',
+  againstBaseline: RATIO,
+};
+const CALLS: Shape = { gbps: 'number', p99Ns: 'number' };
+const STEPS: Shape = {
+  isolate: 'number',
+  lock: 'number',
+  allocate: 'number',
+  tryToMigrate: 'number',
+  flush: 'number',
+  copy: 'number',
+  metadata: 'number',
+  removeMigrationPtes: 'number',
+  free: 'number',
+  other: 'number',
+};
+
+/** What each table's measurements have to have: what charts show of them. */
+export const MEASURED: Readonly<Record<TableName, Shape>> = {
+  'folio-size': { cores: 'number', rows: [THROUGHPUT] },
+  'folio-count': { rows: [THROUGHPUT] },
+  overheads: {
+    rows: [{ folioSize: 'string', folios: 'number', measured: RATIO, predicted: 'number', maxSpeedup: 'number' }],
+  },
+  'cycles-per-page': { rows: [{ kernel: 'string', moved: 'string', migratePagesNs: SPREAD, folioCopyNs: SPREAD }] },
+  tlb: { rows: [{ flow: 'string', pagesPerSecond: 'number', ipisPerSecond: 'number', ipisPerPage: 'number' }] },
+  breakdown: { steps: [{ folioBytes: 'number', mappings: 'number', migrator: 'string', pageNs: STEPS }] },
+  'dma-setup': { rows: [{ iommu: 'string', setup: 'string', mapNs: 'number', submitNs: 'number', unmapNs: 'number' }] },
+  flows: { rows: [{ failure: 'string', share: 'number', flow: 'string', againstBatchMove: RATIO }] },
+  contention: { rows: [{ setting: 'string', demotion: CALLS, 'storm?': CALLS }] },
+  'batch-limit': {
+    rows: [{ migrator: 'string', limit: 'number', folioBytes: 'number', againstBest: RATIO, firstFolioNs: 'number' }],
+  },
+};
+
 const CHOICE: Shape = {
   chosen: {},
   fastest: {},

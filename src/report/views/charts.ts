@@ -32,7 +32,7 @@ export function ofSource(source: Source, sources: readonly Source[]): string {
 /** The names of what varies among rows, such as `vanilla, shuffled`. */
 export function varying<Row>(rows: readonly Row[], settings: readonly ((row: Row) => string)[]): (row: Row) => string {
   const telling = settings.filter((of) => distinct(rows.map(of)).length > 1);
-  return (row) => telling.map((of) => of(row)).join(', ');
+  return (row) => joined(telling.map((of) => of(row)));
 }
 
 /** Without what says nothing. */

@@ -38,12 +38,11 @@ function whatMoved(rows: readonly Row[]): string {
 
 /** What copied, and how much of it was under way at once. */
 function moverOf(rows: readonly Row[]): (row: Row) => string {
-  const others = varying(rows, [({ dmaSetup = '' }) => dmaSetup, ({ batchesInFlight }) => inFlight(batchesInFlight)]);
+  const others = varying(rows, [
+    ({ dmaSetup }) => (dmaSetup === 'per-folio' ? dmaSetup : ''),
+    ({ batchesInFlight }) => (batchesInFlight === 1 ? '' : `${batchesInFlight} in flight`),
+  ]);
   return (row) => joined([migratorText(row), others(row)]);
-}
-
-function inFlight(batches: number): string {
-  return batches === 1 ? '1 batch in flight' : `${batches} batches in flight`;
 }
 
 function settingOf(rows: readonly Row[]): (row: Row) => string {

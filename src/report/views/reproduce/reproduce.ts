@@ -13,7 +13,7 @@ import { breakdownCharts, cyclesCharts, dmaSetupCharts } from './stacks.js';
 import type { ChartsOf, Reproduced } from './tables.js';
 import { tlbCharts } from './tlb.js';
 
-/** Charts of each table beside those of its findings. Their members are checked as the file is read. */
+/** Charts of each table beside those of its findings. What they take was checked as the file was read. */
 const CHARTS: Readonly<Record<TableName, unknown>> = {
   'folio-size': folioSizeCharts,
   'folio-count': folioCountCharts,
