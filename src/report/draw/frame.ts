@@ -21,7 +21,7 @@ function measuredWidth(text: string): number {
   return format.getTextRect(text, `${FONT_SIZE}px ${FONT_STACK}`).width;
 }
 
-/** A text in lines that are no wider than that, unless a word is. */
+/** A text in lines that are no wider than that, unless a word is: it breaks at blanks. */
 export function brokenText(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
@@ -32,7 +32,7 @@ export function brokenText(text: string, width: number): string[] {
   return lines;
 }
 
-const LEGEND = { line: 21, icon: 18, iconGap: 5, gap: 16 } as const;
+const LEGEND = { line: 21, icon: 18, iconGap: 5, gap: 22 } as const;
 
 /** A legend above the drawing, in lines that have room in any font, and its height. */
 export function legendOf(names: readonly string[]) {
@@ -94,7 +94,7 @@ export function valueAxis({ name, isLog, end, border }: ValueAxis, values: reado
       splitNumber: TICKS,
     };
   const [least, most] = extentOf(border === undefined ? values : [...values, border]);
-  const logBase = most / least > 256 ? 10 : 2;
+  const logBase = most / least > 256 || most >= 1000 ? 10 : 2;
   const power = (value: number, round: (value: number) => number) =>
     logBase ** round(Math.log(value) / Math.log(logBase));
   const min = power(least, Math.floor);

@@ -1,13 +1,16 @@
 import type { HeatChart } from '../model/chart.js';
 import { figureText } from '../model/figures.js';
 import { drawSvg } from './echarts.js';
-import { categoryAxis, LABEL, TEXT, WIDTH } from './frame.js';
+import { brokenText, categoryAxis, LABEL, TEXT, WIDTH } from './frame.js';
 import { HEAT } from './palette.js';
 import { rowsOf } from './rows.js';
 
 const ROW = 34;
 const TOP = 8;
-const BELOW = 46;
+const RIGHT = 10;
+/** Of a line of the names below. */
+const LINE = 15;
+const BELOW = 34;
 const GAP = 1.5;
 
 interface Api {
@@ -23,11 +26,22 @@ export function drawHeat({ columns, rows, cells }: HeatChart): string {
   const step = (value: number) =>
     most === least ? 0 : Math.min(HEAT.length - 1, Math.floor(((value - least) / (most - least)) * HEAT.length));
   const left = rowsOf(rows.labels);
+  const width = (WIDTH - left.left - RIGHT) / columns.labels.length;
+  const names = columns.labels.map((label) => brokenText(label, width));
+  const lines = Math.max(...names.map((broken) => broken.length)) * LINE;
+  const across = categoryAxis(columns.name, columns.labels);
+  const formatter = (_: string, i: number) => names[i].join('\n');
   const data = cells.flatMap((row, y) => row.flatMap((value, x) => (value === undefined ? [] : [[x, y, value]])));
   const option = {
     textStyle: TEXT,
-    grid: { left: left.left, right: 10, top: TOP, bottom: BELOW },
-    xAxis: { ...categoryAxis(columns.name, columns.labels), nameLocation: 'middle', nameGap: 28, nameTextStyle: LABEL },
+    grid: { left: left.left, right: RIGHT, top: TOP, bottom: BELOW + lines },
+    xAxis: {
+      ...across,
+      axisLabel: { ...across.axisLabel, interval: 0, lineHeight: LINE, formatter },
+      nameLocation: 'middle',
+      nameGap: lines + 14,
+      nameTextStyle: LABEL,
+    },
     yAxis: left.axis,
     series: [
       {
@@ -54,5 +68,5 @@ export function drawHeat({ columns, rows, cells }: HeatChart): string {
       },
     ],
   };
-  return drawSvg(option, WIDTH, TOP + ROW * rows.labels.length + BELOW);
+  return drawSvg(option, WIDTH, TOP + ROW * rows.labels.length + BELOW + lines);
 }

@@ -40,9 +40,10 @@ export function joined(texts: readonly string[], separator = ', '): string {
   return texts.filter((text) => text !== '').join(separator);
 }
 
-/** Charts side by side on one scale, as far as it begins at 0. */
+/** Charts side by side on one scale, as far as it begins at 0 and is of one unit. */
 export function onOneScale<C extends Chart>(charts: readonly C[]): C[] {
-  if (charts.length < 2 || charts.some(({ values }) => values.isLog)) return [...charts];
+  const isOne = distinct(charts.map(({ values }) => values.name)).length === 1;
+  if (charts.length < 2 || !isOne || charts.some(({ values }) => values.isLog)) return [...charts];
   const end = niceEnd(Math.max(...charts.map(mostOf)));
   return charts.map((chart) => ({ ...chart, values: { ...chart.values, end } }));
 }
