@@ -150,5 +150,6 @@ it('no other command loads what draws', () => {
   };
   follow(COMMAND);
   expect(seen.size).toBeGreaterThan(2);
+  expect([...seen].filter((path) => path.includes('echarts'))).toEqual([]);
   expect([...seen].some((path) => readFileSync(path, 'utf8').includes('import("mtcopy/report")'))).toBe(true);
 });
