@@ -48,7 +48,7 @@ describe('copies', () => {
     });
     const charts = chartsOf(named('copy.json'), fast);
     const chart = get<SeriesChart>(charts, 'Copy throughput, folios of 4K');
-    expect(chart.series.map(({ name }) => name)).toEqual(['A: ', 'B: ']);
+    expect(chart.series.map(({ name }) => name)).toEqual(['A: AMD EPYC, 2 cores', 'B: AMD EPYC, 2 cores']);
     expect(valuesOf(chart)[1]).toEqual(valuesOf(chart)[0].map((value) => (value ?? 0) * 10));
     const ends = [...charts.values()].filter(({ kind }) => kind === 'lines').map(({ values }) => values.end);
     expect(new Set(ends).size).toBe(1);

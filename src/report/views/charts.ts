@@ -29,6 +29,12 @@ export function ofSource(source: Source, sources: readonly Source[]): string {
   return sources.length > 1 ? `${source.label}: ` : '';
 }
 
+/** Names a file with its host, likewise. */
+export function hostOf(source: Source, sources: readonly Source[]): string {
+  const { cpu, cores } = source.result.host;
+  return sources.length > 1 ? `${source.label}: ${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}` : '';
+}
+
 /** The names of what varies among rows, such as `vanilla, shuffled`. */
 export function varying<Row>(rows: readonly Row[], settings: readonly ((row: Row) => string)[]): (row: Row) => string {
   const telling = settings.filter((of) => distinct(rows.map(of)).length > 1);

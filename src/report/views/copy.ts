@@ -3,7 +3,7 @@ import type { Section } from '../model/section.js';
 import type { CopyResult } from '../read/result.js';
 import type { Source } from '../read/source.js';
 import { blockOf } from './blocks.js';
-import { ofSource, varying } from './charts.js';
+import { hostOf, ofSource, varying } from './charts.js';
 import { type Speed, speedCharts, speedMaps, type Wording } from './throughput.js';
 
 const WORDING: Wording = { title: 'Copy throughput', threads: 'worker threads', kind: 'lines' };
@@ -33,6 +33,7 @@ function speedsOf(source: Source<CopyResult>, sources: readonly Source<CopyResul
   ]);
   return source.result.results.map((row) => ({
     file: ofSource(source, sources),
+    host: hostOf(source, sources),
     folioBytes: row.folioBytes,
     threads: threadsText(row),
     setting: setting(row),

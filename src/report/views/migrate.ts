@@ -5,7 +5,7 @@ import type { Section } from '../model/section.js';
 import type { MigrateResult } from '../read/result.js';
 import type { Source } from '../read/source.js';
 import { blockOf } from './blocks.js';
-import { distinct, joined, ofSource, onOneScale, varying } from './charts.js';
+import { distinct, hostOf, joined, ofSource, onOneScale, varying } from './charts.js';
 import { type Phased, phasesChart } from './phases.js';
 import { type Speed, speedCharts, speedMaps, type Wording } from './throughput.js';
 
@@ -61,6 +61,7 @@ function speedsOf(source: Source<MigrateResult>, sources: Sources): Speed[] {
   const [mover, setting] = [moverOf(rowsOf(sources)), settingOf(rowsOf(sources))];
   return source.result.results.map((row) => ({
     file: ofSource(source, sources),
+    host: hostOf(source, sources),
     folioBytes: row.folioBytes,
     threads: mover(row),
     setting: setting(row),

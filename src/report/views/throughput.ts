@@ -6,6 +6,8 @@ import { distinct, joined, onOneScale, point } from './charts.js';
 export interface Speed {
   /** Which file, where there are several. */
   readonly file: string;
+  /** The same, with the CPU that it was measured on. */
+  readonly host: string;
   readonly folioBytes: number;
   /** Threads that copied, as text. */
   readonly threads: string;
@@ -38,7 +40,9 @@ export function speedCharts(speeds: readonly Speed[], wording: Wording): SeriesC
   }
   const charts = sizes.map((folioBytes) => {
     const own = speeds.filter((speed) => speed.folioBytes === folioBytes);
-    const series = seriesOf(own, ({ file, setting }) => `${file}${setting}` || formatSize(folioBytes));
+    const series = seriesOf(own, ({ file, host, setting }) =>
+      setting === '' ? host || formatSize(folioBytes) : `${file}${setting}`,
+    );
     return speedChart(`${wording.title}, folios of ${formatSize(folioBytes)}`, '', own, series, wording);
   });
   return onOneScale(charts);
@@ -74,24 +78,39 @@ function seriesOf(speeds: readonly Speed[], nameOf: (speed: Speed) => string): S
 }
 
 /** Throughput by folio size and threads: a map for each file and setting that has two of both at least. */
-export function speedMaps(speeds: readonly Speed[], { title, threads }: Wording): Chart[] {
+export function speedMaps(speeds: readonly Speed[], { title, threads, kind }: Wording): Chart[] {
   const groups = distinct(speeds.map(({ file, setting }) => `${file}${setting}`));
   return groups.flatMap((group) => {
     const own = speeds.filter(({ file, setting }) => `${file}${setting}` === group);
-    const sizes = distinct(own.map(({ folioBytes }) => folioBytes)).sort((a, b) => a - b);
-    const columns = distinct(own.map((speed) => speed.threads));
-    if (sizes.length < 2 || columns.length < 2) return [];
+    const bySize = { name: 'folio size', of: (speed: Speed) => formatSize(speed.folioBytes) };
+    const byThreads = { name: threads, of: (speed: Speed) => speed.threads };
+    if ([bySize, byThreads].some(({ of }) => distinct(own.map(of)).length < 2)) return [];
     const map: HeatChart = {
       kind: 'heat',
       title: joined([`${title} by folio size and ${threads}`, group.replace(/: $/, '')]),
       caption: 'Median GB/s in each cell; its colour goes from the slowest of the map to the fastest.',
-      columns: { name: threads, labels: columns },
-      rows: { name: 'folio size', labels: sizes.map((bytes) => formatSize(bytes)) },
       values: { name: 'GB/s' },
-      cells: sizes.map((bytes) =>
-        columns.map((count) => own.find((one) => one.folioBytes === bytes && one.threads === count)?.gbps.median),
-      ),
+      // What has long names stands to the left, where there is room for them.
+      ...(kind === 'lines' ? gridOf(own, bySize, byThreads) : gridOf(own, byThreads, bySize)),
     };
     return [map];
   });
+}
+
+/** What tells the rows or the columns of a map apart. */
+interface Side {
+  readonly name: string;
+  readonly of: (speed: Speed) => string;
+}
+
+function gridOf(speeds: readonly Speed[], down: Side, across: Side): Pick<HeatChart, 'rows' | 'columns' | 'cells'> {
+  const ordered = [...speeds].sort((a, b) => a.folioBytes - b.folioBytes);
+  const [rows, columns] = [down, across].map(({ of }) => distinct(ordered.map(of)));
+  return {
+    rows: { name: down.name, labels: rows },
+    columns: { name: across.name, labels: columns },
+    cells: rows.map((row) =>
+      columns.map((column) => speeds.find((one) => down.of(one) === row && across.of(one) === column)?.gbps.median),
+    ),
+  };
 }
