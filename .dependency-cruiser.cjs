@@ -50,6 +50,13 @@ module.exports = {
       to: { path: '^src/experiments/', pathNot: '^src/experiments/index\\.ts$' },
     },
     {
+      name: 'cli-knows-the-face-of-report',
+      comment: 'It is loaded where it is called for alone.',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: { path: '^src/report/', pathNot: '^src/report/index\\.ts$' },
+    },
+    {
       name: 'benchmarks-know-the-faces-alone',
       comment: 'They measure what users have.',
       severity: 'error',

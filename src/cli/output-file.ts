@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ErrnoError } from 'mtcopy';
 
@@ -22,5 +22,19 @@ export function checkWritable(option: string, path: string, otherwise: string): 
     accessSync(folder, constants.W_OK);
   } catch (cause) {
     throw new ErrnoError('EACCES', `${option}: can't be written to ${folder}`, { cause });
+  }
+}
+
+/** All of it or nothing: whoever reads it meanwhile finds the one before. */
+export function writeWhole(path: string, text: string): void {
+  // What a link leads to, not the link.
+  const target = existsSync(path) ? realpathSync(path) : path;
+  const fresh = `${target}.${process.pid}.tmp`;
+  try {
+    writeFileSync(fresh, text);
+    renameSync(fresh, target);
+  } catch (error) {
+    rmSync(fresh, { force: true });
+    throw error;
   }
 }

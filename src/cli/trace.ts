@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { startTraceFile } from '../report/index.js';
 import { checkWritable } from './output-file.js';
 import type { Output } from './shell.js';
 
@@ -27,6 +26,8 @@ export async function withTrace<Result>(
 ): Promise<Result> {
   if (trace === undefined) return run();
   checkWritable('trace', trace, 'name a file that ui.perfetto.dev can open');
+  // Only here: it comes with what draws charts, which takes longer to load than all other commands together.
+  const { startTraceFile } = await import('mtcopy/report');
   const file = startTraceFile(trace, `mtcopy ${command}`);
   const [outcome] = await Promise.allSettled([run()]);
   try {

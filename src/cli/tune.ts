@@ -1,10 +1,8 @@
-import { existsSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Profile } from 'mtcopy';
 import { type Part, type TuneOptions, tune, tuneParts } from 'mtcopy/experiments';
 import { count, folioSizes, natural, number, size, threadCounts } from './arguments.js';
 import { addExamples } from './examples.js';
-import { checkWritable } from './output-file.js';
+import { checkWritable, writeWhole } from './output-file.js';
 import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 
 interface TuneArguments extends OutputArguments {
@@ -55,7 +53,7 @@ async function run(invocation: Invocation, options: TuneArguments): Promise<void
     measure: async (control) => {
       const sizes = { folioBytes: folioSize, batchBytes: batch };
       const tuned = await tune({ ...sizes, load, threads, seconds, warmUps: warmup, seed, quick }, control);
-      if (tuned.profile) write(output, tuned.profile);
+      if (tuned.profile) writeWhole(output, `${JSON.stringify(tuned.profile, undefined, 2)}\n`);
       return { ...(tuned.profile && { file: output }), ...tuned };
     },
     rows: ({ sizes }) => sizes,
@@ -65,18 +63,4 @@ async function run(invocation: Invocation, options: TuneArguments): Promise<void
 
 function writtenText({ file }: { readonly file?: string }): string {
   return file === undefined ? 'No profile was written.' : `Written to ${file}: take it with --profile ${file}.`;
-}
-
-/** All of it or nothing: whoever reads it meanwhile finds the one before. */
-function write(path: string, profile: Profile): void {
-  // What a link leads to, not the link.
-  const target = existsSync(path) ? realpathSync(path) : path;
-  const fresh = `${target}.${process.pid}.tmp`;
-  try {
-    writeFileSync(fresh, `${JSON.stringify(profile, undefined, 2)}\n`);
-    renameSync(fresh, target);
-  } catch (error) {
-    rmSync(fresh, { force: true });
-    throw error;
-  }
 }

@@ -45,8 +45,8 @@ export type { Experiment, Scale } from './reproduce/experiment.js';
 export type { Figure } from './reproduce/figure.js';
 export { type Claim, type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
-export type { FolioCountThroughput } from './reproduce/folio-count.js';
-export type { FolioSizeThroughput } from './reproduce/folio-size.js';
+export { type FolioCountThroughput, publishedOfCount } from './reproduce/folio-count.js';
+export { type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export {
   type FailedTable,
@@ -72,7 +72,7 @@ export { fillFromFile, fillWithPattern, inputSize, scrub } from './shared/fill.j
 export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
-export { threadsText } from './shared/labels.js';
+export { migratorText, threadsText } from './shared/labels.js';
 export { type Mover, moverText, WAY_NAMES, WAYS, type Way, type WayName } from './shared/movers.js';
 export type { Picture } from './shared/picture.js';
 export { PATTERNS, type Pattern } from './shared/pmbench/access-pattern.js';
@@ -83,10 +83,10 @@ export {
   type PmbenchRun,
   runPmbench,
 } from './shared/pmbench/run.js';
-export { type Ratio, ratioOf } from './shared/ratio.js';
+export { isSure, type Ratio, ratioOf } from './shared/ratio.js';
 /** @internal */
 export { shareTime } from './shared/share-time.js';
-export { type Cell, markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
+export { type Cell, linesOf, markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
 export { type PublishedRatio, type PublishedSpread, publishedRatio, type Spread, spreadOf } from './shared/spread.js';
 export type { Speeds } from './shared/statistics.js';
 export {

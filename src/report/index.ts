@@ -1,4 +1,20 @@
 /*
- * From results to what a person looks at: what the commands use of it.
+ * Reports as a library: from what the commands print with `--json` to one HTML document, or to a chart of it; and
+ * traces of what programs do.
  */
+export { drawChart } from './draw/draw.js';
+export type { Chart, HeatChart, Point, Series, SeriesChart, StackChart, ValueAxis } from './model/chart.js';
+export type { Block, Section } from './model/section.js';
+export { type Table, tableOf } from './model/table.js';
+export {
+  type CopyResult,
+  type MigrateResult,
+  type PmbenchResult,
+  type ReproduceResult,
+  type Result,
+  readResult,
+  type SysfsResult,
+  type TuneResult,
+} from './read/result.js';
+export { type NamedResult, reportOf, sectionsOf } from './report.js';
 export { startTraceFile, type TraceFile } from './trace/trace-file.js';

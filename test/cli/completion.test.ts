@@ -57,6 +57,8 @@ describe('the completion of bash', () => {
       ['mtcopy copy --frames ', ['sequential', 'shuffled']],
       ['mtcopy copy --total ', []],
       ['mtcopy copy --input completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
+      ['mtcopy report --output completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
+      ['mtcopy report one.json completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
       ['mtcopy reproduce cyc', ['cycles-per-page']],
       ['mtcopy completion ', ['bash', 'zsh', 'fish', '--help']],
       ['mtcopy nothing --', []],
@@ -86,7 +88,7 @@ describe('the completion of bash', () => {
   });
 
   it('offers every option that the help has', async () => {
-    for (const name of ['copy', 'migrate', 'pmbench', 'reproduce', 'sysfs']) {
+    for (const name of ['copy', 'migrate', 'pmbench', 'reproduce', 'report', 'sysfs']) {
       const { stdout } = await mtcopy(name, '--help');
       const listed = Array.from(stdout.matchAll(/^ +(?:-\w, )?(--[\w-]+)/gm), ([, option]) => option);
       const [words] = offered([`mtcopy ${name} --`]);

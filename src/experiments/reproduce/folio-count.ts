@@ -37,7 +37,7 @@ export const folioCountExperiment: Experiment<FolioCountThroughput> = {
   published: throughputV3,
   measure,
   findings,
-  figures: ({ rows }) => beside(rows, publishedOf).flatMap(foliosFigures),
+  figures: ({ rows }) => beside(rows, publishedOfCount).flatMap(foliosFigures),
   parts,
 };
 
@@ -59,14 +59,15 @@ async function measure({ bytes, seconds, bound, warmUps }: Scale, control: Contr
   return { rows };
 }
 
-function publishedOf({ way, folios }: ThroughputRow): PublishedRatio | undefined {
+/** What was published of so many folios, against the baseline; nothing of some. */
+export function publishedOfCount({ way, folios }: Pick<ThroughputRow, 'way' | 'folios'>): PublishedRatio | undefined {
   const at = byFolioCount.folioCounts.indexOf(folios);
   const table = way === 'dcbm' ? byFolioCount.dcbm : byFolioCount.mtcopy;
   return at < 0 ? undefined : publishedRatio(table[at], byFolioCount.baseline[at]);
 }
 
 function findings({ rows }: FolioCountThroughput): Finding[] {
-  return beside(rows, publishedOf).flatMap((pair) => throughputFinding(pair, `${pair.row.folios} of 2M`));
+  return beside(rows, publishedOfCount).flatMap((pair) => throughputFinding(pair, `${pair.row.folios} of 2M`));
 }
 
 function foliosFigures(pair: Beside): Figure[] {
@@ -77,7 +78,7 @@ function parts({ rows }: FolioCountThroughput): Part[] {
   const measured = new Set(rows.map(({ folios }) => folios));
   const left = byFolioCount.folioCounts.filter((folios) => !measured.has(folios));
   return [
-    throughputSheet(['folios'], beside(rows, publishedOf), ({ folios }) => [String(folios)]),
+    throughputSheet(['folios'], beside(rows, publishedOfCount), ({ folios }) => [String(folios)]),
     [
       `Folios of ${formatSize(FOLIO_BYTES)}; mtcopy as published, dcbm as in V3.`,
       ...THROUGHPUT_NOTES,

@@ -128,7 +128,11 @@ function moverGroups(quick: boolean): Mover[][] {
 }
 
 /** What was published of a row against the baseline of its own series; nothing of some. */
-function publishedOf({ way, count, folioBytes }: ThroughputRow): PublishedRatio | undefined {
+export function publishedOfSize({
+  way,
+  count,
+  folioBytes,
+}: Pick<ThroughputRow, 'way' | 'count' | 'folioBytes'>): PublishedRatio | undefined {
   const size = formatSize(folioBytes);
   const { byFolioSize } = throughputV3;
   if (way === 'dcbm-pre-copy') return against(throughputV4.folioSizes, throughputV4.baseline, size, dcbmV4(count));
@@ -152,18 +156,18 @@ function against(
 }
 
 function findings({ rows }: FolioSizeThroughput): ThroughputFinding[] {
-  return beside(rows, publishedOf).flatMap((pair) => throughputFinding(pair, formatSize(pair.row.folioBytes)));
+  return beside(rows, publishedOfSize).flatMap((pair) => throughputFinding(pair, formatSize(pair.row.folioBytes)));
 }
 
 function figures({ bytes, rows }: FolioSizeThroughput): Figure[] {
-  return beside(rows, publishedOf).flatMap((pair) =>
+  return beside(rows, publishedOfSize).flatMap((pair) =>
     throughputFigures(pair, `${formatSize(pair.row.folioBytes)} of ${formatSize(bytes)}`),
   );
 }
 
 function parts({ cores, bytes, usualBytes, rows }: FolioSizeThroughput): Part[] {
   return [
-    throughputSheet(['folios'], beside(rows, publishedOf), ({ folioBytes }) => [formatSize(folioBytes)]),
+    throughputSheet(['folios'], beside(rows, publishedOfSize), ({ folioBytes }) => [formatSize(folioBytes)]),
     [
       `${formatSize(bytes)} moved by move_pages(); 1G was published.`,
       ...(bytes < usualBytes ? [`Not ${formatSize(usualBytes)}: there was no time for six rounds of so much.`] : []),
