@@ -56,7 +56,7 @@ export {
   type Reproduction,
   reproduce,
 } from './reproduce/reproduce.js';
-export { failedText, reproducedParts, reproducedRows } from './reproduce/show.js';
+export { failedText, missingTexts, reproducedParts, reproducedRows, tableNotes } from './reproduce/show.js';
 export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
 /** @internal */
 export { createTimeLeft } from './reproduce/time-left.js';

@@ -3,7 +3,17 @@
  * traces of what programs do.
  */
 export { drawChart } from './draw/draw.js';
-export type { Chart, HeatChart, Point, Series, SeriesChart, StackChart, ValueAxis } from './model/chart.js';
+export type {
+  Categories,
+  Chart,
+  HeatChart,
+  Point,
+  Series,
+  SeriesChart,
+  StackChart,
+  StackPart,
+  ValueAxis,
+} from './model/chart.js';
 export type { Block, Section } from './model/section.js';
 export { type Table, tableOf } from './model/table.js';
 export {

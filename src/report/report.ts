@@ -11,7 +11,9 @@ import { tuneSection } from './views/tune.js';
 
 /** A result, and the name of the file that it is from. */
 export interface NamedResult {
+  /** Of the file: what the page calls it. */
   readonly name: string;
+  /** What {@link readResult} made of its text. */
   readonly result: Result;
 }
 

@@ -135,6 +135,32 @@ describe('published tables', () => {
     }
   });
 
+  it('say what failed, what was not begun, and where the time was over first', () => {
+    const file = named('reproduce-dma-setup.json', (result) => {
+      result.failed.push({ name: 'tlb', message: 'ENOMEM: no room' });
+      result.notBegun.push('flows');
+      for (const turns of result.tables[0].turns) turns.ended = 'time';
+    });
+    const [table, missing] = sectionsOf([file]);
+    expect(table.blocks[0].parts.at(-1)).toMatch(/^The 12 s for this table were over before/);
+    expect(missing).toMatchObject({
+      charts: [],
+      blocks: [{ parts: ['tlb failed: ENOMEM: no room', 'Not begun: flows.'] }],
+    });
+    expect(sectionsOf([named('reproduce-dma-setup.json')])).toHaveLength(1);
+  });
+
+  it('call what was claimed without a figure claimed', () => {
+    const [{ charts }] = sectionsOf([named('reproduce-dma-setup.json')]);
+    const claims = charts.at(-1) as SeriesChart;
+    expect(claims.title).toBe('Claimed and measured ratios: dma-setup');
+    const { findings } = printed('reproduce-dma-setup.json').tables[0];
+    expect(claims.series[1]).toMatchObject({
+      name: 'claimed',
+      points: findings.map(({ claimed }: { claimed: number }) => ({ value: claimed })),
+    });
+  });
+
   it('have an interval only where there were enough runs for it', () => {
     const unsure = named('reproduce-tlb.json', ({ tables: [{ findings }] }) => {
       findings[0].measured.confidence = 0.8;

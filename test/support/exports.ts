@@ -11,7 +11,9 @@ export interface Exported {
   readonly doc: string;
 }
 
-const ENTRY_POINTS = ['src/index.ts', 'src/experiments/index.ts'].map((path) => join(ROOT, path));
+const ENTRY_POINTS = ['src/index.ts', 'src/experiments/index.ts', 'src/report/index.ts'].map((path) =>
+  join(ROOT, path),
+);
 
 function createProgram(): ts.Program {
   const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);

@@ -8,26 +8,41 @@ const HOLDS = `A finding holds if its whole interval of 95 % lies where the publ
 one half or below. How near it comes says "measured by published", from the least to the most.`;
 
 /** Tables, each with its question above and its verdict below; then what failed, and what was not begun. */
-export function reproducedParts({ quick, seconds, tables, failed, notBegun }: Reproduction): Part[] {
+export function reproducedParts(reproduction: Reproduction): Part[] {
+  const { tables } = reproduction;
   const hasFindings = tables.some(({ findings }) => findings.length > 0);
   return [
-    ...tables.flatMap((table, i) => [...(i > 0 ? [''] : []), ...tableParts(table, seconds, quick)]),
+    ...tables.flatMap((table, i) => [...(i > 0 ? [''] : []), ...tableParts(table, reproduction)]),
     ...(hasFindings ? ['', HOLDS] : []),
-    ...failed.flatMap((table) => ['', failedText(table)]),
-    ...(notBegun.length > 0 ? ['', `Not begun: ${notBegun.join(', ')}.`] : []),
+    ...missingTexts(reproduction).flatMap((text) => ['', text]),
   ];
 }
 
-function tableParts(table: ReproducedTable, seconds: number, quick: boolean): Part[] {
-  const { name, question, measured, verdict, turns, cutShort } = table;
-  const late = lateText(turns, seconds, quick);
+function tableParts(table: ReproducedTable, reproduction: Reproduction): Part[] {
+  const { name, question, measured, verdict } = table;
   return [
     `${name}: ${question}`,
     ...(EXPERIMENTS[name] as Experiment<object>).parts(measured),
     verdict.says,
+    ...tableNotes(table, reproduction),
+  ];
+}
+
+/** What is said below a table: where its time was over first, and whether it was cut short. */
+export function tableNotes(
+  { name, turns, cutShort }: Pick<ReproducedTable, 'name' | 'turns' | 'cutShort'>,
+  { seconds, quick }: Pick<Reproduction, 'seconds' | 'quick'>,
+): string[] {
+  const late = lateText(turns, seconds, quick);
+  return [
     ...(late === '' ? [] : [late]),
     ...(cutShort ? [`${name} was cut short: not every run of it was made.`] : []),
   ];
+}
+
+/** What is said of tables that were asked for and aren't there: those that failed, and those that were not begun. */
+export function missingTexts({ failed, notBegun }: Pick<Reproduction, 'failed' | 'notBegun'>): string[] {
+  return [...failed.map(failedText), ...(notBegun.length > 0 ? [`Not begun: ${notBegun.join(', ')}.`] : [])];
 }
 
 /** Of a table whose experiment has thrown. */

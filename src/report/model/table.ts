@@ -3,9 +3,11 @@ import { figureText, pointText } from './figures.js';
 
 /** A table: its first columns name what a row is of, the others have its figures. */
 export interface Table {
+  /** What each column is. */
   readonly heads: readonly string[];
   /** How many of the columns name the row. */
   readonly names: number;
+  /** The text of each cell, row by row. */
   readonly rows: readonly (readonly string[])[];
 }
 

@@ -5,7 +5,7 @@ import type {
   HostFacts,
   MigrateMeasurement,
   PmbenchMeasurement,
-  ReproducedTable,
+  Reproduction,
   Tuned,
 } from 'mtcopy/experiments';
 import packageJson from '../../../package.json' with { type: 'json' };
@@ -13,42 +13,69 @@ import { misshapen } from './shape.js';
 import { HEAD, MEASURED, SHAPES } from './shapes.js';
 
 interface Head {
+  /** Of the mtcopy that printed it. */
   readonly version: string;
   /** As `Date.prototype.toISOString` has it. */
   readonly date: string;
   /** Of the command line. */
   readonly arguments: readonly string[];
+  /** Where it ran. */
   readonly host: HostFacts;
-  /** Whether it was ended before every run was made. */
+  /** Whether it was ended before every run was made. Default: every run was. */
   readonly cutShort?: boolean;
 }
 
+/** What `mtcopy copy --json` prints. */
 export interface CopyResult extends Head {
+  /** Which command printed it. */
   readonly command: 'copy';
+  /** A row for each combination that was measured. */
   readonly results: readonly CopyMeasurement[];
 }
+
+/** What `mtcopy migrate --json` prints. */
 export interface MigrateResult extends Head {
+  /** Which command printed it. */
   readonly command: 'migrate';
+  /** A row for each combination that was measured. */
   readonly results: readonly MigrateMeasurement[];
 }
+
+/** What `mtcopy pmbench --json` prints. */
 export interface PmbenchResult extends Head {
+  /** Which command printed it. */
   readonly command: 'pmbench';
+  /** A row for each combination that was measured. */
   readonly results: readonly PmbenchMeasurement[];
+  /** Of `vanilla` and `serial`. Default: they weren't both measured. */
   readonly comparison?: FlowComparison;
 }
-export interface ReproduceResult extends Head {
+
+/** What `mtcopy reproduce --json` prints. */
+export interface ReproduceResult extends Head, Reproduction {
+  /** Which command printed it. */
   readonly command: 'reproduce';
-  readonly tables: readonly ReproducedTable[];
 }
+
+/** What `mtcopy tune --json` prints. */
 export interface TuneResult extends Head, Tuned {
+  /** Which command printed it. */
   readonly command: 'tune';
 }
+
+/** What `mtcopy sysfs --json` prints. */
 export interface SysfsResult extends Head {
+  /** Which command printed it. */
   readonly command: 'sysfs';
+  /** Every file of the tree. */
   readonly files: readonly {
+    /** From the root of the tree on. */
     readonly path: string;
+    /** What is read from it, without its line end. */
     readonly value: string;
+    /** Whether it can be written. */
     readonly writable: boolean;
+    /** What it sets or says. */
     readonly doc: string;
   }[];
 }

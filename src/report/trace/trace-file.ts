@@ -21,7 +21,8 @@ export interface TraceFile {
  * Perfetto opens. What the file had is gone.
  *
  * @param title what the trace is of
- * @throws what `openSync` throws for a file that can't be written; ErrnoError EBUSY if this thread is being traced already
+ * @throws what `openSync` throws for a file that can't be written; ErrnoError EBUSY if this thread is being traced already;
+ * EIO, by `stop`, if it couldn't all be written
  */
 export function startTraceFile(path: string, title: string): TraceFile {
   const recording = startRecording();

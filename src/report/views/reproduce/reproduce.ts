@@ -1,4 +1,11 @@
-import { EXPERIMENTS, type Experiment, TABLE_NAMES, type TableName } from 'mtcopy/experiments';
+import {
+  EXPERIMENTS,
+  type Experiment,
+  missingTexts,
+  TABLE_NAMES,
+  type TableName,
+  tableNotes,
+} from 'mtcopy/experiments';
 import type { Section } from '../../model/section.js';
 import type { ReproduceResult } from '../../read/result.js';
 import type { Source } from '../../read/source.js';
@@ -27,16 +34,26 @@ const CHARTS: Readonly<Record<TableName, unknown>> = {
   'batch-limit': batchLimitCharts,
 };
 
-/** A section for each table that a file has. */
+/** A section for each table that a file has, and one for those that a file lacks. */
 export function reproduceSections(sources: readonly Source<ReproduceResult>[]): Section[] {
-  return TABLE_NAMES.flatMap((name) => {
+  return [...TABLE_NAMES.flatMap(sectionsOf), ...missingSections(sources)];
+
+  function sectionsOf(name: TableName): Section[] {
     const having = sources.filter(({ result }) => result.tables.some((table) => table.name === name));
     const tables = having.map((source): Reproduced => {
       const table = source.result.tables.find((one) => one.name === name) as Reproduced['table'];
       return { file: ofSource(source, having), source, table };
     });
     return tables.length === 0 ? [] : [tableSection(name, tables)];
+  }
+}
+
+function missingSections(sources: readonly Source<ReproduceResult>[]): Section[] {
+  const blocks = sources.flatMap((source) => {
+    const parts = missingTexts(source.result);
+    return parts.length === 0 ? [] : [{ ...headingOf(source, sources), parts }];
   });
+  return blocks.length === 0 ? [] : [{ title: 'mtcopy reproduce: what was not measured', charts: [], blocks }];
 }
 
 function tableSection(name: TableName, tables: readonly Reproduced[]): Section {
@@ -48,7 +65,9 @@ function tableSection(name: TableName, tables: readonly Reproduced[]): Section {
     blocks: tables.map(({ source, table }) => ({
       ...headingOf(source, having),
       verdict: table.verdict,
-      parts: readable(source, () => (EXPERIMENTS[name] as Experiment<object>).parts(table.measured as object)),
+      parts: readable(source, () => (EXPERIMENTS[name] as Experiment<object>).parts(table.measured as object)).concat(
+        tableNotes(table, source.result),
+      ),
     })),
   };
 }
