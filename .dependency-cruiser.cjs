@@ -4,6 +4,7 @@
  */
 const LAYERS = [
   'cli',
+  'report',
   'experiments',
   'index.ts',
   'machine.ts',
@@ -17,11 +18,12 @@ const LAYERS = [
   'copy',
   'memory',
   'threads',
+  'trace',
 ];
 /** Files directly in src/ that everything in the library may use, and that use only one another. */
 const LEAVES = '^src/(check|errno|profile|units|proc|queue|random|steps|wasm|words)\\.ts$';
 /** What is bundled with its libraries: it alone may use development dependencies. */
-const BUNDLED = '^src/(cli|experiments)/';
+const BUNDLED = '^src/(cli|report|experiments)/';
 
 const place = (layer) => (layer.endsWith('.ts') ? `^src/${layer.replace('.', '\\.')}$` : `^src/${layer}/`);
 
@@ -42,10 +44,17 @@ module.exports = {
       to: { path: '^src/', pathNot: [BUNDLED, '^src/index\\.ts$'] },
     },
     {
-      name: 'cli-knows-the-face-of-experiments',
+      name: 'cli-and-report-know-the-face-of-experiments',
+      severity: 'error',
+      from: { path: '^src/(cli|report)/' },
+      to: { path: '^src/experiments/', pathNot: '^src/experiments/index\\.ts$' },
+    },
+    {
+      name: 'cli-knows-the-face-of-report',
+      comment: 'It is loaded where it is called for alone.',
       severity: 'error',
       from: { path: '^src/cli/' },
-      to: { path: '^src/experiments/', pathNot: '^src/experiments/index\\.ts$' },
+      to: { path: '^src/report/', pathNot: '^src/report/index\\.ts$' },
     },
     {
       name: 'benchmarks-know-the-faces-alone',
@@ -83,7 +92,7 @@ module.exports = {
       name: 'cpu-knows-memory-and-threads-alone',
       severity: 'error',
       from: { path: '^src/cpu/' },
-      to: { path: '^src/', pathNot: ['^src/(cpu|memory|threads)/', LEAVES] },
+      to: { path: '^src/', pathNot: ['^src/(cpu|memory|threads|trace)/', LEAVES] },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {

@@ -25,7 +25,11 @@ export const ERRNO = {
   EHWPOISON: 133,
 } as const;
 
-/** The kernel's name of an error, for instance `'EINVAL'`. */
+/**
+ * The kernel's name of an error, for instance `'EINVAL'`.
+ *
+ * @useDeclaredType
+ */
 export type ErrnoCode = keyof typeof ERRNO;
 
 /**
@@ -42,12 +46,18 @@ export function errnoName(errno: number): ErrnoCode | undefined {
  * Nothing was changed by the call that threw it, unless its documentation says what was.
  */
 export class ErrnoError extends Error {
+  /** That of the class, which those derived from it have too: `code` says what it is. */
   override readonly name = 'ErrnoError';
   /** The kernel's name of the error. */
   readonly code: ErrnoCode;
   /** Linux's number for `code`, negative, as Node.js gives it on its own system errors. */
   readonly errno: number;
 
+  /**
+   * @param code the kernel's name of the error
+   * @param message what is wrong, which value is, and what to do; the code comes before it
+   * @param options the `cause`. Default: none
+   */
   constructor(code: ErrnoCode, message: string, options?: ErrorOptions) {
     super(`${code}: ${message}`, options);
     this.code = code;

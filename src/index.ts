@@ -1,6 +1,20 @@
-/*
- * For the commands and the experiments, which are bundled apart: what they check fails with the one ErrnoError that there is.
+/**
+ * A parallel memcpy for shared memory, and machines whose pages are migrated while programs use them: the Linux kernel's batch
+ * page migration with every byte moved.
+ *
+ * Sizes and lengths are bytes unless they say pages. Durations are nanoseconds where a name ends in `Ns`, milliseconds where it
+ * ends in `Ms`. Addresses are bytes: physical ones of a {@link PhysicalMemory}, virtual ones of an {@link AddressSpace}. What
+ * goes wrong is an {@link ErrnoError} whose `code` the documentation of each member names; bad input changes nothing. Whatever
+ * has a `close()` is closed by who made it.
+ *
+ * @module mtcopy
  */
+
+/*
+ * For the commands and the experiments, which are bundled apart: what they check fails with the one ErrnoError that there is. No
+ * declaration has it, and no part of it is the public API.
+ */
+
 /** @internal */
 export {
   above0,
@@ -16,6 +30,15 @@ export {
   wholeNumber,
   yesOrNo,
 } from './check.js';
+/** @internal */
+export { MTCOPY_MIN_BYTES } from './migrators/mtcopy.js';
+/** @internal */
+export { isLess, PROFILE_SCHEMA, PROFILE_VERSION } from './profile.js';
+/** @internal */
+export { takeAll } from './steps.js';
+
+// The public API.
+
 export type { CopyPair } from './copy/batch/batch.js';
 export type { CopyItems } from './copy/batch/items.js';
 export { type CopyPlan, planCopy } from './copy/batch/plan.js';
@@ -100,23 +123,17 @@ export {
   type DmaSetup,
   MAX_DMA_CHANNELS,
 } from './migrators/dcbm.js';
-/** @internal */
-export { MTCOPY_MIN_BYTES } from './migrators/mtcopy.js';
 export type { AddressSpace, AddressSpaceOptions, Area, MmapOptions } from './mm/address-space.js';
 export type { Cpus, MigrationWaits, RunOptions } from './mm/cpus.js';
 export type { MigrateMode } from './mm/migrate-mode.js';
 export type { MovableOperations } from './mm/movable-operations.js';
 export { UnresponsiveCpuError } from './mm/tlb-flush.js';
 export type { Vmstat } from './mm/vmstat.js';
-/** @internal */
 export {
   checkProfile,
   type EngineSettings,
   hostDifferences,
-  isLess,
   type MachineSettings,
-  PROFILE_SCHEMA,
-  PROFILE_VERSION,
   type Profile,
   type ProfileHost,
   type ProfileOption,
@@ -127,8 +144,6 @@ export {
   settingsOf,
   type TunedSettings,
 } from './profile.js';
-/** @internal */
-export { takeAll } from './steps.js';
 export type { Credentials } from './syscalls/credentials.js';
 export { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './syscalls/flags.js';
 export type { MigrateFoliosOptions } from './syscalls/migrate-folios.js';
@@ -136,6 +151,15 @@ export type { MigratePagesOptions, MigratePagesResult } from './syscalls/migrate
 export type { MovePagesResult } from './syscalls/move-pages.js';
 export type { MovePagesOptions } from './syscalls/move-pages-request.js';
 export type { Sysfs, SysfsFile } from './sysfs/sysfs.js';
+/** @internal */
+export {
+  RECORD,
+  RECORD_FIELDS,
+  type Recording,
+  startRecording,
+  type TakenRecords,
+  type TraceTrack,
+} from './trace/recording.js';
 export {
   formatSize,
   GiB,

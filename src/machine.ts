@@ -1,5 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
 import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber } from './check.js';
+import { checkUnit } from './copy/options.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
@@ -46,7 +47,15 @@ import { Sysfs } from './sysfs/sysfs.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
 import { pagesOf, parseSize } from './units.js';
-import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from './words.js';
+import {
+  CALLER_MODES,
+  type CallerMode,
+  DISTRIBUTIONS,
+  type Distribution,
+  MIGRATOR_NAMES,
+  SCHEDULES,
+  type Schedule,
+} from './words.js';
 
 /** Options of {@link Machine.boot}. */
 export interface MachineOptions extends MigrationSettings {
@@ -64,6 +73,10 @@ export interface MachineOptions extends MigrationSettings {
   threads?: number | 'auto' | undefined;
   /** How those threads share a batch; see {@link CreateOptions.schedule}. Default: `'dynamic'`. */
   schedule?: Schedule | undefined;
+  /** How the lists of its static schedule are made; see {@link CreateOptions.distribution}. Default: `'auto'`. */
+  distribution?: Distribution | undefined;
+  /** What a thread claims at once with its dynamic schedule; see {@link CreateOptions.unitBytes}. Default: `'auto'`. */
+  unitBytes?: number | string | undefined;
   /** Whether the calling thread takes part in what `'mtcopy'` copies; see {@link CreateOptions.caller}. Default: `'auto'`. */
   caller?: CallerMode | undefined;
   /**
@@ -71,7 +84,7 @@ export interface MachineOptions extends MigrationSettings {
    * as this machine's memory, without an IOMMU.
    */
   dma?: DmaHardware | undefined;
-  /** Settings of `'dcbm'`, which may be changed later: see {@link Machine.dcbm}. */
+  /** Settings of `'dcbm'`, which may be changed later: see {@link Machine.dcbm}. Default: those of {@link DcbmSettings}. */
   dcbm?: DcbmOptions | undefined;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
   ipiTimeoutMs?: number | undefined;
@@ -91,15 +104,21 @@ export interface MachineOptions extends MigrationSettings {
 export interface Latencies {
   /** How many there were. */
   readonly count: number;
+  /** The shortest. */
   readonly min: number;
+  /** Their mean. */
   readonly mean: number;
+  /** The longest. */
   readonly max: number;
   /** The median: half of them took at most that. */
   readonly p50: number;
+  /** 90 % of them took at most that. */
   readonly p90: number;
+  /** 99 % of them took at most that. */
   readonly p99: number;
 }
 
+const checkMigratorName = oneOf(MIGRATOR_NAMES);
 const DEFAULT_NODES = ['1G', '1G'];
 const IPI_TIMEOUT_MS = 5000;
 /** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
@@ -111,6 +130,8 @@ const OPTIONS: Checks<MachineOptions> = {
   cpus: wholeNumber(0, MAX_CPUS),
   threads: threadCount,
   schedule: oneOf(SCHEDULES),
+  distribution: oneOf(DISTRIBUTIONS),
+  unitBytes: checkUnit,
   caller: oneOf(CALLER_MODES),
   // Their driver checks these two.
   dma: anything,
@@ -136,7 +157,19 @@ const SYSCALL = { mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
 
 /**
  * A machine: NUMA nodes of shared memory, CPUs that run user programs in address spaces, and what moves their pages between
- * nodes while they run. Everything but the programs themselves is called on the thread that booted it.
+ * nodes while they run. Everything but the programs themselves is called on the thread that booted it, which closes it.
+ *
+ * @example
+ * ```js
+ * import { Machine } from 'mtcopy';
+ *
+ * const machine = await Machine.boot({ nodes: ['64M', '64M'], cpus: 0, migrator: 'mtcopy', flow: 'pre-copy' });
+ * const mm = machine.createAddressSpace();
+ * const area = mm.mmap({ length: '16M', folioSize: '64K', populate: true });
+ * const { status, stats } = await machine.movePages(mm, area.folios(), { node: 1 });
+ * console.log(status[0], stats.succeeded, stats.movedBy[0].migrator); // 1 4096 mtcopy
+ * await machine.close();
+ * ```
  */
 export class Machine implements AsyncDisposable {
   /** The physical memory. */
@@ -238,6 +271,21 @@ export class Machine implements AsyncDisposable {
   /** @throws ErrnoError EINVAL for anything but `'auto'`, `'waits'` or `'helps'` */
   set caller(caller: CallerMode) {
     this.#cpuMt.caller = caller;
+  }
+
+  /**
+   * Resolves once all threads, or channels, of a migrator take jobs: new ones, and those that left for there was nothing to do.
+   * No call needs it; what is timed with so many threads does. After 0.1 s without a migration they leave again.
+   *
+   * @throws ErrnoError EINVAL for what is none; EAGAIN if its threads can't be started; ESHUTDOWN if the machine is closed
+   */
+  async ready(migrator: MigratorName): Promise<void> {
+    checkMigratorName('migrator', migrator);
+    this.#lifetime.checkOpen();
+    await this.#lifetime.during(async () => {
+      if (migrator === 'mtcopy') await this.#cpuMt.attached();
+      if (migrator === 'dcbm') await this.#dcbm.ready();
+    });
   }
 
   /** In which order a batch goes through its steps. May be set at any time, for later calls. */
@@ -375,7 +423,11 @@ export class Machine implements AsyncDisposable {
     setMovable(this.#manager, folio, operations);
   }
 
-  /** @throws ErrnoError EINVAL for a folio that isn't movable; EBUSY while it is being moved */
+  /**
+   * Takes back what {@link setMovable} said: the folio is its owner's alone again, who may free it.
+   *
+   * @throws ErrnoError EINVAL for a folio that isn't movable; EBUSY while it is being moved
+   */
   clearMovable(folio: Folio): void {
     clearMovable(this.#manager, folio);
   }
@@ -434,6 +486,7 @@ export class Machine implements AsyncDisposable {
     return this.#lifetime.close(() => this.#end());
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -499,7 +552,11 @@ interface BootOptions extends MachineOptions {
 /** Takes from a profile what isn't given. */
 function withProfile({ profile, ...given }: MachineOptions): BootOptions {
   if (profile === undefined) return given;
-  const { channels, minBytes, ...tuned } = settingsOf(profile).machine;
+  const { engine, machine } = settingsOf(profile);
+  const { channels, minBytes, ...migration } = machine;
+  const { distribution, unitBytes } = engine;
+  // How an engine shares a batch out doesn't depend on what the batch is copied for.
+  const tuned = { ...migration, distribution, unitBytes };
   if (tuned.migrator !== 'dcbm') return { ...tuned, minBytes, ...given };
   const { dcbm = {} } = given;
   const withTuned = (own: DcbmOptions) => ({

@@ -24,8 +24,9 @@ import {
  * Profiles: what was found to be best on a machine, kept in a file.
  */
 
-/** What a profile's `schema` says, and the `version` of the schema that this library writes and reads. */
+/** What a profile's `schema` says. */
 export const PROFILE_SCHEMA = 'mtcopy-profile';
+/** The `version` of the schema that this library writes and reads. */
 export const PROFILE_VERSION = 1;
 
 /** By what a machine is known again: another one has other settings that are best. */
@@ -34,7 +35,9 @@ export interface ProfileHost {
   readonly cpu: string;
   /** Threads that it can run at once. */
   readonly cores: number;
+  /** `process.arch`. */
   readonly arch: string;
+  /** `process.platform`. */
   readonly platform: string;
   /** The first number of Node.js's version. */
   readonly nodeMajor: number;
@@ -42,23 +45,33 @@ export interface ProfileHost {
 
 /** What is best for a `CopyEngine`: values of its options of the same names. */
 export interface EngineSettings {
+  /** Worker threads, 1 to 64. */
   readonly threads: number;
+  /** How they share a batch. */
   readonly schedule: Schedule;
+  /** How the lists of a static schedule are made. */
   readonly distribution: Distribution;
-  /** Bytes. */
+  /** Bytes of what a thread claims at once with the dynamic one. */
   readonly unitBytes: number | 'auto';
+  /** Whether the calling thread copies too. */
   readonly caller: CallerMode;
   /** Bytes; `'never'` where the calling thread alone was at least as fast, however much was copied. */
   readonly minParallelBytes: number | 'never';
+  /** Which loop copies the bytes. */
   readonly method: CopyMethod;
 }
 
 /** What is best for a `Machine`: values of its options of the same names, but for the last two. */
 export interface MachineSettings {
+  /** What copies. */
   readonly migrator: MigratorName;
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Worker threads of `'mtcopy'`, 1 to 64. */
   readonly threads: number;
+  /** How they share a batch. */
   readonly schedule: Schedule;
+  /** Whether the calling thread copies beside them. */
   readonly caller: CallerMode;
   /** Bytes of the smallest batch that `'mtcopy'`, or `'dcbm'` if that is the migrator, takes: `min_bytes` of sysfs. */
   readonly minBytes: number;
@@ -74,21 +87,27 @@ export interface ProfileSize {
   readonly folioBytes: number;
   /** Bytes of a batch. */
   readonly batchBytes: number;
+  /** What is best for an engine then. */
   readonly engine: EngineSettings;
+  /** What is best for a machine then. */
   readonly machine: MachineSettings;
 }
 
 /** What `mtcopy tune` found, as it is kept in a file, as JSON. */
 export interface Profile {
-  readonly schema: typeof PROFILE_SCHEMA;
-  readonly version: typeof PROFILE_VERSION;
+  /** By which it is known for one. */
+  readonly schema: 'mtcopy-profile';
+  /** Of the schema: another one is EINVAL. */
+  readonly version: 1;
   /** The version of mtcopy that measured. */
   readonly mtcopy: string;
   /** When it measured: ISO 8601, UTC. */
   readonly date: string;
+  /** The machine that it was measured on, where alone it holds. */
   readonly host: ProfileHost;
-  /** What is best over all sizes, on an idle machine. */
+  /** What is best for an engine over all sizes, on an idle machine. */
   readonly engine: EngineSettings;
+  /** What is best for a machine, likewise. */
   readonly machine: MachineSettings;
   /** What is best for each size, one at least. */
   readonly sizes: readonly ProfileSize[];
@@ -237,7 +256,11 @@ function optional<T>(take: Take<T>): Take<T | undefined> {
 
 function checkVersion(name: string, value: unknown): void {
   if (value === PROFILE_VERSION) return;
-  throw invalid(name, `must be ${PROFILE_VERSION}, which is what this mtcopy reads: ${WHAT_TO_DO}`, value);
+  throw invalid(
+    name,
+    `must be ${PROFILE_VERSION}, which is all that this mtcopy reads, with --force-profile too: ${WHAT_TO_DO}`,
+    value,
+  );
 }
 
 /**
@@ -321,10 +344,10 @@ export function settingsOf(option: ProfileOption): TunedSettings {
   const profile = typeof from === 'string' ? readProfile(from) : checkProfile(from);
   const differences = hostDifferences(profile);
   if (differences.length > 0 && !force) {
-    throw new ErrnoError(
-      'EINVAL',
-      `profile: is another machine's (${differences.join('; ')}): make one here with 'mtcopy tune', or force it`,
-    );
+    const which = typeof from === 'string' ? `${from} ` : '';
+    const problem = `${which}is another machine's (${differences.join('; ')})`;
+    const instead = `make one here with 'mtcopy tune', or force it: --force-profile, or { from, force: true }`;
+    throw new ErrnoError('EINVAL', `profile: ${problem}: ${instead}`);
   }
   return nearest(profile, asked);
 }

@@ -5,7 +5,9 @@
 
 /** A shared `WebAssembly.Memory`. */
 export interface SharedWasmMemory {
+  /** All of its bytes. */
   readonly buffer: SharedArrayBuffer;
+  /** As the API has it. The library's memories have their full size from the start, and never grow. */
   grow(delta: number): number;
 }
 

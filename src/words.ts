@@ -4,6 +4,7 @@
 import { wholeNumber } from './check.js';
 import { GiB, KiB } from './units.js';
 
+/** How threads share a batch: names of {@link Schedule}. */
 export const SCHEDULES = ['static', 'dynamic'] as const;
 /** How threads share a batch: a list each that is fixed beforehand, or the next items from a shared cursor. */
 export type Schedule = (typeof SCHEDULES)[number];
@@ -16,13 +17,14 @@ export const DISTRIBUTIONS = ['auto', 'folios', 'chunks'] as const;
  */
 export type Distribution = (typeof DISTRIBUTIONS)[number];
 
+/** Whether the calling thread copies too: names of {@link CallerMode}. */
 export const CALLER_MODES = ['auto', 'waits', 'helps'] as const;
-/** Whether the calling thread copies too. */
+/** Whether the calling thread copies too: see `CreateOptions.caller`. */
 export type CallerMode = (typeof CALLER_MODES)[number];
 
 /** Which loop may copy the bytes: names of {@link CopyMethod}. */
 export const COPY_METHODS = ['auto', 'streaming', 'memory.copy', 'typed-array'] as const;
-/** Which loop copies the bytes; see CreateOptions. */
+/** Which loop copies the bytes: see `CreateOptions.method`. */
 export type CopyMethod = (typeof COPY_METHODS)[number];
 
 /** What may be known of a copy's destination: names of {@link Stores}. */

@@ -42,6 +42,9 @@ function parseThreads(text: string): number {
 export const threadCount = parser(parseThreads);
 export const threadCounts = list(parseThreads);
 
+/** Bytes that a thread claims at once, which engines check, or `auto`. */
+export const unitSizes = list((text) => (text === 'auto' ? text : parseSize(text, 'unit')));
+
 /** 10^9 bytes a second: far more than any memory's. */
 const MAX_GIGABYTES = 100_000;
 

@@ -7,11 +7,13 @@ export interface Comparable {
   /** Names of the members of the whole result, and of a row, that say what was measured. */
   readonly context: readonly string[];
   readonly settings: readonly string[];
+  /** What is compared, of a result that is as it was printed. Default: its `results`. */
+  readonly rowsOf?: (result: Row) => readonly Row[] | undefined;
   /** Where a row has what is compared, such as `gbps.median`: more is better. */
   readonly figure: string;
 }
 
-type Row = Readonly<Record<string, unknown>>;
+export type Row = Readonly<Record<string, unknown>>;
 
 /** An earlier run. */
 interface Baseline {
@@ -43,11 +45,12 @@ export function readBaseline(file: string, command: string, comparable: Comparab
     const whose = typeof printed.command === 'string' ? `mtcopy ${printed.command}` : 'something else';
     throw wrong(file, `is of ${whose}, not of mtcopy ${command}`);
   }
-  const { results, host, date, version } = printed as Row & {
+  const { host, date, version } = printed as Row & {
     host?: Partial<HostFacts>;
     date?: string;
     version?: string;
   };
+  const results = comparedOf(printed, comparable);
   if (!Array.isArray(results) || results.length === 0) throw wrong(file, 'has no results');
   const figures = results.map((row): [string, number] => {
     const figure = figureOf(row, comparable);
@@ -55,6 +58,10 @@ export function readBaseline(file: string, command: string, comparable: Comparab
     return [keyOf(printed, row, comparable), figure];
   });
   return { file, date, version, host: host ?? {}, figures: new Map(figures) };
+}
+
+function comparedOf(result: object, { rowsOf }: Comparable): unknown {
+  return rowsOf ? rowsOf(result as Row) : (result as Row).results;
 }
 
 function parse(text: string): Row | undefined {
@@ -81,13 +88,13 @@ function figureOf(row: unknown, { figure }: Comparable): number {
   return typeof value === 'number' ? value : Number.NaN;
 }
 
-/** The results of this run, each with what it was in the earlier one, if it was measured there. */
+/** The rows of this run that are compared, as its `results`, each with what it was in the earlier one, if it was measured there. */
 export function compareRows(
   { figures, file, date, version, host }: Baseline,
   result: object,
   how: Comparable,
 ): Compared {
-  const { results } = result as { results: readonly Row[] };
+  const results = comparedOf(result, how) as readonly Row[];
   const now = hostFacts();
   const sameHost = (Object.keys(now) as (keyof HostFacts)[]).every((name) => host[name] === now[name]);
   return {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { type CallerMode, COPY_METHODS, ErrnoError, FRAMES, SCHEDULES } from 'mtcopy';
+import { type CallerMode, COPY_METHODS, DISTRIBUTIONS, ErrnoError, FRAMES, SCHEDULES } from 'mtcopy';
 import { type CopySweep, copyParts, SWEEP_CALLERS, type SweepCaller, sweepCopies } from 'mtcopy/experiments';
-import { count, folioSizes, natural, size, threadCounts, words } from './arguments.js';
-import { checkSeed } from './effects.js';
+import { count, folioSizes, natural, size, threadCounts, unitSizes, words } from './arguments.js';
+import { checkSeed, checkShapes } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 import { addProfileOption, type ProfileArguments, tunedBy } from './profile.js';
@@ -15,8 +15,8 @@ interface CopyArguments extends OutputArguments, ProfileArguments {
   schedule: CopySweep['schedules'];
   caller: CopySweep['callers'];
   method: CopySweep['methods'];
-  distribution?: CopySweep['distribution'];
-  unitBytes?: CopySweep['unitBytes'];
+  distribution?: CopySweep['distributions'];
+  unit?: CopySweep['unitBytes'];
   runs: number;
   warmup?: number;
   seed?: number;
@@ -33,18 +33,29 @@ export function addCopyCommand(program: Command, invocation: Invocation): void {
     .option('--threads <counts>', 'worker threads, 1 to 64 or auto (default: 1,2,4)', threadCounts)
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--schedule <schedules>', 'static or dynamic (default)', words(...SCHEDULES))
+    .option(
+      '--distribution <kinds>',
+      'of static: auto (default), folios whole, chunks of each',
+      words(...DISTRIBUTIONS),
+    )
+    .option('--unit <sizes>', 'of dynamic: bytes that a thread claims at once, 64K to 1G or auto (default)', unitSizes)
     .option('--caller <modes>', 'waits (default), or helps: one thread more', words(...SWEEP_CALLERS))
     .option('--method <methods>', 'auto (default), streaming, memory.copy, typed-array', words(...COPY_METHODS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--warmup <rounds>', 'runs of each combination before them, which do not count (default: 1)', natural)
     .option('--seed <number>', 'of the order of shuffled frames, and of the pattern (default: 1)', natural)
     .option('--input <file>', 'fill the source with this file, repeated as needed (default: a pattern)')
-    .action((options: Partial<CopyArguments>) => copy(invocation, { ...DEFAULTS, ...byProfile(options), ...options }));
+    .action((options: Partial<CopyArguments>) => {
+      const complete = { ...DEFAULTS, ...byProfile(options), ...options };
+      checkShapes(options, complete.schedule);
+      return copy(invocation, complete);
+    });
   addProfileOption(command);
   addBaselineOption(command);
   addOutputOptions(command);
   addExamples(command, {
     'copy --folio-size 4K,2M --threads 1,2,4': 'Small folios and large ones, with more and more threads',
+    'copy --schedule static,dynamic --distribution folios,chunks --unit 256K,4M': 'How a batch is shared out',
     'copy --total 1G --frames shuffled --caller waits,helps --runs 15': 'A fragmented machine, and a caller that helps',
     'copy --json > before.json': 'Keep a run to compare a later one with, by --baseline before.json',
   });
@@ -70,7 +81,7 @@ function byProfile(options: Partial<CopyArguments>): Partial<CopyArguments> {
   if (Object.keys(says).every((name) => Object.hasOwn(options, name))) {
     throw new ErrnoError('EINVAL', '--profile: means nothing, for other options say all that it does');
   }
-  return { ...says, ...(options.schedule === undefined && { distribution, unitBytes }) };
+  return { ...says, ...(options.schedule === undefined && { distribution: [distribution], unit: [unitBytes] }) };
 }
 
 /** Of asynchronous calls: by itself the caller waits. */
@@ -85,25 +96,12 @@ const COMPARABLE = {
 };
 
 async function copy(invocation: Invocation, options: CopyArguments): Promise<void> {
-  const {
-    folioSize,
-    total,
-    threads,
-    frames,
-    schedule,
-    caller,
-    method,
-    runs,
-    warmup,
-    seed,
-    input,
-    distribution,
-    unitBytes,
-  } = options;
+  const { folioSize, total, threads, frames, schedule, caller, method, runs, warmup, seed, input, distribution, unit } =
+    options;
   checkSeed(seed, input, frames);
-  const shape = { distribution, unitBytes };
   const lists = {
-    ...shape,
+    distributions: distribution,
+    unitBytes: unit,
     folioBytes: folioSize,
     threads,
     frames,

@@ -1,4 +1,4 @@
-import { ErrnoError, type Flow, type Frames, type MigratorName, PAGE_SIZE } from 'mtcopy';
+import { ErrnoError, type Flow, type Frames, type MigratorName, PAGE_SIZE, type Schedule } from 'mtcopy';
 import type { Copiers, SysfsSetting } from 'mtcopy/experiments';
 
 /** The migrators that an option means something to, where those are not all: whichever command has it. */
@@ -71,23 +71,46 @@ export function checkSeed(seed: number | undefined, input: string | undefined, f
   throw new ErrnoError('EINVAL', '--seed: means nothing with --input, but with --frames shuffled');
 }
 
-/** What batches are, of which some may be sysfs's to say. */
+/** What batches are of. */
 interface Batches {
-  readonly batchLimit?: readonly number[] | undefined;
-  readonly batchUnit?: string | undefined;
-  readonly flow?: readonly Flow[] | undefined;
-  readonly folioSize: readonly number[];
+  /** Those that are measured; none where sysfs says which. */
+  readonly flows: readonly Flow[] | undefined;
+  readonly folioSizes: readonly number[];
 }
 
-/** @throws ErrnoError EINVAL for batches of a flow that has none, or a unit where a folio is a page */
-export function checkBatches({ batchLimit, batchUnit, flow, folioSize }: Batches): void {
-  const name = batchLimit ? '--batch-limit' : '--batch-unit';
-  if ((batchLimit ?? batchUnit) !== undefined && flow?.every((one) => one === 'serial')) {
-    throw new ErrnoError('EINVAL', `${name}: means nothing without another --flow than serial`);
+/**
+ * @param options those that were given, without defaults
+ * @throws ErrnoError EINVAL for batches of a flow that has none, or a unit where a folio is a page
+ */
+export function checkBatches(
+  { batchLimit, batchUnit }: { readonly batchLimit?: unknown; readonly batchUnit?: unknown },
+  { flows, folioSizes }: Batches,
+): void {
+  const given = Object.entries({ batchLimit, batchUnit }).filter(([, value]) => value !== undefined);
+  if (given.length > 0 && flows?.every((flow) => flow === 'serial')) {
+    throw new ErrnoError(
+      'EINVAL',
+      `${optionOf(given[0][0])}: means nothing to serial, which takes folio by folio: add another --flow`,
+    );
   }
-  if (batchUnit !== undefined && folioSize.every((bytes) => bytes === PAGE_SIZE)) {
-    throw new ErrnoError('EINVAL', '--batch-unit: means nothing with folios of 4K, of which each is a page');
+  if (batchUnit !== undefined && folioSizes.every((bytes) => bytes === PAGE_SIZE)) {
+    throw new ErrnoError(
+      'EINVAL',
+      '--batch-unit: means nothing with folios of 4K, each of which is a page: add another --folio-size',
+    );
   }
+}
+
+/** What of a schedule's own was given, and which schedules there are. @throws ErrnoError EINVAL for what is of none of them */
+export function checkShapes(
+  { distribution, unit }: { readonly distribution?: unknown; readonly unit?: unknown },
+  schedules: readonly Schedule[],
+): void {
+  const refuse = (option: string, schedule: Schedule) => {
+    throw new ErrnoError('EINVAL', `${option}: means nothing without --schedule ${schedule}`);
+  };
+  if (distribution !== undefined && !schedules.includes('static')) refuse('--distribution', 'static');
+  if (unit !== undefined && !schedules.includes('dynamic')) refuse('--unit', 'dynamic');
 }
 
 function optionOf(name: string): string {

@@ -41,6 +41,7 @@ import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
+import { addTraceOption } from './trace.js';
 
 interface MigrateArguments extends OutputArguments, ProfileArguments {
   folioSize: MigrateSweep['folioBytes'];
@@ -139,6 +140,7 @@ export function addMigrateCommand(program: Command, invocation: Invocation): voi
   addSetOption(command);
   addBaselineOption(command);
   addOutputOptions(command);
+  addTraceOption(command);
   addExamples(command, {
     'migrate --total 256M --migrator kernel,mtcopy --threads 2 --in-flight 1,2': 'What threads gain',
     'migrate --folio-size 4K --batch-limit 64,512,4096 --flow pre-copy': 'What the size of a batch does',
@@ -169,7 +171,7 @@ const COMPARABLE = {
 async function migrate(invocation: Invocation, options: MigrateArguments, onCopiers: OnCopiers): Promise<void> {
   const sweep = sweepOf(options);
   const { set, reason, dma, dcbm } = sweep;
-  checkBatches(options);
+  checkBatches(options, { flows: options.flow, folioSizes: options.folioSize });
   await present('migrate', invocation, options, {
     preparing: 'filling memory',
     measure: async (control) => {
@@ -185,7 +187,7 @@ async function migrate(invocation: Invocation, options: MigrateArguments, onCopi
 function sweepOf(options: MigrateArguments): MigrateSweep {
   const { folioSize, migrator, flow, dmaSetup, batchLimit, warmup, ...others } = options;
   const { device, iommu, queueDepth, bandwidth, descriptorNs, cpuShare, dmaWait, ...rest } = others;
-  const { json, csv, markdown, progress, baseline, profile, forceProfile, ...same } = rest;
+  const { json, csv, markdown, progress, trace, baseline, profile, forceProfile, ...same } = rest;
   return {
     ...same,
     folioBytes: folioSize,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BATCH_UNITS, ErrnoError, FLOWS, type Flow, MIGRATOR_NAMES, PAGE_SIZE } from 'mtcopy';
+import { BATCH_UNITS, ErrnoError, FLOWS, MIGRATOR_NAMES } from 'mtcopy';
 import {
   compareBatching,
   comparePmbenchFlows,
@@ -11,11 +11,12 @@ import {
   SWEEP_CALLERS,
 } from 'mtcopy/experiments';
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
-import { checkEffects } from './effects.js';
+import { checkBatches, checkEffects } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
 import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
+import { addTraceOption } from './trace.js';
 
 interface PmbenchArguments extends Omit<PmbenchComparison, 'folioBytes' | 'flows'>, OutputArguments, ProfileArguments {
   folioSize: number;
@@ -52,34 +53,19 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
       const complete = { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) };
       return pmbench(invocation, complete, (copiers) => {
         checkEffects(options, copiers);
-        checkBatches(options, complete);
+        checkBatches(options, { flows: complete.flow, folioSizes: [complete.folioSize] });
       });
     });
   addProfileOption(command);
   addSetOption(command);
   addBaselineOption(command);
   addOutputOptions(command);
+  addTraceOption(command);
   addExamples(command, {
     'pmbench --flow serial,vanilla --cpus 2': 'What batched TLB flushes save',
     'pmbench --folio-size 2M --migrator mtcopy --threads 2 --flow vanilla,pre-copy':
       'Threads that copy beside programs',
   });
-}
-
-/**
- * Refuses what says nothing of the batches that there are.
- *
- * @throws ErrnoError EINVAL
- */
-function checkBatches(given: Partial<PmbenchArguments>, { folioSize, flow }: Partial<PmbenchArguments>): void {
-  const isSerial = flow?.every((name: Flow) => name === 'serial') ?? false;
-  const refuse = (option: string, why: string) => {
-    throw new ErrnoError('EINVAL', `${option}: means nothing ${why}`);
-  };
-  if (given.batchLimit !== undefined && isSerial) refuse('--batch-limit', 'to serial, which takes folio by folio');
-  if (given.batchUnit === undefined) return;
-  if (isSerial) refuse('--batch-unit', 'to serial, which takes folio by folio');
-  if (folioSize === PAGE_SIZE) refuse('--batch-unit', 'with folios of one page: pages are folios');
 }
 
 const DEFAULTS: PmbenchArguments = {
@@ -116,7 +102,7 @@ const COMPARABLE = {
 };
 
 async function pmbench(invocation: Invocation, options: PmbenchArguments, onCopiers: OnCopiers): Promise<void> {
-  const { folioSize, flow, json, csv, markdown, progress, baseline, profile, forceProfile, ...rest } = options;
+  const { folioSize, flow, json, csv, markdown, progress, trace, baseline, profile, forceProfile, ...rest } = options;
   const load = { folioBytes: folioSize, flows: flow, ...rest };
   const { set } = rest;
   const { results } = await present('pmbench', invocation, options, {

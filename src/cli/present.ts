@@ -4,6 +4,7 @@ import { type Comparable, compareRows, comparisonParts, readBaseline } from './b
 import { csvOf } from './csv.js';
 import { startProgress } from './progress.js';
 import { columnsOf, type Shell, write } from './shell.js';
+import { type TraceArguments, withTrace } from './trace.js';
 
 /** A command line that is run. */
 export interface Invocation extends Shell {
@@ -12,7 +13,7 @@ export interface Invocation extends Shell {
 }
 
 /** Options of every command that measures. */
-export interface OutputArguments {
+export interface OutputArguments extends TraceArguments {
   json?: boolean;
   csv?: boolean;
   markdown?: boolean;
@@ -29,6 +30,8 @@ export interface Presentation<Result extends object> {
   readonly rows: (result: Result) => readonly object[];
   /** The result, with one row at least, for a person. */
   readonly parts: (result: Result) => readonly Part[];
+  /** Whether runs were left out, for the signal was aborted. Default: if it was. */
+  readonly isCutShort?: (result: Result) => boolean;
   /** How its `results` are compared with those of an earlier run; it has no --baseline without. */
   readonly comparable?: Comparable;
 }
@@ -60,13 +63,20 @@ export function addBaselineOption(command: Command): void {
  * aborted, measuring ends after the run at hand, and what was measured by then is printed.
  *
  * @throws ErrnoError EINVAL for a baseline that is none, ENOENT for one that isn't there. OutputError if the output can't be
- * written. What `measure` throws
+ * written. What `measure` and {@link withTrace} throw
  */
 export async function present<Result extends object>(
   command: string,
   invocation: Invocation,
   asked: OutputArguments,
-  { preparing, measure, rows, parts, comparable }: Presentation<Result>,
+  {
+    preparing,
+    measure,
+    rows,
+    parts,
+    isCutShort: isCut = () => invocation.signal.aborted,
+    comparable,
+  }: Presentation<Result>,
 ): Promise<Result> {
   const { stdout, stderr, signal, args, version } = invocation;
   const baseline =
@@ -75,11 +85,12 @@ export async function present<Result extends object>(
   const progress = startProgress(stderr, signal, preparing, asked.progress);
   let result: Result;
   try {
-    result = await measure({ signal, onProgress: progress.show });
+    const control = { signal, onProgress: progress.show };
+    result = await withTrace(command, asked, stderr, () => measure(control));
   } finally {
     progress.stop();
   }
-  const cutShort = signal.aborted && { cutShort: true };
+  const cutShort = isCut(result) && { cutShort: true };
   const compared = baseline && comparable && compareRows(baseline, result, comparable);
   const all = { ...result, ...compared };
   const isEmpty = rows(all).length === 0;

@@ -5,6 +5,7 @@ import { addCopyCommand } from './copy.js';
 import { addMigrateCommand } from './migrate.js';
 import { addPmbenchCommand } from './pmbench.js';
 import type { Invocation } from './present.js';
+import { addReportCommand } from './report.js';
 import { addReproduceCommand } from './reproduce.js';
 import { columnsOf, type Shell } from './shell.js';
 import { addSysfsCommand } from './sysfs.js';
@@ -43,6 +44,7 @@ export function createProgram(args: readonly string[], shell: Shell, print: (tex
   addMigrateCommand(program, invocation);
   addPmbenchCommand(program, invocation);
   addReproduceCommand(program, invocation);
+  addReportCommand(program, invocation);
   addSysfsCommand(program, invocation);
   addTuneCommand(program, invocation);
   addCompletionCommand(program, invocation);

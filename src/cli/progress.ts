@@ -77,14 +77,18 @@ function startLines(stderr: Output): Shown {
   };
 }
 
-/** Says how long the rest will take, once that can be told: as long as what was done, run by run. */
+/** Says how long the rest will take, once that can be told: what who runs it says, or as long as what was done, run by run. */
 function startClock(): (progress: Progress) => string {
   let started = 0;
-  return ({ done, runs }) => {
+  return ({ done, runs, secondsLeft }) => {
+    if (secondsLeft !== undefined) return leftText(secondsLeft);
     // Not what came before the first run: of the command, or of the next of its parts, each of which counts from 0.
     if (done === 0) started = performance.now();
     if (done === 0) return '';
-    const seconds = ((performance.now() - started) / done) * (runs - done) * 1e-3;
-    return seconds < 90 ? `, ${Math.ceil(seconds)} s left` : `, ${Math.ceil(seconds / 60)} min left`;
+    return leftText(((performance.now() - started) / done) * (runs - done) * 1e-3);
   };
+}
+
+function leftText(seconds: number): string {
+  return seconds < 90 ? `, ${Math.ceil(seconds)} s left` : `, ${Math.ceil(seconds / 60)} min left`;
 }

@@ -1,13 +1,42 @@
 import { Argument, type Command } from 'commander';
-import { reproduce, reproducedParts, reproducedRows, TABLE_NAMES, type TableName } from 'mtcopy/experiments';
-import { number, word } from './arguments.js';
+import { ErrnoError } from 'mtcopy';
+import {
+  EXPERIMENTS,
+  type Experiment,
+  type FailedTable,
+  type Figure,
+  failedText,
+  type ReproducedTable,
+  type Reproduction,
+  reproduce,
+  reproducedParts,
+  reproducedRows,
+  TABLE_NAMES,
+  type TableName,
+} from 'mtcopy/experiments';
+import { natural, number, word } from './arguments.js';
+import type { Comparable, Row } from './baseline.js';
 import { addExamples } from './examples.js';
-import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addTraceOption } from './trace.js';
 
 interface ReproduceArguments extends OutputArguments {
   quick?: boolean;
   seconds?: number;
+  warmup?: number;
+  seed?: number;
 }
+
+/** How long it takes; of 60 columns. */
+const HOW_LONG = `
+A table takes its seconds: 10 min each and 100 min for all
+by default, about 2 min for all with --quick. Each part has
+six rounds in any case; a line below a table says where the
+time was over first. folio-size and tlb move less where six
+rounds would not fit.`;
+
+/** Tables in which CPUs draw pages. */
+const DRAWING = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).drawsPages);
 
 /** Adds `mtcopy reproduce`. */
 export function addReproduceCommand(program: Command, invocation: Invocation): void {
@@ -23,26 +52,72 @@ export function addReproduceCommand(program: Command, invocation: Invocation): v
     )
     .option('--quick', 'move 64M instead of 1G, and measure less: all tables in minutes')
     .option('--seconds <seconds>', 'for each table, but six rounds in any case (default: 600; quick 12)', number)
+    .option('--warmup <rounds>', "rounds of each part that don't count (default: by what they move)", natural)
+    .option('--seed <number>', `what CPUs draw pages by, in ${DRAWING.join(' and ')} (default: 0)`, natural)
     .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(invocation, tables, options));
+  command.addHelpText('after', HOW_LONG);
+  addBaselineOption(command);
   addOutputOptions(command);
+  addTraceOption(command);
   addExamples(command, {
     'reproduce --quick': 'All of them, in minutes',
-    'reproduce cycles-per-page --json': 'One of them, for a program',
+    'reproduce folio-size': 'One of them thoroughly, in some ten minutes',
+    'reproduce cycles-per-page --quick --json': 'One of them, for a program',
   });
 }
+
+/** A figure, and of which table. */
+type FigureRow = Figure & { readonly table: string };
+
+/** What is compared with an earlier run: figures of several runs, as an interval or a standard deviation shows. */
+const COMPARABLE: Comparable = {
+  context: ['quick'],
+  settings: ['table', 'row', 'variant', 'measure', 'unit'],
+  figure: 'value',
+  rowsOf: ({ tables }: { readonly tables?: readonly Partial<ReproducedTable>[] } & Row) =>
+    tables?.flatMap(({ name, figures = [] }) =>
+      figures
+        .filter(({ value, low, deviation }) => value > 0 && (low !== undefined || deviation !== undefined))
+        .map((figure) => ({ table: name, ...figure })),
+    ),
+};
 
 async function show(
   invocation: Invocation,
   asked: TableName[] | undefined,
   options: ReproduceArguments,
 ): Promise<void> {
-  const { quick, seconds } = options;
-  await present('reproduce', invocation, options, {
+  const { quick, seconds, warmup, seed } = options;
+  checkSeed(seed, asked);
+  const { failed, tables } = await present('reproduce', invocation, options, {
     preparing: 'preparing',
-    measure: async (control) => ({
-      tables: await reproduce({ quick, seconds, ...(asked?.length && { tables: asked }) }, control),
-    }),
-    rows: ({ tables }) => reproducedRows(tables),
-    parts: ({ tables }) => reproducedParts(tables),
+    measure: (control) =>
+      reproduce({ quick, seconds, warmUps: warmup, seed, ...(asked?.length && { tables: asked }) }, control),
+    rows: (result: Reproduction & { readonly results?: readonly FigureRow[] }) => rowsOf(result),
+    parts: reproducedParts,
+    isCutShort: ({ tables, notBegun }) => notBegun.length > 0 || tables.some(({ cutShort }) => cutShort),
+    comparable: COMPARABLE,
   });
+  if (failed.length > 0) throw failureOf(failed, tables.length + failed.length);
+}
+
+/** @throws ErrnoError EINVAL for a seed where nothing is drawn */
+function checkSeed(seed: number | undefined, asked: readonly TableName[] | undefined): void {
+  if (seed === undefined || !asked?.length || asked.some((name) => DRAWING.includes(name))) return;
+  throw new ErrnoError('EINVAL', `--seed: means nothing to ${asked.join(', ')}, where CPUs draw no pages`);
+}
+
+/** Figures have what they were in an earlier run beside them, if there is one. */
+function rowsOf(result: Reproduction & { readonly results?: readonly FigureRow[] }): object[] {
+  const rows = reproducedRows(result);
+  if (!result.results) return rows;
+  const keyOf = ({ table, row, variant, measure }: Partial<FigureRow>) =>
+    JSON.stringify([table, row, variant, measure]);
+  const compared = new Map(result.results.map((row) => [keyOf(row), row]));
+  return rows.map((row) => ({ ...row, ...compared.get(keyOf(row)) }));
+}
+
+/** An error whose exit status is 1, whatever has failed. */
+function failureOf(failed: readonly FailedTable[], begun: number): Error {
+  return new Error(`${failed.length} of ${begun} tables failed: ${failed.map(failedText).join('; ')}`);
 }

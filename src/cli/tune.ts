@@ -1,10 +1,8 @@
-import { accessSync, constants, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { ErrnoError, type Profile } from 'mtcopy';
 import { type Part, type TuneOptions, tune, tuneParts } from 'mtcopy/experiments';
-import { count, folioSizes, number, size, threadCounts } from './arguments.js';
+import { count, folioSizes, natural, number, size, threadCounts } from './arguments.js';
 import { addExamples } from './examples.js';
+import { checkWritable, writeWhole } from './output-file.js';
 import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
 
 interface TuneArguments extends OutputArguments {
@@ -13,6 +11,8 @@ interface TuneArguments extends OutputArguments {
   load?: number;
   threads?: TuneOptions['threads'];
   seconds?: number;
+  warmup?: number;
+  seed?: number;
   quick?: boolean;
   output?: string;
 }
@@ -29,6 +29,8 @@ export function addTuneCommand(program: Command, invocation: Invocation): void {
     .option('--load <processes>', 'measure beside so many busy processes too (default: idle alone)', count)
     .option('--threads <counts>', 'worker threads to try (default: 1, 2, 4 and so on to the cores)', threadCounts)
     .option('--seconds <seconds>', 'measured in all, but each way 7 times in any case (default: 100; quick 15)', number)
+    .option('--warmup <rounds>', 'rounds of each search before those that count (default: 1)', natural)
+    .option('--seed <number>', 'of the order of shuffled frames, and of the pattern (default: 1)', natural)
     .option('--quick', 'know less of each ratio, and be done sooner')
     .option('--output <file>', `where to write the profile (default: ${OUTPUT})`)
     .action((options: TuneArguments) => run(invocation, options));
@@ -44,13 +46,14 @@ function sizes(text: string): number[] {
 }
 
 async function run(invocation: Invocation, options: TuneArguments): Promise<void> {
-  const { folioSize, batch, load, threads, seconds, quick, output = OUTPUT } = options;
-  checkWritable(output);
+  const { folioSize, batch, load, threads, seconds, warmup, seed, quick, output = OUTPUT } = options;
+  checkWritable('output', output, '--json prints the profile');
   await present('tune', invocation, options, {
     preparing: 'filling memory',
     measure: async (control) => {
-      const tuned = await tune({ folioBytes: folioSize, batchBytes: batch, load, threads, seconds, quick }, control);
-      if (tuned.profile) write(output, tuned.profile);
+      const sizes = { folioBytes: folioSize, batchBytes: batch };
+      const tuned = await tune({ ...sizes, load, threads, seconds, warmUps: warmup, seed, quick }, control);
+      if (tuned.profile) writeWhole(output, `${JSON.stringify(tuned.profile, undefined, 2)}\n`);
       return { ...(tuned.profile && { file: output }), ...tuned };
     },
     rows: ({ sizes }) => sizes,
@@ -60,38 +63,4 @@ async function run(invocation: Invocation, options: TuneArguments): Promise<void
 
 function writtenText({ file }: { readonly file?: string }): string {
   return file === undefined ? 'No profile was written.' : `Written to ${file}: take it with --profile ${file}.`;
-}
-
-/** Before minutes of measuring. @throws ErrnoError ENOENT, EISDIR, EINVAL or EACCES if the file can't be written */
-function checkWritable(path: string): void {
-  const folder = dirname(resolve(path));
-  if (!existsSync(folder)) throw new ErrnoError('ENOENT', `output: there is no folder ${folder}`);
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there?.isDirectory()) throw new ErrnoError('EISDIR', `output: must be a file, got the folder ${path}`);
-  // It would be replaced, which ends a device for all who use it.
-  if (there && !there.isFile()) {
-    throw new ErrnoError(
-      'EINVAL',
-      `output: must be a file, got ${path}, a device or a pipe: --json prints the profile`,
-    );
-  }
-  try {
-    accessSync(folder, constants.W_OK);
-  } catch (cause) {
-    throw new ErrnoError('EACCES', `output: can't be written to ${folder}`, { cause });
-  }
-}
-
-/** All of it or nothing: whoever reads it meanwhile finds the one before. */
-function write(path: string, profile: Profile): void {
-  // What a link leads to, not the link.
-  const target = existsSync(path) ? realpathSync(path) : path;
-  const fresh = `${target}.${process.pid}.tmp`;
-  try {
-    writeFileSync(fresh, `${JSON.stringify(profile, undefined, 2)}\n`);
-    renameSync(fresh, target);
-  } catch (error) {
-    rmSync(fresh, { force: true });
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
 import { BroadcastChannel } from 'node:worker_threads';
 import { MAX_THREADS } from '../check.js';
 import { type Steps, takeAll } from '../steps.js';
+import { type Recording, recording } from '../trace/recording.js';
 import { MiB } from '../units.js';
 import type { Batch } from './batch/batch.js';
 import { type Cutter, type Cutting, createCutter, type JobTarget } from './batch/cut-jobs.js';
@@ -11,6 +12,7 @@ import type { LineTables } from './line-tables.js';
 import { inTurns } from './turns.js';
 import { type ForeignMessage, inboxName } from './worker/inbox.js';
 import {
+  bytesLeft,
   CALLER,
   COUNT,
   DONE,
@@ -33,7 +35,7 @@ import {
   STOP,
 } from './worker/job-ring.js';
 import { type CopyOnLine, openLine } from './worker/line-views.js';
-import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './worker/participate.js';
+import { copyTraced, copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './worker/participate.js';
 
 /** Bytes that the calling thread copies between two looks at the clock. */
 const STEP_BYTES = MiB;
@@ -77,6 +79,8 @@ interface Job {
   readonly message: ForeignMessage | undefined;
   /** The first place of the batch that is not in this job. */
   readonly next: number;
+  /** Bytes of it that a trace counts as in flight; 0 while nobody traces. */
+  readonly tracedBytes: number;
   /** The item at each place; `undefined` where they are the same. */
   readonly itemAt: Uint32Array | undefined;
   /** What the calling thread is copying of it. */
@@ -252,11 +256,14 @@ export class Dispatcher {
     // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
     if (message) this.#send(message, this.#crew.inboxes());
     const held = { unit: -1, next: 0, end: 0 };
+    const tracedBytes = recording ? bytesLeft(targetOf(slot, batch).descriptors, 0, plan.count) : 0;
+    if (recording) recording.addBytes('copy engines', tracedBytes);
     const job = {
       slot,
       batch,
       helps,
       message,
+      tracedBytes,
       next,
       itemAt,
       held,
@@ -281,7 +288,12 @@ export class Dispatcher {
     this.#openBuffers(own, batch);
     try {
       const planned = planStatic(target, target.lists, batch, first, end, 1);
-      for (let next = 0; next < planned; ) next = this.#caller.copyRange(own, next, planned, NO_LIMIT);
+      const { trace, copyRange } = this.#caller;
+      for (let next = 0; next < planned; ) {
+        next = trace
+          ? copyTraced(this.#caller, trace, own, { unit: 0, next, end: planned }, NO_LIMIT)
+          : copyRange(own, next, planned, NO_LIMIT);
+      }
       if (words[own.base + LEFT] > 0) collectLeft(target, planned, batch, batch.tally);
     } finally {
       this.#closeBuffers(own);
@@ -365,6 +377,7 @@ export class Dispatcher {
     const { slot, batch } = job;
     const { tally } = batch;
     this.#jobs.delete(job);
+    if (recording) this.#recordEnd(job, recording);
     for (let index = 0; index < slot.cpuNs.length; index++) {
       const ns = slot.cpuNs[index];
       if (ns === 0) continue;
@@ -376,6 +389,12 @@ export class Dispatcher {
       collectLeft(targetOf(slot, batch), words[slot.base + COUNT], batch, tally, job.itemAt);
     }
     this.#release(slot);
+  }
+
+  /** What workers have recorded of a job is there once it is over. */
+  #recordEnd({ tracedBytes }: Job, trace: Recording): void {
+    trace.addBytes('copy engines', -tracedBytes);
+    trace.drain();
   }
 
   #release(slot: Slot): void {

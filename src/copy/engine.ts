@@ -1,10 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { anything, type Checks, checkOptions, checkThreads, oneOf, wholeNumber, yesOrNo } from '../check.js';
+import {
+  anything,
+  type Checks,
+  checkOptions,
+  checkThreads,
+  MAX_THREADS,
+  oneOf,
+  wholeNumber,
+  yesOrNo,
+} from '../check.js';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { takeAll } from '../steps.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
+import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import { CALLER_MODES, type CallerMode, type CopyMethod, STORES, type Stores } from '../words.js';
 import { onAbort } from './abort-relay.js';
@@ -40,7 +50,7 @@ export interface CopySyncOptions {
 export interface CopyOptions extends CopySyncOptions {
   /**
    * Ends the copy between items, and in a large one between pieces of 256 KiB: the call then rejects with a
-   * {@link CopyAbortError}. For a small call, which is copied at once, it may come too late.
+   * {@link CopyAbortError}. For a small call, which is copied at once, it may come too late. Default: none.
    */
   signal?: AbortSignal | undefined;
 }
@@ -77,7 +87,20 @@ export let copyTrusted: (engine: CopyEngine, items: CopyItems, caller?: CallerMo
  * Copies shared memory with a pool of threads.
  *
  * Between the call and its end the destination and the source are the engine's: nobody else may write to either, nor
- * read the destination. Several calls may be in flight at once, in no order among them.
+ * read the destination. Several calls may be in flight at once, in no order among them. Who made it closes it.
+ *
+ * @example
+ * ```js
+ * import { CopyEngine } from 'mtcopy';
+ *
+ * const engine = await CopyEngine.create({ memory: '64M' });
+ * const from = engine.allocate(16 * 2 ** 20);
+ * const to = engine.allocate(16 * 2 ** 20);
+ * from.fill(42);
+ * const { bytes } = await engine.copy(to, from);
+ * console.log(bytes, to[0]); // 16777216 42
+ * await engine.close();
+ * ```
  */
 export class CopyEngine implements AsyncDisposable {
   static {
@@ -98,6 +121,8 @@ export class CopyEngine implements AsyncDisposable {
   readonly #allocations = new Map<number, number>();
   readonly #lifetime: Lifetime;
   readonly #parkTimer: NodeJS.Timeout;
+  /** What its threads record; `undefined` if nobody traced when it was made. */
+  readonly #traced: TracedThreads | undefined;
   #threads: number;
 
   /**
@@ -145,7 +170,10 @@ export class CopyEngine implements AsyncDisposable {
     this.#copyNow = createCopyNow(this.#rules, createCopyOne(memory));
     const native = openNative();
     const tables = native.walker && createLineTables(memory.buffer, native.walker);
+    // Views are made when a thread writes to its ring: until then the 64 of them are address space alone.
+    this.#traced = recording?.attach('copy', MAX_THREADS);
     const setup = {
+      trace: this.#traced?.setup,
       memory: memory.wasm,
       module: compileWalker(),
       native: tables && { path: native.path, area: tables.area },
@@ -171,7 +199,7 @@ export class CopyEngine implements AsyncDisposable {
     });
     this.#dispatcher = new Dispatcher({
       crew: this.#crew,
-      caller: { index: CALLER, ring, isStatic, copyRange, clock: NO_CLOCK },
+      caller: { index: CALLER, ring, isStatic, copyRange, clock: NO_CLOCK, trace: recording?.caller },
       cutting: { isStatic, distribution, unitBytes },
       channel: setup.channel,
       bytes: memory.bytes,
@@ -208,6 +236,20 @@ export class CopyEngine implements AsyncDisposable {
   /** Why {@link method} isn't `'streaming'`, as a sentence's part; `undefined` if it is. */
   get noStreaming(): string | undefined {
     return this.#choice.noStreaming;
+  }
+
+  /**
+   * Resolves once all threads take jobs: new ones, and those that left for there was nothing to do. No call needs it, for those
+   * copy that are there; what is timed with so many threads does. After 0.1 s without a call they leave again.
+   *
+   * @throws ErrnoError EAGAIN if threads can't be started, with the reason as its cause; ESHUTDOWN if the engine is closed
+   */
+  async ready(): Promise<void> {
+    this.#lifetime.checkOpen();
+    await this.#lifetime.during(() => {
+      this.#crew.resize(this.#threads);
+      return this.#crew.ready();
+    });
   }
 
   /**
@@ -267,7 +309,8 @@ export class CopyEngine implements AsyncDisposable {
    * @param items pairs of views, or addresses in {@link memory} as a struct of arrays. The list and the arrays may be changed
    * once the call has returned; pairs stay as they are until its end, for a long list is read between turns of the event loop
    * @returns what was copied; look at `failed`
-   * @throws as {@link copy}, but for EHWPOISON: such items are among `failed`
+   * @throws ErrnoError EINVAL, EFAULT, ESHUTDOWN, and CopyAbortError, as {@link copy}. Items with a poisoned frame, EHWPOISON, are
+   * among `failed`
    */
   async copyBatch(items: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
     return traced('copyBatch', () => this.#copy(items, options));
@@ -276,6 +319,9 @@ export class CopyEngine implements AsyncDisposable {
   /**
    * As {@link copy}, but blocks the calling thread until it is done. A worker that dies meanwhile is noticed on Linux
    * alone: elsewhere the call waits for it, for ever.
+   *
+   * @returns what was copied: all of it
+   * @throws ErrnoError EINVAL, EFAULT, EHWPOISON and ESHUTDOWN as {@link copy}
    */
   copySync(to: ArrayBufferView, from: ArrayBufferView, options?: CopySyncOptions): CopyResult {
     return tracedSync('copySync', () => {
@@ -284,7 +330,12 @@ export class CopyEngine implements AsyncDisposable {
     });
   }
 
-  /** As {@link copyBatch}, but blocks the calling thread until it is done. */
+  /**
+   * As {@link copyBatch}, but blocks the calling thread until it is done.
+   *
+   * @returns what was copied; look at `failed`
+   * @throws ErrnoError EINVAL, EFAULT and ESHUTDOWN as {@link copyBatch}
+   */
   copyBatchSync(items: readonly CopyPair[] | CopyItems, options?: CopySyncOptions): CopyResult {
     return tracedSync('copyBatchSync', () => this.#copySync(items, options));
   }
@@ -294,6 +345,7 @@ export class CopyEngine implements AsyncDisposable {
     return this.#lifetime.close(() => this.#end());
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -412,6 +464,7 @@ export class CopyEngine implements AsyncDisposable {
   async #end(): Promise<void> {
     clearTimeout(this.#parkTimer);
     await this.#crew.close();
+    this.#traced?.detach();
     this.#dispatcher.close();
     this.memory.freeContig(this.#ringPfn);
   }

@@ -25,7 +25,10 @@ export interface CreateOptions {
    * least and 8 at most: a core is left to the event loop, more than 8 hardly gain, and each costs 8 MiB. Default: `'auto'`.
    */
   threads?: number | 'auto' | undefined;
-  /** Bytes of shared memory to allocate from (or a string such as `'2G'`), or a memory to use. Default: 1 GiB. */
+  /**
+   * Bytes of shared memory to allocate from (or a string such as `'2G'`), or a memory to use, which stays the caller's: several
+   * engines may copy in one. Default: 1 GiB.
+   */
   memory?: number | string | PhysicalMemory | undefined;
   /**
    * `'dynamic'`: threads claim the next items as they finish, so one that loses its core holds nobody up. `'static'`:
@@ -152,7 +155,8 @@ function checkMinParallel(name: string, value: unknown): void {
     throw invalid(name, "must be bytes, 0 or more, or 'auto'", value);
 }
 
-function checkUnit(name: string, value: unknown): void {
+/** @throws ErrnoError EINVAL for what `unitBytes` can't be */
+export function checkUnit(name: string, value: unknown): void {
   const bytes = typeof value === 'string' ? bytesOrAuto(name, value) : value;
   if (bytes !== 'auto') checkUnitBytes(name, bytes);
 }

@@ -24,14 +24,16 @@ export interface CopyResult {
   readonly workerNs: number;
 }
 
-/** What a copy that its AbortSignal stopped rejects with. */
+/** What a copy that its AbortSignal stopped rejects with; the signal's reason is its `cause`. */
 export class CopyAbortError extends Error {
+  /** As on Node.js's own abort errors. */
   override readonly name = 'AbortError';
   /** As on Node.js's own abort errors. */
   readonly code = 'ABORT_ERR';
   /** How far the copy came. */
   readonly result: CopyResult;
 
+  /** @internal */
   constructor(result: CopyResult, reason: unknown) {
     super(`The copy was aborted after ${result.bytes} bytes, ${result.items} items`, { cause: reason });
     this.result = result;

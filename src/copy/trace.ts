@@ -5,7 +5,9 @@ import type { CopyResult } from './result.js';
 export interface CopyTrace {
   /** Which method was called. */
   readonly call: 'copy' | 'copyBatch' | 'copySync' | 'copyBatchSync';
+  /** What was copied, of a call that went well. */
   result?: CopyResult;
+  /** What the call threw, or rejected with. */
   error?: unknown;
 }
 

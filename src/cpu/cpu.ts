@@ -1,5 +1,6 @@
 import { ErrnoError, errnoName, invalid } from '../errno.js';
 import type { PoisonMap } from '../memory/poison-map.js';
+import { INTERRUPT, type TraceWriter, WAIT } from '../trace/ring.js';
 import { HPAGE_PMD_ORDER, PAGE_SIZE } from '../units.js';
 import {
   ACKED,
@@ -41,6 +42,8 @@ export interface CpuContext {
   readonly words: Int32Array;
   /** The address space that the program runs in. */
   readonly table: PageTable;
+  /** Where it says what it does, if somebody traces. */
+  readonly trace: TraceWriter | undefined;
 }
 
 /** The largest number that a double holds with all integers below it. */
@@ -65,6 +68,7 @@ export class Cpu {
   readonly #base: number;
   readonly #table: PageTable;
   readonly #poison: PoisonMap;
+  readonly #trace: TraceWriter | undefined;
   readonly #tlb = createTlb();
   readonly #bytes: Uint8Array;
   readonly #halves: Uint16Array;
@@ -80,12 +84,13 @@ export class Cpu {
   #hasEnded = false;
 
   /** @internal */
-  constructor({ number, physical, poison, words, table }: CpuContext) {
+  constructor({ number, physical, poison, words, table, trace }: CpuContext) {
     this.number = number;
     this.#words = words;
     this.#base = cpuWords(number);
     this.#table = table;
     this.#poison = poison;
+    this.#trace = trace;
     this.#bytes = new Uint8Array(physical);
     this.#halves = new Uint16Array(physical);
     this.#ints = new Uint32Array(physical);
@@ -95,7 +100,12 @@ export class Cpu {
     this.#enter();
   }
 
-  /** Loads a byte. @throws ErrnoError EFAULT where nothing is mapped; ENOMEM, EIO or EHWPOISON if it can't be had. */
+  /**
+   * Loads a byte.
+   *
+   * @throws ErrnoError EFAULT where nothing is mapped; ENOMEM, EIO or EHWPOISON if the page can't be had; EINVAL for what is no
+   * address; ESRCH once the program has ended, as from a timer that it left
+   */
   load8(address: number): number {
     const frame = this.#translate(address, 1, false);
     return this.#bytes[frame * PAGE_SIZE + (address & OFFSET)];
@@ -182,6 +192,8 @@ export class Cpu {
   /**
    * Idles for `ms` milliseconds, or until {@link stopRequested}. An idle CPU is lazy: nobody interrupts it to flush its
    * TLB, and it comes back with an empty one.
+   *
+   * @throws ErrnoError ESRCH once the program has ended
    */
   idle(ms: number): void {
     this.#checkRuns();
@@ -298,6 +310,8 @@ export class Cpu {
     else flushRange(this.#tlb, words[FLUSH_START], words[FLUSH_END]);
     this.#handled = request;
     words[base + RECEIVED] = words[base + RECEIVED] + 1;
+    // Before the answer: whoever has that finds it recorded.
+    if (this.#trace) this.#trace.instant(INTERRUPT);
     // Release: every access by a flushed translation, and the count, come before it.
     Atomics.store(words, base + ACKED, request);
     this.#countDown(request);
@@ -321,6 +335,7 @@ export class Cpu {
     const words = this.#words;
     const base = this.#base;
     const started = performance.now();
+    this.#trace?.begin(WAIT, 0);
     Atomics.add(words, WAITERS, 1);
     // Both before the look at the entry: an owner that writes the entry after that look sees who waits for it.
     Atomics.store(words, base + WAITING_VPN, vpn + 1);
@@ -333,6 +348,7 @@ export class Cpu {
     // Nothing waits on either: an owner that still sees them rings a bell too many.
     Atomics.store(words, base + WAITING_VPN, 0);
     Atomics.sub(words, WAITERS, 1);
+    this.#trace?.end(WAIT, 0, 0);
     this.#recordWait(performance.now() - started);
   }
 

@@ -2,6 +2,7 @@ import { workerData } from 'node:worker_threads';
 import { type ErrnoCode, ErrnoError, invalid } from '../errno.js';
 import { PoisonMap } from '../memory/poison-map.js';
 import type { ThreadData } from '../threads/pool.js';
+import { createTraceWriter, PROGRAM, type TraceSetup } from '../trace/ring.js';
 import type { SharedWasmMemory } from '../wasm.js';
 import { Cpu } from './cpu.js';
 import { BEGUN, cpuWords, ENDED, RUNNING } from './cpu-area.js';
@@ -13,6 +14,8 @@ export interface CpuWorkerSetup {
   readonly poisonAddress: number;
   /** The words of all CPUs; see cpu-area.ts. */
   readonly words: Int32Array;
+  /** Where each CPU says what it does, by its number; `undefined` where nobody traces. */
+  readonly trace: TraceSetup | undefined;
 }
 
 /** A program to run: sent to a thread, which is that CPU until the program ends. */
@@ -25,7 +28,7 @@ export interface CpuTask {
   readonly args: unknown;
 }
 
-const { memory, poisonAddress, words } = (workerData as ThreadData<CpuWorkerSetup>).setup;
+const { memory, poisonAddress, words, trace } = (workerData as ThreadData<CpuWorkerSetup>).setup;
 const poison = new PoisonMap(memory.buffer, poisonAddress);
 
 /**
@@ -50,8 +53,15 @@ export default async function run(task: CpuTask): Promise<CpuOutcome> {
 async function runProgram({ cpu, table, program, args }: CpuTask): Promise<CpuOutcome> {
   try {
     const main = await load(program);
-    const context = { number: cpu, physical: memory.buffer, poison, words, table: openPageTable(table) };
-    return { value: execute(main, new Cpu(context), args) };
+    // The CPU's program before this one has ended, whatever thread it was on.
+    const writer = trace && createTraceWriter(trace, cpu);
+    const context = { number: cpu, physical: memory.buffer, poison, words, table: openPageTable(table), trace: writer };
+    writer?.begin(PROGRAM, 0);
+    try {
+      return { value: execute(main, new Cpu(context), args) };
+    } finally {
+      writer?.end(PROGRAM, 0, 0);
+    }
   } catch (error) {
     return error instanceof ErrnoError ? failed(error) : { thrown: error };
   }

@@ -3,6 +3,7 @@ import { isWord, numberFrom, oneOf } from '../check.js';
 import { createCpuAccount, enter, leave } from '../copy/cpu-account.js';
 import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
 import type { Lifetime } from '../threads/lifetime.js';
+import { monotonicMs } from '../trace/clock.js';
 import { ChannelThread } from './channel-thread.js';
 import type { DeviceModel, DmaCapability } from './device.js';
 import type { FaultPlan } from './faults.js';
@@ -20,7 +21,6 @@ import {
   HEAD,
   INTERRUPT,
   IRQ,
-  monotonicMs,
   NEXT,
   recordErrno,
   recordResult,
@@ -46,6 +46,8 @@ const MEMCPY_FLAGS = { plain: 0, private: UNSCRAMBLE | SCRAMBLE, seal: SCRAMBLE,
 /**
  * How a descriptor takes the bytes: as they are; or as private to the device, sealed at the source's frames and to be sealed
  * at the target's; or so that they are sealed only at the target, or only at the source, which may be the same range.
+ *
+ * @useDeclaredType
  */
 export type MemcpyMode = keyof typeof MEMCPY_FLAGS;
 
@@ -80,7 +82,7 @@ interface ChannelOptions {
   readonly number: number;
   readonly device: DeviceModel;
   /** What its thread gets, but for the ring. */
-  readonly setup: Omit<ChannelSetup, 'ring' | 'size'>;
+  readonly setup: Omit<ChannelSetup, 'ring' | 'size' | 'number'>;
   readonly lifetime: Lifetime;
   /** What a test has go wrong, now. */
   readonly faults: () => FaultPlan | undefined;
@@ -92,11 +94,25 @@ interface ChannelOptions {
  * A channel of a DMA device (struct dma_chan), on the thread that has requested it. Its descriptors are copied by a thread of
  * its own: this one prepares, submits and issues them, and looks at their completion records.
  *
- *     channel.submit(channel.prepMemcpy(to, from, bytes, true, callback));
- *     channel.issuePending();
- *     await channel.completions(1000);   // calls back
- *
  * Hot loops allocate nothing a descriptor: cookies are numbers, and one callback serves all.
+ *
+ * @example
+ * ```js
+ * import { DMA_TRANS_NOERROR, DmaEngine, PhysicalMemory } from 'mtcopy';
+ *
+ * const memory = PhysicalMemory.create({ nodes: ['1M'] });
+ * const [from, to] = [memory.allocFolio(0), memory.allocFolio(0)];
+ * from.bytes.fill(7);
+ * const engine = await DmaEngine.create({ memory, device: 'sdxi' });
+ * const channel = engine.request('memcpy');
+ * const callback = (cookie, result) => console.log(result === DMA_TRANS_NOERROR, to.bytes[4095]);
+ * // Without an IOMMU the device's addresses are physical ones.
+ * channel.submit(channel.prepMemcpy(to.pfn * 4096, from.pfn * 4096, 4096, true, callback));
+ * channel.issuePending();
+ * console.log(await channel.completions(1000)); // true
+ * engine.release(channel);
+ * await engine.close();
+ * ```
  */
 export class DmaChannel {
   /** Its number, from 0. */
@@ -142,7 +158,7 @@ export class DmaChannel {
     words[HEAD] = words[NEXT] = firstSequence;
     // Counted from there, so that DONE is HEAD while everything is complete.
     words[DONE] = this.#reaped = firstSequence;
-    this.#thread = new ChannelThread({ ...setup, ring: buffer, size }, words, (error) => this.#onOver(error));
+    this.#thread = new ChannelThread({ ...setup, number, ring: buffer, size }, words, (error) => this.#onOver(error));
   }
 
   /** What it can do. */

@@ -13,6 +13,7 @@ export interface DeviceModel {
   readonly name: string;
   /** Channels that it has. */
   readonly channels: number;
+  /** What each of them can do. */
   readonly capabilities: readonly DmaCapability[];
   /** Engines that share a channel's queue. With more than one, descriptors complete in any order. */
   readonly engines: number;
@@ -42,13 +43,16 @@ export interface DeviceParameters {
 
 const FAST = { bandwidth: Number.POSITIVE_INFINITY, descriptorNs: 0 };
 
+/** The name of a device that is modelled: one of {@link DMA_DEVICES}. */
+export type DmaDeviceName = 'ptdma' | 'dsa' | 'sdxi';
+
 /**
  * Devices that are modelled, without their speed. `ptdma`: AMD's pass-through DMA, in order, with an interrupt for each
  * descriptor; its driver queues what the hardware has no room for. `dsa`: Intel's Data Streaming Accelerator, whose work
  * queues are shared by engines, so that completion records are written in any order, and polled. `sdxi`: SNIA's Smart Data
  * Accelerator Interface, whose descriptors may run at once unless fenced, and whose completion is a signal.
  */
-export const DMA_DEVICES = {
+export const DMA_DEVICES: Readonly<Record<DmaDeviceName, DeviceModel>> = {
   ptdma: {
     name: 'ptdma',
     channels: 16,
@@ -79,10 +83,7 @@ export const DMA_DEVICES = {
     queueDepth: 1024,
     ...FAST,
   },
-} as const satisfies Record<string, DeviceModel>;
-
-/** The name of a device that is modelled: one of {@link DMA_DEVICES}. */
-export type DmaDeviceName = keyof typeof DMA_DEVICES;
+};
 
 /** The most channels of a device, and descriptors of a channel's queue. */
 const MAX_CHANNELS = 64;

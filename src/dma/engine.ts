@@ -3,6 +3,7 @@ import { ErrnoError, invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
+import { recording, type TracedThreads } from '../trace/recording.js';
 import { DmaChannel } from './channel.js';
 import {
   createDevice,
@@ -107,6 +108,8 @@ export class DmaEngine {
   /** Channels that nobody has, the one to give next last. */
   readonly #free: DmaChannel[];
   readonly #lifetime = new Lifetime('the DMA engine is closed: create another');
+  /** What its threads record; `undefined` if nobody traced when it was made. */
+  readonly #traced: TracedThreads | undefined;
   #restTimer: NodeJS.Timeout | undefined;
   /** The end of what is sealed and unsealed so far: one range after the other, for which one channel will do. */
   #sealing: Promise<void> = Promise.resolve();
@@ -140,7 +143,9 @@ export class DmaEngine {
     });
     const { bandwidth, descriptorNs, engines, interruptEach } = device;
     const { wasm, poisonAddress } = memory;
+    this.#traced = recording?.attach('dma', device.channels);
     const setup = {
+      trace: this.#traced?.setup,
       memory: wasm,
       poisonAddress,
       iommu: this.#iommu.area,
@@ -293,6 +298,7 @@ export class DmaEngine {
     const end = async () => {
       clearTimeout(this.#restTimer);
       await Promise.all(this.#channels.map((channel) => channel.close()));
+      this.#traced?.detach();
     };
     // At once: what is in flight ends with its channel, and whoever waits for it hears of that.
     return this.#lifetime.close(end, end);

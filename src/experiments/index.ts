@@ -1,7 +1,13 @@
-/*
+/**
  * Experiments as a library, for programs that sweep: what the commands measure and how they print it, and what a program of
  * its own needs to fill, age and verify memory.
+ *
+ * Results are plain objects, which can be printed as JSON. Speeds are in 10^9 bytes a second; bytes, nanoseconds and errors are
+ * as in `mtcopy`. What takes long takes a {@link Control}, by which it is watched and cut short.
+ *
+ * @module mtcopy/experiments
  */
+
 export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measure.js';
 export { copyParts } from './copy/table.js';
 export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
@@ -36,31 +42,38 @@ export { figuresOf } from './reproduce/contention/measure.js';
 export type { CyclesPerPage, CyclesRow } from './reproduce/cycles-per-page/measure.js';
 export type { DmaSetupRow, DmaSetups } from './reproduce/dma-setup.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
-export { type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
+export type { Figure } from './reproduce/figure.js';
+export { type Claim, type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
-export type { FolioCountThroughput } from './reproduce/folio-count.js';
-export type { FolioSizeThroughput } from './reproduce/folio-size.js';
+export { type FolioCountThroughput, publishedOfCount } from './reproduce/folio-count.js';
+export { type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export {
+  type FailedTable,
   type JudgedFinding,
   type ReproducedTable,
   type ReproduceOptions,
+  type Reproduction,
   reproduce,
-  reproducedParts,
-  reproducedRows,
 } from './reproduce/reproduce.js';
+export { failedText, missingTexts, reproducedParts, reproducedRows, tableNotes } from './reproduce/show.js';
 export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
+/** @internal */
+export { createTimeLeft } from './reproduce/time-left.js';
 export type { TlbBatching, TlbRow } from './reproduce/tlb.js';
+export type { Sampled, SampledTurns } from './reproduce/turns-text.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';
+/** @internal */
+export { closeAll } from './shared/close-all.js';
 export { collectGarbage } from './shared/collect-garbage.js';
-export type { Control, Progress } from './shared/control.js';
+export type { Control, Progress, TurnsTaken } from './shared/control.js';
 export { fillFromFile, fillWithPattern, inputSize, scrub } from './shared/fill.js';
 export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
-export { threadsText } from './shared/labels.js';
-export { type Mover, moverText, WAY_NAMES, WAYS, type WayName } from './shared/movers.js';
+export { migratorText, threadsText } from './shared/labels.js';
+export { type Mover, moverText, WAY_NAMES, WAYS, type Way, type WayName } from './shared/movers.js';
 export type { Picture } from './shared/picture.js';
 export { PATTERNS, type Pattern } from './shared/pmbench/access-pattern.js';
 export {
@@ -70,8 +83,10 @@ export {
   type PmbenchRun,
   runPmbench,
 } from './shared/pmbench/run.js';
-export { type Ratio, ratioOf } from './shared/ratio.js';
-export { markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
+export { isSure, type Ratio, ratioOf } from './shared/ratio.js';
+/** @internal */
+export { shareTime } from './shared/share-time.js';
+export { type Cell, linesOf, markdownOf, type Part, type Sheet, textOf } from './shared/sheet.js';
 export { type PublishedRatio, type PublishedSpread, publishedRatio, type Spread, spreadOf } from './shared/spread.js';
 export type { Speeds } from './shared/statistics.js';
 export {
@@ -93,14 +108,23 @@ export {
 } from './shared/throughput-tasks.js';
 export { findDifference, hashFolios } from './shared/verify.js';
 export { type Alternative, type Choice, choose, type Measured } from './tune/choose.js';
-export { type CopyManner, copyCost, copyManners, copyText, raceCopies } from './tune/copies.js';
+export { type Copied, type CopyManner, copyCost, copyManners, copyText, withCopies } from './tune/copies.js';
 export {
   type MigrationManner,
   migrationCost,
   migrationManners,
   migrationText,
-  raceMigrations,
+  type Shape,
+  withMigrations,
 } from './tune/migrations.js';
-export type { Race } from './tune/race.js';
+export { type Race, type Runner, race } from './tune/race.js';
 export { tuneParts } from './tune/table.js';
-export { type Tried, type Tuned, type TunedChoice, type TunedSize, type TuneOptions, tune } from './tune/tune.js';
+export {
+  shapeOf,
+  type Tried,
+  type Tuned,
+  type TunedChoice,
+  type TunedSize,
+  type TuneOptions,
+  tune,
+} from './tune/tune.js';

@@ -3,7 +3,11 @@ import { type NodeId, type Order, PAGE_SIZE, type Pfn } from '../units.js';
 import { clearAndWake, tryLockFolio } from './folio-lock.js';
 import { type PageMetadata, PG } from './page-metadata.js';
 
-/** The name of a page flag, as in the kernel. */
+/**
+ * The name of a page flag, as in the kernel (enum pageflags), but for `private`, which says that the bytes are a device's.
+ *
+ * @useDeclaredType
+ */
 export type FolioFlag = keyof typeof PG;
 
 /** What a folio needs of the memory that it is in. */
@@ -25,6 +29,7 @@ export class Folio {
   /** Frame number of the first page. */
   readonly pfn: Pfn;
 
+  /** @internal */
   constructor(memory: FolioMemory, pfn: Pfn) {
     this.#memory = memory;
     this.pfn = pfn;
@@ -127,6 +132,7 @@ export class Folio {
     return (Atomics.load(this.#memory.page.flags, this.pfn) & PG.private) !== 0;
   }
 
+  /** Says so, or takes it back, with Atomics: of a folio that is locked, or whose migration nobody starts meanwhile. */
   set private(isPrivate: boolean) {
     const { flags } = this.#memory.page;
     if (isPrivate) Atomics.or(flags, this.pfn, PG.private);

@@ -43,13 +43,13 @@ export const PG = {
  * belongs to the thread that allocates and frees. What is said of a folio stands at its head, the entry of its first page.
  */
 export interface PageMetadata {
-  /** Bits of {@link PG}. */
+  /** A bit for each of the folio's flags, which `Folio.flags` names. */
   readonly flags: Int32Array;
   /** References held on the folio whose head this page is; 0 when free. */
   readonly refcount: Int32Array;
-  /** Free-list link to the next block's head, or {@link NO_PAGE}. */
+  /** Free-list link to the next block's head; 0 at the end, for PFN 0 is never on a list. */
   readonly next: Int32Array;
-  /** Free-list link to the previous block's head, or {@link NO_PAGE}. */
+  /** Free-list link to the previous block's head; 0 at the begin. */
   readonly prev: Int32Array;
   /** Order of the free block or folio whose head this page is. */
   readonly order: Uint8Array;
@@ -62,7 +62,7 @@ export interface PageMetadata {
   readonly mapping: Int32Array;
   /** Position of the folio's first page in what `mapping` names, in pages. */
   readonly index: Int32Array;
-  /** Index of the node that the frame is on; {@link RESERVED_NID} for frames that are on none. */
+  /** Index of the node that the frame is on; 255 for frames that are on none. */
   readonly nid: Uint8Array;
 }
 

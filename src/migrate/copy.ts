@@ -2,7 +2,8 @@ import { awaiting, chargedBefore, chargedNs } from '../copy/cpu-account.js';
 import { SHORT_MS } from '../copy/worker/cpu-clock.js';
 import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
-import { PAGE_SIZE } from '../units.js';
+import { type Recording, recording } from '../trace/recording.js';
+import { KiB, PAGE_SIZE } from '../units.js';
 import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
 import { COPIED_BY_CALLER, type Migrator, type OffloadBatch, type OffloadUsage } from './migrator.js';
 import { batchOf, isWorthwhile, oneOf, putOffer } from './offer.js';
@@ -10,6 +11,8 @@ import { needResched, resched } from './resched.js';
 
 /** What takes less than a time slice had the core to itself, in nanoseconds. */
 const SHORT_NS = SHORT_MS * 1e6;
+/** What a trace counts as on its way is not less, or it would be every page that is copied by itself. */
+const FLIGHT_BYTES = 64 * KiB;
 /** Errno of a folio whose batch was copied without it: the calling thread is to copy it. */
 const NOT_COPIED = ERRNO.EOPNOTSUPP;
 
@@ -151,24 +154,44 @@ function offload(migration: Migration, migrator: Migrator, batch: OffloadBatch):
   const { usage } = offer;
   const before = submission(usage);
   const charged = chargedBefore();
+  const traced = recording ? beginFlight(recording, batch) : 0;
   try {
     const outcome = migrator.copyFolios(batch);
     // What it has submitted in this stretch counts as that, and not as the caller's too.
     account.ns -= submitted(usage, submission(usage) - before, charged);
     if (typeof outcome === 'number') {
       if (outcome !== 0) stats.declined++;
+      if (traced > 0) endFlight(traced);
       return undefined;
     }
-    return awaiting(account, () => Promise.resolve(outcome)).then(
+    const over = awaiting(account, () => Promise.resolve(outcome)).then(
       (errno) => {
         if (errno !== 0) stats.declined++;
       },
       (error) => giveUp(migration, error, batch),
     );
+    return traced > 0 ? over.then(() => endFlight(traced)) : over;
   } catch (error) {
     giveUp(migration, error, batch);
+    if (traced > 0) endFlight(traced);
     return undefined;
   }
+}
+
+/**
+ * Counts the bytes of a batch as on their way, for a trace, and returns them; 0 for fewer than {@link FLIGHT_BYTES}, which are
+ * not counted.
+ */
+function beginFlight(trace: Recording, { items }: OffloadBatch): number {
+  let bytes = 0;
+  for (let item = 0; item < items.bytes.length; item++) bytes += items.bytes[item];
+  if (bytes < FLIGHT_BYTES) return 0;
+  trace.addBytes('migrators', bytes);
+  return bytes;
+}
+
+function endFlight(bytes: number): void {
+  recording?.addBytes('migrators', -bytes);
 }
 
 /**

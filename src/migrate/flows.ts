@@ -1,10 +1,12 @@
 import { ERRNO } from '../errno.js';
 import { moveMovable } from '../mm/movable.js';
+import { recording } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn } from '../units.js';
 import { copyFolio, copyFolioLeft, copyLeft, copyUnmapped } from './copy.js';
 import { errnoOf, failAll, type Migration } from './migration.js';
 import { folioMigrateMapping, folioRestoreMapping, hasExpectedRefs, migrateFolioUndo } from './move.js';
 import { PhaseSampler, timed, traced } from './phase-clock.js';
+import { beginBatch, endBatch } from './phase-slices.js';
 import { beforeRetry, isLookDue, needResched, resched, withResched } from './resched.js';
 import type { Flow } from './settings.js';
 import { abandon, putBack, putBackTheOne, settle } from './settle.js';
@@ -35,6 +37,7 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
   migration.migrator = migrator;
   const forPrivate = migration.migrators.getForPrivate();
   migration.forPrivate = forPrivate?.migrator;
+  if (recording) beginBatch(recording, migration, folios.length);
   try {
     await RUN_FLOW[migration.flow](migration, folios, manner);
   } catch (error) {
@@ -43,6 +46,8 @@ export async function migratePagesBatch(migration: Migration, folios: Uint32Arra
   } finally {
     put();
     forPrivate?.put();
+    const { slice, movedBy } = migration;
+    if (recording) endBatch(recording, slice, movedBy[1] * PAGE_SIZE, movedBy[3] * PAGE_SIZE);
     countMovedBy(migration);
   }
 }

@@ -3,10 +3,12 @@ import { ERRNO } from '../errno.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { isMovable, putbackMovable } from '../mm/movable.js';
+import { recording } from '../trace/recording.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { lap } from './phase-clock.js';
+import { beginLonePhase, endLonePhase, freeLanes, takeLanes } from './phase-slices.js';
 import { createSlice, isLookDue, needResched, resched } from './resched.js';
 import { addStats, addUsage, createMigrateStats, type MigrateStats, roundTimes } from './stats.js';
 import { createStepClock, type StepClock } from './step-clock.js';
@@ -86,10 +88,12 @@ async function migrateInLanes(
   const lanes = Array.from({ length: options.batchesInFlight }, () =>
     createMigration(manager, options, begun, account, steps),
   );
+  takeLanes(lanes);
   // All of them, also if one throws: what another has under way is not yet anybody else's.
   const outcomes = await awaiting(account, () =>
     Promise.allSettled(lanes.map((lane) => during(account, () => migrateQueue(lane, queue)))),
   );
+  freeLanes(lanes);
   for (const [i, lane] of lanes.entries()) {
     join(sum, lane);
     const outcome = outcomes[i];
@@ -182,6 +186,7 @@ async function putbackMovablePages(
   const { failed, failedErrno, stats } = sum;
   const slice = createSlice(account);
   const started = performance.now();
+  if (recording) beginLonePhase(recording, slice, 'putBack', started);
   const errno = sum.error === undefined ? ERRNO.ENOMEM : errnoOf(sum.error);
   for (let i = 0; i < untried.length; i++) {
     failed.push(untried[i] as Pfn);
@@ -192,7 +197,9 @@ async function putbackMovablePages(
     putbackOne(manager, sum, failed[i]);
     if (isLookDue(i) && needResched(slice)) await resched(slice);
   }
-  lap(stats.phasesNs, 'putBack', started + slice.pausedMs);
+  const ended = lap(stats.phasesNs, 'putBack', started + slice.pausedMs);
+  const ns = (ended - slice.pausedMs - started) * 1e6;
+  if (recording) endLonePhase(recording, slice, 'putBack', ended, ns);
 }
 
 function putbackOne(manager: MemoryManager, sum: Sum, pfn: Pfn): void {

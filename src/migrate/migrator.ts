@@ -40,6 +40,7 @@ export interface OffloadBatch {
    * by who has copied it. Whatever is no 0 counts as copied.
    */
   readonly copied: Uint8Array;
+  /** To which the migrator adds what its threads, or its device, have spent; each 0 before. What is no time counts as none. */
   readonly usage: OffloadUsage;
   /**
    * Whether all of its folios are private to a device, so that nobody else may copy any of them: what is left stays where it
@@ -50,7 +51,32 @@ export interface OffloadBatch {
 
 /**
  * What copies folios instead of the calling thread (struct migrator). It can fail none: a folio that it doesn't mark is
- * copied by the calling thread, unless it is private to a device.
+ * copied by the calling thread, unless it is private to a device. The guide says under "A migrator of your own" what one must
+ * never do, and how it is tested.
+ *
+ * @example
+ * ```js
+ * import { COPIED, Machine } from 'mtcopy';
+ *
+ * const machine = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, flow: 'pre-copy' });
+ * const { memory } = machine;
+ * machine.offload.register({
+ *   name: 'copyWithin',
+ *   copyFolios({ items: { to, from, bytes }, copied, isPrivate }) {
+ *     if (isPrivate) return 95; // EOPNOTSUPP
+ *     for (let i = 0; i < to.length; i++) {
+ *       if (memory.isPoisoned(from[i], bytes[i])) continue;
+ *       memory.bytes.copyWithin(to[i], from[i], from[i] + bytes[i]);
+ *       copied[i] = COPIED;
+ *     }
+ *     return 0;
+ *   },
+ * });
+ * const area = machine.createAddressSpace().mmap({ length: '4M', populate: true });
+ * const { stats } = await machine.movePages(area.mm, area.pages(), { node: 1 });
+ * console.log(stats.movedBy); // [ { migrator: 'copyWithin', folios: 1024, bytes: 4194304 } ]
+ * await machine.close();
+ * ```
  */
 export interface Migrator {
   /** Stands in what `mtcopy:migrate` traces, and in a migration's result. */

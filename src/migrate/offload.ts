@@ -79,8 +79,8 @@ export class OffloadRegistry {
    *
    * @param reasonMask the reasons, as {@link parseReasonMask} reads them. Default: compaction, syscall_or_cpuset, demotion
    * and numa_misplaced, as a published driver's when it is switched on.
-   * @throws ErrnoError EINVAL for what is no migrator, or no mask; EBUSY while one is registered, also while it is still
-   * being unregistered
+   * @throws ErrnoError EINVAL for what is no migrator, one that copies in another memory alone, or no mask; EBUSY while one is
+   * registered, also while it is still being unregistered
    */
   register(migrator: Migrator, reasonMask: string | number = DEFAULT_REASON_MASK): void {
     checkMigrator('migrator', migrator, 'a Migrator (a driver is switched on by its name, in sysfs)');

@@ -1,6 +1,8 @@
 import { resume } from '../copy/cpu-account.js';
+import { recording } from '../trace/recording.js';
 import type { Pfn } from '../units.js';
 import type { Migration } from './migration.js';
+import { beginFolioByFolio, beginPhase, endFolioByFolio, endPhase } from './phase-slices.js';
 import { resched, SLICE_MS } from './resched.js';
 import { createPhases, KERNEL, type Phases } from './stats.js';
 import { isTraced, type MigrateTrace, traceEnd, traceStart } from './trace.js';
@@ -38,6 +40,7 @@ export class PhaseSampler {
     this.#flushes = migration.manager.vmstat.nr_tlb_remote_flush;
     resume(migration.slice.account);
     this.#started = performance.now();
+    if (recording) beginFolioByFolio(recording, migration.slice, this.#started);
   }
 
   /** Starts with the folio at `pfn`, at position `at` of its batch. */
@@ -61,22 +64,28 @@ export class PhaseSampler {
   /** Gives the event loop a turn, which is nobody's time. */
   async pause(): Promise<void> {
     this.finish();
-    await resched(this.#migration.slice);
+    const { slice } = this.#migration;
+    await resched(slice);
     this.#started = performance.now();
+    if (recording) beginFolioByFolio(recording, slice, this.#started);
   }
 
   /** Shares out the time since the start, or since the last pause; all of it is `move` if no folio was timed. */
   finish(): void {
-    const { phasesNs } = this.#migration.stats;
+    const { stats, slice } = this.#migration;
+    const { phasesNs } = stats;
     const sampled = this.#sampled;
     const names = Object.keys(sampled) as (keyof Phases)[];
     const sum = names.reduce((ns, name) => ns + sampled[name], 0);
-    const elapsed = (performance.now() - this.#started) * 1e6;
-    if (sum === 0) phasesNs.move += elapsed;
+    const now = performance.now();
+    const elapsed = (now - this.#started) * 1e6;
+    if (sum === 0) sampled.move = elapsed;
     for (const name of names) {
-      if (sum > 0) phasesNs[name] += (elapsed * sampled[name]) / sum;
-      sampled[name] = 0;
+      if (sum > 0) sampled[name] *= elapsed / sum;
+      phasesNs[name] += sampled[name];
     }
+    if (recording) endFolioByFolio(recording, slice, now, sampled);
+    for (const name of names) sampled[name] = 0;
   }
 }
 
@@ -109,9 +118,12 @@ export function timed(
   const step = () => {
     const { stats, slice } = migration;
     resume(slice.account);
-    const started = performance.now() - slice.pausedMs;
+    const now = performance.now();
+    const started = now - slice.pausedMs;
+    if (recording) beginPhase(recording, slice, phase, now);
     return andThen(run, () => {
-      lap(stats.phasesNs, phase, started + slice.pausedMs);
+      const ended = lap(stats.phasesNs, phase, started + slice.pausedMs);
+      if (recording) endPhase(recording, slice, phase, ended, (ended - slice.pausedMs - started) * 1e6);
     });
   };
   return traced(migration, phase, step, folios);

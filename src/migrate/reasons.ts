@@ -13,6 +13,7 @@ export const MIGRATE_REASONS = [
   'demotion',
   'damon',
 ] as const;
+/** Why a migration happens: one of {@link MIGRATE_REASONS}. */
 export type MigrateReason = (typeof MIGRATE_REASONS)[number];
 
 /** A set of reasons: bit `i` stands for entry `i` of {@link MIGRATE_REASONS}. */

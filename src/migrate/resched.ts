@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { awaiting, type CpuAccount, resume } from '../copy/cpu-account.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
+import { LEVEL, recording } from '../trace/recording.js';
 import type { MigrateStats } from './stats.js';
 
 /** How long work keeps the event loop waiting, in milliseconds, before it gives it a turn. */
@@ -9,6 +10,9 @@ export const SLICE_MS = 1;
 export const PAGES_A_SLICE = 4096;
 /** Pages between two looks at the clock, of which one takes 40 ns. */
 const PAGES_A_LOOK = 64;
+
+/** What a trace calls such a turn. */
+const TURN = "event loop's turn";
 
 /** What was done since the event loop's last turn. */
 export interface Slice {
@@ -22,11 +26,13 @@ export interface Slice {
   pausedMs: number;
   /** Whose CPU time the work is. */
   readonly account: CpuAccount;
+  /** Where a trace shows the work; -1 for nowhere. */
+  track: number;
 }
 
 /** @param account in a stretch whenever the slice is worked in */
 export function createSlice(account: CpuAccount): Slice {
-  return { turnedAt: performance.now(), pages: 0, seen: 0, pausedMs: 0, account };
+  return { turnedAt: performance.now(), pages: 0, seen: 0, pausedMs: 0, account, track: -1 };
 }
 
 /** Whether the event loop has waited long enough for a turn (need_resched), with so many more pages done, or about to be. */
@@ -46,8 +52,10 @@ export function isLookDue(i: number): boolean {
 /** Gives the event loop a turn (cond_resched). */
 export async function resched(slice: Slice): Promise<void> {
   const left = performance.now();
+  if (recording) recording.begin(slice.track, TURN, left, LEVEL.turn);
   await awaiting(slice.account, setImmediate);
   slice.turnedAt = performance.now();
+  if (recording) recording.end(slice.track, slice.turnedAt);
   slice.pages = 0;
   slice.seen = 0;
   slice.pausedMs += slice.turnedAt - left;

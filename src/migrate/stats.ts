@@ -28,7 +28,9 @@ export const KERNEL = 'kernel';
 export interface MovedBy {
   /** Its name; `'kernel'`: the calling thread. */
   readonly migrator: string;
+  /** Folios that it moved. */
   folios: number;
+  /** Bytes of them. */
   bytes: number;
 }
 
@@ -80,7 +82,9 @@ export interface MigrateStats {
   interrupts: number;
   /** Batches that a migrator answered with an errno; what it left the calling thread has copied. */
   declined: number;
+  /** Nanoseconds of each phase, on the wall; with several batches in flight they overlap. */
   readonly phasesNs: Phases;
+  /** CPU nanoseconds, by who spent them. */
   readonly cpuNs: CpuTime;
   /** Nanoseconds of the steps of a device's copies; all 0 where none has a part. */
   readonly dmaNs: DmaPhases;

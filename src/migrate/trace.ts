@@ -15,8 +15,11 @@ export interface MigrateTrace {
    * every node that they go to, and with every pair of nodes of one of migrate_pages.
    */
   readonly batch: number;
+  /** What begins, or has ended: a member of {@link phasesNs}. */
   readonly phase: 'unmap' | 'flush' | 'copy' | 'move' | 'putBack';
+  /** In which order the batch goes through its steps. */
   readonly flow: Flow;
+  /** How much the call may wait. */
   readonly mode: MigrateMode;
   /** Why the call was made. */
   readonly reason: MigrateReason;

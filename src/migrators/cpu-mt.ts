@@ -4,7 +4,7 @@ import { CopyEngine, copyTrusted } from '../copy/engine.js';
 import type { CopyResult } from '../copy/result.js';
 import { ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { CALLER_MODES, type CallerMode, SCHEDULES, type Schedule } from '../words.js';
+import { CALLER_MODES, type CallerMode, type Distribution, SCHEDULES, type Schedule } from '../words.js';
 import { createMtcopyMigrator, type MtcopyMigrator } from './mtcopy.js';
 import type { OffloadDriver } from './offload-switch.js';
 
@@ -12,6 +12,8 @@ import type { OffloadDriver } from './offload-switch.js';
 interface CpuMtOptions {
   readonly threads?: number | 'auto' | undefined;
   readonly schedule?: Schedule | undefined;
+  readonly distribution?: Distribution | undefined;
+  readonly unitBytes?: number | string | undefined;
   readonly caller?: CallerMode | undefined;
   /** Bytes of the smallest batch that the migrator takes. */
   readonly minBytes?: number | undefined;
@@ -30,6 +32,8 @@ const checkCaller = oneOf(CALLER_MODES);
 export class CpuMt implements OffloadDriver {
   readonly migrator: MtcopyMigrator;
   readonly #memory: PhysicalMemory;
+  /** What the engines of both schedules are made with: each is the one's alone. */
+  readonly #shape: Pick<CpuMtOptions, 'distribution' | 'unitBytes'>;
   #threads: number = DEFAULT_THREADS;
   #schedule: Schedule = 'dynamic';
   #caller: CallerMode = 'auto';
@@ -42,6 +46,8 @@ export class CpuMt implements OffloadDriver {
 
   constructor(memory: PhysicalMemory, options: CpuMtOptions) {
     this.#memory = memory;
+    const { distribution, unitBytes } = options;
+    this.#shape = { distribution, unitBytes };
     if (options.threads !== undefined) this.threads = options.threads;
     if (options.schedule !== undefined) this.schedule = options.schedule;
     if (options.caller !== undefined) this.caller = options.caller;
@@ -102,6 +108,17 @@ export class CpuMt implements OffloadDriver {
     }
   }
 
+  /**
+   * Resolves once all threads take jobs, also those that had left.
+   *
+   * @throws ErrnoError as {@link ready}
+   */
+  async attached(): Promise<void> {
+    // Looked up and called in one step, as below.
+    while (!this.#engine) await this.ready();
+    await this.#engine.ready();
+  }
+
   /** Ends the engines, once the copies in flight have ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -123,6 +140,7 @@ export class CpuMt implements OffloadDriver {
       memory: this.#memory,
       threads: this.#threads,
       schedule,
+      ...this.#shape,
       // What isn't worth the threads doesn't come to it.
       minParallelBytes: 0,
     });

@@ -51,7 +51,9 @@ export type DcbmOptions = { [Name in keyof DcbmSettings]?: DcbmSettings[Name] | 
 
 /** The migrator that copies with DMA channels. Setting what is out of range throws an ErrnoError, EINVAL, and changes nothing. */
 export interface DcbmMigrator extends Migrator, DcbmSettings {
+  /** Folios of the smallest batch that is offloaded, 1 or more. Default: 1. */
   minFolios: number;
+  /** Bytes of the smallest batch that is offloaded. Default: 0. */
   minBytes: number;
   /** Folios that channels have copied, since it was set to 0. */
   foliosMigrated: number;

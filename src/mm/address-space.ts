@@ -104,7 +104,8 @@ export class AddressSpace {
    * Maps memory at a free address.
    *
    * @throws ErrnoError EINVAL for a wrong option; ENOENT for a file that doesn't exist; ENOMEM if no addresses are free, or
-   * with `populate` no folios; ESRCH if the address space is closed. Nothing is mapped then.
+   * with `populate` no folios; EAGAIN with `populate` while pages of the file are being migrated; ESRCH if the address space is
+   * closed. Nothing is mapped then.
    */
   mmap(options: MmapOptions): Area {
     this.#checkOpen();
@@ -253,6 +254,7 @@ export class AddressSpace {
     return this.#closing;
   }
 
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -27,6 +27,7 @@ import { ERRNO, ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { ThreadPool } from '../threads/pool.js';
+import { recording, type TracedThreads } from '../trace/recording.js';
 import type { Vpn } from '../units.js';
 import { AddressSpace } from './address-space.js';
 import { UnresponsiveCpuError } from './tlb-flush.js';
@@ -43,7 +44,12 @@ export interface MigrationWaits {
   /** The longest, in nanoseconds. */
   readonly maxNs: number;
   /** Waits of at least `fromNs` and less than twice that; only those of which there are some. */
-  readonly buckets: readonly { readonly fromNs: number; readonly count: number }[];
+  readonly buckets: readonly {
+    /** Nanoseconds, a power of two. */
+    readonly fromNs: number;
+    /** Waits of that length. */
+    readonly count: number;
+  }[];
 }
 
 /** Options of {@link Cpus.run}. */
@@ -71,6 +77,8 @@ export class Cpus {
   /** What each CPU runs: one object a program. */
   readonly #running: ({ readonly mm: AddressSpace } | undefined)[];
   readonly #lifetime = new Lifetime('the machine is closed: boot another');
+  /** What its threads record; `undefined` if nobody traced when it was made. */
+  readonly #traced: TracedThreads | undefined;
   #handlesFaults = false;
 
   /** @internal */
@@ -79,7 +87,9 @@ export class Cpus {
     this.#memory = memory;
     this.#words = words;
     this.#running = new Array(count).fill(undefined);
-    const setup: CpuWorkerSetup = { memory: memory.wasm, poisonAddress: memory.poisonAddress, words };
+    this.#traced = count > 0 ? recording?.attach('cpu', count) : undefined;
+    const { wasm, poisonAddress } = memory;
+    const setup: CpuWorkerSetup = { memory: wasm, poisonAddress, words, trace: this.#traced?.setup };
     const url = new URL('../cpu/run-program.js', import.meta.url);
     if (count > 0) this.#pool = new ThreadPool({ url, setup, maxThreads: count, idleTimeout: IDLE_THREAD_MS });
   }
@@ -180,6 +190,7 @@ export class Cpus {
       const until = performance.now() + GRACE_MS;
       while (this.busy.length > 0 && performance.now() < until) await sleep(1);
       await this.#pool?.close();
+      this.#traced?.detach();
     };
     return this.#lifetime.close(async () => this.#ringFaultBell(), endThreads);
   }

@@ -3,11 +3,13 @@ import { ERRNO, invalid } from '../errno.js';
 import { Folio, isFolioOf } from '../memory/folio.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
+import { beginLonePhase, endLonePhase } from '../migrate/phase-slices.js';
 import { createSlice, isLookDue, needResched, resched } from '../migrate/resched.js';
 import { attempt } from '../migrate/settle.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
 import { isMovable, isolateMovable, putbackMovable } from '../mm/movable.js';
+import { recording } from '../trace/recording.js';
 import type { NodeId, Pfn } from '../units.js';
 import type { MovePagesResult } from './move-pages.js';
 import { checkExists } from './move-pages-request.js';
@@ -53,6 +55,7 @@ async function isolateAll(
   const { nid } = manager.memory.page;
   const slice = createSlice(account);
   const started = performance.now();
+  if (recording) beginLonePhase(recording, slice, 'isolate', started);
   const isolated: Pfn[] = [];
   try {
     for (const [i, pfn] of [...new Set(pfns)].entries()) {
@@ -65,7 +68,9 @@ async function isolateAll(
     for (const pfn of isolated) attempt(() => putbackMovable(manager, pfn));
     throw error;
   }
-  const isolateNs = Math.round((performance.now() - slice.pausedMs - started) * 1e6);
+  const ended = performance.now();
+  const isolateNs = Math.round((ended - slice.pausedMs - started) * 1e6);
+  if (recording) endLonePhase(recording, slice, 'isolate', ended, isolateNs);
   return { isolated: Uint32Array.from(isolated), isolateNs };
 }
 

@@ -6,12 +6,14 @@ import { ErrnoError, invalid, show } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages as migrateFolios } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
+import { beginLonePhase, endLonePhase } from '../migrate/phase-slices.js';
 import { createSlice, needResched, type Slice, withResched } from '../migrate/resched.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { entryAt, frameAt, isPmdMapped } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
+import { recording } from '../trace/recording.js';
 import { HPAGE_PMD_ORDER, type NodeId, type Pfn } from '../units.js';
 import { CREDENTIALS, type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
 import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
@@ -129,9 +131,13 @@ async function queuePagesRange(manager: MemoryManager, queue: QueuePages, stats:
   const account = createCpuAccount();
   const slice = createSlice(account);
   const started = performance.now();
+  if (recording) beginLonePhase(recording, slice, 'isolate', started);
   await during(account, () => withResched(slice, VPN_LIMIT, (next) => queuePages(manager, queue, next, slice)));
   stats.cpuNs.caller += Math.round(account.ns);
-  stats.phasesNs.isolate += Math.round((performance.now() - slice.pausedMs - started) * 1e6);
+  const ended = performance.now();
+  const ns = Math.round((ended - slice.pausedMs - started) * 1e6);
+  if (recording) endLonePhase(recording, slice, 'isolate', ended, ns);
+  stats.phasesNs.isolate += ns;
 }
 
 /** Isolates from page `next` on, until the event loop is to have a turn. Returns how far it came. */

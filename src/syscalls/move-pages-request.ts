@@ -10,9 +10,12 @@ import { MPOL_MF_MOVE, MPOL_MF_MOVE_ALL } from './flags.js';
 
 /** Options of `Machine.movePages`. */
 export interface MovePagesOptions extends Credentials {
-  /** The node to move every page to. Without it and without `nodes` nothing is moved: the call asks where the pages are. */
+  /**
+   * The node to move every page to. Default: none; without it and without `nodes` nothing is moved, and the call asks where the
+   * pages are.
+   */
   node?: number | undefined;
-  /** The node to move each page to, in the order of the pages. */
+  /** The node to move each page to, in the order of the pages, instead of {@link node}. Default: none. */
   nodes?: ArrayLike<number> | undefined;
   /** {@link MPOL_MF_MOVE} or {@link MPOL_MF_MOVE_ALL}. Default: `MPOL_MF_MOVE`. */
   flags?: number | undefined;

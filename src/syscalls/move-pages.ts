@@ -5,12 +5,14 @@ import { ERRNO } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
+import { beginLonePhase, endLonePhase } from '../migrate/phase-slices.js';
 import { createSlice, isLookDue, needResched, resched, type Slice } from '../migrate/resched.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { entryAt, frameAt } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
+import { recording } from '../trace/recording.js';
 import { type NodeId, PAGE_SIZE } from '../units.js';
 import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
 import { checkRequest, type MovePagesOptions, type MovePagesRequest } from './move-pages-request.js';
@@ -21,12 +23,13 @@ export interface MovePagesResult {
    * For each page the node that it is on, or why not on the one that was asked for, as a negative errno: `-ENOENT` (-2) it
    * has no memory yet; `-EIO` (-5) its frame is poisoned; `-ENOMEM` (-12) the node is full; `-EACCES` (-13) others map it
    * too; `-EFAULT` (-14) nothing is mapped there; `-EBUSY` (-16) somebody holds it, another
-   * call is moving it, or a copy that was made on a store meanwhile has taken its place.
+   * call is moving it, or a copy that was made on a store meanwhile has taken its place; `-EOPNOTSUPP` (-95) it is private to
+   * a device, and nothing that is registered or named can copy it.
    */
   readonly status: Int32Array;
   /**
-   * Pages whose folio was isolated and could not be moved, for EIO, ENOMEM or EBUSY. Those that another call is moving are
-   * -EBUSY, and not counted.
+   * Pages whose folio was isolated and could not be moved, for EIO, ENOMEM, EBUSY or EOPNOTSUPP. Those that another call is
+   * moving are -EBUSY, and not counted.
    */
   readonly notMigrated: number;
   /** What all batches of the call came to; all 0 of the query form. */
@@ -144,12 +147,17 @@ async function moveChunk(call: Call, chunk: Chunk): Promise<number> {
 /** Isolates the folios of a chunk, with turns of the event loop between, and says of all other pages why not. */
 async function isolateChunk(call: Call, chunk: Chunk, isolation: Isolation): Promise<void> {
   const { stats, slice } = call;
-  const started = performance.now() - slice.pausedMs;
+  const begun = performance.now();
+  const started = begun - slice.pausedMs;
+  if (recording) beginLonePhase(recording, slice, 'isolate', begun);
   for (let next = chunk.first; next < chunk.end; ) {
     next = isolatePages(call, chunk, next, isolation);
     if (next < chunk.end) await resched(slice);
   }
-  stats.phasesNs.isolate += Math.round((performance.now() - slice.pausedMs - started) * 1e6);
+  const ended = performance.now();
+  const ns = Math.round((ended - slice.pausedMs - started) * 1e6);
+  if (recording) endLonePhase(recording, slice, 'isolate', ended, ns);
+  stats.phasesNs.isolate += ns;
 }
 
 /**

@@ -7,7 +7,9 @@ import type { Attribute, Attributes } from './attribute.js';
 export interface SysfsFile {
   /** From the root: `'/sys/kernel/cpu_mt/threads'`. */
   readonly path: string;
+  /** As `read` gives it. */
   readonly value: string;
+  /** Whether `write` takes it; else that is EACCES. */
   readonly writable: boolean;
   /** What the value means. */
   readonly doc: string;

@@ -15,6 +15,20 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** What bash runs for the completion of a command, which is looked up as bash does, after `before`. */
+function byBash(before: string, line: string): string[] {
+  const words = line.split(' ');
+  const list = words.map((word) => `'${word}'`).join(' ');
+  const script = `${before}
+source ${file('bash')}
+COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}
+[[ "$(complete -p ${words[0]})" =~ ' -F '([^ ]+)' ' ]] && "\${BASH_REMATCH[1]}" ${words[0]} '${words.at(-1)}' '${words.at(-2)}'
+echo "\${COMPREPLY[*]}"; complete -p npx`;
+  const { stdout, stderr } = spawnSync('bash', ['--norc', '-uc', script], { encoding: 'utf8', cwd: folder });
+  expect(stderr).toBe('');
+  return stdout.trimEnd().split('\n');
+}
+
 /** What bash offers for a line whose last word is being typed, for each line. */
 function offered(lines: readonly string[]): string[][] {
   const ask = lines.map((line) => {
@@ -23,7 +37,7 @@ function offered(lines: readonly string[]): string[][] {
     return `COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _mtcopy; echo "\${COMPREPLY[*]}"`;
   });
   const script = [`source ${file('bash')}`, ...ask].join('\n');
-  const { stdout, stderr } = spawnSync('bash', ['-euc', script], { encoding: 'utf8', cwd: folder });
+  const { stdout, stderr } = spawnSync('bash', ['--norc', '-euc', script], { encoding: 'utf8', cwd: folder });
   expect(stderr).toBe('');
   return stdout
     .trimEnd()
@@ -43,6 +57,8 @@ describe('the completion of bash', () => {
       ['mtcopy copy --frames ', ['sequential', 'shuffled']],
       ['mtcopy copy --total ', []],
       ['mtcopy copy --input completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
+      ['mtcopy report --output completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
+      ['mtcopy report one.json completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
       ['mtcopy reproduce cyc', ['cycles-per-page']],
       ['mtcopy completion ', ['bash', 'zsh', 'fish', '--help']],
       ['mtcopy nothing --', []],
@@ -52,8 +68,27 @@ describe('the completion of bash', () => {
       expect([line, ...(all[i] ?? []).sort()]).toEqual([line, ...words.sort()]);
   });
 
+  it('is of npx too where what that runs is mtcopy', () => {
+    expect(byBash('', 'npx mtcopy migrate --batch-unit f')[0]).toBe('folios');
+    expect(byBash('', 'npx mtcopy co')[0]).toBe('copy completion');
+    expect(byBash('', 'mtcopy migrate --batch-unit f')[0]).toBe('folios');
+    expect(byBash('', 'npx other --batch-unit f')[0]).toBe('');
+    expect(byBash('', 'npx mt')[1]).toBe('complete -o bashdefault -o default -F _mtcopy_npx npx');
+  });
+
+  it('leaves to npx what it had', () => {
+    const own = '_own() { COMPREPLY=("$1" own); }; complete -o nospace -F _own npx';
+    expect(byBash(own, 'npx other --fl')).toEqual(['npx own', 'complete -o nospace -F _mtcopy_npx npx']);
+    expect(byBash(own, 'npx mtcopy sys')[0]).toBe('sysfs');
+    // Read twice it is still there.
+    expect(byBash(`${own}; source ${file('bash')}`, 'npx other --fl')[0]).toBe('npx own');
+    // What is no function is not called by one.
+    const words = spawnSync('bash', ['--norc', '-c', `complete -W 'a b' npx; source ${file('bash')}; complete -p npx`]);
+    expect(String(words.stdout)).toBe("complete -W 'a b' npx\n");
+  });
+
   it('offers every option that the help has', async () => {
-    for (const name of ['copy', 'migrate', 'pmbench', 'reproduce', 'sysfs']) {
+    for (const name of ['copy', 'migrate', 'pmbench', 'reproduce', 'report', 'sysfs']) {
       const { stdout } = await mtcopy(name, '--help');
       const listed = Array.from(stdout.matchAll(/^ +(?:-\w, )?(--[\w-]+)/gm), ([, option]) => option);
       const [words] = offered([`mtcopy ${name} --`]);

@@ -8,6 +8,10 @@ import { itRefuses, type Refusals } from '../support/refusals.js';
 
 /** What is refused, and with which words. */
 const REFUSED: Refusals = [
+  [['copy', '--distribution', 'chunks'], '--distribution: means nothing without --schedule static'],
+  [['copy', '--unit', '1M', '--schedule', 'static'], '--unit: means nothing without --schedule dynamic'],
+  [['copy', '--unit', '4K', '--total', '2M'], 'unitBytes: must be a whole number from 65536'],
+  [['copy', '--distribution', 'halves'], "'halves' is none of auto, folios, chunks"],
   [['copy', '--thread', '2'], 'Did you mean --threads?'],
   [['cpy'], 'Did you mean copy?'],
   [['copy', '--threads', '65'], "threads: must be a whole number from 1 to 64, or 'auto', got 65"],
@@ -92,6 +96,26 @@ describe('mtcopy copy', () => {
         best,
       ]);
     }
+  });
+
+  it('measures lists of how each schedule shares a batch out, and says so', async () => {
+    const args = ['--total', '4M', '--runs', '1', '--threads', '1', '--schedule', 'static,dynamic'];
+    const shapes = ['--distribution', 'folios,chunks', '--unit', '256K,auto'];
+    const { stdout } = await mtcopy('copy', ...args, ...shapes, '--json');
+    expect(
+      JSON.parse(stdout).results.map(({ schedule, distribution, unitBytes }: Record<string, unknown>) => ({
+        schedule,
+        distribution,
+        unitBytes,
+      })),
+    ).toEqual([
+      { schedule: 'static', distribution: 'folios' },
+      { schedule: 'static', distribution: 'chunks' },
+      { schedule: 'dynamic', unitBytes: 262144 },
+      { schedule: 'dynamic', unitBytes: 'auto' },
+    ]);
+    const text = await mtcopy('copy', ...args, ...shapes);
+    for (const name of ['static folios', 'static chunks', 'dynamic 256K']) expect(text.stdout).toContain(name);
   });
 
   it('fills the source from a file, repeated as needed', async () => {

@@ -1,3 +1,4 @@
+import { reproducedRows } from 'mtcopy/experiments';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, mtcopy } from '../support/command.js';
 
@@ -56,12 +57,14 @@ describe.each(Object.keys(SMALL))('mtcopy %s', (name) => {
     expect(csv).toMatchObject({ status: 0, stderr: '' });
     const [heads, ...lines] = readCsv(csv.stdout);
     for (const line of lines) expect(line).toHaveLength(heads.length);
-    const { results, files, tables } = JSON.parse(json.stdout);
-    const rows = results ?? files ?? tables.flatMap(({ findings }: { findings: object[] }) => findings);
+    const printed = JSON.parse(json.stdout);
+    const rows = printed.results ?? printed.files ?? reproducedRows(printed);
     expect(lines).toHaveLength(rows.length);
     expect(new Set(heads).size).toBe(heads.length);
     for (const [i, row] of rows.entries()) {
-      for (const [at, head] of heads.entries()) {
+      // A verdict has figures in it.
+      for (const head of heads.filter((name) => name !== 'says')) {
+        const at = heads.indexOf(head);
         const value = head.split('.').reduce((from, name) => from?.[name], row);
         // What was measured differs from run to run: what was asked for doesn't.
         if (typeof value === 'string') expect(lines[i][at]).toBe(value);
@@ -81,6 +84,36 @@ describe.each(Object.keys(SMALL))('mtcopy %s', (name) => {
       for (const row of [rules, ...rows]) expect(row).toHaveLength(heads.length);
     }
     expect(markdown.stdout).not.toMatch(/[│█▁]/);
+  });
+});
+
+describe('mtcopy reproduce --csv', () => {
+  const interval = ['low', 'high', 'confidence'];
+  const heads = ['table', 'kind', 'row', 'variant', 'measure', 'unit', 'value', ...interval, 'deviation', 'published'];
+
+  it('has a line a figure, from which the rows of every table are read back', async () => {
+    const tables = ['folio-count', 'dma-setup'];
+    const { status, stdout } = await mtcopy('reproduce', ...tables, '--quick', '--seconds', '0.01', '--csv');
+    expect(status).toBe(0);
+    const [names, ...lines] = readCsv(stdout);
+    expect(names).toEqual(expect.arrayContaining([...heads, 'claimed', 'holds', 'isOpen', 'says']));
+    const rows = lines.map((line) => Object.fromEntries(line.map((cell, i) => [names[i], cell])));
+    const figures = rows.filter(({ kind }) => kind === 'figure');
+    expect(new Set(figures.map(({ table }) => table))).toEqual(new Set(tables));
+    const keys = figures.map(({ table, row, variant, measure }) => JSON.stringify([table, row, variant, measure]));
+    expect(new Set(keys).size).toBe(figures.length);
+    for (const { table, measure, unit, value, low, high } of figures) {
+      expect([measure, unit, value].includes(''), `${table} ${measure}`).toBe(false);
+      expect(Number(value), `${table} ${measure}`).not.toBeNaN();
+      if (low !== '') expect(Number(low)).toBeLessThanOrEqual(Number(value));
+      if (high !== '') expect(Number(high)).toBeGreaterThanOrEqual(Number(value));
+      if (unit === 'ratio' && measure.includes('against')) expect(Number(value)).toBeGreaterThan(0);
+    }
+    const published = figures.filter((row) => row.table === 'folio-count' && row.published !== '');
+    // With 1, 8, 16 and 32 folios, of one thread and of one channel.
+    expect(published).toHaveLength(2 * 4);
+    expect(rows.filter(({ kind }) => kind === 'verdict').map(({ table }) => table)).toEqual(tables);
+    expect(rows.some(({ kind, holds }) => kind === 'finding' && !['true', 'false'].includes(holds))).toBe(false);
   });
 });
 

@@ -30,8 +30,14 @@ const REFUSED: Refusals = [
   [['--total', '0'], 'total: must be a whole number, 1 or more, got 0'],
   [['--batch-limit', '0'], 'whole number, 1 or more'],
   [['--batch-limit', '1048577'], 'batchLimits: must be a whole number from 1 to 1048576'],
-  [['--batch-limit', '8', '--flow', 'serial'], '--batch-limit: means nothing without another --flow than serial'],
-  [['--batch-unit', 'folios', '--folio-size', '4K'], '--batch-unit: means nothing with folios of 4K'],
+  [
+    ['--batch-limit', '8', '--flow', 'serial'],
+    '--batch-limit: means nothing to serial, which takes folio by folio: add another --flow',
+  ],
+  [
+    ['--batch-unit', 'folios', '--folio-size', '4K'],
+    '--batch-unit: means nothing with folios of 4K, each of which is a page',
+  ],
   [['--batch-unit', 'bytes'], "'bytes' is none of pages, folios"],
   [
     ['--batch-limit', '8', '--set', 'kernel/mm/migration/max_batch=64'],

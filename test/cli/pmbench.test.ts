@@ -3,6 +3,8 @@ import { mtcopy } from '../support/command.js';
 import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const SHORT = ['--pages', '1024', '--seconds', '0.1'];
+/** Where figures don't matter. */
+const SHORTER = ['--pages', '1024', '--seconds', '0.05'];
 
 const pmbench = (...args: string[]) => mtcopy('pmbench', ...args);
 
@@ -82,9 +84,12 @@ const REFUSED: Refusals = [
   [['--seed', '-1'], 'seed: must be a whole number from 0 to 1048576, got -1'],
   [['--batch-limit', '2000000'], 'batchLimit: must be a whole number from 1 to 1048576, got 2000000'],
   [['--batch-unit', 'bytes'], "'bytes' is none of pages, folios"],
-  [['--batch-limit', '64', '--flow', 'serial'], '--batch-limit: means nothing to serial'],
+  [
+    ['--batch-limit', '64', '--flow', 'serial'],
+    '--batch-limit: means nothing to serial, which takes folio by folio: add another --flow',
+  ],
   [['--batch-unit', 'folios', '--flow', 'serial', '--folio-size', '64K'], '--batch-unit: means nothing to serial'],
-  [['--batch-unit', 'folios'], '--batch-unit: means nothing with folios of one page'],
+  [['--batch-unit', 'folios'], '--batch-unit: means nothing with folios of 4K, each of which is a page'],
   [['--cpu', '2'], 'Did you mean --cpus?'],
 ];
 /** What means nothing to any migrator but mtcopy, with every way to ask for another. */
@@ -137,7 +142,7 @@ describe('mtcopy pmbench', () => {
     ['uniform', '64K', 'dcbm'],
   ])('runs every flow: %s, %s, %s', async (pattern, folioSize, migrator) => {
     const { status, stdout } = await pmbench(
-      ...[...SHORT, '--pattern', pattern, '--folio-size', folioSize, '--migrator', migrator, '--json'],
+      ...[...SHORTER, '--pattern', pattern, '--folio-size', folioSize, '--migrator', migrator, '--json'],
       ...(migrator === 'mtcopy' ? ['--threads', '2'] : []),
       ...['--flow', 'serial,vanilla,batch-move,pre-copy', '--cpus', '1', '--write-ratio', '1'],
     );
@@ -170,7 +175,7 @@ describe('mtcopy pmbench', () => {
 
   it('fits a terminal of 100 columns, and names the threads that copied', async () => {
     const { stdout } = await pmbench(
-      ...['--pages', '1024', '--seconds', '0.1', '--cpus', '1', '--migrator', 'mtcopy', '--threads', '2'],
+      ...[...SHORTER, '--cpus', '1', '--migrator', 'mtcopy', '--threads', '2'],
       ...['--flow', 'serial,vanilla,batch-move,pre-copy'],
     );
     expect(stdout).toContain('1 CPU on 1024 pages in folios of 4K, uniform, 50% stores, migrator mtcopy×2\n');
@@ -179,7 +184,7 @@ describe('mtcopy pmbench', () => {
 
   it('shows a caller that helps as one thread more', async () => {
     const { stdout } = await pmbench(
-      ...SHORT,
+      ...SHORTER,
       '--cpus',
       '1',
       '--migrator',
@@ -193,7 +198,7 @@ describe('mtcopy pmbench', () => {
   });
 
   it('compares nothing if one of the two flows is left out', async () => {
-    const { stdout } = await pmbench(...SHORT, '--flow', 'pre-copy', '--json');
+    const { stdout } = await pmbench(...SHORTER, '--flow', 'pre-copy', '--json');
     expect(Object.keys(JSON.parse(stdout))).toEqual(['command', 'version', 'date', 'arguments', 'host', 'results']);
   });
 
@@ -225,7 +230,7 @@ describe('mtcopy pmbench', () => {
   });
 
   it('shows the runs beside their mean', async () => {
-    const { stdout } = await pmbench(...SHORT, '--flow', 'vanilla', '--cpus', '1', '--runs', '2');
+    const { stdout } = await pmbench(...SHORTER, '--flow', 'vanilla', '--cpus', '1', '--runs', '2');
     expect(stdout).toContain('Moved by move_pages(2), batches of 512 pages; 2 runs of each, seed 0\n');
     expect(stdout).toMatch(/│ flow +│ +pages\/s │ runs: least │ +most │/);
   });

@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, mtcopy } from '../support/command.js';
 import { ENGINE, fileWith, foreignProfile, MACHINE, profile } from '../support/profiles.js';
 
-const COPY = ['copy', '--total', '4M', '--runs', '1', '--json'];
-const MIGRATE = ['migrate', '--folio-size', '64K', '--count', '4', '--runs', '1', '--json'];
+const COPY = ['copy', '--total', '4M', '--runs', '1', '--warmup', '0', '--json'];
+const MIGRATE = ['migrate', '--folio-size', '64K', '--count', '4', '--runs', '1', '--warmup', '0', '--json'];
 const PMBENCH = ['pmbench', '--cpus', '1', '--pages', '64', '--seconds', '0.05', '--json'];
 const BY_KERNEL = { ...MACHINE, migrator: 'kernel', flow: 'batch-move' } as const;
 const KERNEL = profile({ sizes: profile().sizes.map((size) => ({ ...size, machine: BY_KERNEL })) });
@@ -19,11 +19,15 @@ async function withProfile(own: object, ...args: string[]) {
 
 describe('a profile says what the command line does not', () => {
   it('to copy, of the nearest folio size', async () => {
-    const shape = { schedule: 'static', distribution: 'chunks', unitBytes: 'auto' };
+    const shape = { schedule: 'static', distribution: 'chunks' };
     const says = { ...shape, caller: 'helps', method: 'typed-array' };
     expect((await withProfile(profile(), ...COPY)).results).toMatchObject([{ threads: ENGINE.threads, ...says }]);
     expect((await withProfile(profile(), ...COPY, '--folio-size', '2M')).results).toMatchObject([
       { threads: 4, ...says },
+    ]);
+    const lists = ['--distribution', 'folios'];
+    expect((await withProfile(profile(), ...COPY, ...lists)).results).toMatchObject([
+      { ...says, distribution: 'folios' },
     ]);
     const own = ['--threads', '1,2', '--schedule', 'dynamic', '--method', 'auto'];
     expect((await withProfile(profile(), ...COPY, ...own)).results).toMatchObject([
@@ -69,7 +73,11 @@ describe('a profile is refused', () => {
   const commands = { copy: COPY, migrate: MIGRATE, pmbench: PMBENCH, sysfs: ['sysfs'] };
   const copyAll = ['--threads', '1', '--schedule', 'static', '--caller', 'waits', '--method', 'auto'];
   const rows = Object.entries(commands).flatMap(([name, args]) => [
-    { name, args, file: 'foreign', status: 2, message: "EINVAL: profile: is another machine's (cpu another, here " },
+    { name, args, file: 'foreign', status: 2, message: " is another machine's (cpu another, here " },
+    { name, args, file: 'foreign', status: 2, message: 'mtcopy.profile.json is another' },
+    { name, args, file: 'foreign', status: 2, message: 'or force it: --force-profile' },
+    { name, args, file: 'older', status: 2, message: 'mtcopy.profile.json.version: must be 1' },
+    { name, args, file: 'older', status: 2, message: 'with --force-profile too' },
     { name, args, file: 'broken', status: 2, message: 'is no JSON, or not all of it' },
     { name, args, file: 'gone', status: 1, message: 'ENOENT: profile: there is no ' },
     {
@@ -93,10 +101,12 @@ describe('a profile is refused', () => {
   const ended: Ended[] = [];
   beforeAll(async () => {
     using foreign = fileWith(JSON.stringify(foreignProfile()));
+    using older = fileWith(JSON.stringify({ ...profile(), version: 0 }));
     using broken = fileWith(JSON.stringify(profile()).slice(0, 500));
     using good = fileWith(JSON.stringify(profile()));
     const files: Record<string, string> = {
       foreign: foreign.path,
+      older: older.path,
       broken: broken.path,
       good: good.path,
       gone: join(good.folder, 'gone'),

@@ -22,6 +22,14 @@ describe('mtcopy tune', () => {
     expect(readdirSync(folder.folder)).toEqual(['link.json', 'mtcopy.profile.json']);
   });
 
+  it('takes a seed, and rounds that do not count', async () => {
+    using folder = fileWith('');
+    const args = ['--seed', '7', '--warmup', '0', '--json', '--output', folder.path];
+    const { status, stdout } = await mtcopy(...SMALL, ...args);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).sizes).toHaveLength(1);
+  });
+
   it('prints one JSON object with every measurement, and the profile as it is in the file', async () => {
     using folder = fileWith('');
     const { stdout } = await mtcopy(...SMALL, '--json', '--output', folder.path);
@@ -76,6 +84,8 @@ describe('mtcopy tune', () => {
       [['--batch', '2M,large'], "got 'large'"],
       [['--load', '0'], 'whole number, 1 or more'],
       [['--threads', '65'], 'from 1 to 64'],
+      [['--seed', '-1'], 'must be a whole number from 0'],
+      [['--warmup', '1.5'], 'must be a whole number from 0'],
       [['--seconds', '0'], 'must be a number above 0'],
       [['--profile', 'p.json'], "unknown option '--profile'"],
     ],

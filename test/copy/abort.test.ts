@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { CopyAbortError, CopyEngine, type CopyPair, type CopyResult, KiB, MiB, PAGE_SIZE } from 'mtcopy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRing, STOP } from '#src/copy/worker/job-ring.js';
-import { expectCopied, fillRandom, isSame, pairsOf } from '../support/bytes.js';
+import { expectCopied, fillRandom, isAll, isSame, pairsOf } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { holdThreads } from '../support/holds.js';
 import { MANNERS } from '../support/manners.js';
@@ -51,7 +51,7 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
     expectAbort(await errorOf(() => engine.copy(to, from, { signal })), [{ to, from }], reason);
     // Nothing to copy is all copied.
     expect(await engine.copyBatch([], { signal })).toMatchObject({ bytes: 0, items: 0, failed: [] });
-    expect(to.every((byte) => byte === 0)).toBe(true);
+    expect(isAll(to, 0)).toBe(true);
     expect(await errorOf(() => engine.copy(to, to.subarray(1), { signal }))).toMatchObject({ code: 'EINVAL' });
   });
 
@@ -72,7 +72,7 @@ describe.each(MANNERS)('abort: $schedule, $caller', (manner) => {
       expect(error).toMatchObject({ name: 'AbortError', cause: controller.signal.reason });
       expect(error).toMatchObject({ result: { bytes: 0, items: 0 } });
       expect((error as CopyAbortError).result.failed.every(({ code }) => code === 'ECANCELED')).toBe(true);
-      expect(to.every((byte) => byte === 0)).toBe(true);
+      expect(isAll(to, 0)).toBe(true);
     }
     if (isPoisoned) engine.memory.unpoison(pfn);
   });
@@ -181,7 +181,7 @@ describe('an abort that comes after some pieces', () => {
     expect(error).toMatchObject({ name: 'AbortError', cause: reason });
     expect(error).toMatchObject({ result: { bytes: 6 * PIECE, items: 0, failed: [{ index: 0, code: 'ECANCELED' }] } });
     expect(isSame(to.subarray(0, 6 * PIECE), from.subarray(0, 6 * PIECE))).toBe(true);
-    expect(to.subarray(6 * PIECE).every((byte) => byte === 0)).toBe(true);
+    expect(isAll(to.subarray(6 * PIECE), 0)).toBe(true);
   });
 
   it('is heard between two units of the walker', async () => {

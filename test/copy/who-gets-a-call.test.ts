@@ -29,9 +29,15 @@ function scattered(to: Uint8Array, from: Uint8Array): CopyItems {
   return items;
 }
 
-async function open(minParallelBytes: number | string) {
-  const engine = await CopyEngine.create({ threads: 1, caller: 'waits', memory: '256M', minParallelBytes });
-  const views = [engine.allocate(BYTES), engine.allocate(BYTES)] as const;
+/** An engine, for calls of `most` bytes at most: as many are what it copies in between. */
+async function open(minParallelBytes: number | string, most: number) {
+  const engine = await CopyEngine.create({
+    threads: 1,
+    caller: 'waits',
+    memory: 2 * most + 64 * MiB,
+    minParallelBytes,
+  });
+  const views = [engine.allocate(most), engine.allocate(most)] as const;
   const copy = async (way: Way, bytes: number) => {
     const [to, from] = views.map((view) => view.subarray(0, bytes)) as [Uint8Array, Uint8Array];
     if (way === 'scattered') return engine.copyBatchSync(scattered(to, from));
@@ -68,7 +74,7 @@ describe('by default', () => {
   ] as const)(
     'worker threads get a call from some size on, and the calling thread smaller ones: %s, %i bytes',
     async (way, bytes) => {
-      await using engine = await open('auto');
+      await using engine = await open('auto', BYTES);
       expect(await engine.isAlone(way, bytes - 4 * KiB)).toBe(true);
       expect(await engine.isShared(way, bytes)).toBe(true);
     },
@@ -78,19 +84,19 @@ describe('by default', () => {
 describe.each(['copy', 'copyBatch', 'copySync', 'copyBatchSync'] as const)('minParallelBytes, %s:', (way) => {
   it('a number of bytes, or a size in words, is the limit of every call', async () => {
     for (const minParallelBytes of [2 * MiB, '2M']) {
-      await using engine = await open(minParallelBytes);
+      await using engine = await open(minParallelBytes, 2 * MiB);
       expect(await engine.isAlone(way, 2 * MiB - 1)).toBe(true);
       expect(await engine.isShared(way, 2 * MiB)).toBe(true);
     }
   });
 
   it('0 gives every call to worker threads', async () => {
-    await using engine = await open(0);
+    await using engine = await open(0, 1);
     expect(await engine.isShared(way, 1)).toBe(true);
   });
 
   it('Infinity gives them none', async () => {
-    await using engine = await open(Number.POSITIVE_INFINITY);
+    await using engine = await open(Number.POSITIVE_INFINITY, BYTES);
     expect(await engine.isAlone(way, BYTES)).toBe(true);
   });
 });

@@ -1,9 +1,16 @@
 import { Machine } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errno, errorOf } from '../support/errors.js';
 import { program, sharedWord, untilCounted } from '../support/programs.js';
 
 describe('a program', () => {
+  // For programs that are refused, and that fail: each leaves its CPU idle, and ready for the next.
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = await Machine.boot({ nodes: ['16M'] });
+  });
+  afterAll(() => machine.close());
+
   it('ends with what it returns, and its CPU is idle then', async () => {
     await using machine = await Machine.boot({ nodes: ['16M'], cpus: 2 });
     const mm = machine.createAddressSpace();
@@ -38,7 +45,6 @@ describe('a program', () => {
     ['without a default export', program('no-default'), 'EINVAL'],
     ['that is async', program('async'), 'EINVAL'],
   ])('%s is refused', async (_, url, code) => {
-    await using machine = await Machine.boot({ nodes: ['16M'] });
     const mm = machine.createAddressSpace();
     expect(await errorOf(() => machine.cpus.run(mm, url))).toEqual(errno(code));
     expect(machine.cpus.busy).toEqual([]);
@@ -63,7 +69,6 @@ describe('a program', () => {
     ['whose result throws as it is sent', "() => ({ get value() { throw new TypeError('no') } })", 'EINVAL'],
     ['whose result throws nothing as it is sent', '() => ({ get value() { throw null } })', 'EINVAL'],
   ])('%s fails with a code', async (_, text, code) => {
-    await using machine = await Machine.boot({ nodes: ['16M'] });
     const mm = machine.createAddressSpace();
     const url = `data:text/javascript,${encodeURIComponent(`export default ${text}`)}`;
     expect(await errorOf(() => machine.cpus.run(mm, url))).toEqual(errno(code));

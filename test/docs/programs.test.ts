@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { codeBlocks, DOCUMENTS } from '../support/markdown.js';
+import { codeBlocks, DOCSTRINGS, DOCUMENTS } from '../support/markdown.js';
 import { ROOT } from '../support/paths.js';
 import { runNode } from '../support/process.js';
 
@@ -11,15 +11,18 @@ const folder = mkdtempSync(join(ROOT, 'build/docs-'));
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Programs that bundlers.test.ts runs. */
+/** Programs that bundlers.test.ts runs: it saves every file of the page, and runs the page's commands. */
 const ELSEWHERE = new Set(['docs/bundlers.md']);
+/** How a block says what it is: a program, and what nobody runs. */
+const INFO = /^(js( file=[\w.-]+)?|sh|text|json file=[\w.-]+)$/;
+const TEXTS = [...DOCUMENTS, ...DOCSTRINGS];
 
 /** What a program says that it prints: the comment behind a console.log. */
 function promisesOf(code: string): string[] {
   return Array.from(code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm), ([, printed]) => printed);
 }
 
-const PAGES = DOCUMENTS.map(({ path, text }) => ({
+const PAGES = TEXTS.map(({ path, text }) => ({
   path,
   programs: codeBlocks(text).filter(({ language }) => language === 'js'),
 })).filter(({ path, programs }) => programs.length > 0 && !ELSEWHERE.has(path));
@@ -37,6 +40,31 @@ describe.each(PAGES)('$path', ({ path, programs }) => {
       expect(output.split('\n')).toEqual(expect.arrayContaining(promisesOf(code)));
     },
   );
+});
+
+describe('no program is forgotten:', () => {
+  const blocks = TEXTS.flatMap(({ path, text }) => codeBlocks(text).map((block) => ({ path, ...block })));
+
+  it('what looks like code is a block', () => {
+    // Each has two fences; what is indented like code would be code to whoever renders it.
+    const fences = TEXTS.map(({ text }) => text.match(/^ *(```|~~~)/gm)?.length ?? 0);
+    expect(fences.reduce((sum, count) => sum + count, 0)).toBe(2 * blocks.length);
+    const indented = DOCSTRINGS.filter(({ text }) => /^ {4,}\S/m.test(text.replaceAll(/^ *```.*?^ *```$/gms, '')));
+    expect(indented.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('a block says whether it is run', () => {
+    expect(blocks.filter(({ info }) => !INFO.test(info)).map(({ path, info }) => `${path}: ${info}`)).toEqual([]);
+  });
+
+  it('what has a file name is what another block needs', () => {
+    const unused = blocks.filter(({ path, file, code }) => {
+      if (file === undefined)
+        return ELSEWHERE.has(path) && blocks.some((one) => one.code === code && one.language === 'js');
+      return !ELSEWHERE.has(path) && !blocks.some((one) => one.path === path && one.code.includes(`'./${file}'`));
+    });
+    expect(unused.map(({ path, file, code }) => `${path}: ${file ?? code}`)).toEqual([]);
+  });
 });
 
 it('the documents have programs, and say what they print', () => {

@@ -7,7 +7,7 @@ import { ROOT } from '../support/paths.js';
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 const HELP: Record<string, string> = {};
-for (const name of ['copy', 'migrate', 'pmbench', 'reproduce', 'sysfs', 'tune', 'completion']) {
+for (const name of ['copy', 'migrate', 'pmbench', 'reproduce', 'report', 'sysfs', 'tune', 'completion']) {
   HELP[name] = (await mtcopy(name, '--help')).stdout;
 }
 

@@ -3,7 +3,7 @@ import { comparePmbenchFlows, type SweepCaller, sweepCopies, sweepMigrations } f
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { errorOf } from '../support/errors.js';
 
-const COMMON = { folioBytes: [4096], threads: [1], frames: ['sequential'], runs: 1 } as const;
+const COMMON = { folioBytes: [4096], threads: [1], frames: ['sequential'], runs: 1, warmUps: 0 } as const;
 
 function copies(caller: SweepCaller) {
   return sweepCopies({ ...COMMON, total: 4096, schedules: ['dynamic'], methods: ['auto'], callers: [caller] });

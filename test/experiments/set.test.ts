@@ -3,7 +3,7 @@ import { comparePmbenchFlows, type SysfsSetting, sweepMigrations } from 'mtcopy/
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { errorOf } from '../support/errors.js';
 
-const MIGRATE = { folioBytes: [4096], count: 4, inFlight: [1], frames: ['sequential'], runs: 1 } as const;
+const MIGRATE = { folioBytes: [4096], count: 4, inFlight: [1], frames: ['sequential'], runs: 1, warmUps: 0 } as const;
 const LOAD = { cpus: 1, pages: 64, folioBytes: 4096, pattern: 'linear', writeRatio: 0.5, seconds: 0.05 } as const;
 const FLOW = { path: 'kernel/mm/migration/flow', value: 'serial' };
 const THREADS = { path: 'kernel/cpu_mt/threads', value: '3' };

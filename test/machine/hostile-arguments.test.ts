@@ -1,5 +1,6 @@
 import { FLOWS, Machine, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { isAll } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { expectAtRest, expectBytes, filled, freePages } from '../support/machines.js';
 import { program } from '../support/programs.js';
@@ -87,7 +88,7 @@ describe('a program', () => {
     const next = `data:text/javascript,await new Promise((resolve) => setTimeout(resolve, 50)); export default () => 1`;
     expect(await machine.cpus.run(other, next)).toBe(1);
     expect(Array.from(outcome)).toEqual([0, 1]);
-    expect((await other.read(area.address, area.length)).every((byte) => byte === 0)).toBe(true);
+    expect(isAll(await other.read(area.address, area.length), 0)).toBe(true);
   });
 
   it('that is async makes no access after its end', async () => {

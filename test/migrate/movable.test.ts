@@ -2,6 +2,7 @@ import { FLOWS, type Folio, Machine, type MigrateMode, type Migrator, type Movab
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { clearMovable, isolateMovable, moveMovable, putbackMovable, setMovable } from '#src/mm/movable.js';
+import { isAll } from '../support/bytes.js';
 import { errno, errorOf } from '../support/errors.js';
 import { freePages } from '../support/machines.js';
 import { createBench } from '../support/manager.js';
@@ -109,7 +110,7 @@ class Store implements MovableOperations {
     for (const [handle, folio] of this.folios.entries()) {
       expect([folio.nid, folio.refcount, folio.locked], `handle ${handle}`).toEqual([nodeOf(handle), 1, false]);
       expect(folio.flags.sort()).toEqual(['head', 'movable']);
-      expect(folio.bytes.every((byte) => byte === handle + 1)).toBe(true);
+      expect(isAll(folio.bytes, handle + 1)).toBe(true);
     }
     expect(this.isolated.size).toBe(0);
   }

@@ -12,7 +12,7 @@ import { expectAtRest, expectBytes, filled, folioOf, foliosOf } from '../support
 import { pathsOf } from '../support/walk.js';
 
 const KEY = 0x0ddba115;
-const PAGES = 48;
+const PAGES = 24;
 /** Every third folio is sealed. */
 const SEALED = PAGES / 3;
 const isSealed = (page: number) => page % 3 === 0;

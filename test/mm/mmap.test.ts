@@ -1,5 +1,6 @@
 import { type AddressSpace, type Area, Machine, orderOf } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { isAll } from '../support/bytes.js';
 import { errno, errorOf } from '../support/errors.js';
 import { freePages } from '../support/machines.js';
 import { program } from '../support/programs.js';
@@ -33,7 +34,7 @@ describe.each(SIZES)('folios of %i bytes', (folioSize) => {
     expect(area.address % Math.max(folioSize, 2 ** 21)).toBe(0);
     expectFolios(mm, area);
     expect(freePages(machine)).toEqual([before[0] - 1, before[1] - 2048]);
-    expect((await mm.read(area.address, area.length)).every((byte) => byte === 0)).toBe(true);
+    expect(isAll(await mm.read(area.address, area.length), 0)).toBe(true);
     await mm.close();
     expect(freePages(machine)).toEqual(before);
   });

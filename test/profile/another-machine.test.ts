@@ -4,7 +4,7 @@ import { errorOf } from '../support/errors.js';
 import { fileWith, foreignProfile, profile } from '../support/profiles.js';
 
 const { cores } = profileHost();
-const MESSAGE = `cores ${cores + 30}, here ${cores}): make one here with 'mtcopy tune', or force it`;
+const MESSAGE = `cores ${cores + 30}, here ${cores}): make one here with 'mtcopy tune', or force it: --force-profile, or { from, force: true }`;
 
 describe("another machine's profile", () => {
   it('is told by each of the facts of its host', () => {
@@ -25,6 +25,8 @@ describe("another machine's profile", () => {
     for (const option of [file.path, foreignProfile(), { from: file.path }, { from: file.path, force: false }]) {
       const error = await errorOf(() => start(option as never));
       expect(error).toMatchObject({ code: 'EINVAL', message: expect.stringContaining(MESSAGE) });
+      const isFile = option !== null && JSON.stringify(option).includes(file.path);
+      expect((error as Error).message.includes(`profile: ${file.path} is another machine's`)).toBe(isFile);
     }
     await using forced = await start({ from: file.path, force: true } as never);
     expect(forced.threads).toBe(3);

@@ -7,7 +7,11 @@ import { fileWith, profile } from '../support/profiles.js';
 /** A member, by the path to it, what it must not be, and what is said then. */
 const WRONG: readonly (readonly [path: string, value: unknown, message: string])[] = [
   ['schema', 'package', "schema: must be 'mtcopy-profile', as in what 'mtcopy tune' writes, got 'package'"],
-  ['version', 2, "version: must be 1, which is what this mtcopy reads: make another with 'mtcopy tune', got 2"],
+  [
+    'version',
+    2,
+    "version: must be 1, which is all that this mtcopy reads, with --force-profile too: make another with 'mtcopy tune', got 2",
+  ],
   ['version', '1', "got '1'"],
   ['mtcopy', '', 'mtcopy: must be a string with something in it'],
   ['date', 'yesterday', 'date: must be a date such as'],

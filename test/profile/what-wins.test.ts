@@ -1,5 +1,5 @@
-import { CopyEngine, Machine, MiB, settingsOf } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { CopyEngine, KiB, Machine, MiB, settingsOf } from 'mtcopy';
+import { describe, expect, it, vi } from 'vitest';
 import { ENGINE, fileWith, MACHINE, profile } from '../support/profiles.js';
 
 const PRIVATE = { memory: '16M' } as const;
@@ -49,6 +49,35 @@ describe('a profile wins over defaults, and options over it', () => {
     const { migrator, ...others } = own;
     expect(given).toMatchObject(others);
     expect(given.offload.active).toBeUndefined();
+  });
+
+  it('of the engine of a machine: how it shares a batch out is what was found for copies', async () => {
+    const create = vi.spyOn(CopyEngine, 'create');
+    const shapeOf = async (options: object) => {
+      await using machine = await Machine.boot({ ...NODES, ...options });
+      await machine.ready('mtcopy');
+      const { schedule, distribution, unitBytes } = create.mock.lastCall?.[0] ?? {};
+      return { schedule, distribution, unitBytes };
+    };
+    const engine = { ...ENGINE, schedule: 'dynamic', distribution: 'auto', unitBytes: 256 * KiB } as const;
+    const dynamic = profile({ engine, machine: { ...MACHINE, schedule: 'dynamic' } });
+    try {
+      const chunks = { schedule: 'static', distribution: 'chunks', unitBytes: 'auto' };
+      expect(await shapeOf({ profile: profile() })).toEqual(chunks);
+      expect(await shapeOf({ profile: dynamic })).toEqual({
+        schedule: 'dynamic',
+        distribution: 'auto',
+        unitBytes: 256 * KiB,
+      });
+      expect(await shapeOf({ profile: profile(), distribution: 'folios' })).toEqual({
+        ...chunks,
+        distribution: 'folios',
+      });
+      expect(await shapeOf({ profile: dynamic, unitBytes: '1M' })).toMatchObject({ unitBytes: '1M' });
+      expect(await shapeOf({ schedule: 'static' })).toMatchObject({ schedule: 'static', distribution: undefined });
+    } finally {
+      create.mockRestore();
+    }
   });
 
   it('of dcbm', async () => {

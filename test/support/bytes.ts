@@ -30,6 +30,11 @@ export function isSame(a: ArrayBufferView, b: ArrayBufferView): boolean {
   return bytesOf(a).equals(bytesOf(b));
 }
 
+/** Whether a view holds nothing but one byte; as fast, where `every` makes a call for each. */
+export function isAll(view: ArrayBufferView, byte: number): boolean {
+  return bytesOf(view).equals(Buffer.alloc(view.byteLength, byte));
+}
+
 /** Consecutive pairs of the given sizes on two views; `gap` bytes stay free between them. */
 export function pairsOf(to: Uint8Array, from: Uint8Array, sizes: readonly number[], gap = 0): CopyPair[] {
   let offset = 0;

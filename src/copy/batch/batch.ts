@@ -10,7 +10,9 @@ import { createTally, type Tally } from './tally.js';
 
 /** A destination and a source of the same length: views on shared memory. */
 export interface CopyPair {
+  /** Where the bytes go. From the call to its end it is the engine's: nobody else may read or write it. */
   to: ArrayBufferView;
+  /** Where they come from, as many bytes; not to be written to meanwhile. */
   from: ArrayBufferView;
 }
 

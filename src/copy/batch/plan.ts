@@ -20,6 +20,7 @@ export interface PlanTarget {
 
 /** One item list a thread. */
 export interface CopyPlan extends PlanTarget {
+  /** Triples of to, from and bytes: physical addresses in bytes, and above 0. */
   readonly descriptors: Uint32Array;
   /** How the batch was cut: every folio into a chunk a thread, or a run of whole folios a thread. */
   readonly distribution: 'chunks' | 'folios';
@@ -39,6 +40,16 @@ export interface CopyPlan extends PlanTarget {
  * @param items the batch; an item of 0 bytes gets no descriptor
  * @param lists threads that copy, 1 to 65: 64 workers and a caller that helps
  * @throws ErrnoError EINVAL for another number of lists, or arrays of different lengths
+ *
+ * @example
+ * ```js
+ * import { planCopy } from 'mtcopy';
+ *
+ * const items = { to: Uint32Array.of(0), from: Uint32Array.of(2 ** 20), bytes: Uint32Array.of(2 ** 20) };
+ * const { distribution, descriptors, lists } = planCopy(items, 2);
+ * console.log(distribution, Array.from(lists)); // chunks [ 0, 1, 2 ]
+ * console.log(descriptors.subarray(3)); // Uint32Array(3) [ 524288, 1572864, 524288 ]
+ * ```
  */
 export function planCopy(items: CopyItems, lists: number): CopyPlan {
   checkLists('lists', lists);

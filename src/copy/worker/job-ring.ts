@@ -43,6 +43,11 @@ export const METHOD_LINE = 4;
 /** The same with streaming stores. */
 export const METHOD_LINE_STREAMING = 5;
 
+/** Whether a method's descriptors are 64-bit words: those on a line. */
+export function isWide(method: number): boolean {
+  return method === METHOD_FOREIGN || method === METHOD_LINE || method === METHOD_LINE_STREAMING;
+}
+
 // Header, in words from the start of the area.
 export const DOORBELL = 0;
 /** Messages with foreign buffers that were sent. */
@@ -163,6 +168,13 @@ export interface JobFields {
   readonly helps: boolean;
   /** Number of the job, which differs from that of every other job in flight. */
   readonly sequence: number;
+}
+
+/** Bytes that the descriptors `first` up to `end` of a job have left, in the words that it is written in. */
+export function bytesLeft(descriptors: Uint32Array | Float64Array, first: number, end: number): number {
+  let bytes = 0;
+  for (let i = first; i < end; i++) bytes += descriptors[i * DESCRIPTOR_WORDS + 2];
+  return bytes;
 }
 
 /** Opens a closed slot, whose descriptors are written, to every thread; {@link ringDoorbell} then wakes the sleepers. */

@@ -1,5 +1,7 @@
+import { LIST, type TraceWriter, UNIT } from '../../trace/ring.js';
 import type { CpuClock } from './cpu-clock.js';
 import {
+  bytesLeft,
   CLOSED,
   COUNT,
   CURSOR,
@@ -7,7 +9,9 @@ import {
   DONE,
   FREE,
   HELPS,
+  isWide,
   type JobRing,
+  METHOD,
   PENDING,
   PER_UNIT,
   type Slot,
@@ -31,6 +35,8 @@ export interface Participant {
   readonly isStatic: boolean;
   readonly copyRange: CopyRange;
   readonly clock: CpuClock;
+  /** Where it says what it copies; `undefined` while nobody traces. */
+  readonly trace: TraceWriter | undefined;
 }
 
 /** The unit that a thread is copying: descriptors from `next` up to `end`. */
@@ -49,16 +55,36 @@ export const NO_LIMIT = 2 ** 32 - 1;
  * @returns false if nothing was held and none was left to claim
  */
 export function copyUnit(participant: Participant, slot: Slot, held: Held, limit: number): boolean {
-  const { index, ring, copyRange, clock } = participant;
+  const { index, ring, copyRange, clock, trace } = participant;
   if (held.unit < 0 && !claimUnit(participant, slot, held)) return false;
   clock.start();
-  held.next = copyRange(slot, held.next, held.end, limit);
+  held.next = trace ? copyTraced(participant, trace, slot, held, limit) : copyRange(slot, held.next, held.end, limit);
   // At least 1: above 0 means that the thread took part.
   slot.cpuNs[index] = slot.cpuNs[index] + Math.max(clock.stop(), 1);
   if (held.next < held.end) return true;
   finishUnit(ring.words, slot, held.unit, index + 1);
   held.unit = -1;
   return true;
+}
+
+/**
+ * Copies what is held as {@link CopyRange} does, as a slice that says what was copied: what the descriptors have less. A unit
+ * that takes several steps is as many slices.
+ */
+export function copyTraced(
+  { copyRange, isStatic, ring: { words } }: Participant,
+  trace: TraceWriter,
+  slot: Slot,
+  { unit, next, end }: Held,
+  limit: number,
+): number {
+  const { descriptors } = isWide(words[slot.base + METHOD]) ? slot.wide : slot.narrow;
+  const event = isStatic ? LIST : UNIT;
+  const before = bytesLeft(descriptors, next, end);
+  trace.begin(event, unit);
+  const reached = copyRange(slot, next, end, limit);
+  trace.end(event, before - bytesLeft(descriptors, next, end), 0);
+  return reached;
 }
 
 /**

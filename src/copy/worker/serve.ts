@@ -2,6 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads';
 import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
+import { createTraceWriter, type TraceSetup } from '../../trace/ring.js';
 import type { SharedWasmMemory, WasmModule } from '../../wasm.js';
 import { createCpuClock } from './cpu-clock.js';
 import { createForgetter } from './forget-buffers.js';
@@ -40,6 +41,8 @@ export interface WorkerSetup {
   readonly poisonAddress: number;
   /** What the names of the threads' inboxes begin with; see {@link inboxName}. */
   readonly channel: string;
+  /** Where each worker says what it copies, by its number; `undefined` where nobody traces. */
+  readonly trace: TraceSetup | undefined;
 }
 
 /** Pieces of 256 KiB that a descriptor, of 1 MiB at most, is copied in. */
@@ -55,7 +58,7 @@ interface Received {
 }
 
 const { setup } = workerData as ThreadData<WorkerSetup>;
-const { memory, module, ringAddress, isStatic, poisonAddress, channel } = setup;
+const { memory, module, ringAddress, isStatic, poisonAddress, channel, trace } = setup;
 const ring = openRing(memory.buffer, ringAddress);
 const { words } = ring;
 const poison = new PoisonMap(memory.buffer, poisonAddress);
@@ -96,7 +99,8 @@ export default function serve(index: number): void {
 }
 
 function serveJobs(index: number): void {
-  const participant: Participant = { index, ring, isStatic, copyRange, clock };
+  const writer = trace && createTraceWriter(trace, index);
+  const participant: Participant = { index, ring, isStatic, copyRange, clock, trace: writer };
   // Of this task alone: what it owned if it throws the caller gives to others.
   const held: Held = { unit: -1, next: 0, end: 0 };
   words[workerTid(index)] = systemThreadId();

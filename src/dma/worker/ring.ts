@@ -18,7 +18,7 @@ export const HEAD = 1;
 export const TERMINATE = 2;
 /** A word that a silent channel sleeps on: for tests, which let it answer late. */
 export const SILENCE = 3;
-/** When a descriptor was issued while all others were complete, a 64-bit float; see {@link monotonicMs}. */
+/** When a descriptor was issued while all others were complete, a 64-bit float; see `src/trace/clock.ts`. */
 const ISSUED_MS = 4;
 // The thread writes the second.
 /** Interrupts raised: the caller sleeps on it. */
@@ -118,7 +118,7 @@ export interface DescriptorRing {
   readonly to: Uint32Array;
   readonly from: Uint32Array;
   readonly bytes: Uint32Array;
-  /** When a descriptor was issued last while all others were complete, by {@link monotonicMs}. */
+  /** When a descriptor was issued last while all others were complete, by `monotonicMs()`. */
   readonly issuedMs: Float64Array;
   /** CPU nanoseconds that the thread has spent. */
   readonly cpuNs: Float64Array;
@@ -158,12 +158,6 @@ export function openRing(buffer: SharedArrayBuffer, size: number): DescriptorRin
     issuedMs: new Float64Array(buffer, ISSUED_MS * 4, 1),
     cpuNs: new Float64Array(buffer, CPU_NS * 4, 1),
   };
-}
-
-/** Milliseconds of a clock that all threads share, which performance.now() is not. */
-export function monotonicMs(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1e3 + nanoseconds / 1e6;
 }
 
 function powerOfTwo(least: number): number {

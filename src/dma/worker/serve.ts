@@ -4,6 +4,8 @@ import { createCpuClock } from '../../copy/worker/cpu-clock.js';
 import { ERRNO } from '../../errno.js';
 import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
+import { monotonicMs } from '../../trace/clock.js';
+import { createTraceWriter, DESCRIPTORS, type TraceSetup, type TraceWriter } from '../../trace/ring.js';
 import type { SharedWasmMemory } from '../../wasm.js';
 import { createPacer, type Pace } from './pacer.js';
 import { createCopyPrivate } from './private.js';
@@ -24,7 +26,6 @@ import {
   INTERRUPT,
   IRQ,
   LEAVING,
-  monotonicMs,
   NEXT,
   openRing,
   SCRAMBLE,
@@ -45,6 +46,9 @@ export interface ChannelSetup extends Pace {
   readonly ring: SharedArrayBuffer;
   /** Places of the ring. */
   readonly size: number;
+  /** Its number, by which it finds where to record what it does; `undefined` where nobody traces. */
+  readonly number: number;
+  readonly trace: TraceSetup | undefined;
   readonly iommu: IommuArea;
   /** Engines that share the channel's queue. */
   readonly engines: number;
@@ -84,6 +88,7 @@ const copyPrivate = createCopyPrivate(setup.memory.buffer, poison, setup.key);
 const finder: RunFinder = { ring, mode, translate, poison };
 const pacer = createPacer(setup, setup.size);
 const clock = createCpuClock();
+const trace = setup.trace && createTraceWriter(setup.trace, setup.number);
 const engines = Array.from(
   { length: setup.engines },
   (): Engine => ({ runs: createRuns(), sequence: -1, record: 0, scramble: 0, run: 0, offset: 0, bytes: 0 }),
@@ -96,6 +101,10 @@ const putOff: number[] = [];
 const NO_ERROR = completionRecord(DMA_TRANS_NOERROR, 0);
 /** Sequence number of the next descriptor to take. */
 let next = 0;
+/** Whether a trace has a slice that has not ended: since the channel was last at rest. Bytes and descriptors copied in it. */
+let isTraced = false;
+let tracedBytes = 0;
+let tracedDescriptors = 0;
 /** Whether something was completed without an interrupt since the last one. */
 let isUnannounced = false;
 
@@ -105,6 +114,7 @@ export default function serve(): void {
   pacer.clear();
   // What an earlier task had begun when it threw was given up by the caller: its frames may be anybody's by now.
   for (const engine of engines) engine.sequence = -1;
+  if (trace && isTraced) endSlice(trace);
   putOff.length = 0;
   isUnannounced = false;
   // Tells the caller that the channel is served, after what it left for this thread was read.
@@ -120,6 +130,8 @@ export default function serve(): void {
     if (next !== head && pacer.count === 0) pacer.wake(ring.issuedMs[0] - clockOffset);
     clock.start();
     work(head);
+    // What was dropped in the middle.
+    if (trace && isTraced) endSlice(trace);
     if (pacer.count > 0) {
       account();
       sleepUntilDue(bell);
@@ -205,6 +217,10 @@ function take(engine: Engine): boolean {
 }
 
 function begin(engine: Engine, sequence: number, fault: number): void {
+  if (trace && !isTraced) {
+    isTraced = true;
+    trace.begin(DESCRIPTORS, 0);
+  }
   engine.sequence = sequence;
   engine.run = 0;
   engine.offset = 0;
@@ -258,8 +274,26 @@ function copyPiece({ scramble }: Engine, to: number, from: number, bytes: number
 function finish(engine: Engine): void {
   const { sequence, record } = engine;
   engine.sequence = -1;
+  if (trace) noteCopied(trace, engine);
   if (pacer.isPaced) pacer.add(sequence, record, engine.bytes);
   else complete(sequence, record);
+}
+
+/** A descriptor is copied, or has failed; ends the slice with the last one that there is. */
+function noteCopied(writer: TraceWriter, { record, bytes }: Engine): void {
+  if (record === NO_ERROR) tracedBytes += bytes;
+  tracedDescriptors++;
+  if (next !== Atomics.load(words, HEAD)) return;
+  for (const { sequence } of engines) if (sequence >= 0) return;
+  // Before its completion record: who has seen that may end this thread.
+  endSlice(writer);
+}
+
+function endSlice(writer: TraceWriter): void {
+  writer.end(DESCRIPTORS, tracedBytes, tracedDescriptors);
+  isTraced = false;
+  tracedBytes = 0;
+  tracedDescriptors = 0;
 }
 
 function completeDue(): void {
@@ -274,6 +308,7 @@ function finishPutOff(): void {
     while (!step(engine));
     endTranslating();
     engine.sequence = -1;
+    if (trace) noteCopied(trace, engine);
     complete(sequence, engine.record);
   }
   putOff.length = 0;

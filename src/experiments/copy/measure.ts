@@ -5,6 +5,7 @@ import {
   CopyEngine,
   type CopyMethod,
   checkOptions,
+  DISTRIBUTIONS,
   type Distribution,
   ErrnoError,
   FRAMES,
@@ -24,7 +25,7 @@ import { combine } from '../shared/combine.js';
 import { type Control, countRuns } from '../shared/control.js';
 import { fileSteps, inputSize, patternSteps, scrub } from '../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../shared/folios.js';
-import { threadsText } from '../shared/labels.js';
+import { scheduleText, threadsText } from '../shared/labels.js';
 import { type Speeds, speedsOf } from '../shared/statistics.js';
 import { finishInTurns } from '../shared/steps.js';
 import { findDifference, hashFolios, hashSteps } from '../shared/verify.js';
@@ -40,21 +41,25 @@ export interface CopySweep {
   readonly total: number;
   /** Worker threads, 1 to 64; a caller that helps is one more. */
   readonly threads: readonly number[];
+  /** How the frames of folios lie. */
   readonly frames: readonly Frames[];
+  /** How threads share a batch. */
   readonly schedules: readonly Schedule[];
+  /** Whether the calling thread copies too. */
   readonly callers: readonly SweepCaller[];
+  /** Which loop copies the bytes. */
   readonly methods: readonly CopyMethod[];
-  /** Of static schedules: how their lists are made. Default: `'auto'`. */
-  readonly distribution?: Distribution | undefined;
-  /** Bytes of a unit of dynamic schedules. Default: `'auto'`. */
-  readonly unitBytes?: number | 'auto' | undefined;
+  /** Of the static schedule: how its lists are made. Default: `'auto'` alone. */
+  readonly distributions?: readonly Distribution[] | undefined;
+  /** Bytes of a unit of the dynamic schedule. Default: `'auto'` alone. */
+  readonly unitBytes?: readonly (number | 'auto')[] | undefined;
   /** Measured runs of each combination, above 0. */
   readonly runs: number;
   /** Runs of each combination before them, which don't count. Default: 1. */
   readonly warmUps?: number | undefined;
   /** Of the order of shuffled frames, and of the pattern: a whole number. Default: 1. */
   readonly seed?: number | undefined;
-  /** A file to fill the source with; a pattern if there is none. */
+  /** A file to fill the source with. Default: none, a pattern. */
   readonly input?: string | undefined;
 }
 
@@ -66,9 +71,9 @@ const SWEEP: Checks<CopySweep> = {
   schedules: listOf(oneOf(SCHEDULES)),
   callers: listOf(oneOf(SWEEP_CALLERS)),
   methods: listOf(oneOf(COPY_METHODS)),
-  // Engines check these.
-  distribution: anything,
-  unitBytes: anything,
+  distributions: listOf(oneOf(DISTRIBUTIONS)),
+  // Engines check what is in it.
+  unitBytes: listOf(anything),
   runs: count,
   warmUps,
   seed,
@@ -80,14 +85,21 @@ const REQUIRED = ['folioBytes', 'total', 'threads', 'frames', 'schedules', 'call
 export interface CopyMeasurement {
   /** Worker threads; a caller that helped is one more. */
   readonly threads: number;
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Folios that a run copies. */
   readonly folios: number;
+  /** How their frames lie. */
   readonly frames: Frames;
+  /** Which loop copied the bytes. */
   readonly method: CopyMethod;
+  /** How threads shared the batch. */
   readonly schedule: Schedule;
-  /** There where the sweep has one. */
+  /** Of the static schedule, where the sweep has some. */
   readonly distribution?: Distribution;
+  /** Bytes of a unit of the dynamic schedule, where the sweep has some. */
   readonly unitBytes?: number | 'auto';
+  /** Whether the calling thread copied too. */
   readonly caller: SweepCaller;
   /** 10^9 bytes copied a second. */
   readonly gbps: Speeds;
@@ -97,9 +109,12 @@ export interface CopyMeasurement {
   readonly verified: true;
 }
 
-/** A combination of schedule, caller and method, with its engine. */
+/** A schedule, with how it shares a batch out where that was asked for. */
+type Shape = Pick<CopyMeasurement, 'schedule' | 'distribution' | 'unitBytes'>;
+
+/** A combination of shape, caller and method, with its engine. */
 interface Setting {
-  readonly schedule: Schedule;
+  readonly shape: Shape;
   readonly caller: SweepCaller;
   readonly method: CopyMethod;
   readonly engine: CopyEngine;
@@ -121,6 +136,16 @@ interface Layout {
  * @throws ErrnoError EINVAL for a setting that is wrong, missing or none, or a total that is no multiple of a folio size;
  * ENOENT for an input that isn't there; ENOMEM for more memory than there is; EIO if a byte came out wrong.
  * @returns a row for each combination that was run; fewer, of fewer runs, if the signal was aborted
+ *
+ * @example
+ * ```js
+ * import { copyParts, sweepCopies, textOf } from 'mtcopy/experiments';
+ *
+ * const how = { frames: ['shuffled'], schedules: ['dynamic'], callers: ['helps'], methods: ['auto'] };
+ * const rows = await sweepCopies({ folioBytes: [4096, 2 ** 21], total: 2 ** 23, threads: [1, 2], ...how, runs: 3 });
+ * console.log(rows.length, rows.every(({ verified }) => verified)); // 4 true
+ * console.log(textOf(copyParts(rows)));
+ * ```
  */
 export async function sweepCopies(asked: CopySweep, control: Control = {}): Promise<CopyMeasurement[]> {
   const sweep = checkOptions(asked, SWEEP, REQUIRED);
@@ -150,14 +175,21 @@ export async function sweepCopies(asked: CopySweep, control: Control = {}): Prom
 
 /** Adds one for every combination to `settings`, so that what was created is closed if the next cannot be. */
 async function createSettings(sweep: CopySweep, memory: PhysicalMemory, settings: Setting[]): Promise<void> {
-  for (const [schedule, [caller, method]] of combine(sweep.schedules, combine(sweep.callers, sweep.methods))) {
-    const { distribution, unitBytes } = sweep;
+  for (const [shape, [caller, method]] of combine(shapesOf(sweep), combine(sweep.callers, sweep.methods))) {
     const threads = Math.max(...sweep.threads);
     // However little is copied, the threads that were asked for copy it.
-    const shape = { schedule, distribution, unitBytes };
     const engine = await CopyEngine.create({ memory, threads, ...shape, caller, method, minParallelBytes: 0 });
-    settings.push({ schedule, caller, method, engine });
+    settings.push({ shape, caller, method, engine });
   }
+}
+
+/** Lists are the static schedule's, and units the dynamic one's. */
+function shapesOf({ schedules, distributions, unitBytes }: CopySweep): Shape[] {
+  return schedules.flatMap((schedule): Shape[] => {
+    if (schedule === 'static')
+      return distributions?.map((distribution) => ({ schedule, distribution })) ?? [{ schedule }];
+    return unitBytes?.map((unit) => ({ schedule, unitBytes: unit })) ?? [{ schedule }];
+  });
 }
 
 /** Nothing if the signal was aborted before it was filled. */
@@ -215,15 +247,13 @@ async function sweepLayout(
   if (hashFolios(memory, sources, folioBytes) !== hash)
     throw new ErrnoError('EIO', 'the source was changed by its copy');
   const measured = candidates.filter(({ samplesNs }) => samplesNs.length > 0);
-  return measured.map(({ setting: { schedule, caller, method }, threads, samplesNs }) => ({
+  return measured.map(({ setting: { shape, caller, method }, threads, samplesNs }) => ({
     threads,
     folioBytes,
     folios: sources.length,
     frames,
     method,
-    schedule,
-    ...(sweep.distribution !== undefined && { distribution: sweep.distribution }),
-    ...(sweep.unitBytes !== undefined && { unitBytes: sweep.unitBytes }),
+    ...shape,
     caller,
     gbps: speedsOf(sweep.total, samplesNs),
     samplesNs,
@@ -232,8 +262,8 @@ async function sweepLayout(
 }
 
 /** A run, for the progress. */
-function whatRuns({ schedule, caller, method }: Setting, threads: number, { folioBytes, frames }: Layout): string {
-  return `${formatSize(folioBytes)} ${frames}, ${method} ${schedule}, threads ${threadsText({ threads, caller })}`;
+function whatRuns({ shape, caller, method }: Setting, threads: number, { folioBytes, frames }: Layout): string {
+  return `${formatSize(folioBytes)} ${frames}, ${method} ${scheduleText(shape)}, threads ${threadsText({ threads, caller })}`;
 }
 
 /** Scrubs, copies and compares; returns the copy's nanoseconds. */
@@ -244,9 +274,10 @@ async function runOnce(
   { folioBytes, batch }: Layout,
 ): Promise<number> {
   engine.threads = threads;
-  // Not timed: the threads attach, and whoever copied before leaves the caches.
+  // Not timed: whoever copied before leaves the caches, and all threads are there.
   await engine.copyBatch(batch);
   scrub(memory, batch.targets, folioBytes);
+  await engine.ready();
   const { wallNs, failed } = await engine.copyBatch(batch);
   const different = findDifference(memory, batch);
   if (failed.length > 0 || different >= 0) {

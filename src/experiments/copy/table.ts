@@ -1,6 +1,6 @@
 import { formatSize } from 'mtcopy';
 import { type SettingColumn, splitSettings } from '../shared/columns.js';
-import { threadsText } from '../shared/labels.js';
+import { scheduleText, threadsText } from '../shared/labels.js';
 import { barPicture, sparkPicture } from '../shared/picture.js';
 import type { Part } from '../shared/sheet.js';
 import type { CopyMeasurement } from './measure.js';
@@ -11,7 +11,7 @@ const SETTINGS: readonly SettingColumn<CopyMeasurement>[] = [
   { head: 'folio', of: (row) => formatSize(row.folioBytes), phrase: (text) => `folios of ${text}` },
   { head: 'frames', of: (row) => row.frames, phrase: (text) => text },
   { head: 'method', of: (row) => row.method, phrase: (text) => `method ${text}` },
-  { head: 'schedule', of: (row) => row.schedule, phrase: (text) => `${text} schedule` },
+  { head: 'schedule', of: scheduleText, phrase: (text) => `${text} schedule` },
 ];
 
 const EXPLANATION = `GB/s: 10^9 bytes copied a second. Threads: workers, and +1 where the caller helps.

@@ -65,10 +65,14 @@ export interface MigrateSweep {
   readonly folioBytes: readonly number[];
   /** Folios of anonymous memory. */
   readonly count: number;
-  /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. */
+  /** Bytes of anonymous memory, instead of `count`: a multiple of each folio size. Default: none, `count` says it. */
   readonly total?: number | undefined;
+  /** What copies; each call names it. Default: none, `set` says it then. */
   readonly migrators?: readonly MigratorName[] | undefined;
-  /** Worker threads of the migrator `'mtcopy'`; to `'kernel'` they are nothing, so that is measured once. */
+  /**
+   * Worker threads of the migrator `'mtcopy'`, 1 to 64; to `'kernel'` they are nothing, so that is measured once. Default: none,
+   * `set` says it then.
+   */
   readonly threads?: readonly number[] | undefined;
   /** Whether the calling thread copies beside them. Default: `'waits'`. */
   readonly caller?: SweepCaller | undefined;
@@ -84,6 +88,7 @@ export interface MigrateSweep {
   readonly reason?: MigrateReason | undefined;
   /** Batches that are under way at once, 1 to 4; `'kernel'` has 1. */
   readonly inFlight: readonly number[];
+  /** In which order batches go through their steps. Default: none, `set` says it then. */
   readonly flows?: readonly Flow[] | undefined;
   /** How the frames lie that the memory is, and that it goes to. */
   readonly frames: readonly Frames[];
@@ -97,7 +102,7 @@ export interface MigrateSweep {
   readonly warmUps?: number | undefined;
   /** Of the order of shuffled frames, and of what memory is filled with: a whole number. Default: 1. */
   readonly seed?: number | undefined;
-  /** A file whose page cache is mapped too, and moves with the anonymous memory. */
+  /** A file whose page cache is mapped too, and moves with the anonymous memory. Default: none. */
   readonly input?: string | undefined;
   /** What the machines' sysfs is told before anything is measured. Default: nothing. */
   readonly set?: readonly SysfsSetting[] | undefined;
@@ -151,14 +156,17 @@ interface Sweep extends MigrateSweep {
 
 /** One combination and what it measured. */
 export interface MigrateMeasurement {
+  /** What copied. */
   readonly migrator: MigratorName;
+  /** In which order a batch went through its steps. */
   readonly flow: Flow;
   /** Worker threads of `'mtcopy'`; 1 for the others. */
   readonly threads: number;
   /** Whether the calling thread copied beside them; there for `'mtcopy'` alone. */
   readonly caller?: SweepCaller;
-  /** Channels, and how batches were set up; there for `'dcbm'` alone. */
+  /** Channels; there for `'dcbm'` alone. */
   readonly channels?: number;
+  /** How batches were set up; there for `'dcbm'` alone. */
   readonly dmaSetup?: DmaSetup;
   /** Median CPU nanoseconds that a run took of whom. */
   readonly cpuNs: CpuTime;
@@ -172,10 +180,13 @@ export interface MigrateMeasurement {
   readonly batchesInFlight: number;
   /** Pages or folios of a batch. */
   readonly batchLimit: number;
+  /** What the limit counts. */
   readonly batchUnit: BatchUnit;
+  /** Bytes of a folio. */
   readonly folioBytes: number;
   /** Folios moved in a run, the file's among them. */
   readonly folios: number;
+  /** How frames lay, on both nodes. */
   readonly frames: Frames;
   /** 10^9 bytes migrated a second. */
   readonly gbps: Speeds;

@@ -31,7 +31,7 @@ function copierText(row: MigrateMeasurement): string {
 
 const EXPLANATION = `GB/s: 10^9 bytes migrated a second. F: the fraction of the phases that is copying.
 CPU time: the calling thread's, the copy threads' or channels', and the calling thread's for DMA.
-Every run was verified: each page is on its node, and all bytes have the SHA-256 that they had.`;
+Every run was verified: each page is on its node, and all bytes are what they were.`;
 
 /**
  * The measurements, one at least, as a heading and three tables: how fast, where the time went, and whose CPU time.

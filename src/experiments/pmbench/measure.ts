@@ -33,6 +33,7 @@ import { count, folioBytes } from '../shared/checks.js';
 import { type Control, countRuns } from '../shared/control.js';
 import { PATTERNS, type Pattern } from '../shared/pmbench/access-pattern.js';
 import {
+  MAX_SEED,
   PMBENCH_CALLS,
   type PmbenchCall,
   type PmbenchLoad,
@@ -54,9 +55,11 @@ import {
 export interface PmbenchComparison extends PmbenchLoad {
   /** CPUs that access the area, 1 to 64. */
   readonly cpus: number;
+  /** In which order batches go through their steps. Default: none, `set` says it then. */
   readonly flows?: readonly Flow[] | undefined;
+  /** What copies. Default: none, `set` says it then. */
   readonly migrator?: MigratorName | undefined;
-  /** Worker threads of the migrator `'mtcopy'`, 1 to 64. */
+  /** Worker threads of the migrator `'mtcopy'`, 1 to 64. Default: none, `set` says it then. */
   readonly threads?: number | 'auto' | undefined;
   /** Whether the calling thread copies beside them. Default: `'waits'`. */
   readonly caller?: SweepCaller | undefined;
@@ -78,9 +81,6 @@ interface Comparison extends PmbenchComparison {
   readonly caller: SweepCaller;
   readonly registered: MigratorName;
 }
-
-/** Far from where its products with the CPUs' number would not be exact. */
-const MAX_SEED = 2 ** 20;
 
 const COMPARISON: Checks<PmbenchComparison> = {
   cpus: wholeNumber(1, MAX_CPUS),
@@ -110,17 +110,25 @@ const REQUIRED: readonly (keyof PmbenchComparison)[] = [
 export interface PmbenchSample {
   /** Measured. */
   readonly seconds: number;
+  /** TLB-flush interrupts that the CPUs received. */
   readonly ipis: number;
+  /** Pages of 4 KiB that moved. */
   readonly pagesMigrated: number;
+  /** The same a second. */
   readonly pagesMigratedPerSecond: number;
+  /** Loads and stores of all CPUs. */
   readonly accesses: number;
+  /** The same a second. */
   readonly accessesPerSecond: number;
+  /** Stores made, less those found in memory: anything but 0 is an error of migration. */
   readonly lostUpdates: number;
 }
 
 /** One flow and what it measured. */
 export interface PmbenchMeasurement {
+  /** In which order batches went through their steps. */
   readonly flow: Flow;
+  /** What copied. */
   readonly migrator: MigratorName;
   /** Worker threads of `'mtcopy'`; 1 for the others. */
   readonly threads: number;
@@ -128,14 +136,23 @@ export interface PmbenchMeasurement {
   readonly caller?: SweepCaller;
   /** Channels of `'dcbm'`; there for it alone. */
   readonly channels?: number;
+  /** CPUs that accessed the area. */
   readonly cpus: number;
+  /** Pages of the area. */
   readonly pages: number;
+  /** Bytes of its folios. */
   readonly folioBytes: number;
+  /** Which page came next. */
   readonly pattern: Pattern;
+  /** Stores as a fraction of the accesses, 0 to 1. */
   readonly writeRatio: number;
+  /** What moved the area. */
   readonly call: PmbenchCall;
+  /** Pages or folios of a batch. */
   readonly batchLimit: number;
+  /** What that counts. */
   readonly batchUnit: BatchUnit;
+  /** What the CPUs drew pages by. */
   readonly seed: number;
   /** Every run, in the order in which they were made; the rest of this is of all of them together. */
   readonly samples: readonly PmbenchSample[];
@@ -143,42 +160,60 @@ export interface PmbenchMeasurement {
   readonly seconds: number;
   /** TLB-flush interrupts that the CPUs received. */
   readonly ipis: number;
+  /** Those for each page that moved. */
   readonly ipisPerPage: number;
   /** A flush, from the first interrupt to the last answer; those of the warm-up too. */
   readonly tlbFlushNs: Latencies;
+  /** Pages of 4 KiB that moved. */
   readonly pagesMigrated: number;
+  /** The same a second. */
   readonly pagesMigratedPerSecond: number;
-  /** Of all CPUs. */
+  /** Loads and stores of all CPUs. */
   readonly accesses: number;
+  /** The same a second. */
   readonly accessesPerSecond: number;
-  /** From the end of an access to the end of the CPU's next. */
+  /** Nanoseconds from the end of an access to the end of the CPU's next. */
   readonly accessNs: {
+    /** Half of them took at most that. */
     readonly p50: number;
+    /** 90 % of them. */
     readonly p90: number;
+    /** 99 % of them. */
     readonly p99: number;
+    /** 99.9 % of them. */
     readonly p999: number;
+    /** The longest. */
     readonly max: number;
+    /** Their mean. */
     readonly mean: number;
   };
+  /** Stores among the accesses. */
   readonly stores: number;
   /** Stores made, less those found in memory: anything but 0 is an error of migration. */
   readonly lostUpdates: number;
-  /** Those of the warm-up too. */
+  /** How long CPUs waited for pages that were on their way; those of the warm-up too. */
   readonly migrationWaits: MigrationWaits;
+  /** Nanoseconds of each phase of all migrations. */
   readonly phasesNs: Phases;
+  /** Fraction F of the phases that copies took, 0 to 1. */
   readonly fractionCopy: number;
+  /** What the counters of /proc/vmstat grew by. */
   readonly vmstat: Vmstat;
 }
 
 /** What `vanilla` does against `serial`, as fractions: -0.99 is 99% less. */
 export interface FlowChange {
+  /** Of interrupts for each page that moved. */
   readonly ipisPerPage: number;
+  /** Of pages that moved a second. */
   readonly pagesMigratedPerSecond: number;
 }
 
 /** What was measured, and what the published work reports. */
 export interface FlowComparison {
+  /** Here. */
   readonly measured: FlowChange;
+  /** By the series. */
   readonly published: FlowChange;
 }
 

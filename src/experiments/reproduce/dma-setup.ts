@@ -1,11 +1,14 @@
 import { DMA_SETUPS, type DmaPhases, type DmaSetup, type IommuMode, Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import { median } from 'simple-statistics';
-import type { Control } from '../shared/control.js';
+import { type Control, isCutShort } from '../shared/control.js';
 import { runInTurns } from '../shared/in-turns.js';
 import { type MigrationRun, mapMovedMemory, moveAcross } from '../shared/moved-memory.js';
+import { atLeast1Ns } from '../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../shared/ratio.js';
+import { shareTime } from '../shared/share-time.js';
 import type { Experiment, Scale } from './experiment.js';
-import { digits, estimateText, type Finding } from './finding.js';
+import { type Figure, figuresOf } from './figure.js';
+import { type Claim, digits, estimateText } from './finding.js';
 
 const IOMMUS = ['passthrough', 'translated'] as const satisfies readonly IommuMode[];
 /** Bytes that are moved in a run, in batches of 512 folios of 4 KiB; what is asked for is a batch's cost, whose number matters little. */
@@ -13,47 +16,59 @@ const BYTES = { quick: 2 * MiB, thorough: 16 * MiB } as const;
 /** Rounds that don't count: by then the code is compiled. */
 const WARM_UPS = 30;
 
-/** No table was published: the change from a mapping and an interrupt for each folio is said to have saved that. */
+/** No figure was published: the change from a mapping and an interrupt for each folio is said to have saved an order of magnitude. */
 const CLAIMED = { setUpAFolioByABatch: 10, source: 'claimed as an order of magnitude, without a table' } as const;
 
 /** One way to set a batch up, with one IOMMU: medians of the runs, in nanoseconds a folio of 4 KiB. */
 export interface DmaSetupRow {
+  /** What stands between the device and the memory. */
   readonly iommu: IommuMode;
+  /** How a batch is set up. */
   readonly setup: DmaSetup;
+  /** Runs that counted. */
   readonly runs: number;
-  /** CPU time of the calling thread, by step. */
+  /** CPU time of the calling thread for mapping. */
   readonly mapNs: number;
+  /** CPU time of submitting, likewise. */
   readonly submitNs: number;
+  /** CPU time of unmapping, likewise. */
   readonly unmapNs: number;
   /** The sum of the three. */
   readonly setUpNs: number;
   /** Wall time of the copy: the set-up, and the wait for the engine. */
   readonly copyNs: number;
-  /** Against the same with `'batch'`: the set-up, and the copy. */
+  /** The set-up against the same with `'batch'`. */
   readonly setUpByBatch: Ratio;
+  /** The copy against the same with `'batch'`. */
   readonly copyByBatch: Ratio;
 }
 
+/** What setting an engine up costs, for each folio or for a batch. */
 export interface DmaSetups {
+  /** Folios of 4 KiB that a run moves. */
   readonly folios: number;
+  /** A row for each IOMMU and set-up; fewer if it was cut short. */
   readonly rows: readonly DmaSetupRow[];
 }
 
 /** {@link Experiment}: the cost of a mapping and an interrupt for each folio, against one table and one completion for a batch. */
-export const dmaSetupExperiment: Experiment<DmaSetups> = {
+export const dmaSetupExperiment: Experiment<DmaSetups, Claim> = {
   question: 'What does one mapped table and one completion a batch save, against one of each a folio?',
-  published: CLAIMED,
+  published: {},
+  claimed: CLAIMED,
   measure,
   findings,
+  figures,
   parts,
 };
 
 async function measure(scale: Scale, control: Control): Promise<DmaSetups> {
   const bytes = Math.min(scale.bytes, scale.quick ? BYTES.quick : BYTES.thorough);
+  const nextSeconds = shareTime(scale.seconds, IOMMUS.length);
   const rows: DmaSetupRow[] = [];
   for (const iommu of IOMMUS) {
-    if (control.signal?.aborted) break;
-    rows.push(...(await measureIommu(iommu, bytes, { ...scale, seconds: scale.seconds / IOMMUS.length }, control)));
+    if (isCutShort(control)) break;
+    rows.push(...(await measureIommu(iommu, bytes, { ...scale, seconds: nextSeconds() }, control)));
   }
   return { folios: bytes / PAGE_SIZE, rows };
 }
@@ -61,7 +76,7 @@ async function measure(scale: Scale, control: Control): Promise<DmaSetups> {
 async function measureIommu(
   iommu: IommuMode,
   bytes: number,
-  { seconds, bound }: Scale,
+  { seconds, bound, warmUps = WARM_UPS }: Scale,
   control: Control,
 ): Promise<DmaSetupRow[]> {
   const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, dma: { iommu } });
@@ -71,7 +86,7 @@ async function measureIommu(
       name: `${iommu}, ${dmaSetup}`,
       run: () => moveAcross(memory, { flow: 'pre-copy', migrator: 'dcbm', dmaSetup }),
     }));
-    const samples = await runInTurns(variants, setUpNs, { warmUps: WARM_UPS, seconds, bound }, control);
+    const samples = await runInTurns(variants, setUpNs, { warmUps, seconds, bound, measure: 'ns of set-up' }, control);
     if (samples[0].length === 0) return [];
     return DMA_SETUPS.map((setup, i) => summarize(iommu, setup, bytes / PAGE_SIZE, samples[i], samples[0]));
   } finally {
@@ -80,7 +95,7 @@ async function measureIommu(
 }
 
 function setUpNs({ dmaNs: { map, submit, unmap } }: MigrationRun): number {
-  return map + submit + unmap;
+  return atLeast1Ns(map + submit + unmap);
 }
 
 function summarize(
@@ -91,7 +106,7 @@ function summarize(
   batch: readonly MigrationRun[],
 ): DmaSetupRow {
   const step = (name: keyof DmaPhases) => median(runs.map(({ dmaNs }) => dmaNs[name] / folios));
-  const copyNs = ({ phasesNs }: MigrationRun) => phasesNs.copy;
+  const copyNs = ({ phasesNs }: MigrationRun) => atLeast1Ns(phasesNs.copy);
   return {
     iommu,
     setup,
@@ -106,15 +121,32 @@ function summarize(
   };
 }
 
-function findings({ rows }: DmaSetups): Finding[] {
+function findings({ rows }: DmaSetups): Claim[] {
   return rows
     .filter(({ setup }) => setup === 'per-folio')
     .map(({ iommu, setUpByBatch }) => ({
       what: `${iommu}, set-up a folio by set-up a batch`,
       kind: 'ratio',
-      published: CLAIMED.setUpAFolioByABatch,
+      claimed: CLAIMED.setUpAFolioByABatch,
       measured: setUpByBatch,
     }));
+}
+
+function figures({ folios, rows }: DmaSetups): Figure[] {
+  return rows.flatMap(({ iommu, setup, ...row }) =>
+    figuresOf(`${folios} of 4K, ${iommu}`, setup, {
+      'map a folio': { unit: 'ns', is: row.mapNs },
+      'submit a folio': { unit: 'ns', is: row.submitNs },
+      'unmap a folio': { unit: 'ns', is: row.unmapNs },
+      'set-up a folio': { unit: 'ns', is: row.setUpNs },
+      'copy a folio': { unit: 'ns', is: row.copyNs },
+      ...(setup !== 'batch' && {
+        'set-up by batch': { unit: 'ratio', is: row.setUpByBatch, claimed: CLAIMED.setUpAFolioByABatch },
+        'copy by batch': { unit: 'ratio', is: row.copyByBatch },
+      }),
+      runs: { unit: 'count', is: row.runs },
+    }),
+  );
 }
 
 function parts({ folios, rows }: DmaSetups) {

@@ -4,20 +4,33 @@ import { isSure, type Ratio } from '../shared/ratio.js';
 /** An estimate, and the interval that it lies in with that confidence. */
 export type Estimate = Pick<Ratio, 'median' | 'low' | 'high' | 'confidence'>;
 
-/** Something that was published, and what it is here. */
-export interface Finding {
+/** Something that is here what others say of it. */
+interface Compared {
   /** What is compared with what, such as `4K, 2 threads against the baseline`. */
   readonly what: string;
   /** `'ratio'`: of two things, above 1 if the first is more; `'share'`: of a whole, 0 to 1. */
   readonly kind: 'ratio' | 'share';
-  readonly published: number;
+  /** What it is here. */
   readonly measured: Estimate;
+}
+
+/** Something that was published, and what it is here. */
+export interface Finding extends Compared {
+  /** The published figure. */
+  readonly published: number;
+}
+
+/** Something that is claimed as an order of magnitude, with no figure published, and what it is here. */
+export interface Claim extends Compared {
+  /** The order of magnitude. */
+  readonly claimed: number;
 }
 
 /** What a table's findings come to. */
 export interface Verdict {
   /** Whether every finding holds here. */
   readonly holds: boolean;
+  /** The same in a few sentences, for a person. */
   readonly says: string;
 }
 
@@ -27,27 +40,34 @@ export const NOT_KNOWN: Verdict = {
   says: 'Not known: it was cut short before there was enough to compare.',
 };
 
+/** The figure that a finding is beside, and what that is. */
+export function saidOf(finding: Finding | Claim): { figure: number; by: 'published' | 'claimed' } {
+  if ('published' in finding) return { figure: finding.published, by: 'published' };
+  return { figure: finding.claimed, by: 'claimed' };
+}
+
 /** On which side of it a figure lies is what it says: more or less than the other, the larger or the smaller part. */
 const BORDER = { ratio: 1, share: 0.5 } as const;
 
 /** Whether the whole interval lies on the published side; no interval of too few runs does. */
-export function findingHolds({ kind, published, measured }: Finding): boolean {
+export function findingHolds(finding: Finding | Claim): boolean {
+  const { kind, measured } = finding;
   if (!isSure(measured)) return false;
   const border = BORDER[kind];
-  return published > border ? measured.low > border : measured.high < border;
+  return saidOf(finding).figure > border ? measured.low > border : measured.high < border;
 }
 
 /** Whether the interval lies on both sides, or is of too few runs, so that nothing is known yet. */
-export function findingIsOpen({ kind, measured }: Finding): boolean {
+export function findingIsOpen({ kind, measured }: Compared): boolean {
   return !isSure(measured) || (measured.low <= BORDER[kind] && measured.high >= BORDER[kind]);
 }
 
 /** What all findings come to, in a few sentences. */
-export function judge(findings: readonly Finding[]): Verdict {
+export function judge(findings: readonly (Finding | Claim)[]): Verdict {
   if (!findings.some(({ measured }) => isSure(measured))) return NOT_KNOWN;
   const different = findings.filter((finding) => !findingHolds(finding));
-  const nearness = findings.map(({ published, measured }) => measured.median / published);
-  const near = `Measured by published: ${rangeText(nearness)}.`;
+  const nearness = findings.map((finding) => finding.measured.median / saidOf(finding).figure);
+  const near = `Measured by ${saidOf(findings[0]).by}: ${rangeText(nearness)}.`;
   if (different.length === 0)
     return { holds: true, says: `Holds: ${findings.length} of ${findings.length} findings. ${near}` };
   const held = findings.length - different.length;
@@ -56,8 +76,8 @@ export function judge(findings: readonly Finding[]): Verdict {
 }
 
 /** Those that don't hold, a line each: those that are otherwise here, and those of which too little is known. */
-export function differText(findings: readonly Finding[]): string[] {
-  const lines = (head: string, list: readonly Finding[]) =>
+export function differText(findings: readonly (Finding | Claim)[]): string[] {
+  const lines = (head: string, list: readonly (Finding | Claim)[]) =>
     list.length === 0 ? [] : [head, ...list.map((finding) => `  ${findingText(finding)}`)];
   return [
     ...lines(
@@ -72,8 +92,9 @@ export function differText(findings: readonly Finding[]): string[] {
 }
 
 /** A finding with both figures. */
-export function findingText({ what, published, measured }: Finding): string {
-  return `${what} ${estimateText(measured)}, published ${digits(published)}`;
+export function findingText(finding: Finding | Claim): string {
+  const { figure, by } = saidOf(finding);
+  return `${finding.what} ${estimateText(finding.measured)}, ${by} ${digits(figure)}`;
 }
 
 /** With its interval: `1.52 [1.40, 1.66]`. */

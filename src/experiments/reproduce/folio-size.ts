@@ -1,28 +1,37 @@
 import { availableParallelism } from 'node:os';
 import { formatSize, KiB, MiB, parseSize } from 'mtcopy';
+import { mean } from 'simple-statistics';
+import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
-import type { Control } from '../shared/control.js';
-import type { Mover, WayName } from '../shared/movers.js';
+import { type Control, isCutShort } from '../shared/control.js';
+import { MIN_ROUNDS } from '../shared/in-turns.js';
+import { bootMoved, type Mover, moveBy, moverText, type WayName } from '../shared/movers.js';
+import { shareTime } from '../shared/share-time.js';
 import type { Part } from '../shared/sheet.js';
 import { type PublishedRatio, type PublishedSpread, publishedRatio } from '../shared/spread.js';
-import { measureThroughput, type ThroughputRow } from '../shared/throughput.js';
+import { measureThroughput, type ThroughputRow, usualWarmUps } from '../shared/throughput.js';
 import type { Experiment, Scale } from './experiment.js';
-
+import type { Figure } from './figure.js';
 import { throughputV3, throughputV4 } from './published.js';
 import {
   beside,
   THROUGHPUT_NOTES,
   type ThroughputFinding,
+  throughputFigures,
   throughputFinding,
   throughputSheet,
   throughputVerdict,
 } from './throughput-text.js';
 
+/** Throughput by the size of folios, and by threads or channels. */
 export interface FolioSizeThroughput {
   /** Threads that this machine runs at once. */
   readonly cores: number;
   /** Bytes that each run moved. */
   readonly bytes: number;
+  /** Bytes that were meant to be moved: more than there was time for, if it isn't the same. */
+  readonly usualBytes: number;
+  /** A row for each mover and folio size, the baseline first; fewer if it was cut short. */
   readonly rows: readonly ThroughputRow[];
 }
 
@@ -39,19 +48,72 @@ export const folioSizeExperiment: Experiment<FolioSizeThroughput> = {
   measure,
   findings,
   verdict: (measured) => throughputVerdict(findings(measured), measured.cores),
+  figures,
   parts,
 };
 
-async function measure({ quick, bytes, seconds, bound }: Scale, control: Control): Promise<FolioSizeThroughput> {
-  const sizes = (quick ? QUICK_SIZES : SIZES).filter((size) => size <= bytes);
+/** Bytes that are moved at least: several times what caches hold. */
+const LEAST_BYTES = 64 * MiB;
+
+async function measure(scale: Scale, control: Control): Promise<FolioSizeThroughput> {
+  const { quick, seconds, bound, warmUps } = scale;
+  const started = performance.now();
+  const sizes = (quick ? QUICK_SIZES : SIZES).filter((size) => size <= scale.bytes);
   const groups = moverGroups(quick);
+  const bytes = quick ? scale.bytes : await bytesWithin(scale, sizes.length, groups, control);
+  const nextSeconds = shareTime(seconds - (performance.now() - started) / 1000, sizes.length);
   const rows: ThroughputRow[] = [];
   for (const folioBytes of sizes) {
-    if (control.signal?.aborted) break;
-    const scale = { bytes, folioBytes, seconds: seconds / sizes.length, bound };
-    rows.push(...(await measureThroughput(groups, scale, control)));
+    if (isCutShort(control)) break;
+    const own = { bytes, folioBytes, seconds: nextSeconds(), bound, warmUps };
+    rows.push(...(await measureThroughput(groups, own, control)));
   }
-  return { cores: availableParallelism(), bytes, rows };
+  return { cores: availableParallelism(), bytes, usualBytes: scale.bytes, rows };
+}
+
+/**
+ * Bytes of which there is time for the rounds that are made in any case, of all sizes: half of what is usual, or a half of that,
+ * and so on. Tells by small runs in the folios that take longest and in those that take least.
+ */
+async function bytesWithin(
+  { bytes, seconds, warmUps }: Scale,
+  sizes: number,
+  groups: readonly (readonly Mover[])[],
+  control: Control,
+): Promise<number> {
+  if (bytes <= LEAST_BYTES) return bytes;
+  const movers = groups.flatMap((group): Mover[] => [{ way: 'baseline', count: 0 }, ...group]);
+  const seen: number[] = [];
+  for (const folioBytes of QUICK_SIZES) {
+    if (isCutShort(control)) return bytes;
+    seen.push(await timeEach(movers, folioBytes, control));
+  }
+  const takes = (amount: number) =>
+    mean(seen) * (amount / LEAST_BYTES) * (MIN_ROUNDS + (warmUps ?? usualWarmUps(amount))) * sizes;
+  let fits = bytes;
+  while (fits > LEAST_BYTES && takes(fits) > seconds) fits /= 2;
+  return fits;
+}
+
+/** Seconds that a small run of each mover takes, all together, or those that were made before the signal was aborted. */
+async function timeEach(movers: readonly Mover[], folioBytes: number, control: Control): Promise<number> {
+  const memory = await bootMoved(LEAST_BYTES, folioBytes);
+  let seconds = 0;
+  try {
+    // Twice, for whoever is first touches frames, and starts threads.
+    for (const [done, mover] of [...movers, ...movers].entries()) {
+      if (isCutShort(control)) break;
+      const what = `how much there is time for, ${moverText(mover)}`;
+      control.onProgress?.({ done, runs: 2 * movers.length, what });
+      const began = performance.now();
+      await moveBy(memory, mover);
+      if (done >= movers.length) seconds += (performance.now() - began) / 1000;
+    }
+    return seconds;
+  } finally {
+    await memory.machine.close();
+    collectGarbage();
+  }
 }
 
 /** The two of mtcopy have other schedules, so they are in groups of their own. */
@@ -66,7 +128,11 @@ function moverGroups(quick: boolean): Mover[][] {
 }
 
 /** What was published of a row against the baseline of its own series; nothing of some. */
-function publishedOf({ way, count, folioBytes }: ThroughputRow): PublishedRatio | undefined {
+export function publishedOfSize({
+  way,
+  count,
+  folioBytes,
+}: Pick<ThroughputRow, 'way' | 'count' | 'folioBytes'>): PublishedRatio | undefined {
   const size = formatSize(folioBytes);
   const { byFolioSize } = throughputV3;
   if (way === 'dcbm-pre-copy') return against(throughputV4.folioSizes, throughputV4.baseline, size, dcbmV4(count));
@@ -90,14 +156,21 @@ function against(
 }
 
 function findings({ rows }: FolioSizeThroughput): ThroughputFinding[] {
-  return beside(rows, publishedOf).flatMap((pair) => throughputFinding(pair, formatSize(pair.row.folioBytes)));
+  return beside(rows, publishedOfSize).flatMap((pair) => throughputFinding(pair, formatSize(pair.row.folioBytes)));
 }
 
-function parts({ cores, bytes, rows }: FolioSizeThroughput): Part[] {
+function figures({ bytes, rows }: FolioSizeThroughput): Figure[] {
+  return beside(rows, publishedOfSize).flatMap((pair) =>
+    throughputFigures(pair, `${formatSize(pair.row.folioBytes)} of ${formatSize(bytes)}`),
+  );
+}
+
+function parts({ cores, bytes, usualBytes, rows }: FolioSizeThroughput): Part[] {
   return [
-    throughputSheet(['folios'], beside(rows, publishedOf), ({ folioBytes }) => [formatSize(folioBytes)]),
+    throughputSheet(['folios'], beside(rows, publishedOfSize), ({ folioBytes }) => [formatSize(folioBytes)]),
     [
       `${formatSize(bytes)} moved by move_pages(); 1G was published.`,
+      ...(bytes < usualBytes ? [`Not ${formatSize(usualBytes)}: there was no time for six rounds of so much.`] : []),
       ...THROUGHPUT_NOTES,
       'mtcopy: as published. mtcopy defaults: what this project has at first. dcbm: V3; pre-copy: V4.',
       `Threads and channels are threads of this machine, which runs ${cores} at once.`,

@@ -2,6 +2,7 @@ import { moverText } from '../shared/movers.js';
 import type { Sheet } from '../shared/sheet.js';
 import type { PublishedRatio } from '../shared/spread.js';
 import type { ThroughputRow } from '../shared/throughput.js';
+import { type Figure, figuresOf } from './figure.js';
 import { differText, digits, estimateText, type Finding, findingHolds, judge, type Verdict } from './finding.js';
 
 /** A row, and what was published of it. */
@@ -37,6 +38,17 @@ export function throughputFinding({ row, published }: Beside, what: string): Thr
       count: row.count,
     },
   ];
+}
+
+/** @param what the folios */
+export function throughputFigures({ row, published }: Beside, what: string): Figure[] {
+  return figuresOf(what, moverText(row), {
+    throughput: { unit: 'GB/s', is: row.gbps },
+    ...(row.way !== 'baseline' && {
+      'speed against the baseline': { unit: 'ratio', is: row.againstBaseline, published: published?.ratio },
+    }),
+    runs: { unit: 'count', is: row.runs },
+  });
 }
 
 /** @param heads of the columns that say what the folios are */

@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { ErrnoError, type Flow, Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import { median } from 'simple-statistics';
-import type { Control } from '../shared/control.js';
-import { runInTurns } from '../shared/in-turns.js';
+import { closeAll } from '../shared/close-all.js';
+import { type Control, isCutShort } from '../shared/control.js';
+import { MIN_ROUNDS, runInTurns } from '../shared/in-turns.js';
 import { type PmbenchLoad, type PmbenchRun, runPmbench } from '../shared/pmbench/run.js';
 import { type Ratio, ratioOf } from '../shared/ratio.js';
+import { shareTime } from '../shared/share-time.js';
 import type { Experiment, Scale } from './experiment.js';
+import { type Figure, figuresOf } from './figure.js';
 import { estimateText, type Finding } from './finding.js';
 import { tlbBatching } from './published.js';
 
@@ -15,7 +18,7 @@ const FLOWS = ['serial', 'vanilla'] as const satisfies readonly Flow[];
 const WARM_UPS = 1;
 /** What a node has beyond the area. */
 const SPARE_BYTES = 8 * MiB;
-/** Pages of the area, and seconds of a run; one call of migrate_pages is made in any case. */
+/** Pages of the area at most, and seconds of a run; one call of migrate_pages is made in any case. */
 const QUICK = { pages: 512, seconds: 0.2 } as const;
 const THOROUGH = { pages: 16384, seconds: 2 } as const;
 
@@ -35,20 +38,29 @@ const NAMES: Readonly<Record<Compared, string>> = {
 
 /** One flow: medians of its runs. */
 export interface TlbRow {
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Runs that counted. */
   readonly runs: number;
+  /** Pages of 4 KiB that moved a second. */
   readonly pagesPerSecond: number;
   /** Interrupts that all CPUs together received to flush their TLBs. */
   readonly ipisPerSecond: number;
+  /** The same for each page that moved. */
   readonly ipisPerPage: number;
   /** Loads and stores of all CPUs together. */
   readonly accessesPerSecond: number;
 }
 
+/** What one TLB flush a batch does, where each page had its own. */
 export interface TlbBatching {
   /** CPUs that load and store: as many as this machine runs threads at once. */
   readonly cpus: number;
+  /** Pages of the area that they access. */
   readonly pages: number;
+  /** Pages that were meant to be moved: more than there was time for, if it isn't the same. */
+  readonly usualPages: number;
+  /** A row for each flow; none if it was cut short. */
   readonly rows: readonly TlbRow[];
   /** `vanilla` by `serial`; `undefined` if it was cut short before both had run. */
   readonly vanillaBySerial: Readonly<Record<Compared, Ratio>> | undefined;
@@ -58,36 +70,55 @@ export interface TlbBatching {
 export const tlbExperiment: Experiment<TlbBatching> = {
   question: 'What does one TLB flush a batch save, where each page had its own?',
   published: tlbBatching,
+  drawsPages: true,
   measure,
   findings,
+  figures,
   parts,
 };
 
-async function measure({ quick, seconds, bound, bytes }: Scale, control: Control): Promise<TlbBatching> {
-  const usual = quick ? QUICK : THOROUGH;
-  const pages = Math.min(usual.pages, bytes / PAGE_SIZE);
+async function measure(scale: Scale, control: Control): Promise<TlbBatching> {
+  const nextSeconds = shareTime(scale.seconds, 1);
+  const usual = scale.quick ? QUICK : THOROUGH;
+  const usualPages = Math.min(usual.pages, scale.bytes / PAGE_SIZE);
   const cpus = availableParallelism();
-  const load: PmbenchLoad = {
-    pages,
-    folioBytes: PAGE_SIZE,
-    pattern: 'uniform',
-    writeRatio: 0.5,
-    call: 'migrate_pages',
-  };
+  const nothing = { cpus, pages: usualPages, usualPages, rows: [], vanillaBySerial: undefined };
+  if (isCutShort(control)) return nothing;
+  const load = { folioBytes: PAGE_SIZE, pattern: 'uniform', writeRatio: 0.5, call: 'migrate_pages' } as const;
   const machines: Machine[] = [];
-  const node = pages * PAGE_SIZE + SPARE_BYTES;
+  const node = usualPages * PAGE_SIZE + SPARE_BYTES;
+  const { warmUps = WARM_UPS, bound, seed } = scale;
+  const runOf = (flow: (typeof FLOWS)[number], pages: number, seconds: number) =>
+    runVerified(machines[FLOWS.indexOf(flow)], { ...load, pages, seed }, flow, seconds);
   try {
     for (const _ of FLOWS) machines.push(await Machine.boot({ nodes: [node, node], cpus }));
-    const variants = FLOWS.map((flow, i) => ({
+    const least = Math.min(QUICK.pages, usualPages);
+    const pages = least === usualPages ? usualPages : pagesWithin(await runOf('serial', least, 0), scale, usualPages);
+    const seconds = nextSeconds();
+    const variants = FLOWS.map((flow) => ({
       name: flow,
-      run: () => runVerified(machines[i], load, flow, Math.min(usual.seconds, seconds)),
+      run: () => runOf(flow, pages, Math.min(usual.seconds, scale.seconds)),
     }));
-    const turns = { warmUps: WARM_UPS, seconds, bound };
+    const turns = { warmUps, seconds, bound, measure: 'pages a second' };
     const samples = await runInTurns(variants, rateOf.pagesPerSecond, turns, control);
-    return { cpus, pages, ...summarize(samples) };
+    return { cpus, pages, usualPages, ...summarize(samples) };
   } finally {
-    await Promise.all(machines.map((machine) => machine.close()));
+    await closeAll(machines);
   }
+}
+
+/**
+ * Pages of which there is time for the rounds that are made in any case: where each page has a flush of its own, for which CPUs
+ * may have to be waited that have no core, a single call may take minutes.
+ *
+ * @param pilot a run with few pages and a flush for each
+ */
+function pagesWithin(pilot: PmbenchRun, { seconds, warmUps = WARM_UPS }: Scale, most: number): number {
+  // The other flow has a part of the time too.
+  const callSeconds = seconds / (2 * (MIN_ROUNDS + warmUps));
+  let pages = most;
+  while (pages > QUICK.pages && pages > rateOf.pagesPerSecond(pilot) * callSeconds) pages /= 2;
+  return pages;
 }
 
 async function runVerified(machine: Machine, load: PmbenchLoad, flow: Flow, seconds: number): Promise<PmbenchRun> {
@@ -134,7 +165,25 @@ function findings({ vanillaBySerial }: TlbBatching): Finding[] {
   }));
 }
 
-function parts({ cpus, pages, rows, vanillaBySerial }: TlbBatching) {
+function figures({ pages, rows, vanillaBySerial }: TlbBatching): Figure[] {
+  const row = `${pages} of 4K`;
+  if (!vanillaBySerial) return [];
+  const compared = (Object.keys(PUBLISHED) as Compared[]).map(
+    (of) => [`${NAMES[of]} by serial`, { unit: 'ratio', is: vanillaBySerial[of], published: PUBLISHED[of] }] as const,
+  );
+  return rows.flatMap((one) =>
+    figuresOf(row, one.flow, {
+      'pages a second': { unit: '1/s', is: one.pagesPerSecond },
+      'interrupts a second': { unit: '1/s', is: one.ipisPerSecond },
+      'interrupts a page': { unit: 'count', is: one.ipisPerPage },
+      'accesses a second': { unit: '1/s', is: one.accessesPerSecond },
+      ...(one.flow === 'vanilla' && Object.fromEntries(compared)),
+      runs: { unit: 'count', is: one.runs },
+    }),
+  );
+}
+
+function parts({ cpus, pages, usualPages, rows, vanillaBySerial }: TlbBatching) {
   if (!vanillaBySerial) return [];
   const whole = (value: number) => Math.round(value).toLocaleString('en-US');
   const flows = {
@@ -161,7 +210,12 @@ function parts({ cpus, pages, rows, vanillaBySerial }: TlbBatching) {
   };
   const load = `${cpus} CPUs, one a core, on ${pages} pages of 4 KiB, uniform, half stores; migrate_pages(2) moves them all.`;
   const quotient = 'Interrupts in equal time are those a page times pages a second.';
-  return [flows, changes, `${load}\nMedians of runs. Interrupts are of all CPUs. No store was lost.\n${quotient}`];
+  const instead = pages < usualPages ? `\nNot ${usualPages} pages: there was no time for six rounds of so many.` : '';
+  return [
+    flows,
+    changes,
+    `${load}${instead}\nMedians of runs. Interrupts are of all CPUs. No store was lost.\n${quotient}`,
+  ];
 }
 
 /** A ratio as a change in per cent, with what is left of a whole to two digits: `-99.77%`. */

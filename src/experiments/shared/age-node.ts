@@ -9,7 +9,8 @@ import { ErrnoError, type PhysicalMemory } from 'mtcopy';
  *
  * @param node number of the node
  * @param order of the folios, 0 to 10
- * @param seed of the shuffling
+ * @param seed of the shuffling, a whole number
+ * @throws ErrnoError EINVAL for a node, an order or a seed that is none
  */
 export function ageNode(memory: PhysicalMemory, node: number, order: number, seed: number): void {
   const all = takeAll(memory, node, order);
@@ -17,7 +18,11 @@ export function ageNode(memory: PhysicalMemory, node: number, order: number, see
   memory.freeFolios(memory.allocFolios(all.length, order, { node, frames: 'shuffled', seed }));
 }
 
-/** Ages every node of a memory, each with a seed of its own, from `seed` on; see {@link ageNode}. Default: 1. */
+/**
+ * Ages every node of a memory, each with a seed of its own, from `seed` on; see {@link ageNode}. Default: 1.
+ *
+ * @throws as there
+ */
 export function ageNodes(memory: PhysicalMemory, order: number, seed = 1): void {
   for (const { id } of memory.nodes) ageNode(memory, id, order, seed + id);
 }

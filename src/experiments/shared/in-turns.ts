@@ -1,8 +1,9 @@
-import type { Control } from './control.js';
+import { type Control, isCutShort, type TurnsTaken } from './control.js';
 import { ratioOf } from './ratio.js';
 
 /** One of several things that are measured against the first of them. */
 export interface Variant<Sample> {
+  /** What the progress calls it. */
   readonly name: string;
   /** Runs once, and verifies what it did outside of what it times. */
   readonly run: () => Promise<Sample>;
@@ -16,6 +17,8 @@ export interface Turns {
   readonly seconds: number;
   /** Half the width of an interval, as a part of its ratio, that is narrow enough: 0.03 is ±3 %. */
   readonly bound: number;
+  /** What samples are compared by, and in what unit. Default: nanoseconds. */
+  readonly measure?: string;
 }
 
 /** Rounds that count at least: with fewer pairs there is no interval of 95 %. */
@@ -31,12 +34,13 @@ const LOOK_AGAIN = 1.1;
  * @param weigh what a sample is compared by, above 0, such as its nanoseconds
  * @returns the samples of each variant; those of the same position were measured side by side. Fewer than
  * {@link MIN_ROUNDS}, or none, if the signal was aborted.
+ * @throws ErrnoError EINVAL for a weight that is not above 0. Whatever a run throws
  */
 export async function runInTurns<Sample>(
   variants: readonly Variant<Sample>[],
   weigh: (sample: Sample) => number,
-  { warmUps, seconds, bound }: Turns,
-  { onProgress, signal }: Control = {},
+  { warmUps, seconds, bound, measure = 'ns' }: Turns,
+  control: Control = {},
 ): Promise<Sample[][]> {
   const samples = variants.map((): Sample[] => []);
   const backwards = variants.map((_, i) => variants.length - 1 - i);
@@ -44,25 +48,38 @@ export async function runInTurns<Sample>(
   let runs = (warmUps + MIN_ROUNDS) * variants.length;
   let done = 0;
   let nextLook = MIN_ROUNDS;
-  const isOver = (rounds: number) => {
-    if (rounds < MIN_ROUNDS || rounds % 2 !== 0) return false;
-    if (performance.now() - started >= seconds * 1000) return true;
-    if (rounds < nextLook) return false;
+  let ended: TurnsTaken['ended'] | undefined;
+  const look = (rounds: number) => {
+    if (rounds < MIN_ROUNDS || rounds % 2 !== 0) return;
+    const isLate = performance.now() - started >= seconds * 1000;
+    if (!isLate && rounds < nextLook) return;
     // All pairs of rounds are looked at: seldom, or of short runs most of the time would go into that.
     nextLook = rounds * LOOK_AGAIN;
-    return isNarrow(samples, weigh, bound);
+    if (isNarrow(samples, weigh, bound)) ended = 'narrow';
+    else if (isLate) ended = 'time';
   };
-  for (let round = -warmUps; !isOver(round); round++) {
+  for (let round = -warmUps; !ended; round++) {
     // What it will be in the end nobody knows: one more block.
     if (done === runs) runs += 2 * variants.length;
     for (const which of round % 2 === 0 ? backwards.toReversed() : backwards) {
-      if (signal?.aborted) return wholeRounds(samples);
-      onProgress?.({ done: done++, runs, what: variants[which].name });
+      if (isCutShort(control)) {
+        ended = 'signal';
+        break;
+      }
+      control.onProgress?.({ done: done++, runs, what: variants[which].name });
       const sample = await variants[which].run();
       if (round >= 0) samples[which].push(sample);
     }
+    if (!ended) look(round + 1);
   }
-  return samples;
+  const whole = wholeRounds(samples);
+  control.onTurns?.({
+    rounds: whole[0].length,
+    ended,
+    measure,
+    variants: variants.map(({ name }, i) => ({ name, samples: whole[i].map(weigh) })),
+  });
+  return whole;
 }
 
 /** Whether the ratio of every variant to the first has an interval that is narrow enough. */

@@ -1,4 +1,4 @@
-import type { MigratorName, Phases } from 'mtcopy';
+import { type Distribution, formatSize, type MigratorName, type Phases, type Schedule } from 'mtcopy';
 import type { SweepCaller } from './callers.js';
 
 /** The phases of a migration in their order, and what a column of each is called. */
@@ -25,4 +25,19 @@ export function migratorText(row: {
 }): string {
   if (row.migrator === 'kernel') return row.migrator;
   return `${row.migrator}×${row.migrator === 'dcbm' ? row.channels : threadsText(row)}`;
+}
+
+/** How a batch is shared out: `static chunks`, `dynamic 256K`, or the schedule alone with what is default. */
+export function scheduleText({
+  schedule,
+  distribution = 'auto',
+  unitBytes = 'auto',
+}: {
+  readonly schedule: Schedule;
+  readonly distribution?: Distribution | undefined;
+  readonly unitBytes?: number | 'auto' | undefined;
+}): string {
+  const shape =
+    schedule === 'static' ? distribution : typeof unitBytes === 'number' ? formatSize(unitBytes) : unitBytes;
+  return shape === 'auto' ? schedule : `${schedule} ${shape}`;
 }

@@ -6,9 +6,11 @@ import {
   ErrnoError,
   errnoName,
   type Machine,
+  MIGRATOR_NAMES,
   type MigrateReason,
   type MigrationSettings,
   type MovedBy,
+  type MovePagesResult,
   NR_MAX_BATCHED_MIGRATION,
   type Order,
   orderOf,
@@ -29,7 +31,7 @@ export interface MovedMemory {
   readonly folioBytes: number;
   /** Virtual address of each folio. */
   readonly addresses: Float64Array;
-  /** SHA-256 of all bytes, as they were filled. */
+  /** Of all bytes, as they were filled: what `hashFolios` gives. */
   readonly hash: string;
   /** The node that it is on. */
   node: 0 | 1;
@@ -97,28 +99,69 @@ export function* mapSteps(
  * @throws ErrnoError EIO if it is not all there, or not what it was
  */
 export async function moveAcross(memory: MovedMemory, manner: Manner): Promise<MigrationRun> {
-  const { machine, mm, addresses, folioBytes } = memory;
+  const { machine } = memory;
+  const move = moverOf(memory, manner);
+  await wake(memory, manner, move);
+  const before = machine.vmstat;
+  const { ns, stats } = await moveAll(memory, move);
+  const vmstat = machine.vmstat;
+  verifyBytes(memory);
+  const { phasesNs, cpuNs, dmaNs, movedBy, declined } = stats;
+  return { ns, phasesNs, cpuNs, dmaNs, movedBy, declined, vmstat: growth(vmstat, before) };
+}
+
+/**
+ * Migrates everything to the other node and back, and verifies it: in the end all lies where it lay.
+ *
+ * @returns nanoseconds that each way took, in the mean
+ * @throws ErrnoError EIO if it is not all there, or not what it was
+ */
+export async function moveThereAndBack(memory: MovedMemory, manner: Manner): Promise<number> {
+  const move = moverOf(memory, manner);
+  await wake(memory, manner, move);
+  const there = await moveAll(memory, move);
+  const back = await moveAll(memory, move);
+  verifyBytes(memory);
+  return (there.ns + back.ns) / 2;
+}
+
+type Move = (list: Float64Array, node: number) => Promise<MovePagesResult>;
+
+/** Sets the machine as a manner has it. */
+function moverOf({ machine, mm }: MovedMemory, manner: Manner): Move {
   const { threads, channels, dmaSetup, reason, ...settings } = manner;
   if (threads !== undefined) machine.threads = threads;
   if (channels !== undefined) machine.dcbm.nrDmaChan = channels;
   if (dmaSetup !== undefined) machine.dcbm.setup = dmaSetup;
-  const move = (list: Float64Array, node: number) =>
+  return (list, node) =>
     reason === undefined
       ? machine.movePages(mm, list, { node, ...settings })
       : machine.migrateFolios(mm, list, { node, reason, ...settings });
-  const target = memory.node === 0 ? 1 : 0;
-  // Not timed: a batch goes there and back, so that the threads attach, and whoever ran before leaves the caches.
+}
+
+/** A batch goes there and back, so that whoever ran before leaves the caches; then all threads or channels are there. */
+async function wake(
+  { machine, addresses, folioBytes, node }: MovedMemory,
+  { migrator }: Manner,
+  move: Move,
+): Promise<void> {
   const batch = addresses.subarray(0, Math.max(1, NR_MAX_BATCHED_MIGRATION / (folioBytes / PAGE_SIZE)));
-  for (const node of [target, memory.node]) await move(batch, node);
-  const before = machine.vmstat;
+  for (const to of [1 - node, node]) await move(batch, to);
+  const name = typeof migrator === 'string' ? migrator : (migrator ?? machine.offload.active)?.name;
+  // Threads leave while there is nothing to do, and those that are new come late.
+  const own = MIGRATOR_NAMES.find((one) => one === name);
+  if (own) await machine.ready(own);
+}
+
+/** @throws ErrnoError EIO unless all of it was migrated to the other node */
+async function moveAll(memory: MovedMemory, move: Move): Promise<MovePagesResult & { readonly ns: number }> {
+  const target = memory.node === 0 ? 1 : 0;
   const started = performance.now();
-  const { status, notMigrated, stats } = await move(addresses, target);
+  const result = await move(memory.addresses, target);
   const ns = Math.round((performance.now() - started) * 1e6);
-  const vmstat = machine.vmstat;
   memory.node = target;
-  verify(memory, status, notMigrated);
-  const { phasesNs, cpuNs, dmaNs, movedBy, declined } = stats;
-  return { ns, phasesNs, cpuNs, dmaNs, movedBy, declined, vmstat: growth(vmstat, before) };
+  checkMoved(memory, result);
+  return { ...result, ns };
 }
 
 /** The frame of each folio, through the page table. @throws ErrnoError EIO unless each is whole and on `node` */
@@ -134,16 +177,13 @@ function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: n
   return pfns;
 }
 
-/** @throws ErrnoError EIO unless every page is where it was to go, with the bytes that it had */
-function verify(memory: MovedMemory, status: Int32Array, left: number) {
-  const { node } = memory;
+/** @throws ErrnoError EIO unless every page is where it was to go */
+function checkMoved({ node }: MovedMemory, { status, notMigrated: left }: MovePagesResult): void {
   const wrong = status.findIndex((outcome) => outcome !== node);
-  if (wrong >= 0 || left > 0) {
-    const outcome = status[wrong] ?? node;
-    const why = outcome < 0 ? errnoName(outcome) : `it is on node ${outcome}`;
-    throw new ErrnoError('EIO', `${left} of ${status.length} folios were not migrated; folio ${wrong}: ${why}`);
-  }
-  verifyBytes(memory);
+  if (wrong < 0 && left === 0) return;
+  const outcome = status[wrong] ?? node;
+  const why = outcome < 0 ? errnoName(outcome) : `it is on node ${outcome}`;
+  throw new ErrnoError('EIO', `${left} of ${status.length} folios were not migrated; folio ${wrong}: ${why}`);
 }
 
 /** @throws ErrnoError EIO unless all of it is on its node, with the bytes that it was filled with */

@@ -1,25 +1,22 @@
-import { setTimeout } from 'node:timers/promises';
-import {
-  type CallerMode,
-  type Flow,
-  HPAGE_PMD_ORDER,
-  Machine,
-  type MigratorName,
-  MTCOPY_MIN_BYTES,
-  NR_MAX_BATCHED_MIGRATION,
-  type Schedule,
-} from 'mtcopy';
+import { type CallerMode, type Flow, Machine, type MigratorName, MTCOPY_MIN_BYTES, type Schedule } from 'mtcopy';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from './moved-memory.js';
 
 /** A way to move memory, and how its drivers are set. */
-interface Way {
+export interface Way {
+  /** What copies. */
   readonly migrator: MigratorName;
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** How threads share a batch; there for `'mtcopy'` alone, as is all below. */
   readonly schedule?: Schedule;
+  /** Whether the calling thread copies beside them. */
   readonly caller?: CallerMode;
   /** Bytes of the smallest batch that threads get. */
   readonly minBytes?: number;
 }
+
+/** The name of one of {@link WAYS}. */
+export type WayName = 'baseline' | 'mtcopy' | 'mtcopy-defaults' | 'dcbm' | 'dcbm-pre-copy';
 
 /**
  * What the published throughput tables compare. `baseline`: the kernel before the series. `mtcopy`: the driver as published,
@@ -27,7 +24,7 @@ interface Way {
  * defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
  * the moves (V4).
  */
-export const WAYS = {
+export const WAYS: Readonly<Record<WayName, Way>> = {
   baseline: { migrator: 'kernel', flow: 'vanilla' },
   mtcopy: { migrator: 'mtcopy', flow: 'batch-move', schedule: 'static', caller: 'waits', minBytes: 0 },
   'mtcopy-defaults': {
@@ -39,22 +36,20 @@ export const WAYS = {
   },
   dcbm: { migrator: 'dcbm', flow: 'batch-move' },
   'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy' },
-} as const satisfies Readonly<Record<string, Way>>;
+};
 
-/** The name of a {@link WAYS}. */
-export type WayName = keyof typeof WAYS;
+/** The names of {@link WAYS}. */
 export const WAY_NAMES = Object.keys(WAYS) as WayName[];
 
 /** A way with so many threads or channels; 0 of the baseline, which has none. */
 export interface Mover {
+  /** The way. */
   readonly way: WayName;
+  /** Its threads or channels. */
   readonly count: number;
   /** Whether the calling thread copies too, instead of what the way has. */
   readonly caller?: CallerMode;
 }
-
-/** Milliseconds in which the threads that a run is to have come back, for they leave while there is nothing to do. */
-const SETTLE_MS = 5;
 
 /** `mtcopy×2`; `baseline`, which has no threads of its own. */
 export function moverText({ way, count }: Mover): string {
@@ -96,18 +91,5 @@ export async function moveBy(memory: MovedMemory, mover: Mover): Promise<Migrati
   const { migrator, flow } = WAYS[mover.way];
   const manner = { migrator, flow, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
   await setDrivers(memory.machine, mover);
-  await wake(memory, mover.count, manner);
   return moveAcross(memory, manner);
-}
-
-/** Has all threads or channels there when the time begins: a folio or more for each goes there and back. */
-async function wake(
-  { machine, mm, addresses, order, node }: MovedMemory,
-  count: number,
-  manner: { migrator: MigratorName; flow: Flow; batchUnit: 'pages' | 'folios' },
-): Promise<void> {
-  const folios = Math.max(count, NR_MAX_BATCHED_MIGRATION >> Math.min(order, HPAGE_PMD_ORDER));
-  const batch = addresses.subarray(0, folios);
-  for (const to of [1 - node, node]) await machine.movePages(mm, batch, { node: to, ...manner });
-  await setTimeout(SETTLE_MS);
 }

@@ -6,9 +6,11 @@ export interface Ratio {
   readonly median: number;
   /** Lowest end of an interval that holds the true ratio with that {@link confidence}. */
   readonly low: number;
+  /** Its highest end. */
   readonly high: number;
   /** Probability that the interval holds it: 0.95 or a little more, less with fewer than 6 pairs. */
   readonly confidence: number;
+  /** Pairs that were measured. */
   readonly pairs: number;
 }
 

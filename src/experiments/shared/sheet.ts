@@ -1,7 +1,7 @@
-import { type Sheet, tableText } from './table-text.js';
+import { type Cell, type Sheet, tableText } from './table-text.js';
 import { wrapText } from './wrap.js';
 
-export type { Sheet };
+export type { Cell, Sheet };
 
 /** What a result looks like: paragraphs and tables, one below the other. */
 export type Part = string | Sheet;
@@ -9,8 +9,8 @@ export type Part = string | Sheet;
 /** Columns of what is no terminal. */
 const WIDTH = 100;
 
-/** A paragraph whose author's lines end where they were full: those in the middle of a sentence end where `width` has them end. */
-function flow(text: string, width: number): string {
+/** The lines that a paragraph has where there is room: its author's ended where they were full, in the middle of a sentence too. */
+export function linesOf(text: string): string[] {
   const lines: string[] = [];
   for (const line of text.split('\n')) {
     const last = lines.at(-1);
@@ -18,7 +18,11 @@ function flow(text: string, width: number): string {
     if (goesOn) lines[lines.length - 1] = `${last} ${line}`;
     else lines.push(line);
   }
-  return wrapText(lines.join('\n'), width).join('\n');
+  return lines;
+}
+
+function flow(text: string, width: number): string {
+  return wrapText(linesOf(text).join('\n'), width).join('\n');
 }
 
 /** For a terminal of so many columns: no line is longer. Default: 100. */

@@ -2,11 +2,17 @@ import { mean, sampleStandardDeviation } from 'simple-statistics';
 
 /** A mean, and the standard deviation of the runs: what the published tables have. */
 export interface Spread {
+  /** The mean. */
   readonly mean: number;
+  /** The sample's standard deviation; 0 of a single number. */
   readonly deviation: number;
 }
 
-/** @param numbers one at least; a single one deviates by 0 */
+/**
+ * The mean of some numbers, and how they spread.
+ *
+ * @param numbers one at least; a single one deviates by 0
+ */
 export function spreadOf(numbers: readonly number[]): Spread {
   const list = [...numbers];
   return { mean: mean(list), deviation: list.length > 1 ? sampleStandardDeviation(list) : 0 };
@@ -15,9 +21,11 @@ export function spreadOf(numbers: readonly number[]): Spread {
 /** As published: `[mean, standard deviation]`, of which the second isn't always said. */
 export type PublishedSpread = readonly (number | null)[];
 
-/** A published mean against another, and whether that says anything: they lie further apart than they spread. */
+/** A published mean against another, and whether that says anything. */
 export interface PublishedRatio {
+  /** How many times as much the one is. */
   readonly ratio: number;
+  /** Whether they lie further apart than they spread. */
   readonly isClaim: boolean;
 }
 

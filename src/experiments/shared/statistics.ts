@@ -2,7 +2,9 @@ import { max, median, quantile } from 'simple-statistics';
 
 /** Speeds of several runs, in 10^9 bytes a second. */
 export interface Speeds {
+  /** The fastest run's. */
   readonly best: number;
+  /** The median of the runs. */
   readonly median: number;
   /** The quarter of the runs that were slowest were below this. */
   readonly lowerQuartile: number;

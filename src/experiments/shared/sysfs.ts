@@ -14,18 +14,31 @@ import type { Control } from './control.js';
 
 /** A file of a machine's sysfs and what to write to it, as `machine.sysfs.write` takes them. */
 export interface SysfsSetting {
+  /** The file, with or without `/sys/`: `'kernel/cpu_mt/threads'`. */
   readonly path: string;
+  /** What is written to it. */
   readonly value: string;
 }
 
 /** What a file was told that it can't be, or a file that can't be told: with the kernel's code, as sysfs has it. */
 export class SettingError extends ErrnoError {}
 
-/** What a sweep and a file of sysfs may both say; the first is the name of an option of the commands. */
-export type Decided = keyof MachineSays;
+/** What a sweep and a file of sysfs may both say, as the sweep calls it. */
+export type Decided =
+  | 'threads'
+  | 'caller'
+  | 'flow'
+  | 'migrator'
+  | 'channels'
+  | 'dmaSetup'
+  | 'cpuShare'
+  | 'dmaWait'
+  | 'queueDepth'
+  | 'batchLimit';
 
 /** What copies in an experiment, of which some may be sysfs's to say. */
 export interface Copiers {
+  /** Those that are measured. */
   readonly migrators: readonly MigratorName[];
   /** The one whose reason mask counts; `'kernel'` where each call names its migrator, or none is registered. */
   readonly registered: MigratorName;
@@ -36,6 +49,7 @@ export type OnCopiers = (copiers: Copiers) => void;
 
 /** {@link Control} of an experiment whose migrators sysfs may name. */
 export interface SweepControl extends Control {
+  /** Called once it is known what copies. Default: nobody hears of it. */
   readonly onCopiers?: OnCopiers | undefined;
 }
 

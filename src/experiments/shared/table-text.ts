@@ -2,17 +2,23 @@ import Table from 'cli-table3';
 import type { Picture } from './picture.js';
 import { lengthOf, wrapText } from './wrap.js';
 
-type Cell = string | Picture;
+/** A cell of a table: a text, or a picture in a column of pictures. */
+export type Cell = string | Picture;
 
 /**
  * A table: columns of texts that name its rows, then of numbers, which are right-aligned, then of little pictures, then of prose,
  * which may be broken into lines. Heads and cells are texts, but for the pictures.
  */
 export interface Sheet {
+  /** Heads of the columns that name a row, one at least. */
   readonly texts: readonly string[];
+  /** Heads of columns of numbers, which are texts by now. */
   readonly numbers: readonly string[];
+  /** Heads of columns of pictures. Default: none. */
   readonly pictures?: readonly string[];
+  /** Heads of columns of sentences. Default: none. */
   readonly prose?: readonly string[];
+  /** A cell for each column, in that order. */
   readonly rows: readonly (readonly Cell[])[];
 }
 

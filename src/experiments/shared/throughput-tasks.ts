@@ -15,6 +15,7 @@ export interface TaskTime {
 
 /** What of tinybench's `Bench` is needed to add tasks to it. */
 export interface TaskBench {
+  /** Adds a task, as `Bench` does. */
   add(
     name: string,
     run: () => Promise<TaskTime>,

@@ -1,17 +1,20 @@
 import { formatSize, MiB } from 'mtcopy';
 import { collectGarbage } from './collect-garbage.js';
-import type { Control } from './control.js';
+import { type Control, isCutShort } from './control.js';
 import { runInTurns } from './in-turns.js';
 import type { MigrationRun } from './moved-memory.js';
 import { bootMoved, type Mover, moveBy, moverText } from './movers.js';
 import { type Ratio, ratioOf } from './ratio.js';
+import { shareTime } from './share-time.js';
 import { type Spread, spreadOf } from './spread.js';
 
 /** What one mover made of some folios. */
 export interface ThroughputRow extends Mover {
+  /** Bytes of a folio. */
   readonly folioBytes: number;
   /** Folios that a run moves. */
   readonly folios: number;
+  /** Runs that counted. */
   readonly runs: number;
   /** 10^9 bytes a second. */
   readonly gbps: Spread;
@@ -23,9 +26,11 @@ export interface ThroughputRow extends Mover {
 export interface ThroughputScale {
   readonly bytes: number;
   readonly folioBytes: number;
-  /** Seconds for all movers together; see `Turns`. */
+  /** Seconds for all movers together, with what prepares them; see `Turns`. */
   readonly seconds: number;
   readonly bound: number;
+  /** Rounds that don't count. Default: as many as move 32 MiB, 16 at most. */
+  readonly warmUps?: number | undefined;
 }
 
 const BASELINE: Mover = { way: 'baseline', count: 0 };
@@ -42,25 +47,22 @@ const MAX_WARM_UPS = 16;
  */
 export async function measureThroughput(
   groups: readonly (readonly Mover[])[],
-  { bytes, folioBytes, seconds, bound }: ThroughputScale,
+  { bytes, folioBytes, seconds, bound, warmUps }: ThroughputScale,
   control: Control,
 ): Promise<ThroughputRow[]> {
+  const nextSeconds = shareTime(seconds, groups.length);
   const memory = await bootMoved(bytes, folioBytes);
-  const turns = {
-    warmUps: Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes)),
-    seconds: seconds / groups.length,
-    bound,
-  };
   const folios = bytes / folioBytes;
   const rows: ThroughputRow[] = [];
   try {
     for (const group of groups) {
-      if (control.signal?.aborted) break;
+      if (isCutShort(control)) break;
       const movers = [BASELINE, ...group];
       const variants = movers.map((mover) => ({
         name: `${folios} of ${formatSize(folioBytes)}, ${moverText(mover)}`,
         run: () => moveBy(memory, mover),
       }));
+      const turns = { warmUps: warmUps ?? usualWarmUps(bytes), seconds: nextSeconds(), bound };
       const samples = await runInTurns(variants, ({ ns }) => ns, turns, control);
       if (samples[0].length === 0) break;
       const measured = movers.map((mover, i) => summarize(mover, folios, folioBytes, samples[i], samples[0]));
@@ -71,6 +73,11 @@ export async function measureThroughput(
     await memory.machine.close();
     collectGarbage();
   }
+}
+
+/** Rounds that don't count, of so many bytes each. */
+export function usualWarmUps(bytes: number): number {
+  return Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
 }
 
 function summarize(

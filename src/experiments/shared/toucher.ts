@@ -7,6 +7,8 @@ export interface ToucherArgs {
   readonly pages: number;
   /** Bytes of a page. */
   readonly pageBytes: number;
+  /** What the first CPU draws pages by; each other adds its number. */
+  readonly seed: number;
   /** How many CPUs have begun. */
   readonly begun: Int32Array;
 }
@@ -17,9 +19,9 @@ const ROUND = 64;
 const OWN_BYTES = 64;
 
 /** The program that {@link startTouching} runs: adds 1 to a word of one random page after the other. Returns how often. */
-export default function touch(cpu: Cpu, { address, pages, pageBytes, begun }: ToucherArgs): number {
+export default function touch(cpu: Cpu, { address, pages, pageBytes, seed, begun }: ToucherArgs): number {
   let stores = 0;
-  let random = cpu.number;
+  let random = seed + cpu.number;
   Atomics.add(begun, 0, 1);
   while (!cpu.stopRequested) {
     for (let i = 0; i < ROUND; i++, stores++) {

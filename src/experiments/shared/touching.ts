@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Area, ErrnoError, type Machine, MiB, PAGE_SIZE } from 'mtcopy';
+import { type Area, ErrnoError, MAX_CPUS, type Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import type { ToucherArgs } from './toucher.js';
 
 /** CPUs that touch memory until they are told to end. */
@@ -14,9 +14,10 @@ const PROGRAM = new URL('./toucher.js', import.meta.url);
  * Has every CPU of the machine load and store at random all over some areas; resolves once they do.
  *
  * @param areas zeros, of one address space, each of which begins where the one before it ends
+ * @param seed what they draw pages by, a whole number. Default: 0
  * @throws ErrnoError EINVAL for areas that do not
  */
-export async function startTouching(machine: Machine, areas: readonly Area[]): Promise<Touching> {
+export async function startTouching(machine: Machine, areas: readonly Area[], seed = 0): Promise<Touching> {
   const [{ mm, address }] = areas;
   const ends = areas.map((area) => area.address + area.length);
   if (areas.some((area, i) => i > 0 && area.address !== ends[i - 1])) {
@@ -24,7 +25,7 @@ export async function startTouching(machine: Machine, areas: readonly Area[]): P
   }
   const begun = new Int32Array(new SharedArrayBuffer(4));
   const pages = (ends[ends.length - 1] - address) / PAGE_SIZE;
-  const args: ToucherArgs = { address, pages, pageBytes: PAGE_SIZE, begun };
+  const args: ToucherArgs = { address, pages, pageBytes: PAGE_SIZE, seed: seed * MAX_CPUS, begun };
   const { cpus } = machine;
   const programs = Array.from({ length: cpus.count }, (_, cpu) => cpus.run(mm, PROGRAM, { cpu, args }));
   const ended = Promise.all(programs) as Promise<number[]>;

@@ -3,6 +3,7 @@ import { type Ratio, ratioOf } from '../shared/ratio.js';
 
 /** One setting of what is tuned, and how long it took. */
 export interface Measured<Settings> {
+  /** The setting. */
   readonly settings: Settings;
   /**
    * Nanoseconds of each round, for each thing that was measured. Rounds of the same thing and position were made side by side
@@ -13,6 +14,7 @@ export interface Measured<Settings> {
 
 /** What is best, and what to take. */
 export interface Choice<Settings> {
+  /** What to take. */
   readonly chosen: Settings;
   /** The fastest; `chosen` itself, or one that needs more. */
   readonly fastest: Settings;
@@ -20,8 +22,13 @@ export interface Choice<Settings> {
   readonly ofFastest: Ratio;
 }
 
-/** So many times as fast as the fastest is as good. */
-const NEARLY = 0.97;
+/** So many times as fast as the fastest is good enough. */
+const ENOUGH = 0.97;
+/**
+ * By the median it is to be more, as far from what would be too little as from 1: a median that is just enough is too much as
+ * often as not.
+ */
+const NEARLY = (1 + ENOUGH) / 2;
 
 /**
  * The setting to take: of the fastest, and of those whose difference to it is within the noise, the one that costs least. Within
@@ -30,6 +37,7 @@ const NEARLY = 0.97;
  *
  * @param costOf what a setting costs, the most important first, such as its threads
  * @returns `undefined` if nothing was measured
+ * @throws ErrnoError EINVAL for a time that is not above 0
  */
 export function choose<Settings>(
   measured: readonly Measured<Settings>[],
@@ -92,7 +100,9 @@ export interface Dimension<Settings> {
 export interface Alternative {
   /** What it differs in. */
   readonly setting: string;
+  /** What was chosen of that. */
   readonly chosen: string;
+  /** What else there was. */
   readonly instead: string;
   /** How many times as fast as what was chosen. */
   readonly ratio: Ratio;

@@ -11,22 +11,25 @@ import {
   type Schedule,
 } from 'mtcopy';
 import { combine } from '../shared/combine.js';
-import type { Control } from '../shared/control.js';
 import { fillWithPattern, scrub } from '../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../shared/folios.js';
 import { findDifference } from '../shared/verify.js';
-import type { Dimension, Measured } from './choose.js';
-import { type Race, type Runner, race } from './race.js';
+import type { Dimension } from './choose.js';
+import type { Runner } from './race.js';
 
 /** How an engine copies. */
 export interface CopyManner {
   /** Worker threads; 0 is the calling thread alone. */
   readonly threads: number;
+  /** How they share a batch. */
   readonly schedule: Schedule;
+  /** How the lists of a static schedule are made. */
   readonly distribution: Distribution;
-  /** Bytes. */
+  /** Bytes of what a thread claims at once. */
   readonly unitBytes: number | 'auto';
+  /** Whether the calling thread copies too. */
   readonly caller: Exclude<CallerMode, 'waits'>;
+  /** Which loop copies the bytes. */
   readonly method: Exclude<CopyMethod, 'memory.copy'>;
 }
 
@@ -128,6 +131,16 @@ export function copyText({ threads, caller, schedule, distribution, unitBytes, m
   return `${threads} thread${threads === 1 ? '' : 's'}, caller ${caller}, ${schedule}${shape && ` ${shape}`}${loop}`;
 }
 
+/** What is copied, or migrated. */
+export interface Copied {
+  /** Bytes of a folio. */
+  readonly folioBytes: number;
+  /** Bytes of a batch. */
+  readonly batchBytes: number;
+  /** Of the order of shuffled frames, and of the pattern that fills them. Default: 1. */
+  readonly seed?: number | undefined;
+}
+
 /** A batch of one size in several places, which runs take in turns. */
 interface Pool {
   readonly memory: PhysicalMemory;
@@ -140,21 +153,21 @@ interface Pool {
 }
 
 /**
- * Measures manners of copying batches of one size, each of which is made of shuffled folios, in memory of its own.
+ * Has manners of copying batches of one size measured, each of which is made of shuffled folios, in memory of its own.
  *
+ * @param measure gets one for each manner, in their order, and has them until it returns. A run says the nanoseconds of a batch
  * @throws ErrnoError ENOMEM for more memory than there is; EIO if a byte came out wrong
  */
-export async function raceCopies(
+export async function withCopies<T>(
   manners: readonly CopyManner[],
-  { folioBytes, batchBytes }: { readonly folioBytes: number; readonly batchBytes: number },
-  length: Race,
-  control: Control,
-): Promise<Measured<CopyManner>[]> {
+  { folioBytes, batchBytes, seed }: Copied,
+  measure: (runners: readonly Runner<CopyManner>[]) => Promise<T>,
+): Promise<T> {
   const batches = Math.min(POOL_BATCHES, Math.max(1, Math.floor(POOL_BYTES / batchBytes)));
   const bytes = batches * batchBytes;
   const memory = PhysicalMemory.create({ nodes: [bytes, bytes] });
-  const folios = allocFolioBatch(memory, bytes, folioBytes, 'shuffled');
-  fillWithPattern(memory, folios.sources, folioBytes);
+  const folios = allocFolioBatch(memory, bytes, folioBytes, 'shuffled', seed);
+  fillWithPattern(memory, folios.sources, folioBytes, seed);
   const pool = { memory, folioBytes, folios, perBatch: batchBytes / folioBytes, batches, next: 0 };
   const engines = new Map<string, CopyEngine>();
   try {
@@ -163,7 +176,7 @@ export async function raceCopies(
       const engine = await engineFor(manner, memory, engines);
       runners.push({ name: copyText(manner), settings: manner, run: () => runOnce(pool, engine, manner) });
     }
-    return await race(runners, copyCost, length, control);
+    return await measure(runners);
   } finally {
     await Promise.all(Array.from(engines.values(), (engine) => engine.close()));
   }
@@ -192,9 +205,10 @@ async function runOnce(pool: Pool, engine: CopyEngine, { threads, caller }: Copy
     partOf(folios, ((pool.next + i) % batches) * perBatch, perBatch),
   );
   pool.next = (pool.next + calls) % batches;
-  // Not timed: the threads attach, and whoever copied before leaves the caches.
+  // Not timed: whoever copied before leaves the caches, and all threads are there.
   await copyEach(engine, parts, caller);
   for (const { targets } of parts) scrub(memory, targets, folioBytes);
+  if (threads > 0) await engine.ready();
   const started = performance.now();
   await copyEach(engine, parts, caller);
   const ns = (performance.now() - started) * 1e6;

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { ErrnoError } from 'mtcopy';
 
 /** Keeps a core busy until its standard input ends, as it does with whoever started it, however that ends. */
 const BUSY = `process.stdin.on('end', () => process.exit()).resume();
@@ -7,6 +8,8 @@ const BUSY = `process.stdin.on('end', () => process.exit()).resume();
 
 /** Processes that never rest, until they are ended. */
 export interface Load {
+  /** @throws ErrnoError ESRCH if one has ended by itself: what was measured since then was beside fewer */
+  check(): void;
   end(): Promise<void>;
 }
 
@@ -15,20 +18,33 @@ export async function startLoad(processes: number): Promise<Load> {
   const children = Array.from({ length: processes }, () =>
     spawn(process.execPath, ['-e', BUSY], { stdio: ['pipe', 'ignore', 'ignore'] }),
   );
+  const check = () => {
+    const gone = children.find(isOver);
+    if (!gone) return;
+    const why = gone.signalCode ?? `status ${gone.exitCode}`;
+    throw new ErrnoError(
+      'ESRCH',
+      `load: busy process ${gone.pid} has ended (${why}), so fewer than ${processes} are beside what is measured: run it again`,
+    );
+  };
   const end = async () => {
     await Promise.all(children.map(endOne));
   };
   try {
     await Promise.all(children.map((child) => once(child, 'spawn')));
-    return { end };
+    return { check, end };
   } catch (error) {
     await end();
     throw error;
   }
 }
 
+function isOver({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
 async function endOne(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || isOver(child)) return;
   const ended = once(child, 'exit');
   child.kill('SIGKILL');
   await ended;

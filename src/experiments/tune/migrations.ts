@@ -1,22 +1,46 @@
-import { type CallerMode, type Flow, Machine, MiB, type MigratorName, orderOf, PAGE_SIZE, type Schedule } from 'mtcopy';
+import {
+  type CallerMode,
+  type Distribution,
+  type Flow,
+  Machine,
+  type MachineOptions,
+  MiB,
+  type MigratorName,
+  orderOf,
+  PAGE_SIZE,
+  type Schedule,
+  takeAll,
+} from 'mtcopy';
 import { ageNodes } from '../shared/age-node.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
-import type { Control } from '../shared/control.js';
-import { type MovedMemory, mapMovedMemory, moveAcross } from '../shared/moved-memory.js';
-import type { Dimension, Measured } from './choose.js';
-import { type Race, type Runner, race } from './race.js';
+import { type MovedMemory, mapSteps, moveThereAndBack } from '../shared/moved-memory.js';
+import type { Dimension } from './choose.js';
+import type { Copied } from './copies.js';
+import type { Runner } from './race.js';
 
 /** How a machine migrates. */
 export interface MigrationManner {
+  /** What copies. */
   readonly migrator: MigratorName;
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
-  /** Worker threads of `'mtcopy'`, how they share a batch, and whether the calling thread helps; as if to others. */
+  /** Worker threads of `'mtcopy'`; they mean nothing to others. */
   readonly threads: number;
+  /** How they share a batch, likewise. */
   readonly schedule: Schedule;
+  /** Whether the calling thread helps, likewise. */
   readonly caller: Exclude<CallerMode, 'waits'>;
   /** Channels of `'dcbm'`. */
   readonly channels: number;
+}
+
+/** How an engine shares a batch out: lists of a static schedule, units of a dynamic one. */
+export interface Shape {
+  /** How lists of the static schedule are made. */
+  readonly distribution: Distribution;
+  /** Bytes of a unit of the dynamic schedule. */
+  readonly unitBytes: number | 'auto';
 }
 
 const KERNEL: MigrationManner = {
@@ -28,7 +52,7 @@ const KERNEL: MigrationManner = {
   channels: 1,
 };
 const CHANNELS = [1, 2];
-/** Bytes that a run moves, and its batches at most. */
+/** Bytes that a run moves there and back, and its batches at most. */
 const RUN_BYTES = 16 * MiB;
 const RUN_BATCHES = 16;
 
@@ -89,40 +113,64 @@ export function migrationText({ migrator, flow, threads, schedule, caller, chann
 }
 
 /**
- * Measures manners of migrating shuffled folios between two nodes, in batches of one size.
+ * Has manners of migrating shuffled folios between two nodes measured, in batches of one size, in memory of its own.
  *
+ * @param shape how the threads of `'mtcopy'` share a batch out, beside what the manners say
+ * @param measure gets one for each manner, in their order, and has them until it returns. A run says the nanoseconds that it
+ * takes to migrate all of the memory
  * @throws ErrnoError ENOMEM for more memory than there is; EIO if anything came out wrong
  */
-export async function raceMigrations(
+export async function withMigrations<T>(
   manners: readonly MigrationManner[],
-  { folioBytes, batchBytes }: { readonly folioBytes: number; readonly batchBytes: number },
-  length: Race,
-  control: Control,
-): Promise<Measured<MigrationManner>[]> {
+  { folioBytes, batchBytes, seed }: Copied,
+  shape: Shape,
+  measure: (runners: readonly Runner<MigrationManner>[]) => Promise<T>,
+): Promise<T> {
   const bytes = Math.min(RUN_BATCHES, Math.ceil(RUN_BYTES / batchBytes)) * batchBytes;
-  const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, pcpHigh: Number.POSITIVE_INFINITY });
+  const batchLimit = Math.max(1, batchBytes / PAGE_SIZE);
+  const machines = new Map<Schedule, MovedMemory>();
   try {
-    // However small a batch is, the threads that are asked for copy it.
-    await machine.sysfs.write('kernel/cpu_mt/min_bytes', '0');
-    ageNodes(machine.memory, orderOf(folioBytes));
-    const memory = mapMovedMemory(machine, bytes, folioBytes);
-    const batchLimit = Math.max(1, batchBytes / PAGE_SIZE);
-    const runners: Runner<MigrationManner>[] = manners.map((manner) => ({
-      name: migrationText(manner),
-      settings: manner,
-      run: () => runOnce(memory, manner, batchLimit),
-    }));
-    return await race(runners, migrationCost, length, control);
+    const runners: Runner<MigrationManner>[] = [];
+    for (const manner of manners) {
+      const { schedule } = manner;
+      // A machine for each: one that is told another starts its threads anew, while those that it had end.
+      const memory = machines.get(schedule) ?? (await bootAged(bytes, folioBytes, seed, { schedule, ...shape }));
+      machines.set(schedule, memory);
+      const run = () => runOnce(memory, manner, batchLimit);
+      runners.push({ name: migrationText(manner), settings: manner, run });
+    }
+    return await measure(runners);
   } finally {
-    await machine.close();
+    for (const { machine } of machines.values()) await machine.close();
     collectGarbage();
   }
 }
 
-async function runOnce(memory: MovedMemory, manner: MigrationManner, batchLimit: number): Promise<number> {
-  const { migrator, flow, threads, schedule, caller, channels } = manner;
-  memory.machine.schedule = schedule;
+async function bootAged(
+  bytes: number,
+  folioBytes: number,
+  seed: number | undefined,
+  options: MachineOptions,
+): Promise<MovedMemory> {
+  const machine = await Machine.boot({
+    nodes: [bytes, bytes],
+    cpus: 0,
+    pcpHigh: Number.POSITIVE_INFINITY,
+    ...options,
+  });
+  try {
+    // However small a batch is, the threads that are asked for copy it.
+    await machine.sysfs.write('kernel/cpu_mt/min_bytes', '0');
+    ageNodes(machine.memory, orderOf(folioBytes), seed);
+    return takeAll(mapSteps(machine, bytes, folioBytes, undefined, seed));
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+}
+
+function runOnce(memory: MovedMemory, manner: MigrationManner, batchLimit: number): Promise<number> {
+  const { migrator, flow, threads, caller, channels } = manner;
   memory.machine.caller = caller;
-  const { ns } = await moveAcross(memory, { migrator, flow, threads, channels, batchLimit });
-  return ns;
+  return moveThereAndBack(memory, { migrator, flow, threads, channels, batchLimit });
 }

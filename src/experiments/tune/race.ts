@@ -6,7 +6,9 @@ import { fastestOf, type Measured, speedRatio } from './choose.js';
 
 /** One that takes part. */
 export interface Runner<Settings> {
+  /** What its figures are listed under. */
   readonly name: string;
+  /** What it runs with. */
   readonly settings: Settings;
   /** Runs once, verifies what it did outside of what it times, and says how many nanoseconds it took. */
   readonly run: () => Promise<number>;
@@ -18,14 +20,18 @@ export interface Race {
   readonly seconds: number;
   /** Half the width of an interval, as a part of its ratio, that is narrow enough. */
   readonly bound: number;
+  /** Rounds before the first that counts. */
+  readonly warmUps: number;
 }
 
-const WARM_UPS = 1;
+/** The part that stays at least, unless it is surely slower: of a few rounds the order of the fastest is in part luck. */
+const STAYING = 2 / 3;
 
 /**
  * Finds who is fastest: all run in turns for some rounds, then some leave and the others go on, until one is left, each is known
- * well enough, or the time is over. Those leave that are surely slower than the fastest, and of all but the fastest third those
- * that cost no less than a faster one: whatever more rounds would say, the choice is hardly among them.
+ * well enough, or the time is over. Those leave that are surely slower than the fastest, and of the slowest third those that cost
+ * no less than a faster one: whatever more rounds would say, the choice is hardly among them. So most rounds go to the few that
+ * are hard to tell apart, side by side.
  *
  * @param costOf as `choose` has it
  * @returns what each measured, in the order of `runners`: fewer rounds of those that left early, or if the signal was aborted
@@ -33,7 +39,7 @@ const WARM_UPS = 1;
 export async function race<Settings>(
   runners: readonly Runner<Settings>[],
   costOf: (settings: Settings) => readonly number[],
-  { seconds, bound }: Race,
+  { seconds, bound, warmUps: first }: Race,
   control: Control,
 ): Promise<Measured<Settings>[]> {
   const samples = new Map(runners.map((runner): [Runner<Settings>, number[]] => [runner, []]));
@@ -43,7 +49,7 @@ export async function race<Settings>(
   });
   const until = performance.now() + seconds * 1000;
   let left: readonly Runner<Settings>[] = runners;
-  for (let warmUps = WARM_UPS; !control.signal?.aborted; warmUps = 0) {
+  for (let warmUps = first; !control.signal?.aborted; warmUps = 0) {
     // No longer than the rounds that there must be: then some leave.
     const rounds = await runInTurns(left, (ns) => ns, { warmUps, seconds: 0, bound }, control);
     for (const [i, runner] of left.entries()) samples.get(runner)?.push(...rounds[i]);
@@ -84,7 +90,7 @@ function stayingOf<Settings>(
   for (const [rank, one] of bySpeed.entries()) {
     if ((one.ratio?.high ?? 1) < 1) continue;
     const isCheaper = () => Array.from(staying).every((other) => isLess(costOf(one.settings), costOf(other.settings)));
-    if (rank < Math.max(2, bySpeed.length / 3) || isCheaper()) staying.add(one);
+    if (rank < Math.max(2, bySpeed.length * STAYING) || isCheaper()) staying.add(one);
   }
   return staying;
 }

@@ -24,32 +24,36 @@ export function tuneParts({ profile, sizes }: Tuned): Part[] {
 
 /** Whether what was chosen could be far from the fastest. */
 function isNoisy(sizes: readonly TunedSize[]): boolean {
-  const choices = sizes.flatMap(({ copies, migrations }) => [copies.ofFastest, migrations?.ofFastest]);
-  return choices.some((ratio) => ratio !== undefined && (ratio.high - ratio.low) / 2 > WIDE * ratio.median);
+  const choices = sizes.flatMap(({ copies, methods, migrations }) => [copies, methods, migrations]);
+  return choices.some((choice) => choice !== undefined && isWide(choice.ofFastest));
+}
+
+function isWide(ratio: Ratio): boolean {
+  return (ratio.high - ratio.low) / 2 > WIDE * ratio.median;
 }
 
 function sizeParts(size: TunedSize): Part[] {
-  const { copies, migrations } = size;
+  const { copies, methods, migrations } = size;
   return [
     `${sizeText(size)}`,
     choiceText('Copying', copies, copyText),
     ...reasons(copies.alternatives),
+    ...(methods ? [choiceText('Loop', methods, ({ method }) => method), ...reasons(methods.alternatives)] : []),
     ...(migrations ? [choiceText('Migrating', migrations, migrationText), ...reasons(migrations.alternatives)] : []),
   ];
 }
 
 function choiceText<Settings>(
   what: string,
-  { chosen, fastest, ofFastest, ofAlone, tried }: TunedChoice<Settings>,
+  { chosen, fastest, ofFastest, ofFirst, tried }: TunedChoice<Settings>,
   text: (settings: Settings) => string,
 ): string {
-  // The first that was tried is the calling thread alone.
-  const [alone] = tried;
+  const [first] = tried;
   const compared =
-    chosen === alone.settings ? '' : `\n  ${ratioText(ofAlone)} times as fast as ${text(alone.settings)}`;
-  const first = `${what}: ${text(chosen)}${compared}`;
-  if (ofFastest.low === 1 && ofFastest.high === 1) return first;
-  return `${first}\n  ${ratioText(ofFastest)} of the fastest, within the noise: ${text(fastest)}`;
+    chosen === first.settings ? '' : `\n  ${ratioText(ofFirst)} times as fast as ${text(first.settings)}`;
+  const said = `${what}: ${text(chosen)}${compared}`;
+  if (ofFastest.low === 1 && ofFastest.high === 1) return said;
+  return `${said}\n  ${ratioText(ofFastest)} of the fastest, within the noise: ${text(fastest)}`;
 }
 
 function reasons(alternatives: readonly Alternative[]): Part[] {

@@ -16,21 +16,31 @@ import {
   wholeNumber,
   yesOrNo,
 } from 'mtcopy';
-import { count, folioSizes } from '../shared/checks.js';
+import { count, folioSizes, seed as seedCheck, warmUps as warmUpsCheck } from '../shared/checks.js';
 import { combine } from '../shared/combine.js';
-import type { Control } from '../shared/control.js';
+import type { Control, Progress } from '../shared/control.js';
 import type { Ratio } from '../shared/ratio.js';
 import { assembleProfile } from './assemble.js';
 import { type Alternative, alternativesOf, choose, type Dimension, type Measured, speedRatio } from './choose.js';
-import { COPY_DIMENSIONS, type CopyManner, copyCost, copyManners, METHOD_DIMENSION, raceCopies } from './copies.js';
+import {
+  ALONE,
+  COPY_DIMENSIONS,
+  type CopyManner,
+  copyCost,
+  copyManners,
+  METHOD_DIMENSION,
+  withCopies,
+} from './copies.js';
 import { startLoad } from './load.js';
 import {
   MIGRATION_DIMENSIONS,
   type MigrationManner,
   migrationCost,
   migrationManners,
-  raceMigrations,
+  type Shape,
+  withMigrations,
 } from './migrations.js';
+import { race } from './race.js';
 
 /** What to tune for, and how thoroughly. */
 export interface TuneOptions {
@@ -44,39 +54,52 @@ export interface TuneOptions {
   readonly threads?: readonly number[] | undefined;
   /** Seconds in all, above 0, not counting preparation and the seven rounds that are made in any case. Default: 100; quick 15. */
   readonly seconds?: number | undefined;
+  /** Rounds of each search that don't count. Default: 1. */
+  readonly warmUps?: number | undefined;
+  /** Of the order of shuffled frames, and of the pattern that fills them: a whole number. Default: 1. */
+  readonly seed?: number | undefined;
   /** Whether to know less of each ratio, and be done sooner. Default: false. */
   readonly quick?: boolean | undefined;
 }
 
 /** One setting that was tried. */
 export interface Tried<Settings> {
+  /** The setting. */
   readonly settings: Settings;
   /** Nanoseconds of each round: of a batch copied, or of all memory migrated. Fewer for those that left early. */
   readonly samplesNs: readonly number[];
-  /** How many times as fast as the calling thread alone. */
-  readonly ofAlone: Ratio;
+  /** How many times as fast as the first that was tried: the calling thread alone, or of loops the default. */
+  readonly ofFirst: Ratio;
 }
 
 /** What was chosen, of what, and why. */
 export interface TunedChoice<Settings> {
+  /** What is taken. */
   readonly chosen: Settings;
+  /** The fastest; what is taken itself, or one that needs more. */
   readonly fastest: Settings;
   /** How many times as fast as the fastest what was chosen is. */
   readonly ofFastest: Ratio;
-  /** How many times as fast as the calling thread alone. */
-  readonly ofAlone: Ratio;
+  /** How many times as fast as the first that was tried. */
+  readonly ofFirst: Ratio;
   /** What else there is for each setting. */
   readonly alternatives: readonly Alternative[];
+  /** Every setting that was tried. */
   readonly tried: readonly Tried<Settings>[];
 }
 
 /** What was found for batches of one size, of folios of one size, beside so many busy processes. */
 export interface TunedSize {
+  /** Processes that never rest, which ran beside it; 0 is idle. */
   readonly load: number;
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Bytes of a batch. */
   readonly batchBytes: number;
-  /** How to copy: 0 threads are the calling thread alone. */
+  /** How to copy: 0 threads are the calling thread alone. All by the loop that is the default. */
   readonly copies: TunedChoice<CopyManner>;
+  /** That by both loops, the default first; not there if it was cut short before. */
+  readonly methods?: TunedChoice<CopyManner>;
   /** How to migrate; not there if it was cut short before. */
   readonly migrations?: TunedChoice<MigrationManner>;
 }
@@ -85,6 +108,7 @@ export interface TunedSize {
 export interface Tuned {
   /** Not there if it was cut short. */
   readonly profile?: Profile;
+  /** What was found for each load and size that was measured. */
   readonly sizes: readonly TunedSize[];
 }
 
@@ -94,12 +118,15 @@ const OPTIONS: Checks<TuneOptions> = {
   load: count,
   threads: listOf(wholeNumber(1, MAX_THREADS)),
   seconds: above0,
+  warmUps: warmUpsCheck,
+  seed: seedCheck,
   quick: yesOrNo,
 };
 const FOLIO_BYTES = [4 * KiB, 2 * MiB];
 const BATCH_BYTES = [2 * MiB, 32 * MiB];
 const THOROUGH = { seconds: 100, bound: 0.01 } as const;
 const QUICK = { seconds: 15, bound: 0.05 } as const;
+const WARM_UPS = 1;
 /** Parts of the time that a size has, for what is measured of it. */
 const SHARES = { copies: 4, methods: 1, migrations: 5 } as const;
 
@@ -109,8 +136,15 @@ interface Size {
   readonly batchBytes: number;
 }
 
-/** Measures within a share of the time that is left. */
-type Within = <T>(share: number, what: string, run: (seconds: number, control: Control) => Promise<T>) => Promise<T>;
+/** How each size is measured. */
+interface How {
+  readonly threads: readonly number[];
+  readonly bound: number;
+  readonly warmUps: number;
+  readonly seed: number | undefined;
+  /** Seconds of a share of the time, of what is left of it. */
+  readonly secondsOf: (share: number) => number;
+}
 
 /**
  * Finds the settings that are best on this machine, for folios and batches of some sizes: how to copy, and how to migrate. All
@@ -122,21 +156,28 @@ type Within = <T>(share: number, what: string, run: (seconds: number, control: C
  */
 export async function tune(asked: TuneOptions = {}, control: Control = {}): Promise<Tuned> {
   const options = checkOptions(asked, OPTIONS);
-  const { folioBytes = FOLIO_BYTES, batchBytes = BATCH_BYTES, load, threads = threadCounts(), quick = false } = options;
+  const { folioBytes = FOLIO_BYTES, batchBytes = BATCH_BYTES, load, threads = threadCounts() } = options;
+  const { quick = false, warmUps = WARM_UPS, seed } = options;
   const sizes = combine(distinct(folioBytes), distinct(batchBytes)).map(
     ([folio, batch]): Size => ({ folioBytes: folio, batchBytes: batch }),
   );
   for (const size of sizes) checkSize(size);
-  const usual = quick ? QUICK : THOROUGH;
+  const { seconds, bound } = quick ? QUICK : THOROUGH;
   const loads = load === undefined ? [0] : [0, load];
-  const within = timeKeeper(options.seconds ?? usual.seconds, loads.length * sizes.length, control);
+  const secondsOf = shareOut(options.seconds ?? seconds, loads.length * sizes.length);
+  const how = { threads: distinct(threads), bound, warmUps, seed, secondsOf };
   const found: { measured: SizeFound; tuned: TunedSize }[] = [];
   for (const processes of loads) {
     if (control.signal?.aborted) break;
     const busy = await startLoad(processes);
+    const onProgress = (progress: Progress) => {
+      busy.check();
+      control.onProgress?.(progress);
+    };
     try {
       for (const size of sizes) {
-        const one = await tuneSize(size, processes, distinct(threads), usual.bound, within, control);
+        const one = await tuneSize(size, processes, how, { ...control, onProgress });
+        busy.check();
         if (one) found.push(one);
         if (control.signal?.aborted) break;
       }
@@ -178,16 +219,19 @@ function checkSize({ folioBytes, batchBytes }: Size): void {
 }
 
 /** Gives each part of each size its share of the time that is left when it begins. */
-function timeKeeper(seconds: number, sizes: number, control: Control): Within {
+function shareOut(seconds: number, sizes: number): How['secondsOf'] {
   const until = performance.now() + seconds * 1000;
   let left = sizes * (SHARES.copies + SHARES.methods + SHARES.migrations);
-  return (share, what, run) => {
+  return (share) => {
     const own = (Math.max(0, until - performance.now()) / 1000) * (share / left);
     left -= share;
-    const onProgress: Control['onProgress'] = (progress) =>
-      control.onProgress?.({ ...progress, what: `${what}: ${progress.what}` });
-    return run(own, { ...control, onProgress });
+    return own;
   };
+}
+
+/** Says what is measured before each of its runs. */
+function named({ onProgress, signal }: Control, what: string): Control {
+  return { signal, onProgress: (progress) => onProgress?.({ ...progress, what: `${what}: ${progress.what}` }) };
 }
 
 type SizeFound = Parameters<typeof assembleProfile>[0][number];
@@ -196,44 +240,44 @@ type SizeFound = Parameters<typeof assembleProfile>[0][number];
 async function tuneSize(
   size: Size,
   load: number,
-  threads: readonly number[],
-  bound: number,
-  within: Within,
-  { signal }: Control,
+  { threads, bound, warmUps, seed, secondsOf }: How,
+  control: Control,
 ): Promise<{ measured: SizeFound; tuned: TunedSize } | undefined> {
   const what = sizeText({ ...size, load });
-  const copies = await within(SHARES.copies, `${what}, copying`, (seconds, control) =>
-    raceCopies(copyManners(threads), size, { seconds, bound }, control),
-  );
-  const chosen = choose(copies, copyCost)?.chosen;
-  if (!chosen) return undefined;
-  const loops = [chosen, { ...chosen, method: 'typed-array' as const }];
-  const methods = await within(SHARES.methods, `${what}, copying`, (seconds, control) =>
-    raceCopies(loops, size, { seconds, bound }, control),
-  );
-  const migrations = await within(SHARES.migrations, `${what}, migrating`, (seconds, control) =>
-    signal?.aborted
-      ? Promise.resolve([])
-      : raceMigrations(migrationManners(threads), size, { seconds, bound }, control),
+  const copied = { ...size, seed };
+  const lengthOf = (share: number) => ({ seconds: secondsOf(share), bound, warmUps });
+  const copying = named(control, `${what}, copying`);
+  const copies = await withCopies(copyManners(threads), copied, (runners) =>
+    race(runners, copyCost, lengthOf(SHARES.copies), copying),
   );
   const ofCopies = choiceOf(copies, copyCost, COPY_DIMENSIONS);
-  const ofLoops = choiceOf(methods, copyCost, [METHOD_DIMENSION]);
-  const ofMigrations = choiceOf(migrations, migrationCost, MIGRATION_DIMENSIONS);
   if (!ofCopies) return undefined;
-  const tuned = {
-    load,
-    ...size,
-    copies: {
-      ...ofCopies,
-      chosen: ofLoops?.chosen ?? chosen,
-      alternatives: [...ofCopies.alternatives, ...(ofLoops?.alternatives ?? [])],
-    },
-    ...(ofMigrations && { migrations: ofMigrations }),
+  const loops = [ofCopies.chosen, { ...ofCopies.chosen, method: 'typed-array' as const }];
+  const methods = await withCopies(loops, copied, (runners) =>
+    race(runners, copyCost, lengthOf(SHARES.methods), copying),
+  );
+  const ofMethods = choiceOf(methods, copyCost, [METHOD_DIMENSION]);
+  const measured = { load, ...size, copies, methods, migrations: [] };
+  const tuned = { load, ...size, copies: ofCopies, ...(ofMethods && { methods: ofMethods }) };
+  if (control.signal?.aborted) return { measured, tuned };
+  const migrations = await withMigrations(migrationManners(threads), copied, shapeOf(copies), (runners) =>
+    race(runners, migrationCost, lengthOf(SHARES.migrations), named(control, `${what}, migrating`)),
+  );
+  const ofMigrations = choiceOf(migrations, migrationCost, MIGRATION_DIMENSIONS);
+  return {
+    measured: { ...measured, migrations },
+    tuned: { ...tuned, ...(ofMigrations && { migrations: ofMigrations }) },
   };
-  return { measured: { load, ...size, copies, methods, migrations }, tuned };
 }
 
-/** What was chosen, with its reasons; the first that was measured is the calling thread alone. */
+/** How threads are to share a batch out, by the copies of a size: a machine's threads have it from there. */
+export function shapeOf(copies: readonly Measured<CopyManner>[]): Shape {
+  const parallel = copies.filter(({ settings }) => settings.threads > 0);
+  const { distribution, unitBytes } = choose(parallel, copyCost)?.chosen ?? ALONE;
+  return { distribution, unitBytes };
+}
+
+/** What was chosen, with its reasons. */
 function choiceOf<Settings>(
   measured: readonly Measured<Settings>[],
   costOf: (settings: Settings) => readonly number[],
@@ -241,15 +285,15 @@ function choiceOf<Settings>(
 ): TunedChoice<Settings> | undefined {
   const choice = choose(measured, costOf);
   if (!choice) return undefined;
-  const [alone] = measured;
+  const [first] = measured;
   const tried = measured.flatMap((one) => {
-    const ofAlone = speedRatio(one, alone);
-    return ofAlone ? [{ settings: one.settings, samplesNs: one.samplesNs[0], ofAlone }] : [];
+    const ofFirst = speedRatio(one, first);
+    return ofFirst ? [{ settings: one.settings, samplesNs: one.samplesNs[0], ofFirst }] : [];
   });
   const own = tried.find(({ settings }) => settings === choice.chosen);
   if (!own) return undefined;
   const alternatives = alternativesOf(measured, choice.chosen, dimensions);
-  return { ...choice, ofAlone: own.ofAlone, alternatives, tried };
+  return { ...choice, ofFirst: own.ofFirst, alternatives, tried };
 }
 
 /** What was measured, in a few words. */

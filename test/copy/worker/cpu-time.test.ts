@@ -26,6 +26,7 @@ it('a thread notes by its CPU clock what each stretch of copying took, and 1 at 
         return stretches.shift() as number;
       },
     },
+    trace: undefined,
   };
   const held: Held = { unit: -1, next: 0, end: 0 };
   while (copyUnit(participant, slot, held, NO_LIMIT));

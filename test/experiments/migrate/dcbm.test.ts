@@ -14,6 +14,7 @@ const SWEEP: MigrateSweep = {
   flows: ['pre-copy'],
   frames: ['sequential'],
   runs: 2,
+  warmUps: 1,
 };
 const KERNEL: MigrateSweep = { ...SWEEP, migrators: ['kernel'] };
 

@@ -1,6 +1,7 @@
-import { MiB } from 'mtcopy';
+import { DmaEngine, Machine, MiB } from 'mtcopy';
 import { type Breakdown, type EngineRow, EXPERIMENTS, type Ratio, type StepsRow, textOf } from 'mtcopy/experiments';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { errorOf } from '../../support/errors.js';
 
 const { breakdown } = EXPERIMENTS;
 const SCALE = { quick: true, bytes: MiB, seconds: 0.01, bound: 1 };
@@ -58,6 +59,49 @@ describe('a small breakdown', () => {
     expect(says).toContain('Both walks of the reverse map, of 4K that the calling thread moves: ');
     expect(says).toMatch(/\nmtcopy is faster .*, and saves CPU time .*\.\ndcbm is faster .*\.$/);
   });
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+it('measures all the same where the clock counts no CPU time, as one that goes by steps', async () => {
+  const { migrateFolios, movePages } = Machine.prototype;
+  const without = <Result extends { stats: object }>(result: Result): Result => {
+    const cpuNs = { caller: 0, threads: 0, dma: 0 };
+    return { ...result, stats: { ...result.stats, cpuNs } };
+  };
+  vi.spyOn(Machine.prototype, 'migrateFolios').mockImplementation(async function (this: Machine, ...call) {
+    return without(await migrateFolios.apply(this, call));
+  });
+  vi.spyOn(Machine.prototype, 'movePages').mockImplementation(async function (this: Machine, ...call) {
+    return without(await movePages.apply(this, call));
+  });
+  const { steps } = await breakdown.measure({ ...SCALE, warmUps: 0 }, {});
+  expect(steps.length).toBeGreaterThan(0);
+  for (const { cpuByKernel, cpuNs } of steps) {
+    expect(cpuByKernel.median).toBeCloseTo(1, 9);
+    expect(cpuNs).toBeGreaterThan(0);
+  }
+}, 60_000);
+
+it('closes every engine and machine, also if one of them does not close', async () => {
+  const { create } = DmaEngine;
+  const closed: string[] = [];
+  vi.spyOn(DmaEngine, 'create').mockImplementation(async (options) => {
+    const engine = await create.call(DmaEngine, options);
+    const { close } = engine;
+    vi.spyOn(engine, 'close').mockImplementation(async () => {
+      await close.call(engine);
+      closed.push(engine.iommu);
+      if (engine.iommu === 'none') throw new Error('did not close');
+    });
+    return engine;
+  });
+  // Once engines have been made: before the first run.
+  const ending = new AbortController();
+  const control = { signal: ending.signal, onProgress: () => ending.abort() };
+  expect(await errorOf(() => breakdown.measure(SCALE, control))).toMatchObject({ message: 'did not close' });
+  // The last is the machine's.
+  expect(closed.sort()).toEqual(['none', 'passthrough', 'translated', 'translated']);
 });
 
 function throughput(accounting: EngineRow['accounting'], byOneCore: number, bySubmit: number): EngineRow {

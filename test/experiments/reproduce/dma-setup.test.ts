@@ -37,10 +37,24 @@ it('holds where a set-up a folio costs more, and says how near that comes to wha
   const rows = [madeUp('batch', 1), madeUp('per-folio', 5)];
   expect(judge(dmaSetup.findings({ folios: 512, rows }))).toEqual({
     holds: true,
-    says: 'Holds: 1 of 1 findings. Measured by published: 0.500.',
+    says: 'Holds: 1 of 1 findings. Measured by claimed: 0.500.',
   });
   const cheaper = [madeUp('batch', 1), madeUp('per-folio', 0.5)];
   expect(judge(dmaSetup.findings({ folios: 512, rows: cheaper })).holds).toBe(false);
+});
+
+it('calls nothing published that was only claimed', () => {
+  expect(dmaSetup.published).toEqual({});
+  expect(dmaSetup.claimed).toMatchObject({ setUpAFolioByABatch: 10 });
+  const measured = { folios: 512, rows: [madeUp('batch', 1), madeUp('per-folio', 0.5)] };
+  const all = [dmaSetup.findings(measured), dmaSetup.figures(measured), judge(dmaSetup.findings(measured))];
+  expect(JSON.stringify(all)).not.toContain('published');
+  expect(dmaSetup.findings(measured)).toMatchObject([{ claimed: 10 }]);
+  expect(dmaSetup.figures(measured).filter(({ claimed }) => claimed === 10)).toMatchObject([
+    { variant: 'per-folio', measure: 'set-up by batch', value: 0.5 },
+  ]);
+  expect(judge(dmaSetup.findings(measured)).says).toContain('set-up a batch 0.500 [0.500, 0.500], claimed 10.0');
+  expect(textOf(dmaSetup.parts(measured))).not.toContain('published');
 });
 
 it('ends with the rows that it has', async () => {

@@ -7,6 +7,7 @@ import {
   publishedRatio,
   type Ratio,
   type ThroughputRow,
+  textOf,
 } from 'mtcopy/experiments';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ratio } from '../../support/ratios.js';
@@ -18,7 +19,12 @@ const TINY = { quick: true, bytes: 4 * MiB, seconds: 0.01, bound: 1 };
 function madeUp(mover: Mover, againstBaseline: Ratio, folioBytes = 2 * MiB): ThroughputRow {
   return { ...mover, folioBytes, folios: 2, runs: 6, gbps: { mean: 5, deviation: 1 }, againstBaseline };
 }
-const result = (...rows: ThroughputRow[]): FolioSizeThroughput => ({ cores: 2, bytes: 4 * MiB, rows });
+const result = (...rows: ThroughputRow[]): FolioSizeThroughput => ({
+  cores: 2,
+  bytes: 4 * MiB,
+  usualBytes: 4 * MiB,
+  rows,
+});
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -93,6 +99,25 @@ describe('folio-size', () => {
     expect(lost?.says).toContain('beyond the cores here: 0 of 1');
     expect(verdict?.(result(two, sixteen(ratio(0.4, 2))))?.says).toContain('Not decided');
   });
+
+  it.each([
+    ['all of it where there is time', 1e9, 128 * MiB],
+    ['less where six rounds of it would not fit', 1e-9, 64 * MiB],
+  ])(
+    'moves %s',
+    async (_, seconds, bytes) => {
+      const ending = new AbortController();
+      const onProgress = ({ what }: { what: string }) => {
+        if (!what.startsWith('how much')) ending.abort();
+      };
+      const scale = { quick: false, bytes: 128 * MiB, seconds, bound: 1, warmUps: 0 };
+      const measured = await measure(scale, { onProgress, signal: ending.signal });
+      expect(measured).toMatchObject({ bytes, usualBytes: 128 * MiB, rows: [] });
+      const text = textOf(parts(measured));
+      expect(text.includes('Not 128M: there was no time for six rounds of so much.')).toBe(bytes < 128 * MiB);
+    },
+    120_000,
+  );
 
   it('has nothing to say when it is cut short at once', async () => {
     const measured = await measure(TINY, { signal: AbortSignal.abort() });

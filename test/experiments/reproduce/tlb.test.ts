@@ -14,7 +14,7 @@ function madeUp(ipisPerSecond: number, ipisPerPage: number, pagesPerSecond: numb
     ipisPerPage: exactly(ipisPerPage),
     pagesPerSecond: exactly(pagesPerSecond),
   };
-  return { cpus: 2, pages: 512, rows: [], vanillaBySerial };
+  return { cpus: 2, pages: 512, usualPages: 512, rows: [], vanillaBySerial };
 }
 
 it('counts an interrupt a CPU for each page of serial, and for each batch of vanilla', async () => {
@@ -44,6 +44,24 @@ it('finds what was published where it is so, and says what differs where it is n
   expect(other.holds).toBe(false);
   expect(other.says).toContain('2 of 3 findings hold.');
   expect(other.says).toContain('Differs:\n  interrupts in equal time, vanilla by serial 2.00');
+});
+
+it.each([
+  ['all pages where there is time', 1e9, 1024],
+  ['fewer where six rounds of so many would not fit', 1e-9, 512],
+])('moves %s', async (_, seconds, pages) => {
+  const ending = new AbortController();
+  // In the first of the runs that are taken in turns.
+  const control = { signal: ending.signal, onProgress: () => ending.abort() };
+  const measured = await tlb.measure({ quick: false, bytes: 4 * MiB, seconds, bound: 1, warmUps: 0 }, control);
+  expect(measured).toMatchObject({ pages, usualPages: 1024, rows: [] });
+});
+
+it('says so where it has moved fewer pages', () => {
+  const measured = madeUp(0.5, 0.1, 4);
+  expect(textOf(tlb.parts(measured))).not.toContain('no time');
+  const fewer = textOf(tlb.parts({ ...measured, usualPages: 16384 }));
+  expect(fewer).toContain('Not 16384 pages: there was no time for six rounds of so many.');
 });
 
 it('has no findings if it is cut short before both flows have run', async () => {

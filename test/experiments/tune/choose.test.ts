@@ -34,7 +34,7 @@ describe('the setting that is chosen', () => {
   });
 
   it('differs for the same gain, by how much noise there is', () => {
-    const gain = { 1: 1, 2: 1.02 };
+    const gain = { 1: 1, 2: 1.01 };
     expect(choose(measured(gain, 0.001), costOf)?.chosen).toEqual({ threads: 2 });
     expect(choose(measured(gain, 0.1), costOf)?.chosen).toEqual({ threads: 1 });
   });

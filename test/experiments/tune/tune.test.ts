@@ -1,6 +1,6 @@
-import { checkProfile, hostDifferences, KiB, MiB } from 'mtcopy';
+import { checkProfile, hostDifferences, KiB, MiB, PhysicalMemory } from 'mtcopy';
 import { type Tuned, textOf, tune, tuneParts } from 'mtcopy/experiments';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { errorOf } from '../../support/errors.js';
 
 const SMALL = { folioBytes: [64 * KiB], batchBytes: [128 * KiB], threads: [1], seconds: 0.001, quick: true } as const;
@@ -29,21 +29,22 @@ describe('tune', () => {
       expect(migrations?.tried.map(({ settings }) => settings.migrator).toSorted()).toEqual([
         ...['dcbm', 'dcbm', 'kernel', 'kernel', 'mtcopy', 'mtcopy', 'mtcopy', 'mtcopy'],
       ]);
-      for (const { samplesNs, ofAlone } of [...copies.tried, ...(migrations?.tried ?? [])]) {
+      for (const { samplesNs, ofFirst } of [...copies.tried, ...(migrations?.tried ?? [])]) {
         expect(samplesNs.length).toBeGreaterThanOrEqual(6);
         expect(Math.min(...samplesNs)).toBeGreaterThan(0);
-        expect(ofAlone.low).toBeLessThanOrEqual(ofAlone.median);
-        expect(ofAlone.high).toBeGreaterThanOrEqual(ofAlone.median);
+        expect(ofFirst.low).toBeLessThanOrEqual(ofFirst.median);
+        expect(ofFirst.high).toBeGreaterThanOrEqual(ofFirst.median);
       }
-      expect(copies.tried[0].ofAlone).toMatchObject({ median: 1, low: 1, high: 1 });
+      expect(copies.tried[0].ofFirst).toMatchObject({ median: 1, low: 1, high: 1 });
     }
   });
 
   it('explains each choice with a ratio to what else there is', () => {
-    for (const { copies, migrations } of tuned.sizes) {
-      const settings = [...copies.alternatives, ...(migrations?.alternatives ?? [])].map(({ setting }) => setting);
+    for (const { copies, methods, migrations } of tuned.sizes) {
+      const all = [copies, methods, migrations].flatMap((choice) => choice?.alternatives ?? []);
+      const settings = all.map(({ setting }) => setting);
       expect(settings).toEqual(expect.arrayContaining(['threads', 'method', 'migrator']));
-      for (const { chosen, instead, ratio } of copies.alternatives) {
+      for (const { chosen, instead, ratio } of all) {
         expect(chosen).not.toBe(instead);
         expect(ratio.pairs).toBeGreaterThanOrEqual(6);
       }
@@ -57,6 +58,21 @@ describe('tune', () => {
     expect(text).toContain('Chosen over all sizes, idle:');
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
+});
+
+it('takes the seed of what it fills, and the rounds that do not count', async () => {
+  const alloc = vi.spyOn(PhysicalMemory.prototype, 'allocFolios');
+  try {
+    const names: string[] = [];
+    await tune({ ...SMALL, seed: 40, warmUps: 3 }, { onProgress: ({ what }) => names.push(what) });
+    // The time is over by then.
+    const last = names.filter((name) => name.endsWith('dcbm×2, pre-copy'));
+    expect(last.length).toBe(3 + 6);
+    const seeds = alloc.mock.calls.flatMap(([, , how]) => (how?.frames === 'shuffled' ? [how.seed] : []));
+    expect(new Set(seeds)).toEqual(new Set([40, 41]));
+  } finally {
+    alloc.mockRestore();
+  }
 });
 
 describe('tune that is cut short', () => {
@@ -89,6 +105,8 @@ describe('tune refuses', () => {
     [{ load: 0 }, 'load: must be a whole number, 1 or more'],
     [{ threads: [65] }, 'threads: must be'],
     [{ seconds: 0 }, 'seconds: must be a number above 0'],
+    [{ seed: -1 }, 'seed: must be a whole number'],
+    [{ warmUps: 0.5 }, 'warmUps: must be a whole number'],
     [{ fast: true }, "got 'fast'"],
   ])('%o', async (options, message) => {
     expect(await errorOf(() => tune(options as never))).toMatchObject({

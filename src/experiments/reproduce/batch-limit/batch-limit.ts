@@ -2,6 +2,7 @@ import { formatSize, MiB, NR_MAX_BATCHED_MIGRATION, PAGE_SIZE } from 'mtcopy';
 import { isSure } from '../../shared/ratio.js';
 import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
+import { type Figure, figuresOf } from '../figure.js';
 import { digits, estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
 import { throughputV4 } from '../published.js';
 import { type BatchLimit, type BatchLimitRow, measureBatchLimit } from './measure.js';
@@ -26,6 +27,8 @@ export const batchLimitExperiment: Experiment<BatchLimit> = {
   measure: measureBatchLimit,
   findings: () => [],
   verdict: batchLimitVerdict,
+  drawsPages: true,
+  figures,
   parts,
 };
 
@@ -87,6 +90,23 @@ function smallPages(rows: readonly BatchLimitRow[], migrator: string): BatchLimi
 function findPublished(rows: readonly BatchLimitRow[], migrator: string, folioBytes: number) {
   return rows.find(
     (row) => row.migrator === migrator && row.folioBytes === folioBytes && row.limit === NR_MAX_BATCHED_MIGRATION,
+  );
+}
+
+function figures({ bytes, rows }: BatchLimit): Figure[] {
+  return rows.flatMap(({ migrator, folioBytes, limit, touched, ...row }) =>
+    figuresOf(`${formatSize(folioBytes)} of ${formatSize(bytes)}, ${limit} pages`, migrator, {
+      move_pages: { unit: 'ns', is: row.ns },
+      'time against the best': { unit: 'ratio', is: row.againstBest },
+      'first folio': { unit: 'ns', is: row.firstFolioNs },
+      ...(touched && {
+        waits: { unit: 'count', is: touched.waits.count },
+        'median of the waits, below': { unit: 'ns', is: touched.waits.medianBelowNs },
+        '99% of the waits, below': { unit: 'ns', is: touched.waits.p99BelowNs },
+        'interrupts a page': { unit: 'count', is: touched.interruptsAPage },
+      }),
+      runs: { unit: 'count', is: row.runs },
+    }),
   );
 }
 

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { type Area, ErrnoError, Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import { median, min } from 'simple-statistics';
-import type { Control } from '../../shared/control.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { mapMovedMemory, moveAcross } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import { startTouching } from '../../shared/touching.js';
 import type { Scale } from '../experiment.js';
 import { watchFirstFolio } from './first-folio.js';
@@ -13,6 +14,7 @@ import { type WaitCounts, type Waits, waitsOf, waitsSince } from './waits.js';
 
 /** One limit, and what it does. */
 export interface BatchLimitRow extends BatchSetting {
+  /** Runs that counted. */
   readonly runs: number;
   /** Of a whole call of move_pages: the median of the runs, in nanoseconds. */
   readonly ns: number;
@@ -22,16 +24,20 @@ export interface BatchLimitRow extends BatchSetting {
   readonly firstFolioNs: number;
   /** With a CPU that loads and stores at random meanwhile; left out if that was cut short. */
   readonly touched?: {
+    /** What the CPU waited for pages that were on their way. */
     readonly waits: Waits;
+    /** TLB-flush interrupts for each page that moved. */
     readonly interruptsAPage: number;
   };
 }
 
+/** What the limit of a batch does to a call, and to whoever waits for a page. */
 export interface BatchLimit {
   /** Bytes of a run. */
   readonly bytes: number;
   /** Threads of `mtcopy`. */
   readonly threads: number;
+  /** A row for each migrator, limit and folio size; none if it was cut short. */
   readonly rows: readonly BatchLimitRow[];
 }
 
@@ -58,10 +64,12 @@ export async function measureBatchLimit(scale: Scale, control: Control): Promise
   const bytes = Math.max(scale.quick ? scale.bytes / 2 : scale.bytes / 4, 2 * MiB);
   const threads = Math.min(4, availableParallelism());
   const settings = batchSettings(scale.quick);
-  const half = { ...scale, seconds: scale.seconds / 2 };
-  const timed = await measureTimes(settings, bytes, threads, half, control);
+  const nextSeconds = shareTime(scale.seconds, 2);
+  const timed = await measureTimes(settings, bytes, threads, { ...scale, seconds: nextSeconds() }, control);
   if (timed[0].length === 0) return { bytes, threads, rows: [] };
-  const touched = await measureTouched(settings, threads, half, control);
+  const touched = isCutShort(control)
+    ? settings.map(() => [])
+    : await measureTouched(settings, threads, { ...scale, seconds: nextSeconds() }, control);
   return { bytes, threads, rows: summarize(settings, timed, touched) };
 }
 
@@ -69,7 +77,7 @@ async function measureTimes(
   settings: readonly BatchSetting[],
   bytes: number,
   threads: number,
-  { seconds, bound }: Scale,
+  { seconds, bound, warmUps = WARM_UPS }: Scale,
   control: Control,
 ): Promise<TimedRun[][]> {
   const machine = await Machine.boot({ nodes: [2 * bytes, 2 * bytes], cpus: 0, threads });
@@ -85,7 +93,7 @@ async function measureTimes(
         return { ns, firstFolioNs: watch.ns };
       },
     }));
-    return await runInTurns(variants, ({ ns }) => ns, { warmUps: WARM_UPS, seconds, bound }, control);
+    return await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds, bound }, control);
   } finally {
     watch.stop();
     await machine.close();
@@ -95,7 +103,7 @@ async function measureTimes(
 async function measureTouched(
   settings: readonly BatchSetting[],
   threads: number,
-  { bytes, seconds, bound }: Scale,
+  { bytes, seconds, bound, warmUps = WARM_UPS, seed }: Scale,
   control: Control,
 ): Promise<TouchedRun[][]> {
   const length = Math.min(TOUCHED_BYTES, bytes);
@@ -104,12 +112,12 @@ async function measureTouched(
     const mm = machine.createAddressSpace();
     // One after the other in the address space: the CPU touches both alike.
     const areas = [PAGE_SIZE, 2 * MiB].map((size) => mm.mmap({ length, folioSize: size, populate: true }));
-    const touching = await startTouching(machine, areas);
+    const touching = await startTouching(machine, areas, seed);
     const variants = settings.map((setting) => {
       const area = areas[setting.folioBytes === PAGE_SIZE ? 0 : 1];
       return { name: `${nameOf(setting)}, touched`, run: () => moveTouched(machine, area, setting) };
     });
-    const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps: WARM_UPS, seconds, bound }, control);
+    const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds, bound }, control);
     await touching.end();
     return runs;
   } finally {

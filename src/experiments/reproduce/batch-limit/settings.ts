@@ -8,9 +8,11 @@ export const MANNERS = {
 
 /** One way to cut a migration into batches. */
 export interface BatchSetting {
+  /** What copies, in the flow that it is meant for. */
   readonly migrator: keyof typeof MANNERS;
   /** Pages of a batch; one folio at least. */
   readonly limit: number;
+  /** Bytes of a folio. */
   readonly folioBytes: number;
 }
 

@@ -2,6 +2,7 @@ import type { MigrationWaits } from 'mtcopy';
 
 /** Waits of a CPU at migration entries. They are counted by powers of two: each was shorter than the figure, and at least half of it. */
 export interface Waits {
+  /** Waits. */
   readonly count: number;
   /** Half of the waits were shorter than this, in nanoseconds. */
   readonly medianBelowNs: number;

@@ -1,8 +1,10 @@
 import { formatSize, PAGE_SIZE } from 'mtcopy';
 import { max } from 'simple-statistics';
-import type { Control } from '../../shared/control.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { isSure } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import type { Experiment, Scale } from '../experiment.js';
+import { type Figure, figuresOf } from '../figure.js';
 import { type Finding, judge, type Verdict } from '../finding.js';
 import { dsaBreakdown } from '../published.js';
 import { type Accounting, type EngineRow, measureThroughput } from './engine.js';
@@ -16,15 +18,15 @@ export const breakdownExperiment: Experiment<Breakdown> = {
   measure,
   findings,
   verdict,
+  figures,
   parts,
 };
 
-/** Of the seconds, the part that is for the engine's throughput. */
-const FOR_THROUGHPUT = 0.5;
-
 async function measure(scale: Scale, control: Control): Promise<Breakdown> {
-  const throughput = await measureThroughput({ ...scale, seconds: scale.seconds * FOR_THROUGHPUT }, control);
-  const steps = await measureSteps({ ...scale, seconds: scale.seconds * (1 - FOR_THROUGHPUT) }, control);
+  const nextSeconds = shareTime(scale.seconds, 2);
+  if (isCutShort(control)) return { throughput: [], steps: [] };
+  const throughput = await measureThroughput({ ...scale, seconds: nextSeconds() }, control);
+  const steps = await measureSteps({ ...scale, seconds: nextSeconds() }, control);
   return { throughput, steps };
 }
 
@@ -69,6 +71,34 @@ function findings({ throughput, steps }: Breakdown): Finding[] {
   return found;
 }
 
+function figures({ throughput, steps }: Breakdown): Figure[] {
+  return [...throughput.flatMap(engineFigures), ...steps.flatMap(stepsFigures)];
+}
+
+function engineFigures({ accounting, queueDepth, ...row }: EngineRow): Figure[] {
+  return figuresOf(`4K, ${queueDepth} in flight`, accounting, {
+    throughput: { unit: 'GB/s', is: row.gigabytesPerSecond },
+    'throughput by one core': { unit: 'ratio', is: row.byOneCore },
+    ...(row.bySubmitAndPoll && {
+      'throughput by submission and polling alone': { unit: 'ratio', is: row.bySubmitAndPoll },
+    }),
+    runs: { unit: 'count', is: row.runs },
+  });
+}
+
+function stepsFigures({ pageNs, shares: own, ...row }: StepsRow): Figure[] {
+  const steps = Object.entries(pageNs).map(([name, ns]) => [`${name} a page`, { unit: 'ns', is: ns }] as const);
+  const parts = Object.entries(own).map(([name, share]) => [`share of ${name}`, { unit: 'share', is: share }] as const);
+  return figuresOf(whereText(row), row.migrator, {
+    ...Object.fromEntries([...steps, ...parts]),
+    'CPU time a page': { unit: 'ns', is: row.cpuNs },
+    'CPU time saved a page': { unit: 'ns', is: row.cpuSavedNs },
+    'time by kernel': { unit: 'ratio', is: row.timeByKernel },
+    'CPU time by kernel': { unit: 'ratio', is: row.cpuByKernel },
+    runs: { unit: 'count', is: row.runs },
+  });
+}
+
 function middle([low, high]: readonly number[]): number {
   return (low + high) / 2;
 }
@@ -103,7 +133,7 @@ function gainsText(steps: readonly StepsRow[]): string[] {
   });
 }
 
-function whereText({ folioBytes, mappings }: StepsRow): string {
+function whereText({ folioBytes, mappings }: Pick<StepsRow, 'folioBytes' | 'mappings'>): string {
   return `${formatSize(folioBytes)} mapped by ${mappings === 0 ? 'none' : mappings}`;
 }
 

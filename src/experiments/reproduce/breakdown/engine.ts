@@ -9,8 +9,10 @@ import {
   MiB,
   PAGE_SIZE,
   PhysicalMemory,
+  type SgTable,
 } from 'mtcopy';
 import { median } from 'simple-statistics';
+import { closeAll } from '../../shared/close-all.js';
 import type { Control } from '../../shared/control.js';
 import { scrub } from '../../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../../shared/folios.js';
@@ -24,6 +26,8 @@ import type { Scale } from '../experiment.js';
  * What of a copy counts: one core's copy of folio after folio; an engine's, with submission and polling alone; and with the
  * mapping of each group of folios too, where addresses are physical or translated; whole migrations by the calling thread, and
  * by the engine with translated addresses.
+ *
+ * @useDeclaredType
  */
 export type Accounting = 'one-core' | EngineLevel | 'whole-kernel' | 'whole-dcbm';
 type EngineLevel = 'submit-and-poll' | 'passthrough' | 'translated';
@@ -42,9 +46,11 @@ const TIMEOUT_MS = 10_000;
 
 /** 4 KiB pages copied in one way. */
 export interface EngineRow {
+  /** What counts. */
   readonly accounting: Accounting;
   /** Descriptors in flight; 0 where there are none. */
   readonly queueDepth: number;
+  /** Runs that counted. */
   readonly runs: number;
   /** 10^9 bytes a second, the median of the runs. */
   readonly gigabytesPerSecond: number;
@@ -72,11 +78,12 @@ export async function measureThroughput(scale: Scale, control: Control): Promise
   const closers: { close(): Promise<unknown> }[] = [];
   try {
     const ways = await createWays(memory, batch, scale.quick ? DEPTHS.quick : DEPTHS.thorough, closers);
-    const samples = await runInTurns(ways, ({ ns }) => ns, { warmUps: WARM_UPS, ...scale }, control);
+    const { seconds, bound, warmUps = WARM_UPS } = scale;
+    const samples = await runInTurns(ways, ({ ns }) => ns, { warmUps, seconds, bound }, control);
     if (samples[0].length === 0) return [];
     return ways.map((way, i) => summarize(way, bytes, i, ways, samples));
   } finally {
-    for (const closer of closers) await closer.close();
+    await closeAll(closers);
   }
 }
 
@@ -102,8 +109,11 @@ async function createWays(
     const channel = engine.request();
     await channel.ready();
     for (const depth of depths) {
-      const copy = () => copyByEngine(engine, channel, batch, depth);
-      ways.push(wayOf(level, depth, () => timeCopy(memory, batch, copy)));
+      const run = () => {
+        const groups = groupsOf(engine, batch, depth);
+        return timeCopy(memory, batch, () => copyByEngine(engine, channel, batch, groups));
+      };
+      ways.push(wayOf(level, depth, run));
     }
   }
   for (const depth of depths) ways.push(wayOf('whole-dcbm', depth, () => moveByEngine(moved, depth)));
@@ -131,17 +141,36 @@ async function timeCopy(memory: PhysicalMemory, batch: FolioBatch, copy: () => P
   return { ns };
 }
 
-/** Copies group after group, each of as many pages as are to be in flight: mapped, unless there is no IOMMU; submitted; polled. */
-async function copyByEngine(engine: DmaEngine, channel: DmaChannel, batch: FolioBatch, depth: number): Promise<void> {
-  const { from, to, bytes } = batch;
-  for (let first = 0; first < from.length; first += depth) {
-    const end = Math.min(first + depth, from.length);
-    if (engine.iommu === 'none') {
+/** Pages that are in flight together, and the tables that are mapped for them, if there is an IOMMU. */
+interface Group {
+  readonly first: number;
+  readonly end: number;
+  readonly tables?: { readonly source: SgTable; readonly target: SgTable };
+}
+
+/** As many pages each as are to be in flight. Tables are made here: what is timed is their mapping alone. */
+function groupsOf({ iommu }: DmaEngine, { from, to, bytes }: FolioBatch, depth: number): Group[] {
+  return Array.from({ length: Math.ceil(from.length / depth) }, (_, i) => {
+    const [first, end] = [i * depth, Math.min((i + 1) * depth, from.length)];
+    if (iommu === 'none') return { first, end };
+    const table = (addresses: Uint32Array) => createSgTable(addresses.subarray(first, end), bytes.subarray(first, end));
+    return { first, end, tables: { source: table(from), target: table(to) } };
+  });
+}
+
+/** Copies group after group: mapped, if it has tables; submitted; polled. */
+async function copyByEngine(
+  engine: DmaEngine,
+  channel: DmaChannel,
+  { from, to }: FolioBatch,
+  groups: readonly Group[],
+): Promise<void> {
+  for (const { first, end, tables } of groups) {
+    if (!tables) {
       submitAndPoll(channel, to, from, first, end);
       continue;
     }
-    const source = createSgTable(from.subarray(first, end), bytes.subarray(first, end));
-    const target = createSgTable(to.subarray(first, end), bytes.subarray(first, end));
+    const { source, target } = tables;
     engine.mapSg(source, 'to-device');
     engine.mapSg(target, 'from-device');
     submitAndPoll(channel, target.dma, source.dma, 0, end - first);

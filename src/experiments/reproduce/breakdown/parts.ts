@@ -7,7 +7,9 @@ import type { StepsRow } from './steps.js';
 
 /** 4 KiB pages copied by an engine, and what migrations are made of. */
 export interface Breakdown {
+  /** How fast 4 KiB pages are copied, by what of it counts. */
   readonly throughput: readonly EngineRow[];
+  /** What the migration of a page is made of. */
   readonly steps: readonly StepsRow[];
 }
 

@@ -1,8 +1,10 @@
 import { KiB, Machine, MiB, type MigratorName, PAGE_SIZE, type Steps } from 'mtcopy';
 import { median } from 'simple-statistics';
-import type { Control } from '../../shared/control.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
+import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
 import { mapCachedMemory, type SteppedRun } from './cached-memory.js';
 
@@ -21,7 +23,9 @@ const LEAST_FOLIOS = 4;
 export interface PageNs extends Steps {
   /** Looking it up, and taking it off the LRU. */
   readonly isolate: number;
+  /** Interrupting the CPUs that may hold old translations. */
   readonly flush: number;
+  /** Copying its bytes. */
   readonly copy: number;
   /** What is in none of the others, such as the loops over folios. */
   readonly other: number;
@@ -31,15 +35,23 @@ export interface PageNs extends Steps {
 
 /** Page cache in folios of one size, mapped by so many address spaces, moved by one migrator: medians of the runs. */
 export interface StepsRow {
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Address spaces that map it. */
   readonly mappings: number;
+  /** What copied. */
   readonly migrator: MigratorName;
+  /** Runs that counted. */
   readonly runs: number;
+  /** Nanoseconds a page of 4 KiB, by step. */
   readonly pageNs: PageNs;
   /** Of all of a migration's time, 0 to 1, as ratios: a step's estimate may be disturbed more than the whole. */
   readonly shares: {
+    /** Locking, allocating, and replacing entries by migration entries. */
     readonly unmap: Ratio;
+    /** Copying the bytes. */
     readonly copy: Ratio;
+    /** Replacing migration entries by entries of the target. */
     readonly removeMigrationPtes: Ratio;
     /** Unmapping and removing migration entries. */
     readonly rmap: Ratio;
@@ -48,8 +60,9 @@ export interface StepsRow {
   readonly cpuNs: number;
   /** What the calling thread alone spends beyond that, a page: the median of the pairs. */
   readonly cpuSavedNs: number;
-  /** Time, and CPU time, by that of the calling thread alone: below 1 is a gain. */
+  /** Time by that of the calling thread alone: below 1 is a gain. */
   readonly timeByKernel: Ratio;
+  /** CPU time, likewise. */
   readonly cpuByKernel: Ratio;
 }
 
@@ -58,12 +71,12 @@ export async function measureSteps(scale: Scale, control: Control): Promise<Step
   const each = settings.folioBytes.flatMap((folioBytes) =>
     settings.mappings.map((mappings) => ({ folioBytes, mappings })),
   );
-  const seconds = scale.seconds / each.length;
+  const nextSeconds = shareTime(scale.seconds, each.length);
   const rows: StepsRow[] = [];
   for (const { folioBytes, mappings } of each) {
-    if (control.signal?.aborted) break;
+    if (isCutShort(control)) break;
     const bytes = Math.max(LEAST_FOLIOS * folioBytes, Math.min(scale.bytes, settings.bytes));
-    rows.push(...(await measureOne(folioBytes, mappings, bytes, { ...scale, seconds }, control)));
+    rows.push(...(await measureOne(folioBytes, mappings, bytes, { ...scale, seconds: nextSeconds() }, control)));
   }
   return rows;
 }
@@ -72,7 +85,7 @@ async function measureOne(
   folioBytes: number,
   mappings: number,
   bytes: number,
-  { seconds, bound }: Scale,
+  { seconds, bound, warmUps = WARM_UPS }: Scale,
   control: Control,
 ): Promise<StepsRow[]> {
   const common = { cpus: 0, threads: 'auto', caller: 'waits' } as const;
@@ -83,7 +96,12 @@ async function measureOne(
       name: `folios of ${folioBytes / KiB}K mapped by ${mappings}, ${migrator}`,
       run: () => move({ flow: 'pre-copy', migrator, batchUnit: 'folios' }),
     }));
-    const samples = await runInTurns(variants, wholeNs, { warmUps: WARM_UPS, seconds, bound }, control);
+    const samples = await runInTurns(
+      variants,
+      wholeNs,
+      { warmUps, seconds, bound, measure: 'ns of all phases' },
+      control,
+    );
     if (samples[0].length === 0) return [];
     return MIGRATORS.map((migrator, i) => {
       const pages = bytes / PAGE_SIZE;
@@ -96,12 +114,12 @@ async function measureOne(
 
 /** All phases, which one thread goes through one after the other. */
 function wholeNs({ phasesNs }: SteppedRun): number {
-  return Object.values(phasesNs).reduce((sum, ns) => sum + ns);
+  return atLeast1Ns(Object.values(phasesNs).reduce((sum, ns) => sum + ns));
 }
 
 /** CPU nanoseconds: those of channels' threads are the device's. */
 function cpuNsOf({ cpuNs: { caller, threads, dma } }: SteppedRun, migrator: MigratorName): number {
-  return caller + dma + (migrator === 'mtcopy' ? threads : 0);
+  return atLeast1Ns(caller + dma + (migrator === 'mtcopy' ? threads : 0));
 }
 
 function summarize(
@@ -113,7 +131,7 @@ function summarize(
   // A step that is found to be nothing has taken something.
   const share = (of: (run: SteppedRun) => number) =>
     ratioOf(
-      runs.map((run) => Math.max(1, of(run))),
+      runs.map((run) => atLeast1Ns(of(run))),
       runs.map(wholeNs),
     );
   const cpu = runs.map((run) => cpuNsOf(run, migrator));

@@ -2,6 +2,7 @@ import { formatSize } from 'mtcopy';
 import { isSure } from '../../shared/ratio.js';
 import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
+import { type Figure, figuresOf } from '../figure.js';
 import { digits, estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
 import {
   type CallsFigures,
@@ -25,6 +26,7 @@ export const contentionExperiment: Experiment<Contention> = {
   measure: measureContention,
   findings: () => [],
   verdict: contentionVerdict,
+  figures,
   parts,
 };
 
@@ -50,6 +52,29 @@ function noGainText(isSlower: boolean, isLater: boolean): string {
   const losses = [isSlower && 'fewer GB/s', isLater && 'a higher 99%'].filter(Boolean).join(', ');
   if (losses === '') return "Whether the mask demotion helps demotion these runs can't tell.";
   return `The mask demotion slows demotion down: ${losses}. With all, a core copies what finds the channel taken.`;
+}
+
+function figures({ rows }: Contention): Figure[] {
+  return rows.flatMap(({ setting, runs, demotion, demotionAgainstAll, storm, stormAgainstAll }) => [
+    ...callsFigures(setting, 'demotion', demotion, demotionAgainstAll),
+    ...(storm && stormAgainstAll ? callsFigures(setting, 'storm', storm, stormAgainstAll) : []),
+    ...figuresOf(setting, '', { runs: { unit: 'count', is: runs } }),
+  ]);
+}
+
+function callsFigures(setting: ContentionRow['setting'], calls: string, own: CallsFigures, against: CallsRatios) {
+  return figuresOf(setting, calls, {
+    throughput: { unit: 'GB/s', is: own.gbps },
+    'median of the calls': { unit: 'ns', is: own.medianNs },
+    '99% of the calls': { unit: 'ns', is: own.p99Ns },
+    'by the engine': { unit: 'share', is: own.offloaded },
+    'CPU time a page': { unit: 'ns', is: own.callerNsAPage },
+    ...(setting !== 'all' && {
+      'throughput against all': { unit: 'ratio', is: against.gbps },
+      '99% against all': { unit: 'ratio', is: against.p99 },
+    }),
+    calls: { unit: 'count', is: own.calls },
+  });
 }
 
 function parts({ bandwidth, callers, callBytes, rows }: Contention): Part[] {

@@ -5,6 +5,7 @@ import type { Control } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
 
 /** What each setting is: for which reasons the engine copies, and whether the storm rages. */
@@ -18,11 +19,13 @@ export type Setting = keyof typeof SETTINGS;
 
 /** Calls of one kind, in all runs of a setting. */
 export interface CallsFigures {
+  /** Calls. */
   readonly calls: number;
   /** 10^9 bytes that all such calls moved in a second: median of the runs. */
   readonly gbps: number;
-  /** Nanoseconds of a call, over the calls of all runs. */
+  /** Median nanoseconds of a call, over the calls of all runs. */
   readonly medianNs: number;
+  /** 99 % of them took at most so many nanoseconds. */
   readonly p99Ns: number;
   /** The part of the bytes that the engine copied, 0 to 1. */
   readonly offloaded: number;
@@ -32,21 +35,29 @@ export interface CallsFigures {
 
 /** Against the setting `all`, in pairs of runs: above 1 is more. */
 export interface CallsRatios {
+  /** Of the bytes that such calls moved in a second. */
   readonly gbps: Ratio;
   /** Of each run's 99 % quantile. */
   readonly p99: Ratio;
 }
 
+/** One setting of the engine's reasons. */
 export interface ContentionRow {
+  /** For which reasons the engine copies, and whether others call move_pages meanwhile. */
   readonly setting: Setting;
+  /** Runs that counted. */
   readonly runs: number;
+  /** What demotions came to. */
   readonly demotion: CallsFigures;
+  /** The same against the setting `all`. */
   readonly demotionAgainstAll: CallsRatios;
   /** What the callers of move_pages see; left out where there are none. */
   readonly storm?: CallsFigures;
+  /** The same against the setting `all`. */
   readonly stormAgainstAll?: CallsRatios;
 }
 
+/** A slow engine that demotions and move_pages contend for. */
 export interface Contention {
   /** Bytes a second that the engine copies, with its one channel. */
   readonly bandwidth: number;
@@ -54,6 +65,7 @@ export interface Contention {
   readonly callers: number;
   /** Bytes of a call of either kind. */
   readonly callBytes: number;
+  /** A row for each setting; none if it was cut short. */
   readonly rows: readonly ContentionRow[];
 }
 
@@ -92,7 +104,11 @@ const DEMOTIONS = 100;
 const WARM_UPS = 1;
 
 /** Demotes memory back and forth while others call move_pages for theirs, on a machine whose one DMA channel has a limited speed. */
-export async function measureContention({ bytes, seconds, bound }: Scale, control: Control): Promise<Contention> {
+export async function measureContention(
+  { bytes, seconds, bound, warmUps = WARM_UPS }: Scale,
+  control: Control,
+): Promise<Contention> {
+  const nextSeconds = shareTime(seconds, 1);
   const demoted = Math.min(DEMOTED_BYTES, bytes);
   const stormed = Math.min(CALLERS_BYTES, bytes);
   const node = demoted + CALLERS * stormed;
@@ -104,7 +120,7 @@ export async function measureContention({ bytes, seconds, bound }: Scale, contro
     const names = Object.keys(SETTINGS) as Setting[];
     const laps = Math.ceil((DEMOTIONS * CALL_BYTES) / demoted);
     const variants = names.map((name) => ({ name, run: () => runOnce(machine, memory, areas, name, laps) }));
-    const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps: WARM_UPS, seconds, bound }, control);
+    const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds: nextSeconds(), bound }, control);
     const rows = runs[0].length === 0 ? [] : names.map((name, i) => summarize(name, runs[i], runs[0]));
     return { bandwidth: BANDWIDTH, callers: CALLERS, callBytes: CALL_BYTES, rows };
   } finally {

@@ -1,6 +1,7 @@
 import type { Part, Sheet } from '../../shared/sheet.js';
 import { publishedRatio, type Spread } from '../../shared/spread.js';
 import type { Experiment } from '../experiment.js';
+import { type Figure, figuresOf } from '../figure.js';
 import { digits, estimateText, type Finding } from '../finding.js';
 import { cyclesPerPage } from '../published.js';
 import { type CyclesPerPage, type CyclesRow, measureCycles, NAMED_SHARE } from './measure.js';
@@ -11,6 +12,7 @@ export const cyclesPerPageExperiment: Experiment<CyclesPerPage> = {
   published: cyclesPerPage,
   measure: measureCycles,
   findings,
+  figures,
   parts,
 };
 
@@ -46,6 +48,26 @@ function findings({ rows }: CyclesPerPage): Finding[] {
       found.push({ what: `${what} against generic, time of migrate_pages`, kind: 'ratio', ...against });
     }
     return found;
+  });
+}
+
+function figures({ mhz, rows }: CyclesPerPage): Figure[] {
+  return rows.flatMap((row) => {
+    const { F, againstGeneric } = publishedOf(row);
+    return figuresOf(row.moved, row.kernel, {
+      'migrate_pages a page': { unit: 'ns', is: row.migratePagesNs },
+      'folio_copy a page': { unit: 'ns', is: row.folioCopyNs },
+      ...(mhz > 0 && {
+        'migrate_pages cycles a page': { unit: 'cycles', is: row.migratePagesCycles },
+        'folio_copy cycles a page': { unit: 'cycles', is: row.folioCopyCycles },
+      }),
+      'F, mean': { unit: 'share', is: row.F, published: F },
+      'F, median': { unit: 'share', is: row.typicalF, published: F },
+      ...(row.kernel !== 'generic' && {
+        'time against generic': { unit: 'ratio', is: row.againstGeneric, published: againstGeneric.ratio },
+      }),
+      runs: { unit: 'count', is: row.runs },
+    });
   });
 }
 

@@ -2,10 +2,12 @@ import { type Flow, fractionCopy, GiB, KiB, Machine, MiB, type MigratorName, PAG
 import { max } from 'simple-statistics';
 import { clockMhz } from '../../shared/clock.js';
 import { collectGarbage } from '../../shared/collect-garbage.js';
-import type { Control } from '../../shared/control.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from '../../shared/moved-memory.js';
+import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import { type Spread, spreadOf } from '../../shared/spread.js';
 import type { Scale } from '../experiment.js';
 
@@ -41,41 +43,50 @@ export const NAMED_SHARE = 0.266;
 
 /** One kernel moving one amount. */
 export interface CyclesRow {
+  /** The published kernel: `generic`, `batch-cpu` or `batch-dma`. */
   readonly kernel: string;
+  /** What moves, as the tables name it: `256MB`. */
   readonly moved: string;
   /** The published amount that it is compared with: the same but for `64MB`, which stands in for 256 MB. */
   readonly publishedAs: string;
+  /** Runs that counted. */
   readonly runs: number;
-  /** Wall time within migrate_pages(), and of the copies in it, in nanoseconds a page of 4 KiB. */
+  /** Wall time within migrate_pages(), in nanoseconds a page of 4 KiB. */
   readonly migratePagesNs: Spread;
+  /** Nanoseconds of the copies in it, likewise. */
   readonly folioCopyNs: Spread;
-  /** The same in cycles of this machine's clock; 0 where its frequency isn't known. */
+  /** {@link migratePagesNs} in cycles of this machine's clock; 0 where its frequency isn't known. */
   readonly migratePagesCycles: Spread;
+  /** Cycles of the copies in it, likewise. */
   readonly folioCopyCycles: Spread;
   /** folio_copy / migrate_pages: mean of the runs' ratios, as published. */
   readonly F: Spread;
   /** The same as a median with its interval, which a run that was disturbed hardly moves. */
   readonly typicalF: Ratio;
-  /** The highest of the runs, and in how many it was 0.266 or more, which the series' text names. */
+  /** The highest of the runs. */
   readonly highestF: number;
+  /** Runs in which it was 0.266 or more, which the series' text names. */
   readonly runsFromNamed: number;
   /** Time of migrate_pages against that of `generic`: above 1 is slower. */
   readonly againstGeneric: Ratio;
 }
 
+/** What migrate_pages() and the copies in it take a page. */
 export interface CyclesPerPage {
   /** Of the clock, in MHz, as the system says; 0 if it doesn't. */
   readonly mhz: number;
+  /** A row for each kernel and amount; fewer if it was cut short. */
   readonly rows: readonly CyclesRow[];
 }
 
 export async function measureCycles(scale: Scale, control: Control): Promise<CyclesPerPage> {
   const mhz = clockMhz();
   const amounts = amountsWithin(scale.bytes);
+  const nextSeconds = shareTime(scale.seconds, amounts.length);
   const rows: CyclesRow[] = [];
   for (const amount of amounts) {
-    if (control.signal?.aborted) break;
-    rows.push(...(await measureAmount(amount, { ...scale, seconds: scale.seconds / amounts.length }, mhz, control)));
+    if (isCutShort(control)) break;
+    rows.push(...(await measureAmount(amount, { ...scale, seconds: nextSeconds() }, mhz, control)));
     collectGarbage();
   }
   return { mhz, rows };
@@ -90,7 +101,7 @@ function amountsWithin(bytes: number): Amount[] {
 
 async function measureAmount(
   amount: Amount,
-  { seconds, bound }: Scale,
+  { seconds, bound, warmUps: asked }: Scale,
   mhz: number,
   control: Control,
 ): Promise<CyclesRow[]> {
@@ -104,8 +115,13 @@ async function measureAmount(
       name: `${moved} ${name}`,
       run: () => moveThere(memory, KERNELS[name]),
     }));
-    const warmUps = Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
-    const samples = await runInTurns(variants, migratePagesNs, { warmUps, seconds, bound }, control);
+    const warmUps = asked ?? Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
+    const samples = await runInTurns(
+      variants,
+      migratePagesNs,
+      { warmUps, seconds, bound, measure: 'ns within migrate_pages()' },
+      control,
+    );
     if (samples[0].length === 0) return [];
     return kernels.map((kernel, i) => summarize(kernel, amount, mhz, samples[i], samples[0]));
   } finally {
@@ -121,7 +137,7 @@ async function moveThere(memory: MovedMemory, manner: { flow: Flow; migrator: Mi
 
 /** From t1 to t4: without the isolation, which move_pages() does before it calls migrate_pages(). */
 function migratePagesNs({ phasesNs: { isolate, ...phases } }: MigrationRun): number {
-  return Object.values(phases).reduce((sum, ns) => sum + ns);
+  return atLeast1Ns(Object.values(phases).reduce((sum, ns) => sum + ns));
 }
 
 function summarize(
@@ -133,7 +149,7 @@ function summarize(
 ): CyclesRow {
   const pages = bytes / PAGE_SIZE;
   const whole = runs.map(migratePagesNs);
-  const copies = runs.map(({ phasesNs }) => phasesNs.copy);
+  const copies = runs.map(({ phasesNs }) => atLeast1Ns(phasesNs.copy));
   const fractions = runs.map(({ phasesNs }) => fractionCopy({ ...phasesNs, isolate: 0 }));
   const nsOf = (list: readonly number[]) => spreadOf(list.map((ns) => ns / pages));
   const cyclesOf = (list: readonly number[]) => spreadOf(list.map((ns) => ((ns / pages) * mhz) / 1000));

@@ -2,6 +2,7 @@ import { MiB } from 'mtcopy';
 import { isSure, ratioText } from '../../shared/ratio.js';
 import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
+import { type Figure, figuresOf } from '../figure.js';
 import { estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
 import { type Flows, type FlowsRow, measureFlows, nameOf } from './measure.js';
 
@@ -20,6 +21,7 @@ export const flowsExperiment: Experiment<Flows> = {
   measure: measureFlows,
   findings: () => [],
   verdict: flowsVerdict,
+  figures,
   parts,
 };
 
@@ -44,12 +46,32 @@ function vainText(rows: readonly FlowsRow[]): string {
   return `Copied in vain: ${list.join(', ')}; else nothing.`;
 }
 
+function figures({ folios, rows }: Flows): Figure[] {
+  return rows.flatMap(({ failure, share, flow, ...row }) =>
+    figuresOf(`${folios} of 4K, ${failingText({ failure, share })}`, flow, {
+      move_pages: { unit: 'ns', is: row.ns },
+      'a page that moved': { unit: 'ns', is: row.nsAPageMoved },
+      'time a page against batch-move': { unit: 'ratio', is: row.againstBatchMove },
+      moved: { unit: 'pages', is: row.moved },
+      failed: { unit: 'pages', is: row.failed },
+      'tried again': { unit: 'count', is: row.retries },
+      copied: { unit: 'bytes', is: row.copiedBytes },
+      'copied in vain': { unit: 'bytes', is: row.vainBytes },
+      runs: { unit: 'count', is: row.runs },
+    }),
+  );
+}
+
+function failingText({ failure, share }: Pick<FlowsRow, 'failure' | 'share'>): string {
+  return failure === 'none' ? 'none' : `${share * 100}% ${failure}`;
+}
+
 function parts({ folios, threads, rows }: Flows): Part[] {
   const sheet = {
     texts: ['failing', 'flow'],
     numbers: ['ms', 'failed', 'tried\nagain', 'in vain\nMiB', 'ns a\npage', 'against\nbatch-move'],
     rows: rows.map((row) => [
-      row.failure === 'none' ? 'none' : `${row.share * 100}% ${row.failure}`,
+      failingText(row),
       row.flow,
       (row.ns / 1e6).toFixed(1),
       `${row.failed}`,

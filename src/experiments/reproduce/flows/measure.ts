@@ -5,6 +5,7 @@ import type { Control } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
 import { type CountingMigrator, countCopies } from './counting-migrator.js';
 import { FAILURES, type Failure, spreadOver, whileFailing } from './failing-folios.js';
@@ -15,29 +16,35 @@ export interface FlowsRow {
   readonly failure: Failure | 'none';
   /** The part of the folios that this was done to, 0 to 1. */
   readonly share: number;
+  /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Runs that counted. */
   readonly runs: number;
   /** Of the whole call of move_pages: the median of the runs, in nanoseconds. */
   readonly ns: number;
-  /** Pages that moved, and that did not, in a run. */
+  /** Pages that moved, in a run. */
   readonly moved: number;
+  /** Pages that did not move, in a run. */
   readonly failed: number;
   /** Nanoseconds of the call for each page that moved. */
   readonly nsAPageMoved: number;
   /** Times that a folio was tried once more, in a run. */
   readonly retries: number;
-  /** Bytes that the migrator copied, and those among them of folios that did not move, in a run. */
+  /** Bytes that the migrator copied, in a run. */
   readonly copiedBytes: number;
+  /** Bytes among them of folios that did not move. */
   readonly vainBytes: number;
   /** Time a page that moved, by `batch-move` with the same failures: below 1 is faster. */
   readonly againstBatchMove: Ratio;
 }
 
+/** What flows come to where folios fail. */
 export interface Flows {
   /** Folios of 4 KiB that each run is to move. */
   readonly folios: number;
   /** Threads of `mtcopy`. */
   readonly threads: number;
+  /** A row for each failure, share and flow; none if it was cut short. */
   readonly rows: readonly FlowsRow[];
 }
 
@@ -56,8 +63,13 @@ const SETTINGS: readonly Setting[] = [
 ];
 
 /** Moves folios of 4 KiB back and forth with both flows, while parts of them fail. */
-export async function measureFlows({ quick, bytes, seconds, bound }: Scale, control: Control): Promise<Flows> {
-  const moved = quick ? bytes / 2 : bytes;
+export async function measureFlows(
+  { quick, bytes, seconds, bound, warmUps = WARM_UPS }: Scale,
+  control: Control,
+): Promise<Flows> {
+  const nextSeconds = shareTime(seconds, 1);
+  // There are many settings, and no published amount.
+  const moved = quick ? bytes / 2 : bytes / 4;
   const threads = Math.min(4, availableParallelism());
   const machine = await Machine.boot({ nodes: [moved, moved], cpus: 0, threads, migrator: 'mtcopy' });
   try {
@@ -70,7 +82,7 @@ export async function measureFlows({ quick, bytes, seconds, bound }: Scale, cont
     const runs = await runInTurns(
       variants,
       ({ nsAPageMoved }) => nsAPageMoved,
-      { warmUps: WARM_UPS, seconds, bound },
+      { warmUps, seconds: nextSeconds(), bound, measure: 'ns a page that moved' },
       control,
     );
     return { folios: memory.addresses.length, threads, rows: runs[0].length === 0 ? [] : summarize(runs) };

@@ -2,6 +2,7 @@ import { ratioText } from '../../shared/ratio.js';
 import type { Part, Sheet } from '../../shared/sheet.js';
 import { amdahl } from '../amdahl.js';
 import type { Experiment } from '../experiment.js';
+import { type Figure, figuresOf } from '../figure.js';
 import { digits, estimateText, type Finding } from '../finding.js';
 import { overheads } from '../published.js';
 import { measureOverheads, type Overheads, type OverheadsRow } from './measure.js';
@@ -14,6 +15,7 @@ export const overheadsExperiment: Experiment<Overheads> = {
   published: overheads,
   measure: measureOverheads,
   findings,
+  figures,
   parts,
 };
 
@@ -52,6 +54,27 @@ function findings({ rows }: Overheads): Finding[] {
       });
     }
     return found;
+  });
+}
+
+function figures({ rows }: Overheads): Figure[] {
+  return rows.flatMap((row) => {
+    const name = `${row.folioSize}x${row.folios}`;
+    const practical = isPractical(row) ? { published: law.practicalSpeedup2MBx512 } : {};
+    return [
+      ...figuresOf(name, 'kernel', {
+        'share of folio copy': { unit: 'share', is: row.F, published: shares[row.folioSize][row.publishedFolios] },
+        'whole speed-up allowed': { unit: 'ratio', is: row.maxSpeedup, published: publishedMax(row) },
+        runs: { unit: 'count', is: row.runs },
+      }),
+      ...figuresOf(name, `mtcopy×${row.threads}`, {
+        'speed-up of copies': { unit: 'ratio', is: row.S },
+        'whole speed-up predicted': { unit: 'ratio', is: row.predicted, ...practical },
+        'whole speed-up': { unit: 'ratio', is: row.measured },
+        'predicted by measured': { unit: 'ratio', is: row.predictedByMeasured },
+        'all but copies, against kernel': { unit: 'ratio', is: row.rest },
+      }),
+    ];
   });
 }
 

@@ -1,11 +1,13 @@
 import { KiB, MiB } from 'mtcopy';
 import { collectGarbage } from '../../shared/collect-garbage.js';
-import type { Control } from '../../shared/control.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { threadsText } from '../../shared/labels.js';
 import type { MigrationRun, MovedMemory } from '../../shared/moved-memory.js';
 import { bootMoved, moveBy } from '../../shared/movers.js';
+import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
+import { shareTime } from '../../shared/share-time.js';
 import { amdahl } from '../amdahl.js';
 import type { Scale } from '../experiment.js';
 
@@ -22,8 +24,11 @@ const THREADS: readonly Threads[] = [
 
 /** What moves, by its published names. */
 interface Amount {
+  /** Size of a folio, as the published table names it. */
   readonly folioSize: '4KB' | '2MB';
+  /** Bytes of a folio. */
   readonly folioBytes: number;
+  /** Folios that a run moves. */
   readonly folios: number;
   /** The published number of folios that it stands beside. */
   readonly publishedFolios: 1 | 512;
@@ -31,6 +36,7 @@ interface Amount {
 
 /** One number of folios of one size. */
 export interface OverheadsRow extends Amount {
+  /** Runs that counted. */
   readonly runs: number;
   /** Share of the wall time of move_pages() that goes into folio copy, without offload. */
   readonly F: Ratio;
@@ -50,7 +56,9 @@ export interface OverheadsRow extends Amount {
   readonly rest: Ratio;
 }
 
+/** What copying is of a migration, and what Amdahl's law predicts of faster copies. */
 export interface Overheads {
+  /** A row for each amount; fewer if it was cut short. */
   readonly rows: readonly OverheadsRow[];
 }
 
@@ -60,10 +68,11 @@ const MAX_WARM_UPS = 16;
 
 export async function measureOverheads(scale: Scale, control: Control): Promise<Overheads> {
   const amounts = amountsWithin(scale.bytes);
+  const nextSeconds = shareTime(scale.seconds, amounts.length);
   const rows: OverheadsRow[] = [];
   for (const amount of amounts) {
-    if (control.signal?.aborted) break;
-    const row = await measureAmount(amount, { ...scale, seconds: scale.seconds / amounts.length }, control);
+    if (isCutShort(control)) break;
+    const row = await measureAmount(amount, { ...scale, seconds: nextSeconds() }, control);
     if (row) rows.push(row);
     collectGarbage();
   }
@@ -86,7 +95,7 @@ function amountsWithin(bytes: number): Amount[] {
 
 async function measureAmount(
   amount: Amount,
-  { seconds, bound }: Scale,
+  { seconds, bound, warmUps: asked }: Scale,
   control: Control,
 ): Promise<OverheadsRow | undefined> {
   const { folioSize, folioBytes, folios } = amount;
@@ -101,7 +110,7 @@ async function measureAmount(
         run: () => moveWith(memory, threads),
       })),
     ];
-    const warmUps = Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
+    const warmUps = asked ?? Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
     const [kernel, ...others] = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds, bound }, control);
     return kernel.length === 0 ? undefined : summarize(amount, kernel, others);
   } finally {
@@ -142,7 +151,6 @@ function summarize(
   };
 }
 
-/** A clock of whole nanoseconds may say 0, of which there are no ratios. */
-const copyNs = ({ phasesNs }: MigrationRun) => Math.max(1, phasesNs.copy);
+const copyNs = ({ phasesNs }: MigrationRun) => atLeast1Ns(phasesNs.copy);
 const wholeNs = ({ ns }: MigrationRun) => ns;
-const restNs = (run: MigrationRun) => Math.max(1, run.ns - copyNs(run));
+const restNs = (run: MigrationRun) => atLeast1Ns(run.ns - copyNs(run));

@@ -1,3 +1,4 @@
+/** Which page comes next: names of {@link Pattern}. */
 export const PATTERNS = ['uniform', 'normal', 'linear'] as const;
 /** Which page comes next: any; one around the middle, with a sixth of the area as the deviation; the one after the last. */
 export type Pattern = (typeof PATTERNS)[number];

@@ -25,15 +25,20 @@ export const PMBENCH_CALLS = ['move_pages', 'migrate_pages'] as const;
  */
 export type PmbenchCall = (typeof PMBENCH_CALLS)[number];
 
+/** Seeds are this at most: far from where their products with the CPUs' number would not be exact. */
+export const MAX_SEED = 2 ** 20;
+
 /** What the CPUs do, over how much memory, and what moves it meanwhile. */
 export interface PmbenchLoad {
   /** Pages of the area; a whole number of folios. */
   readonly pages: number;
+  /** Bytes of its folios: a power of two from 4 KiB to 4 MiB. */
   readonly folioBytes: number;
+  /** Which page a CPU accesses next. */
   readonly pattern: Pattern;
   /** Stores as a fraction of the accesses, 0 to 1. */
   readonly writeRatio: number;
-  /** Default: `'move_pages'`. */
+  /** What moves the area. Default: `'move_pages'`. */
   readonly call?: PmbenchCall | undefined;
   /** Pages or folios of a batch, 1 to 2^20. Default: 512. */
   readonly batchLimit?: number | undefined;
@@ -43,20 +48,19 @@ export interface PmbenchLoad {
   readonly seed?: number | undefined;
 }
 
-/** What migrations came to. */
-type Migrated = Pick<MigrateStats, 'succeeded' | 'phasesNs' | 'cpuNs'>;
-
 /** What one run measured: sums, so that several can be added. */
 export interface PmbenchRun {
   /** Seconds that were measured; 0 if it was cut short in its first call. */
   readonly seconds: number;
   /** Seconds in which the CPUs made their accesses. */
   readonly accessSeconds: number;
-  /** Of all migrations. */
-  readonly stats: Migrated;
+  /** What all migrations came to. */
+  readonly stats: Pick<MigrateStats, 'succeeded' | 'phasesNs' | 'cpuNs'>;
   /** What the counters of /proc/vmstat grew by. */
   readonly vmstat: Vmstat;
+  /** Loads and stores of all CPUs. */
   readonly accesses: number;
+  /** Stores among them. */
   readonly stores: number;
   /** Stores made, less those found in memory afterwards. */
   readonly lostUpdates: number;
@@ -65,7 +69,7 @@ export interface PmbenchRun {
 }
 
 /** What no migration comes to. */
-const NOTHING: Migrated = {
+const NOTHING: PmbenchRun['stats'] = {
   succeeded: 0,
   phasesNs: { isolate: 0, unmap: 0, flush: 0, copy: 0, move: 0, putBack: 0 },
   cpuNs: { caller: 0, threads: 0, dma: 0 },

@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import { checkWritable } from './output-file.js';
+import type { Output } from './shell.js';
+
+/** Where a command's trace goes. */
+export interface TraceArguments {
+  trace?: string;
+}
+
+/** Has a command write what happened when, and on which thread. */
+export function addTraceOption(command: Command): void {
+  command.option('--trace <file>', 'write what happened when, on every thread, for ui.perfetto.dev to show');
+}
+
+/**
+ * Traces what a command does, if that was asked for, also up to where it fails.
+ *
+ * @throws ErrnoError as {@link checkWritable}, before anything is done; EIO if the file couldn't all be written; what `run`
+ * throws
+ */
+export async function withTrace<Result>(
+  command: string,
+  { trace }: TraceArguments,
+  stderr: Output,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  if (trace === undefined) return run();
+  checkWritable('trace', trace, 'name a file that ui.perfetto.dev can open');
+  // Only here: it comes with what draws charts, which takes longer to load than all other commands together.
+  const { startTraceFile } = await import('mtcopy/report');
+  const file = startTraceFile(trace, `mtcopy ${command}`);
+  const [outcome] = await Promise.allSettled([run()]);
+  try {
+    tellDropped(stderr, trace, file.stop());
+  } catch (error) {
+    // What the command has thrown comes first.
+    if (outcome.status === 'fulfilled') throw error;
+  }
+  if (outcome.status === 'rejected') throw outcome.reason;
+  return outcome.value;
+}
+
+function tellDropped(stderr: Output, trace: string, dropped: number): void {
+  if (dropped === 0) return;
+  stderr.write(
+    `mtcopy: ${trace} lacks ${dropped} records, which came faster than they could be collected; it says where\n`,
+  );
+}

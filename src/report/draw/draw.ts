@@ -1,0 +1,58 @@
+import { escaped, printable } from '../escape.js';
+import { alternativeOf } from '../model/alternative.js';
+import type { Chart } from '../model/chart.js';
+import { marksOf } from '../model/marks.js';
+import { drawBars } from './bars.js';
+import { drawDots } from './dots.js';
+import { drawHeat } from './heat.js';
+import { drawLines } from './lines.js';
+import { drawStack } from './stack.js';
+
+/**
+ * A chart as an `svg` element, with its text alternative inside, and with each of its marks saying what it is.
+ *
+ * @param id of the chart in its document
+ */
+export function drawChart(chart: Chart, id: string): string {
+  const marks = marksOf(chart);
+  const drawn = printable(drawKind(chart))
+    .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')
+    .replaceAll(/ class="zr[^"]*"/g, '')
+    .replaceAll(/\bzr\d+-/g, `${id}-`)
+    .replaceAll(/ pointer-events="visible"| ecmeta_silent="true"| xml:space="preserve"/g, '')
+    .replaceAll(/ ecmeta_series_index="\d+" ecmeta_data_index="\d+" ecmeta_ssr_type="legend"/g, '')
+    .replaceAll(
+      / ecmeta_series_index="(\d+)" ecmeta_data_index="(\d+)" ecmeta_ssr_type="chart"([^>]*)>/g,
+      (_, s, i, rest) => {
+        // Behind the marks of its series ECharts numbers their ranges.
+        const says = marks[Number(s)]?.[Number(i)];
+        return says === undefined ? `${rest}>` : ` class="mark"${rest}><title>${escaped(says)}</title>`;
+      },
+    )
+    .replaceAll('\n', '');
+  return withAlternative(drawn, chart, id);
+}
+
+function drawKind(chart: Chart): string {
+  switch (chart.kind) {
+    case 'lines':
+      return drawLines(chart);
+    case 'bars':
+      return drawBars(chart);
+    case 'dots':
+      return drawDots(chart);
+    case 'stack':
+      return drawStack(chart);
+    case 'heat':
+      return drawHeat(chart);
+  }
+}
+
+function withAlternative(svg: string, chart: Chart, id: string): string {
+  const names = `<title id="${id}-title">${escaped(chart.title)}</title><desc id="${id}-desc">${escaped(alternativeOf(chart))}</desc>`;
+  return svg.replace(
+    /^<svg ([^>]*)>/,
+    (_, rest) =>
+      `<svg id="${id}" role="img" aria-labelledby="${id}-title" aria-describedby="${id}-desc" ${rest}>${names}`,
+  );
+}

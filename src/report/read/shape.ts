@@ -1,0 +1,50 @@
+/**
+ * What something has to be: a number, a text, yes or no; one of some texts; a list of such; or an object with such members,
+ * and any others. A name that ends in `?` may be missing.
+ */
+export type Shape =
+  | 'number'
+  | 'string'
+  | 'boolean'
+  | ReadonlySet<string>
+  | readonly [Shape]
+  | { readonly [name: string]: Shape };
+
+/** What is wrong with a value, and where: `results[3].gbps.median must be a number, got nothing`. `undefined` if nothing is. */
+export function misshapen(value: unknown, shape: Shape, where: string): string | undefined {
+  if (typeof shape === 'string') return isKind(value, shape) ? undefined : wrong(where, WORDS[shape], value);
+  if (shape instanceof Set) {
+    return shape.has(value) ? undefined : wrong(where, `one of ${[...shape].join(', ')}`, value);
+  }
+  if (Array.isArray(shape)) {
+    if (!Array.isArray(value)) return wrong(where, 'a list', value);
+    return first(value, (one, i) => misshapen(one, shape[0], `${where}[${i}]`));
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong(where, 'an object', value);
+  return first(Object.entries(shape), ([key, inner]) => {
+    const name = key.replace('?', '');
+    const member = (value as Record<string, unknown>)[name];
+    if (member === undefined && key !== name) return undefined;
+    return misshapen(member, inner, where === '' ? name : `${where}.${name}`);
+  });
+}
+
+const WORDS = { number: 'a number', string: 'a text', boolean: 'yes or no' } as const;
+
+function isKind(value: unknown, kind: keyof typeof WORDS): boolean {
+  return typeof value === kind;
+}
+
+function wrong(where: string, what: string, value: unknown): string {
+  const got = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 40);
+  return `${where} must be ${what}, got ${got}`;
+}
+
+/** The first answer that there is. */
+function first<T>(list: readonly T[], of: (one: T, i: number) => string | undefined): string | undefined {
+  for (const [i, one] of list.entries()) {
+    const found = of(one, i);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

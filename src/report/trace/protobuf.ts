@@ -1,0 +1,80 @@
+/** Writes messages of Protocol Buffers: of their wire format just what a trace needs. */
+export interface MessageWriter {
+  /** A whole number from 0 to 2^53 - 1 as a varint: of every integer type, and of bool and enum. */
+  number(field: number, value: number): void;
+  text(field: number, value: string): void;
+  /** A message within this one, which `write` writes. */
+  message(field: number, write: (writer: MessageWriter) => void): void;
+}
+
+/** Wire types: what a field's number is followed by. */
+const VARINT = 0;
+const LENGTH_DELIMITED = 2;
+/** Bytes that the length of a message takes: one of up to 2^14 - 1. */
+const LENGTH_BYTES = 2;
+const MAX_LENGTH = 2 ** (7 * LENGTH_BYTES) - 1;
+/** Bytes of the longest varint. */
+const MAX_VARINT = 10;
+
+const utf8 = new TextEncoder();
+
+/** Messages one after the other, in memory that grows. */
+export class MessageBuffer implements MessageWriter {
+  #bytes: Uint8Array;
+  #at = 0;
+
+  /** @param capacity bytes to begin with, above 0 */
+  constructor(capacity: number) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  number(field: number, value: number): void {
+    this.#varint(field * 8 + VARINT);
+    this.#varint(value);
+  }
+
+  text(field: number, value: string): void {
+    const bytes = utf8.encode(value);
+    this.#varint(field * 8 + LENGTH_DELIMITED);
+    this.#varint(bytes.length);
+    this.#makeRoom(bytes.length);
+    this.#bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  /** @throws RangeError for a message of more than 16,383 bytes */
+  message(field: number, write: (writer: MessageWriter) => void): void {
+    this.#varint(field * 8 + LENGTH_DELIMITED);
+    this.#makeRoom(LENGTH_BYTES);
+    const start = this.#at + LENGTH_BYTES;
+    // Its length is known once it is written; a varint may have leading zeros.
+    this.#at = start;
+    write(this);
+    const length = this.#at - start;
+    if (length > MAX_LENGTH) throw new RangeError(`a message of ${length} bytes is too long`);
+    this.#bytes[start - 2] = (length & 0x7f) | 0x80;
+    this.#bytes[start - 1] = length >>> 7;
+  }
+
+  /** All that was written since this was asked last; good until something else is written. */
+  take(): Uint8Array {
+    const taken = this.#bytes.subarray(0, this.#at);
+    this.#at = 0;
+    return taken;
+  }
+
+  #varint(value: number): void {
+    this.#makeRoom(MAX_VARINT);
+    let rest = value;
+    // By division: numbers have up to 53 bits, and shifts take 32.
+    for (; rest > 0x7f; rest = Math.floor(rest / 128)) this.#bytes[this.#at++] = (rest % 128) | 0x80;
+    this.#bytes[this.#at++] = rest;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#at + bytes <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#at + bytes));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
+}

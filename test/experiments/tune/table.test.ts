@@ -1,0 +1,28 @@
+import { type CopyManner, copyManners, type TunedChoice, type TunedSize, textOf, tuneParts } from 'mtcopy/experiments';
+import { expect, it } from 'vitest';
+
+const ratio = (median: number) => ({ median, low: median - 0.1, high: median + 0.1, confidence: 0.95, pairs: 9 });
+const SURE = { ...ratio(1), low: 1, high: 1 };
+const [alone, threads] = copyManners([2]);
+const typed = { ...threads, method: 'typed-array' } as const;
+
+/** What was chosen of two, of which it is so many times as fast as the first. */
+function choice(first: CopyManner, chosen: CopyManner, median: number): TunedChoice<CopyManner> {
+  const tried = [first, chosen].map((settings) => ({ settings, samplesNs: [1], ofFirst: ratio(median) }));
+  return { chosen, fastest: chosen, ofFastest: SURE, ofFirst: ratio(median), alternatives: [], tried };
+}
+
+it('says of each choice how fast it is against what it was compared with: of the loop against the other loop', () => {
+  const size: TunedSize = {
+    ...{ load: 0, folioBytes: 4096, batchBytes: 65536 },
+    copies: choice(alone, threads, 1.5),
+    methods: choice(threads, typed, 1.2),
+  };
+  const lines = textOf(tuneParts({ sizes: [size] })).split('\n');
+  expect(lines.slice(1, 5)).toEqual([
+    'Copying: 2 threads, caller auto, dynamic',
+    '  1.50 [1.40, 1.60] times as fast as calling thread alone',
+    'Loop: typed-array',
+    '  1.20 [1.10, 1.30] times as fast as auto',
+  ]);
+});
