@@ -2,6 +2,10 @@ import type { PlacedBuffer } from './batch/line.js';
 import { COUNT, HEADER_BYTES, MAX_PLACES, PLACE_WORDS, TABLES_BYTES, tableAt, USERS } from './worker/line-table.js';
 import type { NativeWalker } from './worker/native-walker.js';
 
+/** A buffer's own length. Its property may be a program's: whatever that says, the loop in C would believe it. */
+const lengthOf = Object.getOwnPropertyDescriptor(SharedArrayBuffer.prototype, 'byteLength')?.get as () => number;
+const bytesOf = (buffer: SharedArrayBuffer): number => Reflect.apply(lengthOf, buffer, []);
+
 /** The caller's side of the tables that tell the walker in C where the buffers of a job are. */
 export interface LineTables {
   /** All tables: private to an engine and its threads, for what is in them is read and written without a question. */
@@ -20,8 +24,8 @@ export function createLineTables(memory: SharedArrayBuffer, { addressOf }: Nativ
   const doubles = new Float64Array(area);
   const words = new Int32Array(area);
   // Of its first byte, for a view can't be as long as every buffer. Nothing is copied from or to one without any.
-  const addressOfBuffer = (buffer: SharedArrayBuffer) =>
-    buffer.byteLength === 0 ? 0 : addressOf(new Uint8Array(buffer, 0, 1));
+  const addressOfBuffer = (buffer: SharedArrayBuffer, bytes: number) =>
+    bytes === 0 ? 0 : addressOf(new Uint8Array(buffer, 0, 1));
   const own: PlacedBuffer = { base: 0, buffer: memory };
   return {
     area,
@@ -29,9 +33,10 @@ export function createLineTables(memory: SharedArrayBuffer, { addressOf }: Nativ
     open(slot, foreign) {
       let place = (tableAt(slot) + HEADER_BYTES) / 8;
       for (const { base, buffer } of [own, ...foreign]) {
+        const bytes = bytesOf(buffer);
         doubles[place] = base;
-        doubles[place + 1] = buffer.byteLength;
-        doubles[place + 2] = addressOfBuffer(buffer);
+        doubles[place + 1] = bytes;
+        doubles[place + 2] = addressOfBuffer(buffer, bytes);
         place += PLACE_WORDS;
       }
       // Release: who finds it open finds the places.

@@ -1,4 +1,4 @@
-import { CopyEngine, type CopyPair, KiB, MiB } from 'mtcopy';
+import { CopyEngine, type CopyPair, GiB, KiB, MiB } from 'mtcopy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, expectCopied, fillRandom, isSame, pairsOf, snapshot } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
@@ -128,6 +128,29 @@ describe("the user's own memory", () => {
         await Promise.all(pairs.map(({ to, from }) => engine.copy(to, from)));
         expectCopied(pairs);
       }
+    }
+  });
+
+  it.each(REACHING)('may be more than 4 GiB, or none: %s', async (method) => {
+    await using engine = await CopyEngine.create({ method, threads: 2, memory: '16M', minParallelBytes: 0 });
+    // Of which next to nothing is touched.
+    const huge = new SharedArrayBuffer(5 * GiB);
+    const own = engine.allocate(MiB);
+    fillRandom(own, 6);
+    const none = new Uint8Array(new SharedArrayBuffer(0));
+    for (const at of [4 * GiB - 1000, 4 * GiB + 1, 5 * GiB - 300_000]) {
+      const [there, back] = [new Uint8Array(huge, at, 300_000), shared(300_000)];
+      const pairs = [
+        { to: there, from: own.subarray(0, 300_000) },
+        { to: none, from: shared(0) },
+      ];
+      for (const call of ['async', 'sync'] as const) {
+        there.fill(0);
+        await expectBatch(engine, call, pairs, []);
+        await expectBatch(engine, call, [{ to: back, from: there }], [back]);
+      }
+      expect(new Uint8Array(huge, at - 64, 64).every((byte) => byte === 0)).toBe(true);
+      there.fill(0);
     }
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { KiB, MiB } from 'mtcopy';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createLineTables } from '#src/copy/line-tables.js';
 import { openNative } from '#src/copy/streaming.js';
 import { COUNT, HEADER_BYTES, tableAt, USERS } from '#src/copy/worker/line-table.js';
@@ -121,6 +121,9 @@ describe.runIf(HAS_NATIVE)('the loop in C over any buffers', () => {
     ['a negative length', [FIRST, SECOND, -8]],
     ['a length that is no number', [FIRST, SECOND, Number.NaN]],
     ['a length without an end', [FIRST, SECOND, Number.POSITIVE_INFINITY]],
+    ['a destination between two bytes', [FIRST + 0.5, SECOND, 8]],
+    ['a source between two bytes', [FIRST, SECOND + 0.5, 8]],
+    ['a length between none and one', [FIRST, 0, 0.5]],
   ] as [string, Triple][])('refuses %s, after what is before it', async (_, wrong) => {
     const before: Triple = [FIRST, SECOND, 4096];
     const { run, parts, left } = open([before, wrong, [FIRST + 8192, SECOND + 8192, 4096]]);
@@ -128,6 +131,66 @@ describe.runIf(HAS_NATIVE)('the loop in C over any buffers', () => {
     expect(await errorOf(() => run())).toMatchObject({ code: 'EFAULT' });
     expect([left(0), left(2)]).toEqual([0, 4096]);
     expect(parts().every((part, i) => part.equals(expected[i]))).toBe(true);
+  });
+
+  it('refuses a part of a byte although there is poison, which it looks for from the first frame on', async () => {
+    const { run, words } = open([[FIRST, 0, 0.5]]);
+    words[POISON / 4] = 1;
+    expect(await errorOf(() => run())).toMatchObject({ code: 'EFAULT' });
+  });
+
+  it('believes no buffer that says itself how long it is', async () => {
+    const { tables, run, list } = open([[FIRST, MiB, 8]]);
+    const liar = new SharedArrayBuffer(BUFFER);
+    Object.defineProperty(liar, 'byteLength', { value: BUFFER + 8 });
+    tables.close(SLOT);
+    tables.open(SLOT, [{ base: FIRST, buffer: liar }]);
+    list[0] = FIRST + BUFFER;
+    expect(await errorOf(() => run())).toMatchObject({ code: 'EFAULT' });
+    list[0] = FIRST + BUFFER - 8;
+    run();
+    expect(list[2]).toBe(0);
+  });
+
+  it('reaches as much of one that grows as it had when the table was opened', async () => {
+    const { tables, run, list } = open([[FIRST + 64, MiB, 8]]);
+    const growing = (bytes: number) =>
+      Reflect.construct(SharedArrayBuffer, [bytes, { maxByteLength: 64 * KiB }]) as SharedArrayBuffer & {
+        grow(bytes: number): void;
+      };
+    for (const first of [0, 64]) {
+      const buffer = growing(first);
+      tables.close(SLOT);
+      tables.open(SLOT, [{ base: FIRST, buffer }]);
+      buffer.grow(64 * KiB);
+      expect(await errorOf(() => run())).toMatchObject({ code: 'EFAULT' });
+      expect(new Uint8Array(buffer).every((byte) => byte === 0)).toBe(true);
+      tables.close(SLOT);
+      tables.open(SLOT, [{ base: FIRST, buffer }]);
+      list.set([FIRST + 64 * KiB - 8, MiB, 8]);
+      run();
+      expect(list[2]).toBe(0);
+      list.set([FIRST + 64, MiB, 8]);
+    }
+  });
+
+  it('waits for the users of a table after it is closed, and before its buffers are let go', () => {
+    const { tables } = open([[FIRST, SECOND, 8]]);
+    const header = new Int32Array(tables.area, tableAt(SLOT), HEADER_BYTES / 4);
+    // Who is in the loop when the table is closed, and out of it at the third look.
+    header[USERS] = 1;
+    const places: number[] = [];
+    const load = Atomics.load as (array: Int32Array, index: number) => number;
+    vi.spyOn(Atomics, 'load').mockImplementation(((array: Int32Array, index: number) => {
+      if (array.buffer === tables.area) {
+        places.push(header[COUNT]);
+        if (places.length === 3) header[USERS] = 0;
+      }
+      return load(array, index);
+    }) as never);
+    tables.close(SLOT);
+    vi.restoreAllMocks();
+    expect(places).toEqual([0, 0, 0]);
   });
 
   it('leaves the list of a table that is closed, and is among its users no longer', () => {

@@ -45,6 +45,12 @@ static void store_double(struct memory memory, uint32_t address, double value) {
   __atomic_store_n((uint64_t *)(memory.bytes + address), word.bits, __ATOMIC_RELAXED);
 }
 
+/*
+ * Whether a number is a whole one that an address or a length may be; false for what is no number. Others would be cut to one
+ * that nobody has checked: a length of 0.5 to none.
+ */
+static bool is_whole(double number) { return number >= 0 && number <= 0x1p53 && number == (double)(uint64_t)number; }
+
 /* Whether a place has a range; false for what is no number. */
 static bool has(const struct place *place, double address, double bytes) {
   return address >= place->base && bytes >= 0 && bytes <= place->bytes && address - place->base <= place->bytes - bytes;
@@ -102,7 +108,8 @@ static int64_t walk_places(struct line line, struct memory memory, struct walk a
     if (length == 0) continue;
     to_place = find(line, to_place, to);
     from_place = find(line, from_place, from);
-    if (!has(to_place, to, length) || !has(from_place, from, length)) {
+    if (!is_whole(to) || !is_whole(from) || !is_whole(length) || !has(to_place, to, length) ||
+        !has(from_place, from, length)) {
       publish(memory, noted, at);
       return WALK_BAD_DESCRIPTOR;
     }
