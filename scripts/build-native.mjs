@@ -1,8 +1,8 @@
 // Builds the walker in C for this machine: dist/copy/worker/native/PLATFORM-ARCH.node.
 // Usage: node scripts/build-native.mjs [--optional]
-//   --optional  leaves it out where there is no compiler or no code for this machine; the library copies without it
+//   --optional  leaves it out where it can't be built, and says why; the library copies without it
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 
@@ -53,7 +53,15 @@ function build() {
   mkdirSync(TARGET, { recursive: true });
   const sources = ['binding.c', 'walker.c', 'line-walker.c'].map((name) => join(SOURCE, name));
   const file = resolve(TARGET, `${target}.node`);
-  execFileSync(findCompiler(), [...FLAGS, '-I', findHeaders(), '-o', file, ...sources], { stdio: 'inherit' });
+  // One that was built before must not stay in the place of one that can't be.
+  rmSync(file, { force: true });
+  const compiler = findCompiler();
+  try {
+    execFileSync(compiler, [...FLAGS, '-I', findHeaders(), '-o', file, ...sources], { stdio: 'inherit' });
+  } catch (error) {
+    if (error instanceof Missing) throw error;
+    throw new Missing(`${compiler} can't compile it; what it says is above`);
+  }
 }
 
 try {
