@@ -1,7 +1,7 @@
 import { BroadcastChannel } from 'node:worker_threads';
 import { CopyEngine, MiB } from 'mtcopy';
 import { afterEach, expect, it, vi } from 'vitest';
-import { ATTACHED, openRing, workerState } from '#src/copy/worker/job-ring.js';
+import { ATTACHED, DOORBELL, openRing, workerInbox, workerState } from '#src/copy/worker/job-ring.js';
 import { expectCopied, fillRandom } from '../../support/bytes.js';
 import { holdThreads } from '../../support/holds.js';
 import { until } from '../../support/machines.js';
@@ -55,12 +55,16 @@ it('a worker that threw in the middle of a unit goes on with none of it when its
   // Another worker has the same unit of the next job.
   engine.threads = 2;
   await until(() => isAttached(1));
+  // It sleeps: one that still looks at the slots may find half of the next job, and the claim below one that it doesn't get.
+  using asleep = holds.at({ operation: 'wait', array: words, index: DOORBELL, thread: words[workerInbox(1)] });
+  await asleep.held();
   using claim = holds.at({ operation: 'compareExchange', array: words, value: 2, when: 'after' });
   using counted = holds.at({ operation: 'sub', array: words, when: 'after', nth: 31 });
   let isOver = false;
   const copying = engine.copy(to, from).finally(() => {
     isOver = true;
   });
+  asleep.go();
   await claim.held();
   again.go();
   await counted.held();
