@@ -30,7 +30,7 @@ import { createEngineMemory } from './engine-memory.js';
 import { createLineTables } from './line-tables.js';
 import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
 import { CopyAbortError, type CopyResult } from './result.js';
-import { chooseMethod, type MethodChoice, openNative } from './streaming.js';
+import { chooseMethod, type MethodChoice, openNative, type UsedMethod, usedMethod } from './streaming.js';
 import { minParallelBytes, RANGE, type Shape } from './threshold.js';
 import { traced, tracedSync } from './trace.js';
 import { beginTurn, hasTurn, inTurns } from './turns.js';
@@ -128,9 +128,9 @@ export class CopyEngine implements AsyncDisposable {
   /**
    * Starts an engine and its threads.
    *
-   * @throws ErrnoError EINVAL for a wrong option; ENOTSUP for method `'streaming'` where it can't be had; ENOMEM for more memory than there is; EAGAIN if threads can't be
-   * started, with the reason as its cause; ENOENT if a bundler has moved the library away from the files of its threads, or a
-   * profile isn't there; what else is wrong with a profile
+   * @throws ErrnoError EINVAL for a wrong option; ENOTSUP for method `'streaming'` where it can't be had; ENOMEM for more memory than
+   * there is; EAGAIN if threads can't be started, with the reason as its cause; ENOENT if a bundler has moved the library away
+   * from the files of its threads, or a profile isn't there; what else is wrong with a profile
    */
   static async create(options?: CreateOptions): Promise<CopyEngine> {
     await prepareThreads();
@@ -236,6 +236,17 @@ export class CopyEngine implements AsyncDisposable {
   /** Why {@link method} isn't `'streaming'`, as a sentence's part; `undefined` if it is. */
   get noStreaming(): string | undefined {
     return this.#choice.noStreaming;
+  }
+
+  /**
+   * What copies a call of `bytes` bytes in the engine's memory, all items together, that says nothing of `stores` itself; and
+   * why that isn't `'streaming'`, if it isn't.
+   *
+   * @throws ErrnoError EINVAL for what is no number of bytes
+   */
+  methodFor(bytes: number): UsedMethod {
+    checkBytes('bytes', bytes);
+    return usedMethod(this.#choice, bytes);
   }
 
   /**

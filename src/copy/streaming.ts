@@ -19,6 +19,14 @@ export interface MethodChoice {
   cachedBytes(asked?: Stores): number;
 }
 
+/** What copies a call of so many bytes. */
+export interface UsedMethod {
+  /** The loop. */
+  readonly method: Exclude<CopyMethod, 'auto'>;
+  /** Why it isn't `'streaming'`, as a sentence's part; `undefined` if it is. */
+  readonly noStreaming: string | undefined;
+}
+
 const CACHES = '/sys/devices/system/cpu/cpu0/cache';
 /** Taken for the L3 cache where the system doesn't tell. */
 const UNKNOWN_CACHE_BYTES = 32 * MiB;
@@ -55,6 +63,12 @@ export function chooseMethod(method: CopyMethod, stores: Stores): MethodChoice {
     noStreaming: isCached ? "stores: 'cached' was asked for" : undefined,
     cachedBytes: (asked = stores) => cachedBytes(asked),
   };
+}
+
+/** What an engine's choice comes to for a call in its memory. */
+export function usedMethod({ method, noStreaming, cachedBytes }: MethodChoice, bytes: number): UsedMethod {
+  if (noStreaming !== undefined || bytes > cachedBytes()) return { method, noStreaming };
+  return { method: 'memory.copy', noStreaming: 'source and destination fit into the L3 cache' };
 }
 
 function cachedAlone(method: 'memory.copy' | 'typed-array', noStreaming: string): MethodChoice {
