@@ -96,7 +96,7 @@ export interface CopyMeasurement {
   /** Which loop copied the bytes. */
   readonly copiedWith: Exclude<CopyMethod, 'auto'>;
   /** Why that isn't `'streaming'`, where it isn't. */
-  readonly noStreaming?: string | undefined;
+  readonly noStreaming?: string;
   /** How threads shared the batch. */
   readonly schedule: Schedule;
   /** Of the static schedule, where the sweep has some. */
@@ -260,7 +260,7 @@ async function sweepLayout(
       frames,
       method,
       copiedWith,
-      noStreaming,
+      ...(noStreaming !== undefined && { noStreaming }),
       ...shape,
       caller,
       gbps: speedsOf(sweep.total, samplesNs),
