@@ -11,7 +11,7 @@
 export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measure.js';
 export { copyParts } from './copy/table.js';
 export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
-export { migrateParts } from './migrate/table.js';
+export { migrateParts, ownShare, PHASES_OVERLAP } from './migrate/table.js';
 export {
   compareBatching,
   comparePmbenchFlows,
