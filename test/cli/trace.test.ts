@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -102,6 +102,19 @@ itRefuses([
   [['migrate', '--trace', '/dev/null'], 'EINVAL: trace: must be a file, got /dev/null'],
   [['copy', '--trace', 'file'], "unknown option '--trace'"],
 ]);
+
+it.skipIf(process.platform === 'win32')('prints what was measured, although there was no room for its trace', () => {
+  using place = tracePlace();
+  // A file may have 8 KiB: as little as a disk that is full.
+  const line = 'ulimit -f 8 && exec "$0" "$@"';
+  const args = [COMMAND, ...COMMANDS.migrate, '--runs', '5', '--json', '--trace', place.path];
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', line, process.execPath, ...args], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: expect.stringMatching(/^mtcopy: EIO: trace: .* EFBIG: .*\n$/),
+  });
+  expect(JSON.parse(stdout).results.length).toBeGreaterThan(0);
+});
 
 it.skipIf(!existsSync('/dev/full'))('says that a device was full, and what the results are all the same', () => {
   const file = startTraceFile('/dev/full', 'a test');
