@@ -72,6 +72,16 @@ describe('a file is refused, by its name and with the reason,', () => {
     });
   });
 
+  it.each([
+    '\u001b]0;title\u0007 {',
+    JSON.stringify({ command: 'x'.repeat(1e6) }),
+    JSON.stringify({ command: 'copy', version: 'x'.repeat(1e6) }),
+  ])('in few words, none of which a terminal would take for a command: %#', (text) => {
+    const { message } = refusal(text);
+    expect(message).not.toMatch(/(?!\n)\p{Cc}/u);
+    expect(message.length).toBeLessThan(200);
+  });
+
   it.each(['0.2.0', '1.0.0', '0.10.0', '', 7, undefined])('that is of version %j', (version) => {
     const text = changed('copy.json', (result) => {
       result.version = version;
