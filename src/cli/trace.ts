@@ -5,6 +5,10 @@ import type { Output } from './shell.js';
 /** Where a command's trace goes. */
 export interface TraceArguments {
   trace?: string;
+  /** What commands read. */
+  input?: string;
+  baseline?: string;
+  profile?: string;
 }
 
 /** Has a command write what happened when, and on which thread. */
@@ -26,12 +30,12 @@ interface Traced<Result> {
  */
 export async function withTrace<Result>(
   command: string,
-  { trace }: TraceArguments,
+  { trace, input, baseline, profile }: TraceArguments,
   stderr: Output,
   run: () => Promise<Result>,
 ): Promise<Traced<Result>> {
   if (trace === undefined) return { result: await run() };
-  checkWritable('trace', trace, 'name a file that ui.perfetto.dev can open');
+  checkWritable('trace', trace, 'name a file that ui.perfetto.dev can open', [input, baseline, profile]);
   // Only here: it comes with what draws charts, which takes longer to load than all other commands together.
   const { startTraceFile } = await import('mtcopy/report');
   const file = startTraceFile(trace, `mtcopy ${command}`);

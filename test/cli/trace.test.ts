@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startTraceFile } from '#src/report/index.js';
@@ -96,6 +96,17 @@ it('says before it measures that the file could not be written', async () => {
   const folder = await mtcopy(...COMMANDS.migrate, '--trace', place.path);
   expect(folder).toMatchObject({ stdout: '', stderr: expect.stringContaining('EISDIR: trace: must be a file') });
   expect(folder.status).not.toBe(0);
+});
+
+it.each(['input', 'baseline', 'profile'])('is not written over --%s', async (option) => {
+  using place = tracePlace();
+  const text = JSON.stringify({ command: 'migrate', results: [{ gbps: { median: 1 } }] });
+  writeFileSync(place.path, text);
+  const args = [...COMMANDS.migrate, `--${option}`, place.path, '--trace', place.path];
+  const { status, stdout, stderr } = await mtcopy(...args);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  if (option !== 'profile') expect(stderr).toContain(`trace: must be another file than ${place.path}, which is read`);
+  expect(readFileSync(place.path, 'utf8')).toBe(text);
 });
 
 itRefuses([
