@@ -15,7 +15,7 @@ import { tracePlace } from '../support/traces.js';
 const COMMANDS = {
   migrate: ['migrate', '--total', '4M', '--folio-size', '4K', '--runs', '1', '--warmup', '0', '--threads', '2'],
   pmbench: ['pmbench', '--pages', '512', '--cpus', '1', '--seconds', '0.02', '--runs', '1'],
-  reproduce: ['reproduce', 'tlb', '--quick', '--seconds', '0.001'],
+  reproduce: ['reproduce', 'dma-setup', '--quick', '--seconds', '0.001', '--warmup', '0'],
 };
 
 describe.each(Object.entries(COMMANDS))('mtcopy %s --trace', (_, args) => {
