@@ -42,7 +42,7 @@ export function readBaseline(file: string, command: string, comparable: Comparab
   const printed = parse(readFileSync(file, 'utf8'));
   if (!printed) throw wrong(file, 'is no JSON, or ends too soon');
   if (printed.command !== command) {
-    const whose = typeof printed.command === 'string' ? `mtcopy ${printed.command}` : 'something else';
+    const whose = typeof printed.command === 'string' ? `mtcopy ${printable(printed.command)}` : 'something else';
     throw wrong(file, `is of ${whose}, not of mtcopy ${command}`);
   }
   const { host, date, version } = printed as Row & {
@@ -50,7 +50,7 @@ export function readBaseline(file: string, command: string, comparable: Comparab
     date?: string;
     version?: string;
   };
-  const results = comparedOf(printed, comparable);
+  const results = shapedOf(printed, comparable);
   if (!Array.isArray(results) || results.length === 0) throw wrong(file, 'has no results');
   const figures = results.map((row): [string, number] => {
     const figure = figureOf(row, comparable);
@@ -58,6 +58,16 @@ export function readBaseline(file: string, command: string, comparable: Comparab
     return [keyOf(printed, row, comparable), figure];
   });
   return { file, date, version, host: host ?? {}, figures: new Map(figures) };
+}
+
+/** What is compared of a file's result, which may have any shape; `undefined` if it hasn't that of one. */
+function shapedOf(printed: object, how: Comparable): unknown {
+  try {
+    return comparedOf(printed, how);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }
 
 function comparedOf(result: object, { rowsOf }: Comparable): unknown {
@@ -112,7 +122,7 @@ export function comparisonParts(
   { results, baseline }: Compared,
   how: Comparable,
 ): Part[] {
-  const heading = `Against ${file}${date === undefined ? '' : ` of ${date}`}, ${how.figure}:`;
+  const heading = `Against ${file}${date === undefined ? '' : ` of ${printable(String(date))}`}, ${how.figure}:`;
   const known = results.flatMap((row) => (row.baseline ? [{ row, earlier: row.baseline }] : []));
   if (known.length === 0) return [`${heading} none of these was measured then with the same settings.`];
   const varying = how.settings.filter((name) => new Set(results.map((row) => row[name])).size > 1);
@@ -129,10 +139,15 @@ export function comparisonParts(
     'Runs of different times differ by what else the machine did: only what runs in turns compares well.',
     ...(baseline.sameHost
       ? []
-      : [`That was another host, or another Node.js: ${hostText(host)}; this is ${hostText(hostFacts())}.`]),
+      : [`That was another host, or another Node.js: ${printable(hostText(host))}; this is ${hostText(hostFacts())}.`]),
   ];
 }
 
 function hostText({ cpu, cores, node }: Partial<HostFacts>): string {
   return `${cpu ?? 'unknown'}, ${cores ?? '?'} cores, Node.js ${node ?? '?'}`;
+}
+
+/** Without what a terminal obeys: the file may be anybody's. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, '\ufffd');
 }

@@ -7,9 +7,15 @@ import { ErrnoError } from 'mtcopy';
  *
  * @param option that names it
  * @param otherwise what to do instead of naming a device
+ * @param inputs files that are read: none of them is overwritten, by whatever name
  * @throws ErrnoError ENOENT, EISDIR, EINVAL or EACCES if it can't be
  */
-export function checkWritable(option: string, path: string, otherwise: string): void {
+export function checkWritable(
+  option: string,
+  path: string,
+  otherwise: string,
+  inputs: readonly (string | undefined)[] = [],
+): void {
   const folder = dirname(resolve(path));
   if (!existsSync(folder)) throw new ErrnoError('ENOENT', `${option}: there is no folder ${folder}`);
   const there = statSync(path, { throwIfNoEntry: false });
@@ -18,6 +24,8 @@ export function checkWritable(option: string, path: string, otherwise: string): 
   if (there && !there.isFile()) {
     throw new ErrnoError('EINVAL', `${option}: must be a file, got ${path}, a device or a pipe: ${otherwise}`);
   }
+  const input = there && inputs.find((one) => one && existsSync(one) && realpathSync(one) === realpathSync(path));
+  if (input) throw new ErrnoError('EINVAL', `${option}: must be another file than ${input}, which is read`);
   try {
     accessSync(folder, constants.W_OK);
   } catch (cause) {

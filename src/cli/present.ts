@@ -63,7 +63,7 @@ export function addBaselineOption(command: Command): void {
  * aborted, measuring ends after the run at hand, and what was measured by then is printed.
  *
  * @throws ErrnoError EINVAL for a baseline that is none, ENOENT for one that isn't there. OutputError if the output can't be
- * written. What `measure` and {@link withTrace} throw
+ * written. What `measure` and {@link withTrace} throw; once the result is printed, EIO if its trace couldn't all be written
  */
 export async function present<Result extends object>(
   command: string,
@@ -83,13 +83,8 @@ export async function present<Result extends object>(
     asked.baseline === undefined || !comparable ? undefined : readBaseline(asked.baseline, command, comparable);
   const date = new Date().toISOString();
   const progress = startProgress(stderr, signal, preparing, asked.progress);
-  let result: Result;
-  try {
-    const control = { signal, onProgress: progress.show };
-    result = await withTrace(command, asked, stderr, () => measure(control));
-  } finally {
-    progress.stop();
-  }
+  const control = { signal, onProgress: progress.show };
+  const { result, failure } = await withTrace(command, asked, stderr, () => measure(control)).finally(progress.stop);
   const cutShort = isCut(result) && { cutShort: true };
   const compared = baseline && comparable && compareRows(baseline, result, comparable);
   const all = { ...result, ...compared };
@@ -110,5 +105,6 @@ export async function present<Result extends object>(
   } else {
     await write(stdout, `${textOf(shown, columnsOf(stdout))}\n`);
   }
+  if (failure !== undefined) throw failure;
   return result;
 }

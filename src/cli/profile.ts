@@ -54,18 +54,20 @@ interface MachineArguments extends ProfileArguments {
 /**
  * What sysfs is to be told: what a profile says and neither another option nor `--set` does, and then that.
  *
+ * @param migrators whose settings mean something. Default: those that copy
  * @throws ErrnoError as {@link tunedBy}; EINVAL for a profile of which nothing is left
  */
 export function setByProfile<Options extends MachineArguments>(
   options: Options,
   folioSizes: readonly number[] | undefined,
+  migrators?: readonly MigratorName[],
 ): readonly SysfsSetting[] | undefined {
   const { set } = options;
   const machine = tunedBy(options, folioSizes, NR_MAX_BATCHED_MIGRATION * PAGE_SIZE)?.machine;
   if (!machine) return set;
   const decided: ReadonlySet<string> = decidedBy(set);
-  const migrators = options.migrator ?? (decided.has('migrator') ? MIGRATOR_NAMES : machine.migrator);
-  const files = [...filesOf(machine, [migrators].flat())].filter(
+  const copying = migrators ?? options.migrator ?? (decided.has('migrator') ? MIGRATOR_NAMES : machine.migrator);
+  const files = [...filesOf(machine, [copying].flat())].filter(
     ({ option }) => option === undefined || !(decided.has(option) || Object.hasOwn(options, option)),
   );
   if (files.length === 0) {

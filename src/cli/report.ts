@@ -27,7 +27,7 @@ export function addReportCommand(program: Command, invocation: Invocation): void
 
 async function report({ stdout }: Invocation, files: readonly string[], output: string): Promise<void> {
   const isPrinted = output === '-';
-  if (!isPrinted) checkWritable('output', output, '-o - prints the report');
+  if (!isPrinted) checkWritable('output', output, '-o - prints the report', files);
   for (const file of files) checkThere(file);
   // Only here: what draws charts takes longer to load than all other commands together.
   const { readResult, reportOf } = await import('mtcopy/report');

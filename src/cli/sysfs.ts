@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { Machine, type SysfsFile } from 'mtcopy';
+import { Machine, MIGRATOR_NAMES, type SysfsFile } from 'mtcopy';
 import { applySettings, type Sheet, type SysfsSetting } from 'mtcopy/experiments';
 import { addExamples } from './examples.js';
 import { addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
@@ -25,7 +25,8 @@ export function addSysfsCommand(program: Command, invocation: Invocation): void 
 }
 
 async function sysfs(invocation: Invocation, options: SysfsArguments): Promise<void> {
-  const set = setByProfile(options, undefined);
+  // As a machine with that profile has them: each migrator has its settings, whichever copies.
+  const set = setByProfile(options, undefined, MIGRATOR_NAMES);
   const { signal } = invocation;
   await present('sysfs', invocation, options, {
     preparing: 'booting',

@@ -79,7 +79,8 @@ interface Job {
   readonly message: ForeignMessage | undefined;
   /** The first place of the batch that is not in this job. */
   readonly next: number;
-  /** Bytes of it that a trace counts as in flight; 0 while nobody traces. */
+  /** What counts it as in flight, and so many bytes of it: 0 while nobody traces. */
+  readonly trace: Recording | undefined;
   readonly tracedBytes: number;
   /** The item at each place; `undefined` where they are the same. */
   readonly itemAt: Uint32Array | undefined;
@@ -256,13 +257,15 @@ export class Dispatcher {
     // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
     if (message) this.#send(message, this.#crew.inboxes());
     const held = { unit: -1, next: 0, end: 0 };
-    const tracedBytes = recording ? bytesLeft(targetOf(slot, batch).descriptors, 0, plan.count) : 0;
-    if (recording) recording.addBytes('copy engines', tracedBytes);
+    const trace = recording;
+    const tracedBytes = trace ? bytesLeft(targetOf(slot, batch).descriptors, 0, plan.count) : 0;
+    if (trace) trace.addBytes('copy engines', tracedBytes);
     const job = {
       slot,
       batch,
       helps,
       message,
+      trace,
       tracedBytes,
       next,
       itemAt,
@@ -377,7 +380,7 @@ export class Dispatcher {
     const { slot, batch } = job;
     const { tally } = batch;
     this.#jobs.delete(job);
-    if (recording) this.#recordEnd(job, recording);
+    if (job.trace) this.#recordEnd(job, job.trace);
     for (let index = 0; index < slot.cpuNs.length; index++) {
       const ns = slot.cpuNs[index];
       if (ns === 0) continue;

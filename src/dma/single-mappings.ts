@@ -1,6 +1,9 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 import { countAt, IO_PAGES } from './worker/translate.js';
 
+/** What nothing has been put into. */
+const NONE = new Uint32Array(0);
+
 /**
  * What is mapped by itself, and how often: ranges by the device address at which they begin, their pages and the access. A Map
  * alone would cost as much as the mapping; so the first range that begins in a page, which is nearly always the only one, has
@@ -8,10 +11,10 @@ import { countAt, IO_PAGES } from './worker/translate.js';
  */
 export class SingleMappings {
   /**
-   * For each page of the device's addresses and access, at {@link countAt}: {@link extentOf} the first range, or 0. 8 MiB,
-   * which are real memory only where they are touched.
+   * For each page of the device's addresses and access, at {@link countAt}: {@link extentOf} the first range, or 0. 8 MiB, from
+   * the first range on: most devices map whole tables alone.
    */
-  readonly #extents = new Uint32Array(2 * IO_PAGES);
+  #extents = NONE;
   /** How often other ranges are mapped, by {@link keyOf}: none where addresses are translated, each range to its own. */
   readonly #others = new Map<number, number>();
 
@@ -19,6 +22,7 @@ export class SingleMappings {
   add(dma: number, pages: number, access: number): void {
     const place = countAt(dma >>> PAGE_SHIFT, access);
     const extent = extentOf(dma, pages);
+    if (this.#extents === NONE) this.#extents = new Uint32Array(2 * IO_PAGES);
     if (this.#extents[place] === 0) {
       this.#extents[place] = extent;
       return;

@@ -11,7 +11,7 @@
 export { type CopyMeasurement, type CopySweep, sweepCopies } from './copy/measure.js';
 export { copyParts } from './copy/table.js';
 export { type MigrateMeasurement, type MigrateSweep, sweepMigrations } from './migrate/measure.js';
-export { migrateParts } from './migrate/table.js';
+export { migrateParts, ownShare, PHASES_OVERLAP } from './migrate/table.js';
 export {
   compareBatching,
   comparePmbenchFlows,
@@ -46,7 +46,7 @@ export type { Figure } from './reproduce/figure.js';
 export { type Claim, type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export { type FolioCountThroughput, publishedOfCount } from './reproduce/folio-count.js';
-export { type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
+export { bytesThatFit, type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export {
   type FailedTable,
@@ -60,7 +60,7 @@ export { failedText, missingTexts, reproducedParts, reproducedRows, tableNotes }
 export { EXPERIMENTS, TABLE_NAMES, type TableName } from './reproduce/tables.js';
 /** @internal */
 export { createTimeLeft } from './reproduce/time-left.js';
-export type { TlbBatching, TlbRow } from './reproduce/tlb.js';
+export { pagesThatFit, type TlbBatching, type TlbRow } from './reproduce/tlb.js';
 export type { Sampled, SampledTurns } from './reproduce/turns-text.js';
 export { ageNode, ageNodes } from './shared/age-node.js';
 export { SWEEP_CALLERS, type SweepCaller } from './shared/callers.js';

@@ -154,14 +154,15 @@ function offload(migration: Migration, migrator: Migrator, batch: OffloadBatch):
   const { usage } = offer;
   const before = submission(usage);
   const charged = chargedBefore();
-  const traced = recording ? beginFlight(recording, batch) : 0;
+  const trace = recording;
+  const traced = trace ? beginFlight(trace, batch) : 0;
   try {
     const outcome = migrator.copyFolios(batch);
     // What it has submitted in this stretch counts as that, and not as the caller's too.
     account.ns -= submitted(usage, submission(usage) - before, charged);
     if (typeof outcome === 'number') {
       if (outcome !== 0) stats.declined++;
-      if (traced > 0) endFlight(traced);
+      if (traced > 0) trace?.addBytes('migrators', -traced);
       return undefined;
     }
     const over = awaiting(account, () => Promise.resolve(outcome)).then(
@@ -170,10 +171,10 @@ function offload(migration: Migration, migrator: Migrator, batch: OffloadBatch):
       },
       (error) => giveUp(migration, error, batch),
     );
-    return traced > 0 ? over.then(() => endFlight(traced)) : over;
+    return traced > 0 ? over.then(() => trace?.addBytes('migrators', -traced)) : over;
   } catch (error) {
     giveUp(migration, error, batch);
-    if (traced > 0) endFlight(traced);
+    if (traced > 0) trace?.addBytes('migrators', -traced);
     return undefined;
   }
 }
@@ -188,10 +189,6 @@ function beginFlight(trace: Recording, { items }: OffloadBatch): number {
   if (bytes < FLIGHT_BYTES) return 0;
   trace.addBytes('migrators', bytes);
   return bytes;
-}
-
-function endFlight(bytes: number): void {
-  recording?.addBytes('migrators', -bytes);
 }
 
 /**

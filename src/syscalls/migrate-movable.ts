@@ -57,6 +57,7 @@ async function isolateAll(
   const started = performance.now();
   if (recording) beginLonePhase(recording, slice, 'isolate', started);
   const isolated: Pfn[] = [];
+  let isolateNs = 0;
   try {
     for (const [i, pfn] of [...new Set(pfns)].entries()) {
       if (isLookDue(i) && needResched(slice)) await resched(slice);
@@ -67,10 +68,11 @@ async function isolateAll(
   } catch (error) {
     for (const pfn of isolated) attempt(() => putbackMovable(manager, pfn));
     throw error;
+  } finally {
+    const ended = performance.now();
+    isolateNs = Math.round((ended - slice.pausedMs - started) * 1e6);
+    if (recording) endLonePhase(recording, slice, 'isolate', ended, isolateNs);
   }
-  const ended = performance.now();
-  const isolateNs = Math.round((ended - slice.pausedMs - started) * 1e6);
-  if (recording) endLonePhase(recording, slice, 'isolate', ended, isolateNs);
   return { isolated: Uint32Array.from(isolated), isolateNs };
 }
 

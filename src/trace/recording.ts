@@ -188,15 +188,14 @@ export class Recording {
     this.#put(RECORD.text, track, this.#name(name), this.#name(text), 0);
   }
 
-  /** So many bytes more, or fewer, are on their way. */
+  /** So many bytes more are on their way; fewer once those have arrived that were added here, and no others. */
   addBytes(of: BytesOf, bytes: number): void {
     let counter = this.#bytes.get(of);
     if (!counter) {
       counter = { track: this.#addTrack(`bytes in flight: ${of}`, RANK.bytes, true), bytes: 0 };
       this.#bytes.set(of, counter);
     }
-    // What was under way before this recording is not counted.
-    counter.bytes = Math.max(0, counter.bytes + bytes);
+    counter.bytes += bytes;
     this.#put(RECORD.count, counter.track, counter.bytes, performance.now() + this.#offset, 0);
   }
 

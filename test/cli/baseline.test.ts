@@ -88,6 +88,33 @@ describe('--baseline', () => {
     expect(stderr).toContain(message);
   });
 
+  it.each([
+    { tables: null },
+    { tables: 'abc' },
+    { tables: {} },
+    { tables: [null] },
+    { tables: [{ name: 'tlb', figures: null }] },
+    { tables: [{ name: 'tlb', figures: {} }] },
+    { tables: [{ name: 'tlb', figures: [null] }] },
+  ])('refuses tables that are none with status 2: %j', async (result) => {
+    writeFileSync(file, JSON.stringify({ command: 'reproduce', ...result }));
+    const { status, stderr } = await mtcopy('reproduce', 'tlb', '--quick', '--baseline', file);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: expect.stringMatching(/^mtcopy: EINVAL: .* has no results\n$/),
+    });
+  });
+
+  it('says nothing that a terminal would take for a command, whatever the file says', async () => {
+    const date = '\u001b]0;title\u0007';
+    const { stdout } = await against(JSON.stringify({ ...JSON.parse(before.copy), date, host: { cpu: date } }), 'copy');
+    expect(stdout).toMatch(/Against \S+ of .*title/);
+    expect(stdout).not.toMatch(/(?!\n)\p{Cc}/u);
+    const { stderr } = await against(JSON.stringify({ command: date }), 'copy');
+    expect(stderr).toMatch(/is of mtcopy .*title/);
+    expect(stderr).not.toMatch(/(?!\n)\p{Cc}/u);
+  });
+
   it('refuses a folder with status 2', async () => {
     mkdirSync(join(folder, 'folder'));
     const { status, stderr } = await mtcopy(...SMALL.copy, '--baseline', join(folder, 'folder'));

@@ -64,6 +64,15 @@ describe('a profile says what the command line does not', () => {
     expect(fileValue('kernel/mm/migration/offload_migrator')).toBe('mtcopy');
   });
 
+  it("to sysfs as a machine has it: mtcopy's settings also where the kernel copies", async () => {
+    const known = profile();
+    const machine = { ...known.machine, migrator: 'kernel' as const };
+    const { files } = await withProfile({ ...known, machine }, 'sysfs', '--json');
+    const fileValue = (path: string) => files.find((file: { path: string }) => file.path === `/sys/${path}`).value;
+    expect(fileValue('kernel/cpu_mt/threads')).toBe('3');
+    expect(fileValue('kernel/mm/migration/offload_migrator')).toBe('kernel');
+  });
+
   it("is taken although another machine's, if forced", async () => {
     expect((await withProfile(foreignProfile(), ...COPY, '--force-profile')).results).toMatchObject([{ threads: 3 }]);
   });

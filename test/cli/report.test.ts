@@ -115,6 +115,24 @@ describe('nothing is written', () => {
     });
   });
 
+  it('over a file that it is of, by whatever name', async () => {
+    copyFileSync(copy, at('it.json'));
+    symlinkSync('it.json', at('link.json'));
+    const [link, file] = [at('link.json'), at('it.json')];
+    for (const args of [
+      [file, '-o', file],
+      [copy, link, '-o', file],
+      [file, '-o', link],
+    ]) {
+      expect(await mtcopy('report', ...args)).toEqual({
+        status: 2,
+        stdout: '',
+        stderr: `mtcopy: EINVAL: output: must be another file than ${args.at(-3)}, which is read\n`,
+      });
+    }
+    expect(readFileSync(file, 'utf8')).toBe(readFileSync(copy, 'utf8'));
+  });
+
   it('without a file', () => {
     expect(spawnMtcopy('report')).toMatchObject({
       status: 2,

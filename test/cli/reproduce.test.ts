@@ -5,7 +5,7 @@ import { Machine } from 'mtcopy';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Ended, mtcopy, mtcopyIn } from '../support/command.js';
 
-const SMALL = ['--quick', '--seconds', '0.01'];
+const SMALL = ['--quick', '--seconds', '0.01', '--warmup', '0'];
 const folder = mkdtempSync(join(tmpdir(), 'mtcopy-reproduce-'));
 const file = join(folder, 'before.json');
 let before: Ended;
@@ -75,7 +75,7 @@ describe('mtcopy reproduce', () => {
     }
     const text = (await mtcopy('reproduce', 'dma-setup', ...SMALL, '--baseline', file)).stdout;
     expect(text).toMatch(/Against \S+ of .*, value:/);
-    const other = await mtcopy('reproduce', 'contention', ...SMALL, '--baseline', file);
+    const other = await mtcopy('reproduce', 'folio-count', ...SMALL, '--baseline', file);
     expect(other.stdout.replaceAll('\n', ' ')).toContain('none of these was measured then with the same settings.');
     const csv = (await mtcopy('reproduce', 'dma-setup', ...SMALL, '--baseline', file, '--csv')).stdout;
     expect(csv.split('\n')[0]).toMatch(/baseline\.figure,baseline\.ratio/);
@@ -97,7 +97,7 @@ describe('mtcopy reproduce', () => {
   });
 
   it('makes as many rounds that do not count as it is told', async () => {
-    const { stderr } = await mtcopy('reproduce', 'dma-setup', ...SMALL, '--warmup', '2', '--progress');
+    const { stderr } = await mtcopy('reproduce', 'dma-setup', ...SMALL.slice(0, 3), '--warmup', '2', '--progress');
     // Two ways to set up, in two and six rounds.
     expect(stderr).toMatch(/^mtcopy: run 1 of 16, \d+ s left: dma-setup, passthrough, batch\n/);
   });

@@ -189,6 +189,8 @@ describe.each([
     await run('--threads', '1', ...set.flatMap((one) => ['--set', one]));
     const booted = boot.mock.calls.map(([options]) => options?.nodes);
     expect(booted).toEqual([['4M'], [expect.any(Number), expect.any(Number)]]);
+    // What is registered there copies nothing.
+    expect(boot.mock.calls[0][0]).toMatchObject({ threads: 1 });
   });
 
   itRefuses(

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startTraceFile } from '#src/report/index.js';
@@ -15,7 +15,7 @@ import { tracePlace } from '../support/traces.js';
 const COMMANDS = {
   migrate: ['migrate', '--total', '4M', '--folio-size', '4K', '--runs', '1', '--warmup', '0', '--threads', '2'],
   pmbench: ['pmbench', '--pages', '512', '--cpus', '1', '--seconds', '0.02', '--runs', '1'],
-  reproduce: ['reproduce', 'tlb', '--quick', '--seconds', '0.001'],
+  reproduce: ['reproduce', 'dma-setup', '--quick', '--seconds', '0.001', '--warmup', '0'],
 };
 
 describe.each(Object.entries(COMMANDS))('mtcopy %s --trace', (_, args) => {
@@ -98,10 +98,34 @@ it('says before it measures that the file could not be written', async () => {
   expect(folder.status).not.toBe(0);
 });
 
+it.each(['input', 'baseline', 'profile'])('is not written over --%s', async (option) => {
+  using place = tracePlace();
+  const text = JSON.stringify({ command: 'migrate', results: [{ gbps: { median: 1 } }] });
+  writeFileSync(place.path, text);
+  const args = [...COMMANDS.migrate, `--${option}`, place.path, '--trace', place.path];
+  const { status, stdout, stderr } = await mtcopy(...args);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  if (option !== 'profile') expect(stderr).toContain(`trace: must be another file than ${place.path}, which is read`);
+  expect(readFileSync(place.path, 'utf8')).toBe(text);
+});
+
 itRefuses([
   [['migrate', '--trace', '/dev/null'], 'EINVAL: trace: must be a file, got /dev/null'],
   [['copy', '--trace', 'file'], "unknown option '--trace'"],
 ]);
+
+it.skipIf(process.platform === 'win32')('prints what was measured, although there was no room for its trace', () => {
+  using place = tracePlace();
+  // A file may have 8 KiB: as little as a disk that is full.
+  const line = 'ulimit -f 8 && exec "$0" "$@"';
+  const args = [COMMAND, ...COMMANDS.migrate, '--runs', '5', '--json', '--trace', place.path];
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', line, process.execPath, ...args], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: expect.stringMatching(/^mtcopy: EIO: trace: .* EFBIG: .*\n$/),
+  });
+  expect(JSON.parse(stdout).results.length).toBeGreaterThan(0);
+});
 
 it.skipIf(!existsSync('/dev/full'))('says that a device was full, and what the results are all the same', () => {
   const file = startTraceFile('/dev/full', 'a test');

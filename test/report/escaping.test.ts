@@ -40,6 +40,20 @@ it.each([
   }
 });
 
+it.each(['__proto__', 'of __proto__\n__proto__'])(
+  'nothing that a file says changes what objects inherit: %j',
+  (what) => {
+    const { result } = named('reproduce-tlb.json', (printed) => {
+      printed.tables[0].findings[0].what = what;
+    });
+    const html = reportOf([{ name: 'it', result }]);
+    const inherited = Object.keys(Object.prototype);
+    for (const name of inherited) Reflect.deleteProperty(Object.prototype, name);
+    expect(inherited).toEqual([]);
+    expect(html).toContain('>__proto__<');
+  },
+);
+
 it('the report is one document that asks nobody for anything', () => {
   const html = reportOf(['copy', 'migrate', 'pmbench', 'tune'].map((name) => named(`${name}.json`)));
   expect(html.startsWith('<!doctype html>')).toBe(true);

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { readResult } from 'mtcopy/report';
+import { readResult, reportOf } from 'mtcopy/report';
 import { describe, expect, it } from 'vitest';
 import { FIXTURE_FILES, fixtureText, type Printed, printed } from '../support/results.js';
 
@@ -32,6 +32,14 @@ describe('what a command printed', () => {
       delete result.tables[0].findings[0].isOpen;
     });
     expect(readResult(text, 'it')).toHaveProperty('tables');
+  });
+
+  it.each<[string, (result: Printed) => unknown]>([
+    ['reproduce-folio-size.json', ({ tables }) => Object.assign(tables[0].measured.rows[1], { way: 'constructor' })],
+    ['reproduce-batch-limit.json', ({ tables }) => Object.assign(tables[0].turns[0], { ended: 'time', variants: [] })],
+  ])('is drawn, whatever ways to run it names: %s', (name, change) => {
+    const result = readResult(changed(name, change), name);
+    expect(reportOf([{ name, result }])).toContain('<figure>');
   });
 
   it('has what is no number where JSON has null', () => {
@@ -70,6 +78,16 @@ describe('a file is refused, by its name and with the reason,', () => {
       code: 'EIO',
       message: expect.stringContaining('a/file.json is not what a command of mtcopy printed'),
     });
+  });
+
+  it.each([
+    '\u001b]0;title\u0007 {',
+    JSON.stringify({ command: 'x'.repeat(1e6) }),
+    JSON.stringify({ command: 'copy', version: 'x'.repeat(1e6) }),
+  ])('in few words, none of which a terminal would take for a command: %#', (text) => {
+    const { message } = refusal(text);
+    expect(message).not.toMatch(/(?!\n)\p{Cc}/u);
+    expect(message.length).toBeLessThan(200);
   });
 
   it.each(['0.2.0', '1.0.0', '0.10.0', '', 7, undefined])('that is of version %j', (version) => {

@@ -78,12 +78,15 @@ function allFail(cause: string, causeOfCpus = cause) {
   return all({ code: 'EAGAIN', cause }, { code: 'EAGAIN', cause: causeOfCpus });
 }
 
+/** What of the build the library doesn't need: most of its bytes. */
+const BUNDLES = /[\\/]dist[\\/](cli|experiments|report)$/;
+
 /** The library once more, changed by `change`, while `use` runs. */
 async function withDist<T>(change: (dist: string) => void, use: (dist: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'mtcopy-threads-'));
   try {
     const dist = join(folder, 'dist');
-    cpSync(join(ROOT, 'dist'), dist, { recursive: true });
+    cpSync(join(ROOT, 'dist'), dist, { recursive: true, filter: (path) => !BUNDLES.test(path) });
     cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'dir');
     change(dist);

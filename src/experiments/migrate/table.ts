@@ -29,6 +29,9 @@ function copierText(row: MigrateMeasurement): string {
   return row.dmaSetup === 'per-folio' ? `${migratorText(row)} ${row.dmaSetup}` : migratorText(row);
 }
 
+/** Below phases, where several batches were in flight. */
+export const PHASES_OVERLAP =
+  'With several batches in flight phases overlap, and come to more than the time that passed.';
 const EXPLANATION = `GB/s: 10^9 bytes migrated a second. F: the fraction of the phases that is copying.
 CPU time: the calling thread's, the copy threads' or channels', and the calling thread's for DMA.
 Every run was verified: each page is on its node, and all bytes are what they were.`;
@@ -48,24 +51,30 @@ export function migrateParts(rows: readonly MigrateMeasurement[], what: string):
     phasesSheet(rows, settings),
     `CPU nanoseconds for each 4 KiB page, by whom${hasDma ? ', and the steps of DMA copies' : ''}:`,
     costSheet(rows, settings, hasDma ? DMA_STEPS : []),
-    ...partlyText(rows),
+    ...partlyText(rows, settings),
+    ...(rows.some(({ batchesInFlight }) => batchesInFlight > 1) ? [PHASES_OVERLAP] : []),
     EXPLANATION,
   ];
 }
 
 /** A line for each row whose migrator has moved less than everything: the calling thread has copied the rest. */
-function partlyText(rows: readonly MigrateMeasurement[]): string[] {
-  return rows.flatMap((row, i) => {
-    const sum = (list: MigrateMeasurement['movedBy']) => list.reduce((bytes, one) => bytes + one.bytes, 0);
-    const all = sum(row.movedBy);
-    const own = sum(row.movedBy.filter(({ migrator }) => migrator === row.migrator));
-    if (own === all) return [];
+function partlyText(rows: readonly MigrateMeasurement[], { heads }: Settings): string[] {
+  const differing = SETTINGS.filter(({ head }) => heads.includes(head));
+  return rows.flatMap((row) => {
+    const own = ownShare(row);
+    if (own === 1) return [];
+    const which = differing.map(({ of, phrase }) => phrase(of(row))).filter((text) => text !== '');
+    const name = which.length > 0 ? which.join(', ') : copierText(row);
     const declined = row.declined > 0 ? `; it declined ${row.declined} batches` : '';
     // Rounded down: what is less than everything is not 100 %.
-    return [
-      `Row ${i + 1}, ${copierText(row)}: ${Math.floor((100 * own) / all)} % by ${row.migrator}, the rest by the calling thread${declined}.`,
-    ];
+    return [`By ${row.migrator} ${Math.floor(100 * own)} %, the rest by the calling thread${declined}: ${name}.`];
   });
+}
+
+/** The part of all bytes that the migrator itself has copied: the calling thread has copied the rest. */
+export function ownShare({ migrator, movedBy }: MigrateMeasurement): number {
+  const sum = (list: MigrateMeasurement['movedBy']) => list.reduce((bytes, one) => bytes + one.bytes, 0);
+  return sum(movedBy.filter((one) => one.migrator === migrator)) / sum(movedBy);
 }
 
 type Settings = SettingColumns<MigrateMeasurement>;

@@ -52,8 +52,8 @@ export const folioSizeExperiment: Experiment<FolioSizeThroughput> = {
   parts,
 };
 
-/** Bytes that are moved at least: several times what caches hold. */
-const LEAST_BYTES = 64 * MiB;
+/** Part of the usual bytes that is moved at least: of 1 GiB 64 MiB, several times what caches hold. */
+const LEAST_PART = 16;
 
 async function measure(scale: Scale, control: Control): Promise<FolioSizeThroughput> {
   const { quick, seconds, bound, warmUps } = scale;
@@ -71,43 +71,62 @@ async function measure(scale: Scale, control: Control): Promise<FolioSizeThrough
   return { cores: availableParallelism(), bytes, usualBytes: scale.bytes, rows };
 }
 
-/**
- * Bytes of which there is time for the rounds that are made in any case, of all sizes: half of what is usual, or a half of that,
- * and so on. Tells by small runs in the folios that take longest and in those that take least.
- */
+/** {@link bytesThatFit}, by runs of the least bytes in the folios that take longest and in those that take least. */
 async function bytesWithin(
-  { bytes, seconds, warmUps }: Scale,
+  scale: Scale,
   sizes: number,
   groups: readonly (readonly Mover[])[],
   control: Control,
 ): Promise<number> {
-  if (bytes <= LEAST_BYTES) return bytes;
-  const movers = groups.flatMap((group): Mover[] => [{ way: 'baseline', count: 0 }, ...group]);
   const seen: number[] = [];
   for (const folioBytes of QUICK_SIZES) {
-    if (isCutShort(control)) return bytes;
-    seen.push(await timeEach(movers, folioBytes, control));
+    if (isCutShort(control)) return scale.bytes;
+    seen.push(await timeEach(groups, scale.bytes / LEAST_PART, folioBytes, control));
   }
+  return bytesThatFit(scale, sizes, mean(seen));
+}
+
+/**
+ * Bytes of which there is time for the rounds that are made in any case, of all sizes: what is usual, or half of that, or a half
+ * of that, and so on.
+ *
+ * @param sizes of folios, one after the other
+ * @param leastSeconds that a round of the least bytes takes, a sixteenth of what is usual
+ */
+export function bytesThatFit(
+  { bytes, seconds, warmUps }: Pick<Scale, 'bytes' | 'seconds' | 'warmUps'>,
+  sizes: number,
+  leastSeconds: number,
+): number {
+  const least = bytes / LEAST_PART;
   const takes = (amount: number) =>
-    mean(seen) * (amount / LEAST_BYTES) * (MIN_ROUNDS + (warmUps ?? usualWarmUps(amount))) * sizes;
+    leastSeconds * (amount / least) * (MIN_ROUNDS + (warmUps ?? usualWarmUps(amount))) * sizes;
   let fits = bytes;
-  while (fits > LEAST_BYTES && takes(fits) > seconds) fits /= 2;
+  while (fits > least && takes(fits) > seconds) fits /= 2;
   return fits;
 }
 
-/** Seconds that a small run of each mover takes, all together, or those that were made before the signal was aborted. */
-async function timeEach(movers: readonly Mover[], folioBytes: number, control: Control): Promise<number> {
-  const memory = await bootMoved(LEAST_BYTES, folioBytes);
+/** Seconds that a run of each mover takes, all together, or those that were made before the signal was aborted. */
+async function timeEach(
+  groups: readonly (readonly Mover[])[],
+  bytes: number,
+  folioBytes: number,
+  control: Control,
+): Promise<number> {
+  const memory = await bootMoved(bytes, folioBytes);
+  // Twice, for whoever is first touches frames, and starts threads: those of one group, before the next one's.
+  const runs = groups.flatMap((group) => {
+    const movers: Mover[] = [{ way: 'baseline', count: 0 }, ...group];
+    return [false, true].flatMap((counts) => movers.map((mover) => ({ mover, counts })));
+  });
   let seconds = 0;
   try {
-    // Twice, for whoever is first touches frames, and starts threads.
-    for (const [done, mover] of [...movers, ...movers].entries()) {
+    for (const [done, { mover, counts }] of runs.entries()) {
       if (isCutShort(control)) break;
-      const what = `how much there is time for, ${moverText(mover)}`;
-      control.onProgress?.({ done, runs: 2 * movers.length, what });
+      control.onProgress?.({ done, runs: runs.length, what: `how much there is time for, ${moverText(mover)}` });
       const began = performance.now();
       await moveBy(memory, mover);
-      if (done >= movers.length) seconds += (performance.now() - began) / 1000;
+      if (counts) seconds += (performance.now() - began) / 1000;
     }
     return seconds;
   } finally {

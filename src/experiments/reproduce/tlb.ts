@@ -18,6 +18,8 @@ const FLOWS = ['serial', 'vanilla'] as const satisfies readonly Flow[];
 const WARM_UPS = 1;
 /** What a node has beyond the area. */
 const SPARE_BYTES = 8 * MiB;
+/** Part of the usual pages that is moved at least, where there may be no time for all: 512 of 16384. */
+const LEAST_PART = 32;
 /** Pages of the area at most, and seconds of a run; one call of migrate_pages is made in any case. */
 const QUICK = { pages: 512, seconds: 0.2 } as const;
 const THOROUGH = { pages: 16384, seconds: 2 } as const;
@@ -92,8 +94,7 @@ async function measure(scale: Scale, control: Control): Promise<TlbBatching> {
     runVerified(machines[FLOWS.indexOf(flow)], { ...load, pages, seed }, flow, seconds);
   try {
     for (const _ of FLOWS) machines.push(await Machine.boot({ nodes: [node, node], cpus }));
-    const least = Math.min(QUICK.pages, usualPages);
-    const pages = least === usualPages ? usualPages : pagesWithin(await runOf('serial', least, 0), scale, usualPages);
+    const pages = scale.quick ? usualPages : await pagesWithin(scale, usualPages, (least) => runOf('serial', least, 0));
     const seconds = nextSeconds();
     const variants = FLOWS.map((flow) => ({
       name: flow,
@@ -108,16 +109,30 @@ async function measure(scale: Scale, control: Control): Promise<TlbBatching> {
 }
 
 /**
- * Pages of which there is time for the rounds that are made in any case: where each page has a flush of its own, for which CPUs
- * may have to be waited that have no core, a single call may take minutes.
- *
- * @param pilot a run with few pages and a flush for each
+ * {@link pagesThatFit}, by a run of the least pages with a flush for each, for which CPUs may have to be waited that have no core:
+ * a single call may take minutes.
  */
-function pagesWithin(pilot: PmbenchRun, { seconds, warmUps = WARM_UPS }: Scale, most: number): number {
+async function pagesWithin(
+  scale: Scale,
+  usualPages: number,
+  run: (pages: number) => Promise<PmbenchRun>,
+): Promise<number> {
+  return pagesThatFit(scale, usualPages, rateOf.pagesPerSecond(await run(usualPages / LEAST_PART)));
+}
+
+/**
+ * Pages of which there is time for the rounds that are made in any case: what is usual, or half of that, or a half of that, and so
+ * on, a 32nd at least.
+ */
+export function pagesThatFit(
+  { seconds, warmUps = WARM_UPS }: Pick<Scale, 'seconds' | 'warmUps'>,
+  usualPages: number,
+  pagesPerSecond: number,
+): number {
   // The other flow has a part of the time too.
   const callSeconds = seconds / (2 * (MIN_ROUNDS + warmUps));
-  let pages = most;
-  while (pages > QUICK.pages && pages > rateOf.pagesPerSecond(pilot) * callSeconds) pages /= 2;
+  let pages = usualPages;
+  while (pages > usualPages / LEAST_PART && pages > pagesPerSecond * callSeconds) pages /= 2;
   return pages;
 }
 

@@ -36,7 +36,7 @@ export function sampledTurns({ variants, ...turns }: TurnsTaken): SampledTurns {
 
 /** Of which parts the time was over before their ratios were known as well as wanted; empty if of none. */
 export function lateText(turns: readonly SampledTurns[], seconds: number, quick: boolean): string {
-  const late = turns.filter(({ ended }) => ended === 'time');
+  const late = turns.filter(({ ended, variants }) => ended === 'time' && variants.length > 0);
   if (late.length === 0) return '';
   const within = quick ? '±10 %' : '±2 %';
   const rounds = late.map((one) => one.rounds);

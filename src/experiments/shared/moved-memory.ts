@@ -19,7 +19,7 @@ import {
   takeAll,
   type Vmstat,
 } from 'mtcopy';
-import { patternSteps } from './fill.js';
+import { patternSteps, scrub } from './fill.js';
 import { growth } from './statistics.js';
 import { hashFolios, hashSteps } from './verify.js';
 
@@ -35,6 +35,8 @@ export interface MovedMemory {
   readonly hash: string;
   /** The node that it is on. */
   node: 0 | 1;
+  /** The frame of each folio, as they were when it was looked at last. */
+  pfns: Uint32Array;
 }
 
 /** How a run migrates; what isn't said the machine has. */
@@ -89,8 +91,9 @@ export function* mapSteps(
   yield* patternSteps(machine.memory, locate(mm, anonymous.folios(), order, 0), folioBytes, seed);
   const file = input === undefined ? undefined : mm.mmap({ ...common, file: input, shared: true });
   const addresses = Float64Array.from([...anonymous.folios(), ...(file?.folios() ?? [])]);
-  const hash = yield* hashSteps(machine.memory, locate(mm, addresses, order, 0), folioBytes);
-  return { machine, mm, order, folioBytes, addresses, hash, node: 0 };
+  const pfns = locate(mm, addresses, order, 0);
+  const hash = yield* hashSteps(machine.memory, pfns, folioBytes);
+  return { machine, mm, order, folioBytes, addresses, hash, node: 0, pfns };
 }
 
 /**
@@ -105,7 +108,7 @@ export async function moveAcross(memory: MovedMemory, manner: Manner): Promise<M
   const before = machine.vmstat;
   const { ns, stats } = await moveAll(memory, move);
   const vmstat = machine.vmstat;
-  verifyBytes(memory);
+  checkBytes(memory);
   const { phasesNs, cpuNs, dmaNs, movedBy, declined } = stats;
   return { ns, phasesNs, cpuNs, dmaNs, movedBy, declined, vmstat: growth(vmstat, before) };
 }
@@ -121,7 +124,7 @@ export async function moveThereAndBack(memory: MovedMemory, manner: Manner): Pro
   await wake(memory, manner, move);
   const there = await moveAll(memory, move);
   const back = await moveAll(memory, move);
-  verifyBytes(memory);
+  checkBytes(memory);
   return (there.ns + back.ns) / 2;
 }
 
@@ -139,14 +142,22 @@ function moverOf({ machine, mm }: MovedMemory, manner: Manner): Move {
       : machine.migrateFolios(mm, list, { node, reason, ...settings });
 }
 
-/** A batch goes there and back, so that whoever ran before leaves the caches; then all threads or channels are there. */
+/**
+ * A batch goes there and back, so that whoever ran before leaves the caches; then all threads or channels are there. It leaves
+ * nothing behind that could pass for a copy.
+ *
+ * @throws ErrnoError EIO unless all of it went there
+ */
 async function wake(
-  { machine, addresses, folioBytes, node }: MovedMemory,
+  { machine, mm, addresses, order, folioBytes, node }: MovedMemory,
   { migrator }: Manner,
   move: Move,
 ): Promise<void> {
   const batch = addresses.subarray(0, Math.max(1, NR_MAX_BATCHED_MIGRATION / (folioBytes / PAGE_SIZE)));
-  for (const to of [1 - node, node]) await move(batch, to);
+  await move(batch, 1 - node);
+  const there = locate(mm, batch, order, 1 - node);
+  await move(batch, node);
+  scrub(machine.memory, there, folioBytes);
   const name = typeof migrator === 'string' ? migrator : (migrator ?? machine.offload.active)?.name;
   // Threads leave while there is nothing to do, and those that are new come late.
   const own = MIGRATOR_NAMES.find((one) => one === name);
@@ -161,6 +172,7 @@ async function moveAll(memory: MovedMemory, move: Move): Promise<MovePagesResult
   const ns = Math.round((performance.now() - started) * 1e6);
   memory.node = target;
   checkMoved(memory, result);
+  scrubLeft(memory);
   return { ...result, ns };
 }
 
@@ -186,9 +198,31 @@ function checkMoved({ node }: MovedMemory, { status, notMigrated: left }: MovePa
   throw new ErrnoError('EIO', `${left} of ${status.length} folios were not migrated; folio ${wrong}: ${why}`);
 }
 
+/**
+ * Overwrites the frames that memory has left, all of which is on the other node now: it comes back to them, and who then copies
+ * nothing, or not all, is to be found out. Nobody else may have allocated any since it was there.
+ *
+ * @throws ErrnoError EIO unless all of it is on its node
+ */
+export function scrubLeft(memory: MovedMemory): void {
+  const left = memory.pfns;
+  lookUp(memory);
+  scrub(memory.machine.memory, left, memory.folioBytes);
+}
+
 /** @throws ErrnoError EIO unless all of it is on its node, with the bytes that it was filled with */
-export function verifyBytes({ machine, mm, addresses, order, folioBytes, hash, node }: MovedMemory): void {
-  if (hashFolios(machine.memory, locate(mm, addresses, order, node), folioBytes) !== hash) {
+export function verifyBytes(memory: MovedMemory): void {
+  lookUp(memory);
+  checkBytes(memory);
+}
+
+function lookUp(memory: MovedMemory): void {
+  const { mm, addresses, order, node } = memory;
+  memory.pfns = locate(mm, addresses, order, node);
+}
+
+function checkBytes({ machine, pfns, folioBytes, hash }: MovedMemory): void {
+  if (hashFolios(machine.memory, pfns, folioBytes) !== hash) {
     throw new ErrnoError('EIO', 'memory was changed by its migration');
   }
 }

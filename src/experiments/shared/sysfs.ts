@@ -135,7 +135,8 @@ export async function decide(
   reason?: MigrateReason,
 ): Promise<Partial<MachineSays> & Pick<Copiers, 'registered'>> {
   if (!set) return { registered: 'kernel' };
-  const machine = await Machine.boot({ nodes: [SMALL_NODE], cpus: 0 });
+  // One thread for what is registered: none of them copies anything.
+  const machine = await Machine.boot({ nodes: [SMALL_NODE], cpus: 0, threads: 1 });
   try {
     await applySettings(machine, set);
     const { threads, caller, flow, batchLimit, dcbm, offload } = machine;

@@ -16,7 +16,8 @@ export interface Load {
 /** Starts so many processes that never rest. The caller ends them. */
 export async function startLoad(processes: number): Promise<Load> {
   const children = Array.from({ length: processes }, () =>
-    spawn(process.execPath, ['-e', BUSY], { stdio: ['pipe', 'ignore', 'ignore'] }),
+    // In groups of their own: what a terminal sends all processes of one, such as SIGINT, is the caller's alone to answer.
+    spawn(process.execPath, ['-e', BUSY], { stdio: ['pipe', 'ignore', 'ignore'], detached: true, windowsHide: true }),
   );
   const check = () => {
     const gone = children.find(isOver);

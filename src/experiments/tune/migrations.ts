@@ -12,6 +12,7 @@ import {
   takeAll,
 } from 'mtcopy';
 import { ageNodes } from '../shared/age-node.js';
+import { closeAll } from '../shared/close-all.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { type MovedMemory, mapSteps, moveThereAndBack } from '../shared/moved-memory.js';
@@ -141,7 +142,7 @@ export async function withMigrations<T>(
     }
     return await measure(runners);
   } finally {
-    for (const { machine } of machines.values()) await machine.close();
+    await closeAll(Array.from(machines.values(), ({ machine }) => machine));
     collectGarbage();
   }
 }

@@ -22,10 +22,13 @@ export function tuneParts({ profile, sizes }: Tuned): Part[] {
   return [...sizes.flatMap((size) => [...sizeParts(size), '']), ...chosen, ...warning, EXPLANATION];
 }
 
-/** Whether what was chosen could be far from the fastest. */
+/** Whether what was chosen could be far from the fastest, or something that wasn't chosen much faster. */
 function isNoisy(sizes: readonly TunedSize[]): boolean {
   const choices = sizes.flatMap(({ copies, methods, migrations }) => [copies, methods, migrations]);
-  return choices.some((choice) => choice !== undefined && isWide(choice.ofFastest));
+  return choices.some((choice) => {
+    if (choice === undefined) return false;
+    return isWide(choice.ofFastest) || choice.alternatives.some(({ ratio }) => ratio.high > 1 && isWide(ratio));
+  });
 }
 
 function isWide(ratio: Ratio): boolean {
@@ -48,28 +51,26 @@ function choiceText<Settings>(
   { chosen, fastest, ofFastest, ofFirst, tried }: TunedChoice<Settings>,
   text: (settings: Settings) => string,
 ): string {
-  const [first] = tried;
-  const compared =
-    chosen === first.settings ? '' : `\n  ${ratioText(ofFirst)} times as fast as ${text(first.settings)}`;
-  const said = `${what}: ${text(chosen)}${compared}`;
-  if (ofFastest.low === 1 && ofFastest.high === 1) return said;
-  return `${said}\n  ${ratioText(ofFastest)} of the fastest, within the noise: ${text(fastest)}`;
+  const [is, first] = [text(chosen), text(tried[0].settings)];
+  const compared = is === first ? '' : `\n  ${ratioText(ofFirst)} times as fast as ${first}`;
+  const said = `${what}: ${is}${compared}`;
+  if (is === text(fastest)) return said;
+  return `${said}\n  within the noise, ${ratioText(ofFastest)} times as fast as what was fastest: ${text(fastest)}`;
 }
 
 function reasons(alternatives: readonly Alternative[]): Part[] {
   if (alternatives.length === 0) return [];
   return [
     {
-      texts: ['setting', 'chosen', 'instead'],
+      texts: ['setting', 'chosen', 'instead', 'which is'],
       numbers: ['as fast as chosen', 'pairs'],
-      pictures: [''],
       rows: alternatives.map(({ setting, chosen, instead, ratio }) => [
         setting,
         chosen,
         instead,
+        verdict(ratio),
         ratioText(ratio),
         String(ratio.pairs),
-        verdict(ratio),
       ]),
     },
   ];
@@ -81,7 +82,11 @@ function verdict({ low, high }: Ratio): string {
 }
 
 function profileParts({ engine, machine }: Profile): Part[] {
-  return ['Chosen over all sizes, idle:', `  engine   ${engineText(engine)}`, `  machine  ${machineText(machine)}`];
+  return [
+    'Chosen over all sizes, idle, by the rounds of all of them together:',
+    `  engine   ${engineText(engine)}`,
+    `  machine  ${machineText(machine)}`,
+  ];
 }
 
 function engineText({ threads, schedule, distribution, unitBytes, caller, minParallelBytes, method }: EngineSettings) {

@@ -8,6 +8,11 @@ import { drawHeat } from './heat.js';
 import { drawLines } from './lines.js';
 import { drawStack } from './stack.js';
 
+/** ECharts keeps what it knows of a text in an object, by the text: this one would set what all objects inherit. */
+const PROTO = '__proto__';
+/** With a word joiner in it, which has no width. */
+const GUARDED = '__proto\u2060__';
+
 /**
  * A chart as an `svg` element, with its text alternative inside, and with each of its marks saying what it is.
  *
@@ -15,7 +20,8 @@ import { drawStack } from './stack.js';
  */
 export function drawChart(chart: Chart, id: string): string {
   const marks = marksOf(chart);
-  const drawn = printable(drawKind(chart))
+  const drawn = printable(drawKind(guarded(chart)))
+    .replaceAll(GUARDED, PROTO)
     .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')
     .replaceAll(/ class="zr[^"]*"/g, '')
     .replaceAll(/\bzr\d+-/g, `${id}-`)
@@ -31,6 +37,14 @@ export function drawChart(chart: Chart, id: string): string {
     )
     .replaceAll('\n', '');
   return withAlternative(drawn, chart, id);
+}
+
+/** The same, with texts that ECharts can be given. */
+function guarded<T>(value: T): T {
+  if (typeof value === 'string') return value.replaceAll(PROTO, GUARDED) as T;
+  if (Array.isArray(value)) return value.map(guarded) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, guarded(one)])) as T;
 }
 
 function drawKind(chart: Chart): string {

@@ -9,7 +9,8 @@ import type {
   Tuned,
 } from 'mtcopy/experiments';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { misshapen } from './shape.js';
+import { printable } from '../escape.js';
+import { misshapen, shortText } from './shape.js';
 import { HEAD, MEASURED, SHAPES } from './shapes.js';
 
 interface Head {
@@ -93,16 +94,15 @@ const READ = packageJson.version.replace(/\.\d+$/, '');
  * @throws ErrnoError EIO for a text that is no such JSON, or ends too soon, or is of a version that isn't known
  */
 export function readResult(text: string, name: string): Result {
-  const fail = (why: string, options?: ErrorOptions) => new ErrnoError('EIO', `report: ${name} ${why}`, options);
+  const fail = (why: string, options?: ErrorOptions) =>
+    new ErrnoError('EIO', printable(`report: ${name} ${why}`), options);
   const value = parse(text, fail) as Partial<Result>;
   const command = value?.command;
   if (typeof command !== 'string' || !Object.hasOwn(SHAPES, command)) {
-    throw fail(
-      `is not what a command of mtcopy printed with --json: its command is ${JSON.stringify(command) ?? 'missing'}`,
-    );
+    throw fail(`is not what a command of mtcopy printed with --json: its command is ${shortText(command, 'missing')}`);
   }
   if (typeof value.version !== 'string' || !value.version.startsWith(`${READ}.`)) {
-    throw fail(`is of version ${JSON.stringify(value.version) ?? 'unknown'}: this mtcopy reads results of ${READ}`);
+    throw fail(`is of version ${shortText(value.version, 'unknown')}: this mtcopy reads results of ${READ}`);
   }
   const why = misshapen(value, HEAD, '') ?? misshapen(value, SHAPES[command], '') ?? misshapenTables(value);
   if (why !== undefined) throw fail(`is not what mtcopy ${command} prints: ${why}`);

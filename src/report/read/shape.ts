@@ -36,8 +36,12 @@ function isKind(value: unknown, kind: keyof typeof WORDS): boolean {
 }
 
 function wrong(where: string, what: string, value: unknown): string {
-  const got = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 40);
-  return `${where} must be ${what}, got ${got}`;
+  return `${where} must be ${what}, got ${shortText(value, 'nothing')}`;
+}
+
+/** How a value begins. */
+export function shortText(value: unknown, missing: string): string {
+  return value === undefined ? missing : JSON.stringify(value).slice(0, 40);
 }
 
 /** The first answer that there is. */

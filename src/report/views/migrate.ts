@@ -1,5 +1,5 @@
 import { formatSize, PAGE_SIZE, type Phases } from 'mtcopy';
-import { type MigrateMeasurement, migrateParts, migratorText } from 'mtcopy/experiments';
+import { type MigrateMeasurement, migrateParts, migratorText, ownShare, PHASES_OVERLAP } from 'mtcopy/experiments';
 import type { StackChart } from '../model/chart.js';
 import type { Section } from '../model/section.js';
 import type { MigrateResult } from '../read/result.js';
@@ -10,7 +10,6 @@ import { type Phased, phasesChart } from './phases.js';
 import { type Speed, speedCharts, speedMaps, type Wording } from './throughput.js';
 
 const WORDING: Wording = { title: 'Migration throughput', threads: 'migrator and its threads', kind: 'dots' };
-const IN_FLIGHT = 'With several batches in flight phases overlap, and come to more than the time that passed.';
 
 type Row = MigrateMeasurement;
 type Sources = readonly Source<MigrateResult>[];
@@ -36,13 +35,13 @@ function whatMoved(rows: readonly Row[]): string {
     : `${distinct(rows.map(({ folios }) => folios)).join(', ')} folios moved`;
 }
 
-/** What copied, and how much of it was under way at once. */
+/** What copied, and how much of it was under way at once; or that it had nearly no part in it, as where folios go one by one. */
 function moverOf(rows: readonly Row[]): (row: Row) => string {
   const others = varying(rows, [
     ({ dmaSetup }) => (dmaSetup === 'per-folio' ? dmaSetup : ''),
     ({ batchesInFlight }) => (batchesInFlight === 1 ? '' : `${batchesInFlight} in flight`),
   ]);
-  return (row) => joined([migratorText(row), others(row)]);
+  return (row) => joined([migratorText(row), others(row), ownShare(row) < 0.5 ? 'copied by the caller' : '']);
 }
 
 function settingOf(rows: readonly Row[]): (row: Row) => string {
@@ -80,7 +79,7 @@ function phaseCharts(sources: Sources): StackChart[] {
         if (rows.length === 0) return [];
         const title = `${ofSource(source, sources)}Phases of a migration, folios of ${formatSize(folioBytes)}`;
         const phased = rows.map((row) => ({ label: joined([setting(row), mover(row)]), pageNs: pageNsOf(row) }));
-        return [phasesChart(title, rows.some(isOverlapping) ? IN_FLIGHT : 'Medians of the runs.', phased)];
+        return [phasesChart(title, rows.some(isOverlapping) ? PHASES_OVERLAP : 'Medians of the runs.', phased)];
       }),
     ),
   );

@@ -37,7 +37,7 @@ function sizeCharts(file: string, size: TunedSize): SeriesChart[] {
     title: `${file}${what} ${of}`,
     caption:
       `Times as fast as ${first}, on a logarithmic scale; the line is at 1. Strokes are intervals of 95 %; ` +
-      'ways that were surely slower left early, and have none. Orange: what was chosen.',
+      'the slower ways left early, and have wider ones. Orange: what was chosen.',
     categories: { name: 'setting', labels: tried.map(({ name }) => name) },
     values: { name: 'times as fast', isLog: true, border: 1 },
     series: [

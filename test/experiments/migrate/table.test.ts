@@ -125,11 +125,11 @@ it('says which rows the calling thread has copied, all or a part of, and no othe
     { movedBy: [part('kernel', 16)], declined: 0 },
     { movedBy: [part('kernel', 8), part('dcbm', 8)], declined: 0 },
   ]);
-  const said = (list: readonly MigrateMeasurement[]) => tableOf(list, '4M').match(/^Row .*$/gm) ?? [];
+  const said = (list: readonly MigrateMeasurement[]) => tableOf(list, '4M').match(/^By .*$/gm) ?? [];
   expect(said(rows)).toEqual([
-    'Row 2, mtcopy×1: 0 % by mtcopy, the rest by the calling thread.',
-    'Row 3, dcbm×1: 50 % by dcbm, the rest by the calling thread.',
+    'By mtcopy 0 %, the rest by the calling thread: migrator mtcopy×1.',
+    'By dcbm 50 %, the rest by the calling thread: migrator dcbm×1.',
   ]);
   const half = { ...rows[2], declined: 3 };
-  expect(said([half])).toEqual(['Row 1, dcbm×1: 50 % by dcbm, the rest by the calling thread; it declined 3 batches.']);
+  expect(said([half])).toEqual(['By dcbm 50 %, the rest by the calling thread; it declined 3 batches: dcbm×1.']);
 });

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os';
-import { MiB } from 'mtcopy';
-import { EXPERIMENTS, judge, type Ratio, type TlbBatching, textOf } from 'mtcopy/experiments';
+import { PAGE_SIZE } from 'mtcopy';
+import { EXPERIMENTS, judge, pagesThatFit, type Ratio, type TlbBatching, textOf } from 'mtcopy/experiments';
 import { expect, it } from 'vitest';
 
 const { tlb } = EXPERIMENTS;
-const SCALE = { quick: true, bytes: MiB, seconds: 0.01, bound: 1 };
+const PAGES = 32;
+const SCALE = { quick: true, bytes: PAGES * PAGE_SIZE, seconds: 0.01, bound: 1 };
 
 const exactly = (median: number): Ratio => ({ median, low: median, high: median, confidence: 0.95, pairs: 6 });
 
@@ -19,7 +20,7 @@ function madeUp(ipisPerSecond: number, ipisPerPage: number, pagesPerSecond: numb
 
 it('counts an interrupt a CPU for each page of serial, and for each batch of vanilla', async () => {
   const measured = await tlb.measure(SCALE, {});
-  expect(measured).toMatchObject({ cpus: availableParallelism(), pages: 256 });
+  expect(measured).toMatchObject({ cpus: availableParallelism(), pages: PAGES });
   const [serial, vanilla] = measured.rows;
   expect([serial.flow, vanilla.flow]).toEqual(['serial', 'vanilla']);
   for (const row of measured.rows) {
@@ -28,7 +29,7 @@ it('counts an interrupt a CPU for each page of serial, and for each batch of van
     expect(row.accessesPerSecond).toBeGreaterThan(0);
   }
   expect(serial.ipisPerPage).toBeCloseTo(measured.cpus, 1);
-  expect(vanilla.ipisPerPage).toBeCloseTo(measured.cpus / 256, 3);
+  expect(vanilla.ipisPerPage).toBeCloseTo(measured.cpus / PAGES, 3);
   const { ipisPerSecond, ipisPerPage, pagesPerSecond } = measured.vanillaBySerial ?? {};
   for (const ratio of [ipisPerSecond, ipisPerPage, pagesPerSecond]) expect(ratio?.low).toBeGreaterThan(0);
   const text = textOf(tlb.parts(measured));
@@ -46,15 +47,24 @@ it('finds what was published where it is so, and says what differs where it is n
   expect(other.says).toContain('Differs:\n  interrupts in equal time, vanilla by serial 2.00');
 });
 
+it('moves as many pages as there is time for six rounds of each flow, a 32nd at least', () => {
+  const fits = (seconds: number) => pagesThatFit({ seconds, warmUps: 0 }, 1024, 1024);
+  // A call of each flow that moves all takes a second.
+  const all = 2 * 6;
+  expect([1e9, all, all - 0.1, all / 4, all / 32, 1e-9].map(fits)).toEqual([1024, 1024, 512, 256, 32, 32]);
+  const withWarmUps = (warmUps: number | undefined) => pagesThatFit({ seconds: all, warmUps }, 1024, 1024);
+  expect([6, 18, undefined].map(withWarmUps)).toEqual([512, 256, 512]);
+});
+
 it.each([
-  ['all pages where there is time', 1e9, 1024],
-  ['fewer where six rounds of so many would not fit', 1e-9, 512],
-])('moves %s', async (_, seconds, pages) => {
+  ['all pages where there is time', 1e9, 64],
+  ['fewer where six rounds of so many would not fit', 1e-9, 2],
+])('moves %s, as it finds out', async (_, seconds, pages) => {
   const ending = new AbortController();
   // In the first of the runs that are taken in turns.
   const control = { signal: ending.signal, onProgress: () => ending.abort() };
-  const measured = await tlb.measure({ quick: false, bytes: 4 * MiB, seconds, bound: 1, warmUps: 0 }, control);
-  expect(measured).toMatchObject({ pages, usualPages: 1024, rows: [] });
+  const scale = { quick: false, bytes: 64 * PAGE_SIZE, seconds, bound: 1, warmUps: 0 };
+  expect(await tlb.measure(scale, control)).toMatchObject({ pages, usualPages: 64, rows: [] });
 });
 
 it('says so where it has moved fewer pages', () => {

@@ -35,6 +35,16 @@ it('notices a busy process that has ended, and says which and why', async () => 
   for (const { exitCode, signalCode } of children) expect([exitCode, signalCode]).toEqual([null, 'SIGKILL']);
 });
 
+it.skipIf(process.platform === 'win32')('ends none that a terminal sends a signal to, with its caller', async () => {
+  const load = await startLoad(2);
+  try {
+    // Throws unless the process leads a group.
+    for (const { pid } of children) expect(() => process.kill(-(pid as number), 0)).not.toThrow();
+  } finally {
+    await load.end();
+  }
+});
+
 it('tunes beside no load that is gone', async () => {
   const size = { folioBytes: [64 * KiB], batchBytes: [128 * KiB], threads: [1] };
   const onProgress = ({ what }: { what: string }) => {

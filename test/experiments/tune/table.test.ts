@@ -26,3 +26,24 @@ it('says of each choice how fast it is against what it was compared with: of the
     '  1.20 [1.10, 1.30] times as fast as auto',
   ]);
 });
+
+/** A size of which one alternative has that ratio to what was chosen. */
+function sizeWith(low: number, high: number): TunedSize {
+  const alternative = { setting: 'threads', chosen: '2', instead: 'none', ratio: { ...ratio(0.9), low, high } };
+  const copies = { ...choice(alone, threads, 1.5), alternatives: [alternative] };
+  return { load: 0, folioBytes: 4096, batchBytes: 65536, copies };
+}
+
+it.each([
+  { low: 0.2, high: 7, noisy: true },
+  { low: 0.2, high: 0.98, noisy: false },
+  { low: 0.85, high: 1.1, noisy: false },
+])('says that little is known where something else may be much faster: $low to $high', ({ low, high, noisy }) => {
+  expect(textOf(tuneParts({ sizes: [sizeWith(low, high)] })).includes('Little is known')).toBe(noisy);
+});
+
+it('says the same of what JSON gives back', () => {
+  const sizes = [sizeWith(0.2, 7), { ...sizeWith(0.9, 1.2), copies: choice(alone, alone, 1) }];
+  const back = JSON.parse(JSON.stringify(sizes));
+  expect(textOf(tuneParts({ sizes: back }))).toBe(textOf(tuneParts({ sizes })));
+});

@@ -55,7 +55,7 @@ describe('tune', () => {
     expect(seen[0]).toMatch(/^128K in folios of 64K, idle, copying: /);
     expect(seen.at(-1)).toMatch(/^128K in folios of 64K, beside 1 busy process, migrating: /);
     const text = textOf(tuneParts(tuned));
-    expect(text).toContain('Chosen over all sizes, idle:');
+    expect(text).toContain('Chosen over all sizes, idle, by the rounds of all of them together:');
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
 });

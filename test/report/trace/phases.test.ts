@@ -77,3 +77,18 @@ it('a call that fails in the middle of a batch leaves a trace with no slice open
   });
   expect(trace.tracks.filter((name) => name.startsWith('migration lane'))).toEqual(['migration lane 0']);
 });
+
+it('an isolation that its owner makes fail ends in the trace too, and leaves its lane to the next', async () => {
+  const { trace } = await traceOf(async () => {
+    await using machine = await Machine.boot({ nodes: ['1M', '1M'], cpus: 0 });
+    const folio = machine.memory.allocFolio(0, { node: 0 });
+    const isolate = () => {
+      throw new Error('on purpose');
+    };
+    machine.setMovable(folio, { isolate, migrate: () => 0, putback() {} });
+    const migrating = machine.migrateMovable([folio], { node: 1, reason: 'compaction' });
+    await expect(migrating).rejects.toThrow('on purpose');
+    await move({ flow: 'vanilla' });
+  });
+  expect(trace.tracks.filter((name) => name.startsWith('migration lane'))).toEqual(['migration lane 0']);
+});

@@ -1,7 +1,9 @@
 import { type CopyAbortError, CopyEngine, Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { startRecording } from '#src/trace/recording.js';
 import { errorOf } from '../../support/errors.js';
 import { holdThreads } from '../../support/holds.js';
+import { createTestMigrator } from '../../support/migrators.js';
 import { METHODS } from '../../support/native.js';
 import { type ReadTrace, sumOf } from '../../support/perfetto.js';
 import { traceOf } from '../../support/traces.js';
@@ -93,4 +95,26 @@ it('a copy that is aborted has as many bytes in its slices as in its result', as
   const { bytes } = (result as CopyAbortError).result;
   expect(bytes).toBe(2 * MiB);
   expect(sumOf(unitsOf(trace), 'bytes')).toBe(bytes);
+});
+
+it('what was in flight before a trace began is not counted in it, nor its end', async () => {
+  using holds = holdThreads();
+  const before = startRecording();
+  await using engine = await CopyEngine.create({ threads: 1, memory: '16M', minParallelBytes: 0 });
+  const [to, from] = [engine.allocate(4 * MiB), engine.allocate(4 * MiB)];
+  using claim = holds.at({ operation: 'compareExchange', value: 1, nth: 1 });
+  const copying = engine.copy(to, from, { caller: 'waits' });
+  await claim.held();
+  await using machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0 });
+  const migrator = createTestMigrator(machine);
+  const area = machine.createAddressSpace().mmap({ length: '1M', populate: true });
+  const moving = machine.movePages(area.mm, area.folios(), { node: 1, migrator, flow: 'pre-copy' });
+  await migrator.entered;
+  before.stop();
+  const { trace } = await traceOf(async () => {
+    claim.go();
+    migrator.go();
+    await Promise.all([copying, moving]);
+  });
+  for (const of of ['migrators', 'copy engines']) expect(inFlight(trace, of)).toEqual([]);
 });

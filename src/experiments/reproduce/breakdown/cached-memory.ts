@@ -47,7 +47,7 @@ export async function mapCachedMemory(
   fillWithPattern(machine.memory, pfns, folioBytes);
   for (let other = 1; other < spaces; other++) await mm.fork(area, machine.createAddressSpace());
   const hash = hashFolios(machine.memory, pfns, folioBytes);
-  const memory = { machine, mm, order, folioBytes, addresses: area.folios(), hash, node: 0 as 0 | 1 };
+  const memory = { machine, mm, order, folioBytes, addresses: area.folios(), hash, node: 0 as 0 | 1, pfns };
   return (settings) => withSteps(() => moveAcross(memory, { ...settings, reason: REASON }));
 }
 

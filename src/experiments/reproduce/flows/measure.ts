@@ -3,7 +3,7 @@ import { type AddressSpace, ErrnoError, type Flow, type Folio, Machine, PAGE_SIZ
 import { median } from 'simple-statistics';
 import type { Control } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
-import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
+import { type MovedMemory, mapMovedMemory, scrubLeft, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
@@ -138,6 +138,7 @@ async function moveSome(memory: MovedMemory, migrator: CountingMigrator, { failu
   const left = Float64Array.from(mustFail, (at) => addresses[at]);
   if (left.length > 0) await machine.movePages(mm, left, { node: target, flow: 'vanilla', migrator: 'kernel' });
   memory.node = target;
+  scrubLeft(memory);
   verifyBytes(memory);
   return {
     ns,

@@ -51,7 +51,7 @@ function curves(
   counts: readonly number[],
   folioBytes: number,
 ): Series[] {
-  const { colour, published } = WAY_COLOURS[way] ?? { colour: 6, published: false };
+  const { colour, published } = Object.hasOwn(WAY_COLOURS, way) ? WAY_COLOURS[way] : { colour: 6, published: false };
   const here = counts.map((count) => {
     const row = rows.find((one) => one.way === way && one.count === count);
     return row && estimatePoint(row.againstBaseline);
