@@ -14,7 +14,11 @@ function pageAt(path: string): Page {
 
 /** The documents that users read. */
 export const DOCUMENTS: readonly Page[] = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']
-  .concat(readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`))
+  .concat(
+    readdirSync(join(ROOT, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  )
   .map(pageAt);
 
 /** The doc comments of a file, without their stars. */

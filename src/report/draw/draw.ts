@@ -16,9 +16,9 @@ const GUARDED = '__proto\u2060__';
 /**
  * A chart as an `svg` element, with its text alternative inside, and with each of its marks saying what it is.
  *
- * @param id of the chart in its document
+ * @param id of the chart in its document. Default: `chart`
  */
-export function drawChart(chart: Chart, id: string): string {
+export function drawChart(chart: Chart, id = 'chart'): string {
   const marks = marksOf(chart);
   const drawn = printable(drawKind(guarded(chart)))
     .replaceAll(GUARDED, PROTO)
