@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Profile } from 'mtcopy';
 import { type Part, type TuneOptions, tune, tuneParts } from 'mtcopy/experiments';
 import { count, folioSizes, natural, number, size, threadCounts } from './arguments.js';
 import { addExamples } from './examples.js';
@@ -48,22 +49,36 @@ function sizes(text: string): number[] {
 async function run(invocation: Invocation, options: TuneArguments): Promise<void> {
   const { folioSize, batch, load, threads, seconds, warmup, seed, quick, output = OUTPUT } = options;
   checkWritable('output', output, '--json prints the profile');
+  let unwritten: unknown;
   await present('tune', invocation, options, {
     preparing: 'filling memory',
     measure: async (control) => {
       const sizes = { folioBytes: folioSize, batchBytes: batch };
       const tuned = await tune({ ...sizes, load, threads, seconds, warmUps: warmup, seed, quick }, control);
-      if (tuned.profile) writeWhole(output, `${JSON.stringify(tuned.profile, undefined, 2)}\n`);
+      unwritten = tuned.profile && writeProfile(output, tuned.profile);
+      const written = tuned.profile && unwritten === undefined && { file: output };
       // What is for programs says it in a member that nobody reads.
-      if (options.json || options.csv || options.markdown)
-        invocation.stderr.write(`mtcopy: ${writtenText({ file: tuned.profile && output })}\n`);
-      return { ...(tuned.profile && { file: output }), ...tuned };
+      if (options.json || options.csv || options.markdown) {
+        invocation.stderr.write(`mtcopy: ${writtenText(written || {})}\n`);
+      }
+      return { ...written, ...tuned };
     },
     rows: ({ sizes }) => sizes,
     parts: (tuned): Part[] => [...tuneParts(tuned), '', writtenText(tuned)],
   });
+  if (unwritten !== undefined) throw unwritten;
 }
 
-function writtenText({ file }: { readonly file?: string | undefined }): string {
+/** Returns what it can't be written for: that is thrown once what was measured is printed. */
+function writeProfile(path: string, profile: Profile): unknown {
+  try {
+    writeWhole(path, `${JSON.stringify(profile, undefined, 2)}\n`);
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+function writtenText({ file }: { readonly file?: string }): string {
   return file === undefined ? 'No profile was written.' : `Written to ${file}: take it with --profile ${file}.`;
 }

@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readProfile } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { mtcopy, mtcopyIn } from '../support/command.js';
+import { COMMAND, mtcopy, mtcopyIn } from '../support/command.js';
 import { interrupted } from '../support/interrupted.js';
 import { fileWith } from '../support/profiles.js';
 import { itRefuses } from '../support/refusals.js';
@@ -21,6 +22,26 @@ describe('mtcopy tune', () => {
     expect(lstatSync(link).isSymbolicLink()).toBe(true);
     expect(readdirSync(folder.folder)).toEqual(['link.json', 'mtcopy.profile.json']);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'prints what was measured, although there was no room for the profile',
+    () => {
+      using folder = fileWith('an older one, which stays');
+      // A file may have 1 KiB: as little as a disk that is full.
+      const line = 'ulimit -f 1 && exec "$0" "$@"';
+      const args = [COMMAND, ...SMALL, '--json', '--output', folder.path];
+      const { status, stdout, stderr } = spawnSync('bash', ['-c', line, process.execPath, ...args], {
+        encoding: 'utf8',
+      });
+      expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: expect.stringMatching(/^mtcopy: No profile was written\.\nmtcopy: .*EFBIG/),
+      });
+      expect(JSON.parse(stdout)).toMatchObject({ sizes: [{ load: 0 }], profile: {} });
+      expect(JSON.parse(stdout)).not.toHaveProperty('file');
+      expect(readdirSync(folder.folder)).toEqual(['mtcopy.profile.json']);
+    },
+  );
 
   it('takes a seed, and rounds that do not count', async () => {
     using folder = fileWith('');
