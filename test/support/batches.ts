@@ -87,5 +87,4 @@ export const batchOf = (items: Ranges): Batch => ({
   foreign: [],
   seen: survey(items),
   tally: createTally(),
-  streams: false,
 });
