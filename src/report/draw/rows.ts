@@ -1,4 +1,6 @@
-import { brokenText, categoryAxis, TEXT, textWidth, WIDTH } from './frame.js';
+import type { ValueAxis } from '../model/chart.js';
+import { drawSvg } from './echarts.js';
+import { brokenText, categoryAxis, LABEL, legendOf, TEXT, textWidth, valueAxis, WIDTH } from './frame.js';
 import { INK } from './palette.js';
 
 const LINE = 15;
@@ -22,4 +24,38 @@ export function rowsOf(labels: readonly string[]) {
     },
   };
   return { left: width + GAP, textHeight: Math.max(...broken.map((lines) => lines.length)) * LINE, axis };
+}
+
+const BETWEEN_ROWS = 10;
+const BELOW = 44;
+
+/** What a chart of rows shows. */
+interface Rows {
+  /** Of the rows. */
+  readonly labels: readonly string[];
+  /** Of the series, for the legend. */
+  readonly names: readonly string[];
+  /** A row is as high as this at least. */
+  readonly height: number;
+  readonly values: ValueAxis;
+  /** All figures. */
+  readonly figures: readonly number[];
+  /** As ECharts has them. */
+  readonly series: readonly object[];
+}
+
+/** Rows below each other, over an axis of figures. */
+export function drawRows({ labels, names, height, values, figures, series }: Rows): string {
+  const legend = legendOf(names);
+  const rows = rowsOf(labels);
+  const top = legend.height + 6;
+  const option = {
+    textStyle: TEXT,
+    legend: legend.option,
+    grid: { left: rows.left, right: 18, top, bottom: BELOW },
+    xAxis: { ...valueAxis(values, figures), nameLocation: 'middle', nameGap: 26, nameTextStyle: LABEL },
+    yAxis: rows.axis,
+    series,
+  };
+  return drawSvg(option, WIDTH, top + (Math.max(rows.textHeight, height) + BETWEEN_ROWS) * labels.length + BELOW);
 }

@@ -9,16 +9,12 @@ export const HEAD: Shape = {
   'cutShort?': 'boolean',
 };
 
-const SPEEDS: Shape = { best: 'number', median: 'number', lowerQuartile: 'number', upperQuartile: 'number' };
-const PHASES: Shape = {
-  isolate: 'number',
-  unmap: 'number',
-  flush: 'number',
-  copy: 'number',
-  move: 'number',
-  putBack: 'number',
-};
-const RATIO: Shape = { median: 'number', low: 'number', high: 'number', confidence: 'number' };
+/** An object of which each of these is a number. */
+const numbers = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'number'] as const));
+
+const SPEEDS = numbers('best', 'median', 'lowerQuartile', 'upperQuartile');
+const PHASES = numbers('isolate', 'unmap', 'flush', 'copy', 'move', 'putBack');
+const RATIO = numbers('median', 'low', 'high', 'confidence');
 const VERDICT: Shape = { holds: 'boolean', says: 'string' };
 
 const COPY: Shape = {
@@ -102,7 +98,7 @@ const TABLE: Shape = {
   verdict: VERDICT,
 };
 const FAILED: Shape = { name: 'string', message: 'string' };
-const SPREAD: Shape = { mean: 'number', deviation: 'number' };
+const SPREAD = numbers('mean', 'deviation');
 const THROUGHPUT: Shape = {
   way: 'string',
   count: 'number',
@@ -110,19 +106,19 @@ const THROUGHPUT: Shape = {
   folios: 'number',
   againstBaseline: RATIO,
 };
-const CALLS: Shape = { gbps: 'number', p99Ns: 'number' };
-const STEPS: Shape = {
-  isolate: 'number',
-  lock: 'number',
-  allocate: 'number',
-  tryToMigrate: 'number',
-  flush: 'number',
-  copy: 'number',
-  metadata: 'number',
-  removeMigrationPtes: 'number',
-  free: 'number',
-  other: 'number',
-};
+const CALLS = numbers('gbps', 'p99Ns');
+const STEPS = numbers(
+  'isolate',
+  'lock',
+  'allocate',
+  'tryToMigrate',
+  'flush',
+  'copy',
+  'metadata',
+  'removeMigrationPtes',
+  'free',
+  'other',
+);
 
 /** What each table's measurements have to have: what charts show of them. */
 export const MEASURED: Readonly<Record<TableName, Shape>> = {

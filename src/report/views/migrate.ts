@@ -1,4 +1,4 @@
-import { formatSize, PAGE_SIZE, type Phases } from 'mtcopy';
+import { formatSize, PAGE_SIZE } from 'mtcopy';
 import { type MigrateMeasurement, migrateParts, migratorText, ownShare, PHASES_OVERLAP } from 'mtcopy/experiments';
 import type { StackChart } from '../model/chart.js';
 import type { Section } from '../model/section.js';
@@ -6,7 +6,7 @@ import type { MigrateResult } from '../read/result.js';
 import type { Source } from '../read/source.js';
 import { blockOf } from './blocks.js';
 import { distinct, hostOf, joined, ofSource, onOneScale, varying } from './charts.js';
-import { type Phased, phasesChart } from './phases.js';
+import { perPage, phasesChart } from './phases.js';
 import { type Speed, speedCharts, speedMaps, type Wording } from './throughput.js';
 
 const WORDING: Wording = { title: 'Migration throughput', threads: 'migrator and its threads', kind: 'dots' };
@@ -78,7 +78,10 @@ function phaseCharts(sources: Sources): StackChart[] {
         const rows = source.result.results.filter((row) => row.folioBytes === folioBytes);
         if (rows.length === 0) return [];
         const title = `${ofSource(source, sources)}Phases of a migration, folios of ${formatSize(folioBytes)}`;
-        const phased = rows.map((row) => ({ label: joined([setting(row), mover(row)]), pageNs: pageNsOf(row) }));
+        const phased = rows.map((row) => ({
+          label: joined([setting(row), mover(row)]),
+          pageNs: perPage(row.phasesNs, (row.folios * row.folioBytes) / PAGE_SIZE),
+        }));
         return [phasesChart(title, rows.some(isOverlapping) ? PHASES_OVERLAP : 'Medians of the runs.', phased)];
       }),
     ),
@@ -87,9 +90,4 @@ function phaseCharts(sources: Sources): StackChart[] {
 
 function isOverlapping({ batchesInFlight }: Row): boolean {
   return batchesInFlight > 1;
-}
-
-function pageNsOf({ phasesNs, folios, folioBytes }: Row): Phased['pageNs'] {
-  const pages = (folios * folioBytes) / PAGE_SIZE;
-  return Object.fromEntries(Object.entries(phasesNs).map(([name, ns]) => [name, ns / pages])) as unknown as Phases;
 }

@@ -1,4 +1,3 @@
-import type { Phases } from 'mtcopy';
 import { migratorText, type PmbenchMeasurement, pmbenchParts } from 'mtcopy/experiments';
 import type { Chart, Series, SeriesChart } from '../model/chart.js';
 import { durationText } from '../model/figures.js';
@@ -6,8 +5,8 @@ import type { Section } from '../model/section.js';
 import type { PmbenchResult } from '../read/result.js';
 import type { Source } from '../read/source.js';
 import { blockOf } from './blocks.js';
-import { axisFor, distinct, ofSource, point, varying } from './charts.js';
-import { phasesChart } from './phases.js';
+import { axisFor, distinct, joined, ofSource, point, varying } from './charts.js';
+import { perPage, phasesChart } from './phases.js';
 
 type Row = PmbenchMeasurement;
 type Sources = readonly Source<PmbenchResult>[];
@@ -82,12 +81,9 @@ function pagesChart(all: readonly Named[]): SeriesChart {
 
 function timeChart(all: readonly Named[]): Chart {
   const rows = all.map(({ file, row }) => {
-    const perPage = (ns: number) => ns / row.pagesMigrated;
-    const pageNs = Object.fromEntries(
-      Object.entries(row.phasesNs).map(([name, ns]) => [name, perPage(ns)]),
-    ) as unknown as Phases;
+    const pageNs = perPage(row.phasesNs, row.pagesMigrated);
     const inPhases = Object.values(pageNs).reduce((sum, ns) => sum + ns, 0);
-    return { label: `${file}${row.flow}`, pageNs, elseNs: perPage(row.seconds * 1e9) - inPhases };
+    return { label: `${file}${row.flow}`, pageNs, elseNs: (row.seconds * 1e9) / row.pagesMigrated - inPhases };
   });
   return phasesChart('Where the time of a migrated page went, by flow', 'Else: time in no phase.', rows);
 }
@@ -134,7 +130,7 @@ function latencyChart(all: readonly Named[], { title, caption, of }: Latency): S
 
 function namesOf(all: readonly Named[]): (one: Named) => string {
   const others = varying(all, [({ row }) => migratorText(row)]);
-  return (one) => `${one.file}${[one.row.flow, others(one)].filter((text) => text !== '').join(', ')}`;
+  return (one) => `${one.file}${joined([one.row.flow, others(one)])}`;
 }
 
 /** A histogram for each file that has waits: how long CPUs waited at migration entries. */

@@ -1,5 +1,5 @@
 import { formatSize } from 'mtcopy';
-import { copyText, migrationText, type TunedSize, tuneParts } from 'mtcopy/experiments';
+import { copyText, migrationText, type TunedChoice, type TunedSize, tuneParts } from 'mtcopy/experiments';
 import type { SeriesChart } from '../model/chart.js';
 import type { Section } from '../model/section.js';
 import type { TuneResult } from '../read/result.js';
@@ -56,32 +56,22 @@ function sizeCharts(file: string, size: TunedSize): SeriesChart[] {
 }
 
 function triesOf({ copies, methods, migrations }: TunedSize): Tries[] {
+  const alone = 'the calling thread alone';
   return [
-    {
-      what: 'Copying',
-      first: 'the calling thread alone',
-      chosen: copyText(copies.chosen),
-      tried: copies.tried.map(({ settings, ofFirst }) => ({ name: copyText(settings), ofFirst })),
-    },
-    ...(methods
-      ? [
-          {
-            what: 'The loop of copying',
-            first: 'the default loop',
-            chosen: copyText(methods.chosen),
-            tried: methods.tried.map(({ settings, ofFirst }) => ({ name: copyText(settings), ofFirst })),
-          },
-        ]
-      : []),
-    ...(migrations
-      ? [
-          {
-            what: 'Migrating',
-            first: 'the calling thread alone',
-            chosen: migrationText(migrations.chosen),
-            tried: migrations.tried.map(({ settings, ofFirst }) => ({ name: migrationText(settings), ofFirst })),
-          },
-        ]
-      : []),
+    tries('Copying', alone, copies, copyText),
+    ...(methods ? [tries('The loop of copying', 'the default loop', methods, copyText)] : []),
+    ...(migrations ? [tries('Migrating', alone, migrations, migrationText)] : []),
   ];
+}
+
+function tries<Settings>(
+  what: string,
+  first: string,
+  { chosen, tried }: TunedChoice<Settings>,
+  text: (settings: Settings) => string,
+): Tries {
+  return {
+    ...{ what, first, chosen: text(chosen) },
+    tried: tried.map(({ settings, ofFirst }) => ({ name: text(settings), ofFirst })),
+  };
 }

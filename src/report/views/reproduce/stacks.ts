@@ -1,38 +1,8 @@
 import { formatSize } from 'mtcopy';
 import type { Breakdown, CyclesPerPage, DmaSetups, PageNs } from 'mtcopy/experiments';
-import type { StackChart } from '../../model/chart.js';
-import { distinct, isFarApart, onOneScale } from '../charts.js';
+import { distinct, onOneScale } from '../charts.js';
+import { type PartOf, timeStack } from '../stack.js';
 import type { ChartsOf } from './tables.js';
-
-interface PartOf<Row> {
-  readonly name: string;
-  readonly colour: number;
-  readonly of: (row: Row) => number;
-}
-
-/** A bar for each row, of its parts; in shares of the whole where the wholes are far apart. */
-function stack<Row>(
-  title: string,
-  caption: string,
-  rows: readonly Row[],
-  labelOf: (row: Row) => string,
-  parts: readonly PartOf<Row>[],
-): StackChart {
-  const sums = rows.map((row) => parts.reduce((sum, { of }) => sum + of(row), 0));
-  const isShare = isFarApart(sums);
-  return {
-    kind: 'stack',
-    title,
-    caption: `${isShare ? '% of the time of a page of 4 KiB' : 'Nanoseconds for each page of 4 KiB'}. ${caption}`,
-    categories: { name: 'moved', labels: rows.map(labelOf) },
-    values: isShare ? { name: '% of its time', end: 100 } : { name: 'ns a page' },
-    parts: parts.map(({ name, colour, of }) => ({
-      name,
-      colour,
-      values: rows.map((row, i) => (isShare ? (100 * of(row)) / (sums[i] || 1) : of(row))),
-    })),
-  };
-}
 
 type Cycles = CyclesPerPage['rows'][number];
 const CYCLES: readonly PartOf<Cycles>[] = [
@@ -50,7 +20,8 @@ export const cyclesCharts: ChartsOf<CyclesPerPage> = (tables) =>
       const { rows } = table.measured;
       if (rows.length === 0) return [];
       const title = `${file}Time of migrate_pages() for each page, by bytes moved and kernel`;
-      return [stack(title, 'Means of the runs.', rows, ({ moved, kernel }) => `${moved}, ${kernel}`, CYCLES)];
+      const labelOf = ({ moved, kernel }: Cycles) => `${moved}, ${kernel}`;
+      return [timeStack(rows, CYCLES, { title, caption: '. Means of the runs.', category: 'moved', labelOf })];
     }),
   );
 
@@ -67,8 +38,9 @@ export const dmaSetupCharts: ChartsOf<DmaSetups> = (tables) =>
       const { rows } = table.measured;
       if (rows.length === 0) return [];
       const title = `${file}Set-up of a DMA copy, a batch at once and a folio at a time`;
-      const caption = 'CPU time of the calling thread, medians of the runs.';
-      return [stack(title, caption, rows, ({ iommu, setup }) => `${iommu}, ${setup}`, SETUPS)];
+      const caption = '. CPU time of the calling thread, medians of the runs.';
+      const labelOf = ({ iommu, setup }: Setups) => `${iommu}, ${setup}`;
+      return [timeStack(rows, SETUPS, { title, caption, category: 'moved', labelOf })];
     }),
   );
 
@@ -98,8 +70,8 @@ export const breakdownCharts: ChartsOf<Breakdown> = (tables) => {
         const rows = table.measured.steps.filter((row) => row.folioBytes === folioBytes);
         if (rows.length === 0) return [];
         const title = `${file}Steps of a migration, folios of ${formatSize(folioBytes)}`;
-        const caption = 'Page cache that so many address spaces map; medians of the runs. Steps are estimates.';
-        return [stack(title, caption, rows, labelOfSteps, STEP_PARTS)];
+        const caption = '. Page cache that so many address spaces map; medians of the runs. Steps are estimates.';
+        return [timeStack(rows, STEP_PARTS, { title, caption, category: 'moved', labelOf: labelOfSteps })];
       }),
     ),
   );
