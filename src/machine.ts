@@ -275,6 +275,7 @@ export class Machine implements AsyncDisposable {
 
   /**
    * Resolves once all threads, or channels, of a migrator take jobs: new ones, and those that left for there was nothing to do.
+   * Threads that had another schedule have ended by then.
    * No call needs it; what is timed with so many threads does. After 0.1 s without a migration they leave again.
    *
    * @throws ErrnoError EINVAL for what is none; EAGAIN if its threads can't be started; ESHUTDOWN if the machine is closed

@@ -51,7 +51,10 @@ function completedOf(program: Command): Completed[] {
   return program.commands.map((command) => ({
     name: command.name(),
     what: firstPart(command.description()),
-    flags: [...command.options.map(flagOf), { long: '--help', what: 'show help', value: 'none', choices: [] }],
+    flags: [
+      ...command.options.filter(({ hidden }) => !hidden).map(flagOf),
+      { long: '--help', what: 'show help', value: 'none', choices: [] },
+    ],
     choices: command.registeredArguments.flatMap((argument) => choicesOf(argument)),
     takesFiles: command.registeredArguments.some((argument) => argument.name() === 'files'),
   }));

@@ -18,9 +18,10 @@ import { natural, number, word } from './arguments.js';
 import type { Comparable, Row } from './baseline.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
+import { addProfileOption, type ProfileArguments, tunedBy } from './profile.js';
 import { addTraceOption } from './trace.js';
 
-interface ReproduceArguments extends OutputArguments {
+interface ReproduceArguments extends OutputArguments, ProfileArguments {
   quick?: boolean;
   seconds?: number;
   warmup?: number;
@@ -37,6 +38,8 @@ rounds would not fit.`;
 
 /** Tables in which CPUs draw pages. */
 const DRAWING = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).drawsPages);
+/** Tables in which a profile says anything. */
+const TUNED = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).takesProfile);
 
 /** Adds `mtcopy reproduce`. */
 export function addReproduceCommand(program: Command, invocation: Invocation): void {
@@ -56,6 +59,7 @@ export function addReproduceCommand(program: Command, invocation: Invocation): v
     .option('--seed <number>', `what CPUs draw pages by, in ${DRAWING.join(' and ')} (default: 0)`, natural)
     .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(invocation, tables, options));
   command.addHelpText('after', HOW_LONG);
+  addProfileOption(command);
   addBaselineOption(command);
   addOutputOptions(command);
   addTraceOption(command);
@@ -87,12 +91,17 @@ async function show(
   asked: TableName[] | undefined,
   options: ReproduceArguments,
 ): Promise<void> {
-  const { quick, seconds, warmup, seed } = options;
-  checkSeed(seed, asked);
+  const { quick, seconds, warmup, seed, profile } = options;
+  checkMeaning('--seed', seed, asked, DRAWING, 'where CPUs draw no pages');
+  checkMeaning('--profile', profile, asked, TUNED, 'whose settings are the published ones');
+  const tuning = tunedBy(options, undefined) && { from: profile as string, force: options.forceProfile };
   const { failed, tables } = await present('reproduce', invocation, options, {
     preparing: 'preparing',
     measure: (control) =>
-      reproduce({ quick, seconds, warmUps: warmup, seed, ...(asked?.length && { tables: asked }) }, control),
+      reproduce(
+        { quick, seconds, warmUps: warmup, seed, profile: tuning, ...(asked?.length && { tables: asked }) },
+        control,
+      ),
     rows: (result: Reproduction & { readonly results?: readonly FigureRow[] }) => rowsOf(result),
     parts: reproducedParts,
     isCutShort: ({ tables, notBegun }) => notBegun.length > 0 || tables.some(({ cutShort }) => cutShort),
@@ -101,10 +110,16 @@ async function show(
   if (failed.length > 0) throw failureOf(failed, tables.length + failed.length);
 }
 
-/** @throws ErrnoError EINVAL for a seed where nothing is drawn */
-function checkSeed(seed: number | undefined, asked: readonly TableName[] | undefined): void {
-  if (seed === undefined || !asked?.length || asked.some((name) => DRAWING.includes(name))) return;
-  throw new ErrnoError('EINVAL', `--seed: means nothing to ${asked.join(', ')}, where CPUs draw no pages`);
+/** @throws ErrnoError EINVAL for an option that means nothing to any table that is asked for */
+function checkMeaning(
+  option: string,
+  value: unknown,
+  asked: readonly TableName[] | undefined,
+  meantFor: readonly TableName[],
+  why: string,
+): void {
+  if (value === undefined || !asked?.length || asked.some((name) => meantFor.includes(name))) return;
+  throw new ErrnoError('EINVAL', `${option}: means nothing to ${asked.join(', ')}, ${why}`);
 }
 
 /** Figures have what they were in an earlier run beside them, if there is one. */

@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
-import type { Profile } from 'mtcopy';
+import { type Command, Option } from 'commander';
+import { ErrnoError, type Profile } from 'mtcopy';
 import { type Part, type TuneOptions, tune, tuneParts } from 'mtcopy/experiments';
 import { count, folioSizes, natural, number, size, threadCounts } from './arguments.js';
 import { addExamples } from './examples.js';
@@ -16,6 +16,8 @@ interface TuneArguments extends OutputArguments {
   seed?: number;
   quick?: boolean;
   output?: string;
+  profile?: string;
+  forceProfile?: boolean;
 }
 
 const OUTPUT = 'mtcopy.profile.json';
@@ -34,6 +36,9 @@ export function addTuneCommand(program: Command, invocation: Invocation): void {
     .option('--seed <number>', 'of the order of shuffled frames, and of the pattern (default: 1)', natural)
     .option('--quick', 'know less of each ratio, and be done sooner')
     .option('--output <file>', `where to write the profile (default: ${OUTPUT})`)
+    // As all others have it: who asks is told what to do.
+    .addOption(new Option('--profile <file>').hideHelp())
+    .addOption(new Option('--force-profile').hideHelp())
     .action((options: TuneArguments) => run(invocation, options));
   addOutputOptions(command);
   addExamples(command, {
@@ -48,6 +53,7 @@ function sizes(text: string): number[] {
 
 async function run(invocation: Invocation, options: TuneArguments): Promise<void> {
   const { folioSize, batch, load, threads, seconds, warmup, seed, quick, output = OUTPUT } = options;
+  checkNoProfile(options);
   checkWritable('output', output, '--json prints the profile');
   let unwritten: unknown;
   await present('tune', invocation, options, {
@@ -67,6 +73,14 @@ async function run(invocation: Invocation, options: TuneArguments): Promise<void
     parts: (tuned): Part[] => [...tuneParts(tuned), '', writtenText(tuned)],
   });
   if (unwritten !== undefined) throw unwritten;
+}
+
+/** @throws ErrnoError EINVAL for a profile: there is none to begin with */
+function checkNoProfile({ profile, forceProfile }: TuneArguments): void {
+  if (profile === undefined && forceProfile === undefined) return;
+  const instead =
+    'say with --output where it is to be written, and compare two profiles by mtcopy migrate --profile FILE --json, and --baseline';
+  throw new ErrnoError('EINVAL', `--profile: tune makes a profile and takes none: ${instead}`);
 }
 
 /** Returns what it can't be written for: that is thrown once what was measured is printed. */

@@ -106,6 +106,7 @@ export {
   type TaskTime,
   type ThroughputTaskOptions,
 } from './shared/throughput-tasks.js';
+export type { Tuning } from './shared/tuned.js';
 export { findDifference, hashFolios } from './shared/verify.js';
 export { type Alternative, type Choice, choose, type Measured } from './tune/choose.js';
 export { type Copied, type CopyManner, copyCost, copyManners, copyText, withCopies } from './tune/copies.js';

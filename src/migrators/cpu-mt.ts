@@ -109,14 +109,14 @@ export class CpuMt implements OffloadDriver {
   }
 
   /**
-   * Resolves once all threads take jobs, also those that had left.
+   * Resolves once all threads take jobs, also those that had left, and those that had another schedule have ended.
    *
    * @throws ErrnoError as {@link ready}
    */
   async attached(): Promise<void> {
     // Looked up and called in one step, as below.
     while (!this.#engine) await this.ready();
-    await this.#engine.ready();
+    await Promise.all([this.#engine.ready(), ...this.#closing]);
   }
 
   /** Ends the engines, once the copies in flight have ended. */

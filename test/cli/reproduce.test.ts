@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Machine } from 'mtcopy';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Ended, mtcopy, mtcopyIn } from '../support/command.js';
+import { fileWith, foreignProfile, profile } from '../support/profiles.js';
 
 const SMALL = ['--quick', '--seconds', '0.01', '--warmup', '0'];
 const folder = mkdtempSync(join(tmpdir(), 'mtcopy-reproduce-'));
@@ -93,6 +94,28 @@ describe('mtcopy reproduce', () => {
       status: 2,
       stdout: '',
       stderr: 'mtcopy: EINVAL: --seed: means nothing to dma-setup, flows, where CPUs draw no pages\n',
+    });
+  });
+
+  it('takes from a profile what its tables leave open, and refuses it where they leave nothing', async () => {
+    using own = fileWith(JSON.stringify(profile()));
+    const boot = vi.spyOn(Machine, 'boot');
+    const ending = new AbortController();
+    const { movePages } = Machine.prototype;
+    vi.spyOn(Machine.prototype, 'movePages').mockImplementation(function (this: Machine, ...call) {
+      ending.abort();
+      return movePages.apply(this, call);
+    });
+    await mtcopyIn({ signal: ending.signal }, 'reproduce', 'flows', ...SMALL, '--profile', own.path);
+    expect(boot.mock.lastCall?.[0]).toMatchObject({ threads: 3, schedule: 'static', caller: 'helps' });
+    expect(await mtcopy('reproduce', 'dma-setup', '--profile', own.path)).toMatchObject({
+      status: 2,
+      stderr: 'mtcopy: EINVAL: --profile: means nothing to dma-setup, whose settings are the published ones\n',
+    });
+    using foreign = fileWith(JSON.stringify(foreignProfile()));
+    expect(await mtcopy('reproduce', 'flows', '--profile', foreign.path)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("is another machine's"),
     });
   });
 

@@ -11,6 +11,28 @@ import { itRefuses } from '../support/refusals.js';
 const SMALL = ['tune', '--folio-size', '64K', '--batch', '128K', '--threads', '1', '--quick', '--seconds', '0.001'];
 
 describe('mtcopy tune', () => {
+  it.each([['--profile', 'mtcopy.profile.json'], ['--force-profile']])(
+    'takes no %s, and says what to do',
+    async (...given) => {
+      expect(await mtcopy(...SMALL, ...given)).toEqual({
+        status: 2,
+        stdout: '',
+        stderr: expect.stringMatching(
+          /^mtcopy: EINVAL: --profile: tune makes a profile and takes none: .*--output .*--baseline\n$/,
+        ),
+      });
+      for (const shown of [
+        ['tune', '--help'],
+        ['completion', 'fish'],
+      ]) {
+        const lines = (await mtcopy(...shown)).stdout
+          .split('\n')
+          .filter((line) => shown[0] === 'tune' || line.includes('from tune'));
+        expect(lines.join('\n')).not.toContain('force-profile');
+      }
+    },
+  );
+
   it('writes a profile that is read back, and says so', async () => {
     using folder = fileWith('an older one, which is replaced');
     const link = join(folder.folder, 'link.json');

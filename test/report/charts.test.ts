@@ -161,6 +161,18 @@ describe('published tables', () => {
     });
   });
 
+  it('keep apart what was published and what was claimed, of a table that has both', () => {
+    const both = named('reproduce-dma-setup.json', ({ tables: [{ findings }] }) => {
+      const [{ claimed, ...finding }] = findings;
+      findings[0] = { ...finding, published: claimed };
+    });
+    const chart = get<SeriesChart>(chartsOf(both), 'Published, claimed and measured ratios: dma-setup');
+    expect(chart.series.slice(1)).toMatchObject([
+      { name: 'published', points: [{ value: 10 }, undefined] },
+      { name: 'claimed', points: [undefined, { value: 10 }] },
+    ]);
+  });
+
   it('have an interval only where there were enough runs for it', () => {
     const unsure = named('reproduce-tlb.json', ({ tables: [{ findings }] }) => {
       findings[0].measured.confidence = 0.8;

@@ -200,7 +200,7 @@ export interface MigrateMeasurement {
   readonly vmstat: Vmstat;
   /** Wall time of each run, in the order they were made. */
   readonly samplesNs: readonly number[];
-  /** Every byte was hashed, and every page's node looked up, after each run. */
+  /** Every page was compared with what it was filled with, and its node looked up, after each run. */
   readonly verified: true;
 }
 

@@ -1,5 +1,6 @@
 import type { Control } from '../shared/control.js';
 import type { Part } from '../shared/sheet.js';
+import type { Tuning } from '../shared/tuned.js';
 import type { Figure } from './figure.js';
 import type { Claim, Finding, Verdict } from './finding.js';
 
@@ -17,6 +18,8 @@ export interface Scale {
   readonly warmUps?: number | undefined;
   /** What CPUs draw pages by, where any do. Default: 0. */
   readonly seed?: number | undefined;
+  /** Which profile says what a table doesn't, and whether it is forced. Default: none, and this project's defaults. */
+  readonly profile?: Tuning | undefined;
 }
 
 /** One published table, or one open question, and how to measure it here. */
@@ -27,6 +30,8 @@ export interface Experiment<Measured extends object, Found extends Finding | Cla
   readonly published: object;
   /** What is claimed without having been published as a figure. */
   readonly claimed?: object;
+  /** Whether a profile says anything in it. */
+  readonly takesProfile?: boolean;
   /** Whether CPUs draw pages in it, by the seed. */
   readonly drawsPages?: boolean;
   /** @throws ErrnoError ENOMEM for more memory than there is; EIO if anything came out wrong */

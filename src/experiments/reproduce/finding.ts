@@ -66,13 +66,22 @@ export function findingIsOpen({ kind, measured }: Compared): boolean {
 export function judge(findings: readonly (Finding | Claim)[]): Verdict {
   if (!findings.some(({ measured }) => isSure(measured))) return NOT_KNOWN;
   const different = findings.filter((finding) => !findingHolds(finding));
-  const nearness = findings.map((finding) => finding.measured.median / saidOf(finding).figure);
-  const near = `Measured by ${saidOf(findings[0]).by}: ${rangeText(nearness)}.`;
+  const near = nearText(findings);
   if (different.length === 0)
     return { holds: true, says: `Holds: ${findings.length} of ${findings.length} findings. ${near}` };
   const held = findings.length - different.length;
   const says = [`${held} of ${findings.length} findings hold. ${near}`, ...differText(different)].join('\n');
   return { holds: false, says };
+}
+
+/** How near all come to what they are beside: those to published figures, and apart those to claimed ones. */
+function nearText(findings: readonly (Finding | Claim)[]): string {
+  const texts = (['published', 'claimed'] as const).flatMap((by) => {
+    const own = findings.filter((finding) => saidOf(finding).by === by);
+    const nearness = own.map((finding) => finding.measured.median / saidOf(finding).figure);
+    return own.length === 0 ? [] : [`by ${by}: ${rangeText(nearness)}`];
+  });
+  return `Measured ${texts.join('; ')}.`;
 }
 
 /** Those that don't hold, a line each: those that are otherwise here, and those of which too little is known. */

@@ -5,11 +5,12 @@ import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { type Control, isCutShort } from '../shared/control.js';
 import { MIN_ROUNDS } from '../shared/in-turns.js';
-import { bootMoved, type Mover, moveBy, moverText, type WayName } from '../shared/movers.js';
+import { bootMoved, type Mover, moveBy, moverText, tunedMover, type WayName } from '../shared/movers.js';
 import { shareTime } from '../shared/share-time.js';
 import type { Part } from '../shared/sheet.js';
 import { type PublishedRatio, type PublishedSpread, publishedRatio } from '../shared/spread.js';
 import { measureThroughput, type ThroughputRow, usualWarmUps } from '../shared/throughput.js';
+import { tunedMachine } from '../shared/tuned.js';
 import type { Experiment, Scale } from './experiment.js';
 import type { Figure } from './figure.js';
 import { throughputV3, throughputV4 } from './published.js';
@@ -48,6 +49,7 @@ export const folioSizeExperiment: Experiment<FolioSizeThroughput> = {
   measure,
   findings,
   verdict: (measured) => throughputVerdict(findings(measured), measured.cores),
+  takesProfile: true,
   figures,
   parts,
 };
@@ -59,14 +61,14 @@ async function measure(scale: Scale, control: Control): Promise<FolioSizeThrough
   const { quick, seconds, bound, warmUps } = scale;
   const started = performance.now();
   const sizes = (quick ? QUICK_SIZES : SIZES).filter((size) => size <= scale.bytes);
-  const groups = moverGroups(quick);
-  const bytes = quick ? scale.bytes : await bytesWithin(scale, sizes.length, groups, control);
+  const groupsOf = (folioBytes: number) => [...moverGroups(quick), ...tunedGroup(scale, folioBytes)];
+  const bytes = quick ? scale.bytes : await bytesWithin(scale, sizes.length, groupsOf, control);
   const nextSeconds = shareTime(seconds - (performance.now() - started) / 1000, sizes.length);
   const rows: ThroughputRow[] = [];
   for (const folioBytes of sizes) {
     if (isCutShort(control)) break;
     const own = { bytes, folioBytes, seconds: nextSeconds(), bound, warmUps };
-    rows.push(...(await measureThroughput(groups, own, control)));
+    rows.push(...(await measureThroughput(groupsOf(folioBytes), own, control)));
   }
   return { cores: availableParallelism(), bytes, usualBytes: scale.bytes, rows };
 }
@@ -75,13 +77,13 @@ async function measure(scale: Scale, control: Control): Promise<FolioSizeThrough
 async function bytesWithin(
   scale: Scale,
   sizes: number,
-  groups: readonly (readonly Mover[])[],
+  groupsOf: (folioBytes: number) => readonly (readonly Mover[])[],
   control: Control,
 ): Promise<number> {
   const seen: number[] = [];
   for (const folioBytes of QUICK_SIZES) {
     if (isCutShort(control)) return scale.bytes;
-    seen.push(await timeEach(groups, scale.bytes / LEAST_PART, folioBytes, control));
+    seen.push(await timeEach(groupsOf(folioBytes), scale.bytes / LEAST_PART, folioBytes, control));
   }
   return bytesThatFit(scale, sizes, mean(seen));
 }
@@ -146,12 +148,18 @@ function moverGroups(quick: boolean): Mover[][] {
   ];
 }
 
+/** What a profile says for folios of that size, in a group of its own: its schedule may be another. */
+function tunedGroup({ profile }: Scale, folioBytes: number): Mover[][] {
+  return profile ? [[tunedMover(tunedMachine(profile, folioBytes))]] : [];
+}
+
 /** What was published of a row against the baseline of its own series; nothing of some. */
 export function publishedOfSize({
   way,
   count,
   folioBytes,
 }: Pick<ThroughputRow, 'way' | 'count' | 'folioBytes'>): PublishedRatio | undefined {
+  if (way === 'tuned') return undefined;
   const size = formatSize(folioBytes);
   const { byFolioSize } = throughputV3;
   if (way === 'dcbm-pre-copy') return against(throughputV4.folioSizes, throughputV4.baseline, size, dcbmV4(count));
@@ -192,6 +200,9 @@ function parts({ cores, bytes, usualBytes, rows }: FolioSizeThroughput): Part[] 
       ...(bytes < usualBytes ? [`Not ${formatSize(usualBytes)}: there was no time for six rounds of so much.`] : []),
       ...THROUGHPUT_NOTES,
       'mtcopy: as published. mtcopy defaults: what this project has at first. dcbm: V3; pre-copy: V4.',
+      ...(rows.some(({ way }) => way === 'tuned')
+        ? ['Tuned: what the profile says for folios of that size, but how a batch is cut.']
+        : []),
       `Threads and channels are threads of this machine, which runs ${cores} at once.`,
     ].join('\n'),
   ];

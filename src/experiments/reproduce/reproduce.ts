@@ -1,7 +1,21 @@
-import { above0, type Checks, checkOptions, ErrnoError, GiB, listOf, MiB, oneOf, wholeNumber, yesOrNo } from 'mtcopy';
+import {
+  above0,
+  anything,
+  type Checks,
+  checkOptions,
+  ErrnoError,
+  GiB,
+  listOf,
+  MiB,
+  oneOf,
+  settingsOf,
+  wholeNumber,
+  yesOrNo,
+} from 'mtcopy';
 import { warmUps as checkWarmUps } from '../shared/checks.js';
 import { type Control, isCutShort, type Progress, type TurnsTaken } from '../shared/control.js';
 import { MAX_SEED } from '../shared/pmbench/run.js';
+import type { Tuning } from '../shared/tuned.js';
 import type { Experiment, Scale } from './experiment.js';
 import type { Figure } from './figure.js';
 import { type Claim, type Finding, findingHolds, findingIsOpen, judge, type Verdict } from './finding.js';
@@ -24,6 +38,11 @@ export interface ReproduceOptions {
   readonly warmUps?: number | undefined;
   /** What CPUs draw pages by, in the tables where any do (`tlb`, `batch-limit`), 0 to 2^20. Default: 0. */
   readonly seed?: number | undefined;
+  /**
+   * A profile, and whether one of another machine is taken: it says what a table doesn't, in `flows` and `batch-limit` how the
+   * threads of `'mtcopy'` copy, and in `folio-size` what one more row moves with. Default: none.
+   */
+  readonly profile?: Tuning | undefined;
 }
 
 /** A finding, and what these runs say of it. */
@@ -90,6 +109,7 @@ const OPTIONS: Checks<ReproduceOptions> = {
   seconds: above0,
   warmUps: checkWarmUps,
   seed: wholeNumber(0, MAX_SEED),
+  profile: anything,
 };
 const THOROUGH = { quick: false, bytes: GiB, seconds: 600, bound: 0.02 } as const;
 const QUICK = { quick: true, bytes: 64 * MiB, seconds: 12, bound: 0.1 } as const;
@@ -99,13 +119,15 @@ const QUICK = { quick: true, bytes: 64 * MiB, seconds: 12, bound: 0.1 } as const
  * its error among `failed`, and the tables after it are made.
  *
  * @param control `onProgress` hears of the time left of all tables
- * @throws ErrnoError EINVAL for options that are wrong, before anything is measured. Of experiments `failed` says: ENOMEM for more
+ * @throws ErrnoError EINVAL for options that are wrong, and what `settingsOf` throws, before anything is measured. Of experiments `failed` says: ENOMEM for more
  * memory than there is, EIO if anything came out wrong, and whatever else they throw
  */
 export async function reproduce(asked: ReproduceOptions = {}, control: Control = {}): Promise<Reproduction> {
-  const { tables = TABLE_NAMES, quick = false, seconds, warmUps, seed } = checkOptions(asked, OPTIONS);
+  const { tables = TABLE_NAMES, quick = false, seconds, warmUps, seed, profile } = checkOptions(asked, OPTIONS);
   const usual = quick ? QUICK : THOROUGH;
-  const scale: Scale = { ...usual, seconds: seconds ?? usual.seconds, warmUps, seed };
+  const scale: Scale = { ...usual, seconds: seconds ?? usual.seconds, warmUps, seed, profile };
+  // Now, and not in each table.
+  if (profile) settingsOf(profile);
   const names = [...new Set(tables)];
   const reproduced: ReproducedTable[] = [];
   const failed: FailedTable[] = [];

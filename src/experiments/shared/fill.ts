@@ -111,5 +111,7 @@ function* readingSteps(
 
 /** Overwrites folios, so that a copy which moved nothing cannot pass for one that did. */
 export function scrub(memory: PhysicalMemory, pfns: Uint32Array, folioBytes: number): void {
-  for (const pfn of pfns) memory.bytes.fill(0xa5, pfn * PAGE_SIZE, pfn * PAGE_SIZE + folioBytes);
+  // By words: of shared bytes four times as fast.
+  const words = new Uint32Array(memory.buffer);
+  for (const pfn of pfns) words.fill(0xa5a5a5a5, (pfn * PAGE_SIZE) / 4, (pfn * PAGE_SIZE + folioBytes) / 4);
 }

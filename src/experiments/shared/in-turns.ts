@@ -31,6 +31,9 @@ const LOOK_AGAIN = 1.1;
  * after whom matters too. Ends with a whole block of two rounds, once every ratio to the first variant is known well enough, or
  * the time is over.
  *
+ * As that looks at the intervals to know when to end, they hold the true ratio somewhat less often than their 95 %: 93 to 94 times
+ * in 100 of runs that differ by 10 %. Where that matters, a bound of 0 and a time make the number of rounds another's choice.
+ *
  * @param weigh what a sample is compared by, above 0, such as its nanoseconds
  * @returns the samples of each variant; those of the same position were measured side by side. Fewer than
  * {@link MIN_ROUNDS}, or none, if the signal was aborted.

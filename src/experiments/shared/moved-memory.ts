@@ -23,20 +23,24 @@ import { patternSteps, scrub } from './fill.js';
 import { growth } from './statistics.js';
 import { hashFolios, hashSteps } from './verify.js';
 
-/** Memory in folios of one size that moves back and forth between two nodes. */
-export interface MovedMemory {
+/** Memory in folios of one size, all of it on one of two nodes. */
+export interface PlacedMemory {
   readonly machine: Machine;
   readonly mm: AddressSpace;
   readonly order: Order;
   readonly folioBytes: number;
   /** Virtual address of each folio. */
   readonly addresses: Float64Array;
-  /** Of all bytes, as they were filled: what `hashFolios` gives. */
-  readonly hash: string;
   /** The node that it is on. */
   node: 0 | 1;
   /** The frame of each folio, as they were when it was looked at last. */
   pfns: Uint32Array;
+}
+
+/** Memory that moves back and forth between two nodes. */
+export interface MovedMemory extends PlacedMemory {
+  /** Of all bytes, as they were filled: what `hashFolios` gives. */
+  readonly hash: string;
 }
 
 /** How a run migrates; what isn't said the machine has. */
@@ -66,17 +70,20 @@ export interface MigrationRun {
  *
  * @param bytes of anonymous memory: whole folios
  * @param input a file whose page cache is mapped and moved too
+ * @param seed of the pattern that anonymous memory is filled with, a whole number. Default: 1
  * @throws ErrnoError ENOMEM if the node has no room
  */
-export function mapMovedMemory(machine: Machine, bytes: number, folioBytes: number, input?: string): MovedMemory {
-  return takeAll(mapSteps(machine, bytes, folioBytes, input));
+export function mapMovedMemory(
+  machine: Machine,
+  bytes: number,
+  folioBytes: number,
+  input?: string,
+  seed?: number,
+): MovedMemory {
+  return takeAll(mapSteps(machine, bytes, folioBytes, input, seed));
 }
 
-/**
- * {@link mapMovedMemory} in steps.
- *
- * @param seed of the pattern that anonymous memory is filled with, a whole number. Default: 1
- */
+/** {@link mapMovedMemory} in steps. */
 export function* mapSteps(
   machine: Machine,
   bytes: number,
@@ -177,7 +184,7 @@ async function moveAll(memory: MovedMemory, move: Move): Promise<MovePagesResult
 }
 
 /** The frame of each folio, through the page table. @throws ErrnoError EIO unless each is whole and on `node` */
-function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: number): Uint32Array {
+export function locate(mm: AddressSpace, addresses: Float64Array, order: Order, node: number): Uint32Array {
   const pfns = new Uint32Array(addresses.length);
   for (let i = 0; i < addresses.length; i++) {
     const folio = mm.folioAt(addresses[i]);
@@ -199,15 +206,20 @@ function checkMoved({ node }: MovedMemory, { status, notMigrated: left }: MovePa
 }
 
 /**
- * Overwrites the frames that memory has left, all of which is on the other node now: it comes back to them, and who then copies
- * nothing, or not all, is to be found out. Nobody else may have allocated any since it was there.
+ * Overwrites the frames that folios have left, which are on the other node now: they come back to them, and who then copies
+ * nothing, or not all, is to be found out. A frame that somebody has allocated since is left alone: it has no bytes that could
+ * pass for a copy of theirs, if all who share a machine fill their memory otherwise and do as this does.
  *
- * @throws ErrnoError EIO unless all of it is on its node
+ * @param first of the folios that have moved. Default: all have
+ * @param end behind the last of them
+ * @throws ErrnoError EIO unless all of these are on the memory's node
  */
-export function scrubLeft(memory: MovedMemory): void {
-  const left = memory.pfns;
-  lookUp(memory);
-  scrub(memory.machine.memory, left, memory.folioBytes);
+export function scrubLeft(memory: PlacedMemory, first = 0, end = memory.addresses.length): void {
+  const { machine, mm, addresses, order, node, pfns, folioBytes } = memory;
+  const left = pfns.slice(first, end);
+  pfns.set(locate(mm, addresses.subarray(first, end), order, node), first);
+  const free = left.filter((pfn) => machine.memory.folio(pfn).refcount === 0);
+  scrub(machine.memory, free, folioBytes);
 }
 
 /** @throws ErrnoError EIO unless all of it is on its node, with the bytes that it was filled with */
@@ -216,7 +228,7 @@ export function verifyBytes(memory: MovedMemory): void {
   checkBytes(memory);
 }
 
-function lookUp(memory: MovedMemory): void {
+function lookUp(memory: PlacedMemory): void {
   const { mm, addresses, order, node } = memory;
   memory.pfns = locate(mm, addresses, order, node);
 }

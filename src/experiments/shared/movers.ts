@@ -1,4 +1,13 @@
-import { type CallerMode, type Flow, Machine, type MigratorName, MTCOPY_MIN_BYTES, type Schedule } from 'mtcopy';
+import {
+  type CallerMode,
+  ErrnoError,
+  type Flow,
+  Machine,
+  type MachineSettings,
+  type MigratorName,
+  MTCOPY_MIN_BYTES,
+  type Schedule,
+} from 'mtcopy';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from './moved-memory.js';
 
 /** A way to move memory, and how its drivers are set. */
@@ -7,11 +16,11 @@ export interface Way {
   readonly migrator: MigratorName;
   /** In which order a batch goes through its steps. */
   readonly flow: Flow;
-  /** How threads share a batch; there for `'mtcopy'` alone, as is all below. */
+  /** How threads share a batch; it means nothing but to `'mtcopy'`, as the caller doesn't. */
   readonly schedule?: Schedule;
   /** Whether the calling thread copies beside them. */
   readonly caller?: CallerMode;
-  /** Bytes of the smallest batch that threads get. */
+  /** Bytes of the smallest batch that the migrator gets. */
   readonly minBytes?: number;
 }
 
@@ -43,17 +52,32 @@ export const WAY_NAMES = Object.keys(WAYS) as WayName[];
 
 /** A way with so many threads or channels; 0 of the baseline, which has none. */
 export interface Mover {
-  /** The way. */
-  readonly way: WayName;
+  /** The way: one of {@link WAYS}, or what a profile says. */
+  readonly way: WayName | 'tuned';
   /** Its threads or channels. */
   readonly count: number;
   /** Whether the calling thread copies too, instead of what the way has. */
   readonly caller?: CallerMode;
+  /** There for `'tuned'` alone: what the profile says. */
+  readonly tuned?: Way;
+}
+
+/** What a profile has a machine do. */
+export function tunedMover({ threads, channels, ...tuned }: MachineSettings): Mover {
+  const count = { kernel: 0, mtcopy: threads, dcbm: channels }[tuned.migrator];
+  return { way: 'tuned', count, tuned };
+}
+
+function wayOf({ way, tuned }: Mover): Way {
+  if (way !== 'tuned') return WAYS[way];
+  if (!tuned) throw new ErrnoError('EINVAL', 'tuned: must say how, where the way is tuned');
+  return tuned;
 }
 
 /** `mtcopy×2`; `baseline`, which has no threads of its own. */
-export function moverText({ way, count }: Mover): string {
+export function moverText({ way, count, tuned }: Mover): string {
   if (way === 'baseline') return way;
+  if (tuned) return `${tuned.migrator}${count > 0 ? `×${count}` : ''} tuned`;
   const [name, ...of] = way.split('-');
   return [`${name}×${count}`, of.join('-')].filter((text) => text !== '').join(' ');
 }
@@ -71,9 +95,14 @@ export async function bootMoved(bytes: number, folioBytes: number): Promise<Move
 }
 
 /** Sets a machine's drivers as a way has them. Those of `'mtcopy'` start anew when the schedule is another than before. */
-export async function setDrivers(machine: Machine, { way, count, ...own }: Mover): Promise<void> {
-  const { migrator, schedule, minBytes, caller } = { ...(WAYS[way] as Way), ...own };
-  if (migrator === 'dcbm') machine.dcbm.nrDmaChan = count;
+export async function setDrivers(machine: Machine, mover: Mover): Promise<void> {
+  const { count } = mover;
+  const { migrator, schedule, minBytes, ...way } = wayOf(mover);
+  const caller = mover.caller ?? way.caller;
+  if (migrator === 'dcbm') {
+    machine.dcbm.nrDmaChan = count;
+    await machine.sysfs.write('kernel/dcbm/min_bytes', String(minBytes ?? 0));
+  }
   if (migrator !== 'mtcopy') return;
   if (schedule !== undefined) machine.schedule = schedule;
   if (caller !== undefined) machine.caller = caller;
@@ -88,7 +117,7 @@ export async function setDrivers(machine: Machine, { way, count, ...own }: Mover
  * @throws ErrnoError EIO if anything came out wrong
  */
 export async function moveBy(memory: MovedMemory, mover: Mover): Promise<MigrationRun> {
-  const { migrator, flow } = WAYS[mover.way];
+  const { migrator, flow } = wayOf(mover);
   const manner = { migrator, flow, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
   await setDrivers(memory.machine, mover);
   return moveAcross(memory, manner);

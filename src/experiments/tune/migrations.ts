@@ -12,7 +12,6 @@ import {
   takeAll,
 } from 'mtcopy';
 import { ageNodes } from '../shared/age-node.js';
-import { closeAll } from '../shared/close-all.js';
 import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { type MovedMemory, mapSteps, moveThereAndBack } from '../shared/moved-memory.js';
@@ -60,12 +59,13 @@ const RUN_BATCHES = 16;
 /** Every way to migrate that a search looks at: what copies whole batches needs a flow that has them. */
 export function migrationManners(threads: readonly number[]): MigrationManner[] {
   const pre = { ...KERNEL, flow: 'pre-copy' } as const;
-  const settings = combine(threads, combine(['auto', 'helps'] as const, ['dynamic', 'static'] as const));
+  // Those of one schedule after each other: one that is told another starts its threads anew.
+  const settings = combine(['dynamic', 'static'] as const, combine(threads, ['auto', 'helps'] as const));
   return [
     KERNEL,
     pre,
     ...settings.map(
-      ([count, [caller, schedule]]) => ({ ...pre, migrator: 'mtcopy', threads: count, caller, schedule }) as const,
+      ([schedule, [count, caller]]) => ({ ...pre, migrator: 'mtcopy', threads: count, caller, schedule }) as const,
     ),
     ...CHANNELS.map((channels) => ({ ...pre, migrator: 'dcbm', channels }) as const),
   ];
@@ -129,20 +129,18 @@ export async function withMigrations<T>(
 ): Promise<T> {
   const bytes = Math.min(RUN_BATCHES, Math.ceil(RUN_BYTES / batchBytes)) * batchBytes;
   const batchLimit = Math.max(1, batchBytes / PAGE_SIZE);
-  const machines = new Map<Schedule, MovedMemory>();
+  // One memory for all: where the host has put its pages is luck, which lasts as long as it does.
+  const memory = await bootAged(bytes, folioBytes, seed, shape);
   try {
-    const runners: Runner<MigrationManner>[] = [];
-    for (const manner of manners) {
-      const { schedule } = manner;
-      // A machine for each: one that is told another starts its threads anew, while those that it had end.
-      const memory = machines.get(schedule) ?? (await bootAged(bytes, folioBytes, seed, { schedule, ...shape }));
-      machines.set(schedule, memory);
-      const run = () => runOnce(memory, manner, batchLimit);
-      runners.push({ name: migrationText(manner), settings: manner, run });
-    }
-    return await measure(runners);
+    return await measure(
+      manners.map((manner) => ({
+        name: migrationText(manner),
+        settings: manner,
+        run: () => runOnce(memory, manner, batchLimit),
+      })),
+    );
   } finally {
-    await closeAll(Array.from(machines.values(), ({ machine }) => machine));
+    await memory.machine.close();
     collectGarbage();
   }
 }
@@ -170,8 +168,10 @@ async function bootAged(
   }
 }
 
+/** Threads that had another schedule have ended by the time that counts. */
 function runOnce(memory: MovedMemory, manner: MigrationManner, batchLimit: number): Promise<number> {
-  const { migrator, flow, threads, caller, channels } = manner;
+  const { migrator, flow, threads, schedule, caller, channels } = manner;
+  if (migrator === 'mtcopy') memory.machine.schedule = schedule;
   memory.machine.caller = caller;
   return moveThereAndBack(memory, { migrator, flow, threads, channels, batchLimit });
 }

@@ -70,6 +70,13 @@ describe('a verdict', () => {
     expect(judge([finding('ratio', 2, 3.9, 4.1)]).says).toContain('Measured by published: 2.00.');
   });
 
+  it('keeps apart what is published and what is only claimed', () => {
+    const { published: claimed, ...compared } = finding('ratio', 10, 4.9, 5.1);
+    expect(judge([{ ...compared, claimed }, finding('ratio', 2, 3.9, 4.1)]).says).toBe(
+      'Holds: 2 of 2 findings. Measured by published: 2.00; by claimed: 0.500.',
+    );
+  });
+
   it('of nothing is not known', () => {
     expect(judge([])).toEqual({ holds: false, says: expect.stringContaining('Not known') });
   });

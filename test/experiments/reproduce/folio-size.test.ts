@@ -5,12 +5,14 @@ import {
   EXPERIMENTS,
   type FolioSizeThroughput,
   type Mover,
+  moverText,
   publishedRatio,
   type Ratio,
   type ThroughputRow,
   textOf,
 } from 'mtcopy/experiments';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { profile } from '../../support/profiles.js';
 import { ratio } from '../../support/ratios.js';
 
 const { measure, findings, parts, verdict } = EXPERIMENTS['folio-size'];
@@ -80,6 +82,19 @@ describe('folio-size', () => {
       'dcbm×2': ['dcbm batch-move folios ×2'],
       'dcbm×2 pre-copy': ['dcbm pre-copy folios ×2'],
     });
+  });
+
+  it('moves as a profile says in one more row, of which nothing was published', async () => {
+    withOneThread();
+    const { rows } = await measure({ ...TINY, bytes: MiB, warmUps: 0, profile: { from: profile() } }, {});
+    expect(rows.at(-1)).toMatchObject({
+      ...{ way: 'tuned', count: 3 },
+      tuned: { migrator: 'mtcopy', flow: 'pre-copy', schedule: 'static', caller: 'helps', minBytes: 2 * MiB },
+    });
+    const own = (row: ThroughputRow) => findings(result(row));
+    expect(own({ ...madeUp({ way: 'mtcopy', count: 4 }, ratio(1.1, 1.3), 4096) })).toHaveLength(1);
+    const [tuned] = rows.slice(-1);
+    expect([moverText(tuned), own({ ...tuned, count: 4 })]).toEqual(['mtcopy×3 tuned', []]);
   });
 
   it('makes findings of what was published as different alone', () => {

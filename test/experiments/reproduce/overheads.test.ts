@@ -1,6 +1,6 @@
-import { MiB } from 'mtcopy';
+import { Machine, MiB } from 'mtcopy';
 import { amdahl, EXPERIMENTS, judge, type OverheadsRow, type Ratio } from 'mtcopy/experiments';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ratio } from '../../support/ratios.js';
 
 const { measure, findings, parts } = EXPERIMENTS.overheads;
@@ -60,6 +60,26 @@ describe('overheads', () => {
         expect(pairs).toBe(row.runs);
       }
     }
+  });
+
+  it('measures the threads that copied fastest with other runs than those by which they were chosen', async () => {
+    let what = '';
+    const { movePages } = Machine.prototype;
+    using _known = vi.spyOn(Machine.prototype, 'movePages').mockImplementation(async function (this: Machine, ...call) {
+      const result = await movePages.apply(this, call);
+      // All copy alike, but that two were lucky while threads were chosen.
+      const isLucky = what.includes('×2, to choose threads');
+      const phasesNs = { ...result.stats.phasesNs, copy: isLucky ? 50 : 100 };
+      return { ...result, stats: { ...result.stats, phasesNs } };
+    });
+    const onProgress = (progress: { what: string }) => {
+      what = progress.what;
+    };
+    const { rows } = await measure({ ...TINY, warmUps: 0 }, { onProgress });
+    for (const { threads, S, runs } of rows) {
+      expect([threads, S]).toMatchObject(['2', { low: 1, median: 1, high: 1, pairs: runs }]);
+    }
+    expect(rows).toHaveLength(4);
   });
 
   it('holds where shares and the speed-up lie on the published side, and not elsewhere', () => {

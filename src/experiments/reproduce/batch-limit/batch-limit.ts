@@ -28,6 +28,7 @@ export const batchLimitExperiment: Experiment<BatchLimit> = {
   findings: () => [],
   verdict: batchLimitVerdict,
   drawsPages: true,
+  takesProfile: true,
   figures,
   parts,
 };

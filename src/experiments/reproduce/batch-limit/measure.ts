@@ -1,12 +1,12 @@
-import { availableParallelism } from 'node:os';
-import { type Area, ErrnoError, Machine, MiB, PAGE_SIZE } from 'mtcopy';
+import { ErrnoError, Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import { median, min } from 'simple-statistics';
 import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
-import { mapMovedMemory, moveAcross } from '../../shared/moved-memory.js';
+import { mapMovedMemory, moveAcross, type PlacedMemory } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
-import { startTouching } from '../../shared/touching.js';
+import { startTouching, type Touching } from '../../shared/touching.js';
+import { copyThreads } from '../../shared/tuned.js';
 import type { Scale } from '../experiment.js';
 import { watchFirstFolio } from './first-folio.js';
 import { type BatchSetting, batchSettings, MANNERS, MAX_LIMIT, nameOf } from './settings.js';
@@ -62,25 +62,26 @@ const WARM_UPS = 1;
 export async function measureBatchLimit(scale: Scale, control: Control): Promise<BatchLimit> {
   // A quarter of what others move: there are many limits. The largest is to be a whole batch in any case.
   const bytes = Math.max(scale.quick ? scale.bytes / 2 : scale.bytes / 4, 2 * MiB);
-  const threads = Math.min(4, availableParallelism());
+  const copying = copyThreads(scale.profile, PAGE_SIZE);
+  const { threads } = copying;
   const settings = batchSettings(scale.quick);
   const nextSeconds = shareTime(scale.seconds, 2);
-  const timed = await measureTimes(settings, bytes, threads, { ...scale, seconds: nextSeconds() }, control);
+  const timed = await measureTimes(settings, bytes, copying, { ...scale, seconds: nextSeconds() }, control);
   if (timed[0].length === 0) return { bytes, threads, rows: [] };
   const touched = isCutShort(control)
     ? settings.map(() => [])
-    : await measureTouched(settings, threads, { ...scale, seconds: nextSeconds() }, control);
+    : await measureTouched(settings, copying, { ...scale, seconds: nextSeconds() }, control);
   return { bytes, threads, rows: summarize(settings, timed, touched) };
 }
 
 async function measureTimes(
   settings: readonly BatchSetting[],
   bytes: number,
-  threads: number,
+  copying: ReturnType<typeof copyThreads>,
   { seconds, bound, warmUps = WARM_UPS }: Scale,
   control: Control,
 ): Promise<TimedRun[][]> {
-  const machine = await Machine.boot({ nodes: [2 * bytes, 2 * bytes], cpus: 0, threads });
+  const machine = await Machine.boot({ nodes: [2 * bytes, 2 * bytes], cpus: 0, ...copying });
   const watch = watchFirstFolio();
   try {
     const memories = new Map([PAGE_SIZE, 2 * MiB].map((size) => [size, mapMovedMemory(machine, bytes, size)]));
@@ -102,20 +103,20 @@ async function measureTimes(
 
 async function measureTouched(
   settings: readonly BatchSetting[],
-  threads: number,
+  copying: ReturnType<typeof copyThreads>,
   { bytes, seconds, bound, warmUps = WARM_UPS, seed }: Scale,
   control: Control,
 ): Promise<TouchedRun[][]> {
   const length = Math.min(TOUCHED_BYTES, bytes);
-  const machine = await Machine.boot({ nodes: [2 * length, 2 * length], cpus: 1, threads });
+  const machine = await Machine.boot({ nodes: [2 * length, 2 * length], cpus: 1, ...copying });
   try {
     const mm = machine.createAddressSpace();
     // One after the other in the address space: the CPU touches both alike.
     const areas = [PAGE_SIZE, 2 * MiB].map((size) => mm.mmap({ length, folioSize: size, populate: true }));
     const touching = await startTouching(machine, areas, seed);
     const variants = settings.map((setting) => {
-      const area = areas[setting.folioBytes === PAGE_SIZE ? 0 : 1];
-      return { name: `${nameOf(setting)}, touched`, run: () => moveTouched(machine, area, setting) };
+      const memory = touching.memories[setting.folioBytes === PAGE_SIZE ? 0 : 1];
+      return { name: `${nameOf(setting)}, touched`, run: () => moveTouched(touching, memory, setting) };
     });
     const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds, bound }, control);
     await touching.end();
@@ -125,16 +126,22 @@ async function measureTouched(
   }
 }
 
-async function moveTouched(machine: Machine, area: Area, { migrator, limit }: BatchSetting): Promise<TouchedRun> {
-  const { mm, address } = area;
-  const folios = area.folios();
-  const node = mm.folioAt(address)?.nid === 0 ? 1 : 0;
+async function moveTouched(
+  touching: Touching,
+  memory: PlacedMemory,
+  { migrator, limit }: BatchSetting,
+): Promise<TouchedRun> {
+  const { machine, mm, addresses } = memory;
+  const node = memory.node === 0 ? 1 : 0;
   const before = machine.cpus.migrationWaits;
+  const how = { node, ...MANNERS[migrator], batchLimit: limit };
   const started = performance.now();
-  const { stats, notMigrated } = await machine.movePages(mm, folios, { node, ...MANNERS[migrator], batchLimit: limit });
+  const { stats, notMigrated } = await machine.movePages(mm, addresses, how);
   const ns = (performance.now() - started) * 1e6;
   const waits = waitsSince(machine.cpus.migrationWaits, before);
-  if (notMigrated > 0) throw new ErrnoError('EIO', `${notMigrated} of ${folios.length} folios were not migrated`);
+  if (notMigrated > 0) throw new ErrnoError('EIO', `${notMigrated} of ${addresses.length} folios were not migrated`);
+  memory.node = node;
+  touching.checkMoved(memory);
   return { ns, waits, interruptsAPage: stats.interrupts / stats.succeeded };
 }
 

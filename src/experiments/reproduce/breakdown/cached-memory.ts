@@ -6,13 +6,19 @@ import {
   type MigrateSteps,
   type MigrateTrace,
   type MigrationSettings,
-  type Order,
   orderOf,
   PAGE_SIZE,
   type Steps,
 } from 'mtcopy';
 import { fillWithPattern } from '../../shared/fill.js';
-import { type MigrationRun, moveAcross } from '../../shared/moved-memory.js';
+import {
+  locate,
+  type MigrationRun,
+  type MovedMemory,
+  moveAcross,
+  scrubLeft,
+  verifyBytes,
+} from '../../shared/moved-memory.js';
 import { hashFolios } from '../../shared/verify.js';
 
 /** What a run measured, with its steps, in nanoseconds of all of it. */
@@ -42,13 +48,20 @@ export async function mapCachedMemory(
   const mm = machine.createAddressSpace();
   const area = mm.mmap({ length: bytes, folioSize: folioBytes, shared: true, populate: spaces > 0 });
   if (spaces === 0) return unmappedMemory(machine, area);
-  const order = orderOf(folioBytes);
-  const pfns = locate(area, order, 0);
-  fillWithPattern(machine.memory, pfns, folioBytes);
+  const memory = fillMapped(machine, area);
   for (let other = 1; other < spaces; other++) await mm.fork(area, machine.createAddressSpace());
-  const hash = hashFolios(machine.memory, pfns, folioBytes);
-  const memory = { machine, mm, order, folioBytes, addresses: area.folios(), hash, node: 0 as 0 | 1, pfns };
   return (settings) => withSteps(() => moveAcross(memory, { ...settings, reason: REASON }));
+}
+
+/** Fills what an area maps, on node 0. */
+function fillMapped(machine: Machine, area: Area): MovedMemory {
+  const { mm, folioSize } = area;
+  const order = orderOf(folioSize);
+  const addresses = area.folios();
+  const pfns = locate(mm, addresses, order, 0);
+  fillWithPattern(machine.memory, pfns, folioSize);
+  const hash = hashFolios(machine.memory, pfns, folioSize);
+  return { machine, mm, order, folioBytes: folioSize, addresses, hash, node: 0, pfns };
 }
 
 /**
@@ -57,26 +70,22 @@ export async function mapCachedMemory(
  * of the reverse map look at it.
  */
 async function unmappedMemory(machine: Machine, kept: Area): Promise<MoveCached> {
-  const order = orderOf(kept.folioSize);
-  let node: 0 | 1 = 0;
   /** What of a call's CPU time is its subscriber's: the least, for what it waits for a core isn't CPU time. */
   let leastUnmapNs = Number.POSITIVE_INFINITY;
   let reader = await mapAgain(machine, kept);
-  const pfns = locate(reader, order, node);
-  fillWithPattern(machine.memory, pfns, kept.folioSize);
-  const hash = hashFolios(machine.memory, pfns, kept.folioSize);
+  let memory = fillMapped(machine, reader);
   return (settings) =>
     withSteps(async () => {
-      const target = node === 0 ? 1 : 0;
-      const { stats, unmapNs } = await moveWhileUnmapping(machine, reader, { ...settings, node: target });
-      node = target;
+      const node = memory.node === 0 ? 1 : 0;
+      const { stats, unmapNs } = await moveWhileUnmapping(machine, reader, { ...settings, node });
       leastUnmapNs = Math.min(leastUnmapNs, unmapNs);
       await reader.mm.close();
       reader = await mapAgain(machine, kept);
       if (stats.succeeded !== kept.length / PAGE_SIZE)
         throw new ErrnoError('EIO', `${stats.failed} pages were not migrated`);
-      if (hashFolios(machine.memory, locate(reader, order, node), kept.folioSize) !== hash)
-        throw new ErrnoError('EIO', 'memory was changed by its migration');
+      memory = { ...memory, mm: reader.mm, addresses: reader.folios(), node };
+      scrubLeft(memory);
+      verifyBytes(memory);
       const { phasesNs, cpuNs } = stats;
       return { phasesNs, cpuNs: { ...cpuNs, caller: Math.max(1, cpuNs.caller - leastUnmapNs) } };
     });
@@ -124,13 +133,4 @@ async function withSteps(run: () => Promise<Pick<MigrationRun, 'phasesNs' | 'cpu
   } finally {
     unsubscribe('mtcopy:migrate-steps', listen);
   }
-}
-
-/** @throws ErrnoError EIO unless each folio is whole and on `node` */
-function locate(area: Area, order: Order, node: number): Uint32Array {
-  return Uint32Array.from(area.folios(), (address) => {
-    const folio = area.mm.folioAt(address);
-    if (folio?.order === order && folio.nid === node) return folio.pfn;
-    throw new ErrnoError('EIO', `the folio at 0x${address.toString(16)} is not, or not whole, on node ${node}`);
-  });
 }

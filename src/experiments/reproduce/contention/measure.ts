@@ -3,7 +3,7 @@ import { type CpuTime, ErrnoError, KiB, Machine, MiB, type MovePagesResult, PAGE
 import { median, quantile, sum } from 'simple-statistics';
 import type { Control } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
-import { type MovedMemory, mapMovedMemory, verifyBytes } from '../../shared/moved-memory.js';
+import { type MovedMemory, mapMovedMemory, scrubLeft, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
@@ -80,7 +80,7 @@ export interface CallsRun {
 
 /** One run. */
 export interface ContentionRun {
-  /** From the first demotion's begin to the last one's end. */
+  /** From the first demotion's begin to the last one's end, but what overwriting the frames that these left took. */
   readonly ns: number;
   readonly demotion: CallsRun;
   /** Without calls if nothing storms. */
@@ -102,6 +102,8 @@ const CALLERS_BYTES = 16 * MiB;
 /** Demotions of a run at least: with fewer it has no 99 % quantile. */
 const DEMOTIONS = 100;
 const WARM_UPS = 1;
+/** Of what the storm's memory is filled with; that which is demoted has 1. */
+const FIRST_SEED = 2;
 
 /** Demotes memory back and forth while others call move_pages for theirs, on a machine whose one DMA channel has a limited speed. */
 export async function measureContention(
@@ -116,7 +118,10 @@ export async function measureContention(
   const machine = await Machine.boot({ nodes: [node, node], cpus: 0, flow: 'pre-copy', migrator: 'dcbm', dma });
   try {
     const memory = mapMovedMemory(machine, demoted, FOLIO_BYTES);
-    const areas = Array.from({ length: CALLERS }, () => mapMovedMemory(machine, stormed, FOLIO_BYTES));
+    const areas = Array.from({ length: CALLERS }, (_, i) =>
+      // Frames go from one to another: each has bytes of its own.
+      mapMovedMemory(machine, stormed, FOLIO_BYTES, undefined, FIRST_SEED + i),
+    );
     const names = Object.keys(SETTINGS) as Setting[];
     const laps = Math.ceil((DEMOTIONS * CALL_BYTES) / demoted);
     const variants = names.map((name) => ({ name, run: () => runOnce(machine, memory, areas, name, laps) }));
@@ -152,8 +157,9 @@ async function runOnce(
     const move: Move = (pages, node) => machine.migrateFolios(memory.mm, pages, { node, reason: 'demotion' });
     const started = performance.now();
     // As kswapd, which lets others run between two batches.
-    for (let lap = 0; lap < laps; lap++) await moveAll(memory, () => demotion, move, setImmediate);
-    return (performance.now() - started) * 1e6;
+    let overwritingMs = 0;
+    for (let lap = 0; lap < laps; lap++) overwritingMs += await moveAll(memory, () => demotion, move, setImmediate);
+    return (performance.now() - started - overwritingMs) * 1e6;
   };
   const demoting = demote().finally(() => {
     isOver = true;
@@ -168,20 +174,31 @@ async function runOnce(
 
 type Move = (pages: Float64Array, node: number) => Promise<MovePagesResult>;
 
-/** Moves memory to the other node, a batch a call, with a pause after each. */
+/**
+ * Moves memory to the other node, a batch a call, with a pause after each. Before that the frames that it left are overwritten,
+ * for it comes back to them.
+ *
+ * @returns milliseconds that this took
+ */
 async function moveAll(
   memory: MovedMemory,
   runOf: () => CallsRun,
   move: Move,
   pause: () => Promise<unknown>,
-): Promise<void> {
+): Promise<number> {
   const { addresses } = memory;
   memory.node = memory.node === 0 ? 1 : 0;
   const batch = CALL_BYTES / FOLIO_BYTES;
+  let overwritingMs = 0;
   for (let first = 0; first < addresses.length; first += batch) {
-    await call(runOf(), addresses.subarray(first, first + batch), memory.node, move);
+    const end = Math.min(first + batch, addresses.length);
+    await call(runOf(), addresses.subarray(first, end), memory.node, move);
+    const started = performance.now();
+    scrubLeft(memory, first, end);
+    overwritingMs += performance.now() - started;
     await pause();
   }
+  return overwritingMs;
 }
 
 function createCallsRun(): CallsRun {

@@ -19,6 +19,7 @@ export const flowsExperiment: Experiment<Flows> = {
   question: 'Why not copy first? The copy after the metadata (batch-move) and before it (pre-copy), as folios fail',
   published: PUBLISHED,
   measure: measureFlows,
+  takesProfile: true,
   findings: () => [],
   verdict: flowsVerdict,
   figures,

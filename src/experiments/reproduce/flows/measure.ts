@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { type AddressSpace, ErrnoError, type Flow, type Folio, Machine, PAGE_SIZE } from 'mtcopy';
 import { median } from 'simple-statistics';
 import type { Control } from '../../shared/control.js';
@@ -6,6 +5,7 @@ import { runInTurns } from '../../shared/in-turns.js';
 import { type MovedMemory, mapMovedMemory, scrubLeft, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
+import { copyThreads } from '../../shared/tuned.js';
 import type { Scale } from '../experiment.js';
 import { type CountingMigrator, countCopies } from './counting-migrator.js';
 import { FAILURES, type Failure, spreadOver, whileFailing } from './failing-folios.js';
@@ -64,14 +64,15 @@ const SETTINGS: readonly Setting[] = [
 
 /** Moves folios of 4 KiB back and forth with both flows, while parts of them fail. */
 export async function measureFlows(
-  { quick, bytes, seconds, bound, warmUps = WARM_UPS }: Scale,
+  { quick, bytes, seconds, bound, warmUps = WARM_UPS, profile }: Scale,
   control: Control,
 ): Promise<Flows> {
   const nextSeconds = shareTime(seconds, 1);
   // There are many settings, and no published amount.
   const moved = quick ? bytes / 2 : bytes / 4;
-  const threads = Math.min(4, availableParallelism());
-  const machine = await Machine.boot({ nodes: [moved, moved], cpus: 0, threads, migrator: 'mtcopy' });
+  const copying = copyThreads(profile, PAGE_SIZE);
+  const { threads } = copying;
+  const machine = await Machine.boot({ nodes: [moved, moved], cpus: 0, ...copying, migrator: 'mtcopy' });
   try {
     const memory = mapMovedMemory(machine, moved, PAGE_SIZE);
     const migrator = countCopies(machine);

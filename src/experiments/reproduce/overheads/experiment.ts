@@ -90,9 +90,9 @@ function parts({ rows }: Overheads): Part[] {
     speedupSheet(rows),
     [
       'S: how many times as fast mtcopy copied, with the best of 1 and 2 workers, and 1 with the calling',
-      'thread (1+1), from one page on. Predicted: whole speed-up, 1 / ((1 - F) + F / S). Above 1, predicted /',
-      'measured says that the law promised too much. Rest: time of all but the copies, against that of the',
-      'kernel, which the law takes to be 1.',
+      'thread (1+1), which runs before these have chosen; from one page on. Predicted: whole speed-up,',
+      '1 / ((1 - F) + F / S). Above 1, predicted / measured says that the law promised too much. Rest: time',
+      'of all but the copies, against that of the kernel, which the law takes to be 1.',
       ...rows.filter(isPractical).map(practicalText),
     ].join('\n'),
   ];

@@ -42,7 +42,7 @@ export interface OverheadsRow extends Amount {
   readonly F: Ratio;
   /** Whole speed-up that Amdahl's law allows, however fast the copies get: 1 / (1 - F). */
   readonly maxSpeedup: number;
-  /** Workers that copied fastest, of 1, 2, and 1 with the calling thread (`1+1`). */
+  /** Workers that copied fastest in runs before these, of 1, 2, and 1 with the calling thread (`1+1`). */
   readonly threads: string;
   /** How many times as fast they copied, wall time. */
   readonly S: Ratio;
@@ -65,14 +65,16 @@ export interface Overheads {
 /** Bytes moved before anything counts: by then the code is compiled, and the threads have been started. */
 const WARM_UP_BYTES = 32 * MiB;
 const MAX_WARM_UPS = 16;
+/** Of each amount: which threads copy fastest, and then what these gain. */
+const PARTS = 2;
 
 export async function measureOverheads(scale: Scale, control: Control): Promise<Overheads> {
   const amounts = amountsWithin(scale.bytes);
-  const nextSeconds = shareTime(scale.seconds, amounts.length);
+  const nextSeconds = shareTime(scale.seconds, PARTS * amounts.length);
   const rows: OverheadsRow[] = [];
   for (const amount of amounts) {
     if (isCutShort(control)) break;
-    const row = await measureAmount(amount, { ...scale, seconds: nextSeconds() }, control);
+    const row = await measureAmount(amount, scale, nextSeconds, control);
     if (row) rows.push(row);
     collectGarbage();
   }
@@ -95,7 +97,8 @@ function amountsWithin(bytes: number): Amount[] {
 
 async function measureAmount(
   amount: Amount,
-  { seconds, bound, warmUps: asked }: Scale,
+  { bound, warmUps: asked }: Scale,
+  nextSeconds: () => number,
   control: Control,
 ): Promise<OverheadsRow | undefined> {
   const { folioSize, folioBytes, folios } = amount;
@@ -103,16 +106,21 @@ async function measureAmount(
   const memory = await bootMoved(bytes, folioBytes);
   try {
     const name = `${folios} of ${folioSize}`;
-    const variants = [
-      { name: `${name}, kernel`, run: () => moveBy(memory, { way: 'baseline', count: 0 }) },
-      ...THREADS.map((threads) => ({
-        name: `${name}, mtcopy×${threadsText(threads)}`,
-        run: () => moveWith(memory, threads),
-      })),
-    ];
+    const kernel = { name: `${name}, kernel`, run: () => moveBy(memory, { way: 'baseline', count: 0 }) };
+    const others = THREADS.map((threads) => ({
+      name: `${name}, mtcopy×${threadsText(threads)}`,
+      run: () => moveWith(memory, threads),
+    }));
+    const choosing = [kernel, ...others].map((one) => ({ ...one, name: `${one.name}, to choose threads` }));
     const warmUps = asked ?? Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
-    const [kernel, ...others] = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds, bound }, control);
-    return kernel.length === 0 ? undefined : summarize(amount, kernel, others);
+    const turns = { warmUps, seconds: nextSeconds(), bound };
+    const [first, ...tried] = await runInTurns(choosing, wholeNs, turns, control);
+    if (first.length === 0 || isCutShort(control)) return undefined;
+    // With runs of its own: by those that it was chosen by, the best of several is in part the luckiest.
+    const best = fastestCopies(first, tried);
+    const own = { warmUps: asked ?? 0, seconds: nextSeconds(), bound };
+    const [alone, mtcopy] = await runInTurns([kernel, others[best]], wholeNs, own, control);
+    return alone.length === 0 ? undefined : summarize(amount, THREADS[best], alone, mtcopy);
   } finally {
     await memory.machine.close();
   }
@@ -123,23 +131,27 @@ function moveWith(memory: MovedMemory, { threads, caller }: Threads): Promise<Mi
   return moveBy(memory, { way: 'mtcopy', count: threads, caller });
 }
 
-/** What the runs come to, with the threads that copied fastest. */
+/** Which of some have copied fastest. */
+function fastestCopies(kernel: readonly MigrationRun[], others: readonly (readonly MigrationRun[])[]): number {
+  const speedups = others.map((runs) => ratioOf(kernel.map(copyNs), runs.map(copyNs)).median);
+  return speedups.indexOf(Math.max(...speedups));
+}
+
+/** What the runs come to, with threads that they did not choose. */
 function summarize(
   amount: Amount,
+  threads: Threads,
   kernel: readonly MigrationRun[],
-  others: readonly (readonly MigrationRun[])[],
+  mtcopy: readonly MigrationRun[],
 ): OverheadsRow {
-  const speedups = others.map((runs) => ratioOf(kernel.map(copyNs), runs.map(copyNs)));
-  const best = speedups.reduce((best, { median }, i) => (median > speedups[best].median ? i : best), 0);
-  const S = speedups[best];
-  const mtcopy = others[best];
+  const S = ratioOf(kernel.map(copyNs), mtcopy.map(copyNs));
   const F = ratioOf(kernel.map(copyNs), kernel.map(wholeNs));
   return {
     ...amount,
     runs: kernel.length,
     F,
     maxSpeedup: amdahl(F.median, Number.POSITIVE_INFINITY),
-    threads: threadsText(THREADS[best]),
+    threads: threadsText(threads),
     S,
     predicted: amdahl(F.median, S.median),
     measured: ratioOf(kernel.map(wholeNs), mtcopy.map(wholeNs)),

@@ -1,12 +1,13 @@
-import type { PublishedRatio, ThroughputRow, WayName } from 'mtcopy/experiments';
+import type { Mover, PublishedRatio, ThroughputRow } from 'mtcopy/experiments';
 import type { Series } from '../../model/chart.js';
 import { estimatePoint, point } from '../charts.js';
 
-const COLOURS: Readonly<Partial<Record<WayName, number>>> = {
+const COLOURS: Readonly<Partial<Record<Mover['way'], number>>> = {
   mtcopy: 0,
   'mtcopy-defaults': 2,
   dcbm: 1,
   'dcbm-pre-copy': 3,
+  tuned: 4,
 };
 /** Of a way that isn't known. */
 const GREY = 6;
@@ -16,7 +17,7 @@ export const BESIDE = 'Solid: measured here, with intervals of 95 %. Dashed: pub
 
 /** A way's speed against the baseline, and below it what was published of the same, if anything was. */
 export function besidePublished(
-  way: WayName,
+  way: Mover['way'],
   name: string,
   here: readonly (ThroughputRow | undefined)[],
   published: readonly (PublishedRatio | undefined)[],

@@ -17,6 +17,11 @@ const KINDS = {
       'Shares of a whole, from 0 to 1; the line is at one half. A finding holds if all of its interval lies on the published side.',
   },
 } as const;
+/** What a finding may stand beside: a figure that was published, or an order of magnitude that is claimed. */
+const REFERENCES = [
+  { name: 'published', colour: 6, of: (one: JudgedFinding) => ('published' in one ? one.published : undefined) },
+  { name: 'claimed', colour: 7, of: (one: JudgedFinding) => ('claimed' in one ? one.claimed : undefined) },
+] as const;
 const INTERVAL = 'Strokes are intervals of 95 %; without one there were too few runs.';
 
 /** What was published beside what each file measured: a row for each finding. */
@@ -40,27 +45,31 @@ export function findingCharts(name: string, tables: readonly Reproduced[]): Seri
       }),
     );
     const all = lists.flatMap(({ findings }) => findings);
-    const isClaimed = all.every((one) => 'claimed' in one);
-    const published: Series = {
-      name: isClaimed ? 'claimed' : 'published',
-      colour: 6,
-      isPublished: true,
-      points: labels.map((what) => point(referenceOf(find(all, what)))),
-    };
+    const references = REFERENCES.flatMap(({ name, colour, of }): Series[] => {
+      const figures = labels.map((what) => {
+        const finding = find(all, what);
+        return finding && of(finding);
+      });
+      if (figures.every((figure) => figure === undefined)) return [];
+      return [{ name, colour, isPublished: true, points: figures.map((figure) => point(figure)) }];
+    });
+    const said = [...references.map((one) => one.name), 'measured'];
     const { title, values, caption } = KINDS[kind];
     return [
       {
         kind: 'dots',
-        title: `${isClaimed ? 'Claimed' : 'Published'} and measured ${title}: ${name}`,
+        title: `${headOf(said)} ${title}: ${name}`,
         caption: `${caption} ${INTERVAL}`,
         categories: { name: 'finding', labels },
         values,
-        series: [...measured, published],
+        series: [...measured, ...references],
       },
     ];
   });
 }
 
-function referenceOf(finding: JudgedFinding | undefined): number | undefined {
-  return finding && ('claimed' in finding ? finding.claimed : finding.published);
+/** `Published, claimed and measured`. */
+function headOf(said: readonly string[]): string {
+  const text = `${said.slice(0, -1).join(', ')} and ${said.at(-1)}`;
+  return text[0].toUpperCase() + text.slice(1);
 }
