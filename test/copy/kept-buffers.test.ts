@@ -47,8 +47,10 @@ describe("buffers of the user don't stay alive in workers", () => {
     alone = await taken('', 'to.set(from)');
   });
 
-  it.each(['auto', 'helps', 'waits'])('caller %s', async (caller) => {
-    const open = `globalThis.engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: '${caller}' });`;
+  it.each(
+    ['auto', 'helps', 'waits'].flatMap((caller) => ['auto', 'typed-array'].map((method) => ({ caller, method }))),
+  )('caller $caller, method $method', async (options) => {
+    const open = `globalThis.engine = await CopyEngine.create({ ...${JSON.stringify(options)}, threads: 2, memory: '16M' });`;
     const median = await taken(open, 'engine.copy(to, from)');
     console.info(
       `${COPIES} copies: ${Math.round(median / MiB)} MiB, with a loop of set ${Math.round(alone / MiB)} MiB`,
@@ -61,7 +63,7 @@ it('also few buffers, which are not worth a collection by themselves, are let go
   const code = `
     import { CopyEngine } from ${JSON.stringify(INDEX)};
     import { setTimeout as sleep } from 'node:timers/promises';
-    const engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: 'waits' });
+    const engine = await CopyEngine.create({ method: 'typed-array', threads: 2, memory: '16M', caller: 'waits' });
     const used = () => (gc(), process.memoryUsage.rss());
     const fresh = () => new Uint8Array(new SharedArrayBuffer(12 * ${MiB})).fill(1);
     await engine.copy(new Uint8Array(new SharedArrayBuffer(2e6)), new Uint8Array(new SharedArrayBuffer(2e6)));
@@ -87,7 +89,8 @@ it('nor are buffers kept of a job that a worker only heard of, once another is i
     return process.memoryUsage.rss();
   };
   using holds = holdThreads();
-  await using engine = await CopyEngine.create({ threads: 2, memory: '16M', caller: 'waits', minParallelBytes: 0 });
+  const options = { method: 'typed-array', threads: 2, memory: '16M', caller: 'waits', minParallelBytes: 0 } as const;
+  await using engine = await CopyEngine.create(options);
   const { words } = openRing(engine.memory.buffer, 4 * MiB);
   const thread = words[workerInbox(1)];
   const fresh = () => new Uint8Array(new SharedArrayBuffer(64 * MiB)).fill(1);
