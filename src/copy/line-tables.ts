@@ -12,7 +12,7 @@ export interface LineTables {
   readonly area: SharedArrayBuffer;
   /** Whether a table has room for a batch's buffers. */
   holds(foreign: readonly PlacedBuffer[]): boolean;
-  /** Opens the closed table of a slot: the buffers live until {@link close}. */
+  /** Opens the closed table of a slot, and keeps its buffers alive until {@link close}. */
   open(slot: number, foreign: readonly PlacedBuffer[]): void;
   /** Closes the table of a slot; from then on its buffers may be anything again. */
   close(slot: number): void;
@@ -27,10 +27,13 @@ export function createLineTables(memory: SharedArrayBuffer, { addressOf }: Nativ
   const addressOfBuffer = (buffer: SharedArrayBuffer, bytes: number) =>
     bytes === 0 ? 0 : addressOf(new Uint8Array(buffer, 0, 1));
   const own: PlacedBuffer = { base: 0, buffer: memory };
+  // An address keeps nothing alive.
+  const held: (readonly PlacedBuffer[] | undefined)[] = [];
   return {
     area,
     holds: (foreign) => foreign.length < MAX_PLACES,
     open(slot, foreign) {
+      held[slot] = foreign;
       let place = (tableAt(slot) + HEADER_BYTES) / 8;
       for (const { base, buffer } of [own, ...foreign]) {
         const bytes = bytesOf(buffer);
@@ -48,6 +51,7 @@ export function createLineTables(memory: SharedArrayBuffer, { addressOf }: Nativ
       // unit is closed by now; only a program that has written to the ring can have sent somebody here.
       Atomics.store(words, header + COUNT, 0);
       while (Atomics.load(words, header + USERS) !== 0);
+      held[slot] = undefined;
     },
   };
 }
