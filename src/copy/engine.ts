@@ -29,6 +29,7 @@ import { Dispatcher } from './dispatcher.js';
 import { createEngineMemory } from './engine-memory.js';
 import { createLineTables } from './line-tables.js';
 import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
+import { populate } from './populate.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { chooseMethod, type MethodChoice, openNative, type UsedMethod, usedMethod } from './streaming.js';
 import { minParallelBytes, RANGE, type Shape } from './threshold.js';
@@ -60,8 +61,8 @@ export interface AllocateOptions {
   /** The node of the engine's memory to allocate on. Default: 0. */
   node?: number | undefined;
   /**
-   * Whether to touch every page now, so that the operating system makes it: blocks for some 0.4 s a GiB, which the first
-   * copy into it would take longer otherwise. Default: false.
+   * Whether the operating system is to make all pages now, huge ones where it has them to give: blocks for what the first copy
+   * into it would take longer, 0.1 to 2 s a GiB. The bytes stay as they are. Default: false.
    */
   populate?: boolean | undefined;
 }
@@ -274,13 +275,12 @@ export class CopyEngine implements AsyncDisposable {
   allocate(bytes: number, options: AllocateOptions = {}): Uint8Array<SharedArrayBuffer> {
     this.#lifetime.checkOpen();
     checkBytes('bytes', bytes);
-    const { node, populate } = checkOptions(options, ALLOCATE_OPTIONS);
-    const pfn = this.memory.allocContig(Math.max(1, pagesOf(bytes)), node === undefined ? {} : { node });
+    const { node, populate: wantsPages } = checkOptions(options, ALLOCATE_OPTIONS);
+    const pages = Math.max(1, pagesOf(bytes));
+    const pfn = this.memory.allocContig(pages, node === undefined ? {} : { node });
     this.#allocations.set(pfn, bytes);
-    const view = new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
-    // A store has the page made, a load would not; this one leaves the byte as it is.
-    if (populate) for (let at = 0; at < bytes; at += PAGE_SIZE) Atomics.or(view, at, 0);
-    return view;
+    if (wantsPages) populate(this.memory.bytes.subarray(pfn * PAGE_SIZE, (pfn + pages) * PAGE_SIZE));
+    return new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
   }
 
   /**

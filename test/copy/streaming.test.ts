@@ -1,15 +1,13 @@
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { CopyEngine, type CreateOptions, MiB, PAGE_SIZE, type Stores } from 'mtcopy';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { chooseMethod } from '#src/copy/streaming.js';
 import { METHOD, METHOD_MEMORY_COPY, METHOD_STREAMING, openRing } from '#src/copy/worker/job-ring.js';
 import { fillRandom, isSame } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { HAS_NATIVE } from '../support/native.js';
-import { INDEX, ROOT } from '../support/paths.js';
+import { INDEX } from '../support/paths.js';
 import { runScript } from '../support/process.js';
+import { libraryWithoutNative } from '../support/without-native.js';
 
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
@@ -95,17 +93,10 @@ describe.runIf(HAS_NATIVE)('streaming stores', () => {
 });
 
 describe('without the file of the loop in C', () => {
-  const copy = join(ROOT, 'build/without-native');
-  beforeAll(() => {
-    rmSync(copy, { recursive: true, force: true });
-    mkdirSync(copy, { recursive: true });
-    const isKept = (path: string) => !path.endsWith('.node') && !path.endsWith('.map');
-    cpSync(join(ROOT, 'dist'), join(copy, 'dist'), { recursive: true, filter: isKept });
-  });
-  afterAll(() => rmSync(copy, { recursive: true, force: true }));
+  const bare = libraryWithoutNative('streaming');
 
   it.each([
-    ['it is gone', pathToFileURL(join(copy, 'dist/index.js')).href, []],
+    ['it is gone', bare, []],
     [
       'addons are not allowed',
       INDEX,

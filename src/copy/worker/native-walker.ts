@@ -32,6 +32,10 @@ export interface NativeWalker {
   ): number;
   /** Where in this process a view on shared memory begins. */
   addressOf(view: Uint8Array): number;
+  /** Asks the system for huge pages under a view's whole pages: 0, or an error's number below 0. */
+  adviseHuge(view: Uint8Array): number;
+  /** Has the system make a view's whole pages now, writable, their bytes as they are: 0, or an error's number below 0. */
+  populate(view: Uint8Array): number;
 }
 
 /**

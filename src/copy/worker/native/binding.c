@@ -6,8 +6,10 @@
 #include <cpuid.h>
 #include <node_api.h>
 
+#include "madvise.h"
 #include "walker.h"
 
+enum { SYSTEM_PAGE = 4096 };
 enum { WALK_NUMBERS = 6, WALK_ARGUMENTS = 1 + WALK_NUMBERS, LINE_ARGUMENTS = 2 + WALK_ARGUMENTS + 1 };
 
 /* Whether the CPU has AVX2, and the system keeps its registers. */
@@ -93,6 +95,28 @@ static napi_value call_address_of(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/*
+ * adviseHuge(view) and populate(view): what madvise(2) answers for the whole pages of a Uint8Array, 0 or an error's number
+ * below 0. Neither changes a byte.
+ */
+static napi_value call_madvise(napi_env env, napi_callback_info info, int64_t advice) {
+  napi_value argument, result;
+  size_t count = 1;
+  struct memory memory;
+  napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
+  if (count < 1 || !get_memory(env, argument, &memory)) return refuse(env, "EINVAL", "madvise takes a Uint8Array");
+  uint64_t head = -(uintptr_t)memory.bytes % SYSTEM_PAGE;
+  uint64_t bytes = memory.size > head ? (memory.size - head) / SYSTEM_PAGE * SYSTEM_PAGE : 0;
+  napi_create_int64(env, bytes == 0 ? 0 : advise(memory.bytes + head, bytes, advice), &result);
+  return result;
+}
+
+static napi_value call_advise_huge(napi_env env, napi_callback_info info) { return call_madvise(env, info, MADV_HUGEPAGE); }
+
+static napi_value call_populate(napi_env env, napi_callback_info info) {
+  return call_madvise(env, info, MADV_POPULATE_WRITE);
+}
+
 static void export(napi_env env, napi_value exports, const char *name, napi_callback callback) {
   napi_value function;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function);
@@ -105,5 +129,7 @@ NAPI_MODULE_INIT() {
   export(env, exports, "walk", call_walk);
   export(env, exports, "walkLine", call_walk_line);
   export(env, exports, "addressOf", call_address_of);
+  export(env, exports, "adviseHuge", call_advise_huge);
+  export(env, exports, "populate", call_populate);
   return exports;
 }
