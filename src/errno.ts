@@ -17,6 +17,8 @@ export const ERRNO = {
   EINVAL: 22,
   ERANGE: 34,
   EOPNOTSUPP: 95,
+  // The C library's name for the same number.
+  ENOTSUP: 95,
   ESHUTDOWN: 108,
   ETIMEDOUT: 110,
   ECANCELED: 125,

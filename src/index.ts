@@ -45,6 +45,7 @@ export { type CopyPlan, planCopy } from './copy/batch/plan.js';
 export { type AllocateOptions, CopyEngine, type CopyOptions, type CopySyncOptions } from './copy/engine.js';
 export type { CreateOptions } from './copy/options.js';
 export { CopyAbortError, type CopyResult, type FailedItem } from './copy/result.js';
+export type { UsedMethod } from './copy/streaming.js';
 export type { CopyTrace } from './copy/trace.js';
 export type { Cpu } from './cpu/cpu.js';
 export { MAX_CPUS } from './cpu/cpu-area.js';
@@ -184,4 +185,6 @@ export {
   type Distribution,
   SCHEDULES,
   type Schedule,
+  STORES,
+  type Stores,
 } from './words.js';

@@ -1,6 +1,7 @@
 import { createHistogram } from 'node:perf_hooks';
-import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber } from './check.js';
+import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber, yesOrNo } from './check.js';
 import { checkUnit } from './copy/options.js';
+import { populate } from './copy/populate.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
@@ -46,7 +47,7 @@ import { migrationFiles } from './sysfs/migration.js';
 import { Sysfs } from './sysfs/sysfs.js';
 import { Lifetime } from './threads/lifetime.js';
 import { prepareThreads } from './threads/pool.js';
-import { pagesOf, parseSize } from './units.js';
+import { PAGE_SIZE, pagesOf, parseSize } from './units.js';
 import {
   CALLER_MODES,
   type CallerMode,
@@ -64,6 +65,11 @@ export interface MachineOptions extends MigrationSettings {
    * 1 GiB.
    */
   nodes?: readonly (number | string)[] | undefined;
+  /**
+   * Whether the operating system is to make all of the nodes' pages now, huge ones where it has them to give; see
+   * {@link AllocateOptions.populate}. Default: false, each is made when it is touched.
+   */
+  populate?: boolean | undefined;
   /** CPUs to run programs on, 0 to 64: each is a thread while it runs one. Default: 1. */
   cpus?: number | undefined;
   /**
@@ -127,6 +133,7 @@ const PCP_HIGH_FRACTION = 8;
 const OPTIONS: Checks<MachineOptions> = {
   // PhysicalMemory checks the sizes.
   nodes: anything,
+  populate: yesOrNo,
   cpus: wholeNumber(0, MAX_CPUS),
   threads: threadCount,
   schedule: oneOf(SCHEDULES),
@@ -219,6 +226,7 @@ export class Machine implements AsyncDisposable {
     const { nodes = DEFAULT_NODES, cpus = 1, pcpHigh = defaultPcpHigh(nodes) } = options;
     // Without holes, over which its own look at each size would pass.
     this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
+    if (options.populate) populateNodes(this.memory);
     this.#manner = mannerOf(options);
     this.offload = new OffloadRegistry(this.memory);
     this.#cpuMt = new CpuMt(this.memory, options);
@@ -568,6 +576,10 @@ function withProfile({ profile, ...given }: MachineOptions): BootOptions {
   // What is no object the driver refuses.
   const isObject = typeof dcbm === 'object' && dcbm !== null;
   return { ...tuned, ...given, dcbm: isObject ? withTuned(dcbm) : dcbm };
+}
+
+function populateNodes({ nodes, bytes }: PhysicalMemory): void {
+  for (const { startPfn, endPfn } of nodes) populate(bytes.subarray(startPfn * PAGE_SIZE, endPfn * PAGE_SIZE));
 }
 
 function defaultPcpHigh(nodes: MachineOptions['nodes']): number {

@@ -23,9 +23,17 @@ export const CALLER_MODES = ['auto', 'waits', 'helps'] as const;
 export type CallerMode = (typeof CALLER_MODES)[number];
 
 /** Which loop may copy the bytes: names of {@link CopyMethod}. */
-export const COPY_METHODS = ['auto', 'memory.copy', 'typed-array'] as const;
+export const COPY_METHODS = ['auto', 'streaming', 'memory.copy', 'typed-array'] as const;
 /** Which loop copies the bytes: see `CreateOptions.method`. */
 export type CopyMethod = (typeof COPY_METHODS)[number];
+
+/** What may be known of a copy's destination: names of {@link Stores}. */
+export const STORES = ['auto', 'cached', 'streaming'] as const;
+/**
+ * Whether the bytes that a copy writes are kept in the CPU's caches: `'cached'`, for they are wanted again soon; `'streaming'`,
+ * past the caches, for they are not; `'auto'`, past them if the copy's source and destination don't fit into the L3 cache.
+ */
+export type Stores = (typeof STORES)[number];
 
 /** In which order the steps of a batch are made: names of {@link Flow}. */
 export const FLOWS = ['serial', 'vanilla', 'batch-move', 'pre-copy'] as const;

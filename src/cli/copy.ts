@@ -40,7 +40,7 @@ export function addCopyCommand(program: Command, invocation: Invocation): void {
     )
     .option('--unit <sizes>', 'of dynamic: bytes that a thread claims at once, 64K to 1G or auto (default)', unitSizes)
     .option('--caller <modes>', 'waits (default), or helps: one thread more', words(...SWEEP_CALLERS))
-    .option('--method <methods>', 'auto (default), memory.copy, typed-array', words(...COPY_METHODS))
+    .option('--method <methods>', 'auto (default), streaming, memory.copy, typed-array', words(...COPY_METHODS))
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--warmup <rounds>', 'runs of each combination before them, which do not count (default: 1)', natural)
     .option('--seed <number>', 'of the order of shuffled frames, and of the pattern (default: 1)', natural)

@@ -8,6 +8,7 @@ import { type Cutter, type Cutting, createCutter, type JobTarget } from './batch
 import { planStatic } from './batch/plan.js';
 import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
 import type { Crew, Inbox } from './crew.js';
+import type { LineTables } from './line-tables.js';
 import { inTurns } from './turns.js';
 import { type ForeignMessage, inboxName } from './worker/inbox.js';
 import {
@@ -22,7 +23,10 @@ import {
   MESSAGES,
   METHOD,
   METHOD_FOREIGN,
+  METHOD_LINE,
+  METHOD_LINE_STREAMING,
   METHOD_MEMORY_COPY,
+  METHOD_STREAMING,
   METHOD_TYPED_ARRAY,
   publishJob,
   reofferUnits,
@@ -61,6 +65,8 @@ interface DispatcherOptions {
   readonly bytes: Uint8Array;
   /** Whether the engine's memory is copied with typed arrays. */
   readonly typedArrays: boolean;
+  /** For the walker in C over any buffers; without them, typed arrays copy those. */
+  readonly tables: LineTables | undefined;
 }
 
 /** As much of a batch as a slot has room for, in that slot. */
@@ -98,8 +104,9 @@ export class Dispatcher {
   /** The ways to the threads' inboxes, by their number. */
   readonly #outboxes = new Map<number, BroadcastChannel>();
   readonly #bytes: Uint8Array;
-  /** The method for items in the engine's memory. */
+  /** The method for items in the engine's memory that don't go past the caches. */
   readonly #ownMethod: number;
+  readonly #tables: LineTables | undefined;
   readonly #free: Slot[];
   /** Calls that wait for a slot, the oldest first. */
   readonly #waiting: (() => void)[] = [];
@@ -110,7 +117,7 @@ export class Dispatcher {
   readonly #sent = new WeakSet<SharedArrayBuffer>();
   #sequence = 0;
 
-  constructor({ crew, caller, cutting, channel, bytes, typedArrays }: DispatcherOptions) {
+  constructor({ crew, caller, cutting, channel, bytes, typedArrays, tables }: DispatcherOptions) {
     this.#ring = caller.ring;
     this.#crew = crew;
     this.#caller = caller;
@@ -118,6 +125,7 @@ export class Dispatcher {
     this.#channel = channel;
     this.#bytes = bytes;
     this.#ownMethod = typedArrays ? METHOD_TYPED_ARRAY : METHOD_MEMORY_COPY;
+    this.#tables = tables;
     this.#free = this.#ring.slots.slice().reverse();
   }
 
@@ -245,7 +253,7 @@ export class Dispatcher {
     this.#sequence = (this.#sequence + 1) | 0;
     const sequence = this.#sequence;
     const message = this.#messageOf(slot, batch, sequence, plan.count);
-    this.#lines[slot.number] = this.#openLine(batch);
+    this.#openBuffers(slot, batch);
     // Before the job is published: a worker that claims a unit of it finds the buffers in its inbox.
     if (message) this.#send(message, this.#crew.inboxes());
     const held = { unit: -1, next: 0, end: 0 };
@@ -280,16 +288,19 @@ export class Dispatcher {
     const target = targetOf(own, batch);
     words[own.base + METHOD] = this.#methodOf(batch);
     words[own.base + LEFT] = 0;
-    this.#lines[own.number] = this.#openLine(batch);
-    const planned = planStatic(target, target.lists, batch, first, end, 1);
-    const { trace, copyRange } = this.#caller;
-    for (let next = 0; next < planned; ) {
-      next = trace
-        ? copyTraced(this.#caller, trace, own, { unit: 0, next, end: planned }, NO_LIMIT)
-        : copyRange(own, next, planned, NO_LIMIT);
+    this.#openBuffers(own, batch);
+    try {
+      const planned = planStatic(target, target.lists, batch, first, end, 1);
+      const { trace, copyRange } = this.#caller;
+      for (let next = 0; next < planned; ) {
+        next = trace
+          ? copyTraced(this.#caller, trace, own, { unit: 0, next, end: planned }, NO_LIMIT)
+          : copyRange(own, next, planned, NO_LIMIT);
+      }
+      if (words[own.base + LEFT] > 0) collectLeft(target, planned, batch, batch.tally);
+    } finally {
+      this.#closeBuffers(own);
     }
-    if (words[own.base + LEFT] > 0) collectLeft(target, planned, batch, batch.tally);
-    this.#lines[own.number] = undefined;
   }
 
   async #finish(job: Job): Promise<void> {
@@ -346,7 +357,7 @@ export class Dispatcher {
 
   /** Whether this thread is to go on copying a job: a unit that it holds, its share, or what nobody else will take. */
   #mayCopy(job: Job): boolean {
-    if (job.batch.foreign.length > MAX_SENT_BUFFERS) return true;
+    if (job.batch.foreign.length > MAX_SENT_BUFFERS && !this.#hasTable(job.batch)) return true;
     if (job.held.unit >= 0 || job.lostWorker || this.#crew.attached === 0) return true;
     if (!this.#caller.isStatic) return job.helps;
     return (job.helps && !job.hasList) || hasSpareList(this.#ring, job.slot);
@@ -390,7 +401,7 @@ export class Dispatcher {
   }
 
   #release(slot: Slot): void {
-    this.#lines[slot.number] = undefined;
+    this.#closeBuffers(slot);
     this.#free.push(slot);
     this.#wakeNext();
   }
@@ -400,16 +411,34 @@ export class Dispatcher {
     if (this.#free.length > 0) this.#waiting.shift()?.();
   }
 
-  #methodOf({ foreign }: Batch): number {
-    return foreign.length > 0 ? METHOD_FOREIGN : this.#ownMethod;
+  #methodOf(batch: Batch): number {
+    const { foreign, streams } = batch;
+    if (foreign.length === 0) return streams ? METHOD_STREAMING : this.#ownMethod;
+    if (!this.#hasTable(batch)) return METHOD_FOREIGN;
+    return streams ? METHOD_LINE_STREAMING : METHOD_LINE;
   }
 
-  #openLine({ foreign }: Batch): CopyOnLine | undefined {
-    return foreign.length > 0 ? openLine(this.#bytes, foreign) : undefined;
+  /** Whether the walker in C copies a batch that reaches beyond the engine's memory. */
+  #hasTable({ foreign }: Batch): boolean {
+    return foreign.length > 0 && this.#tables?.holds(foreign) === true;
   }
 
-  #messageOf(slot: Slot, { foreign }: Batch, sequence: number, descriptors: number): ForeignMessage | undefined {
-    if (foreign.length === 0 || foreign.length > MAX_SENT_BUFFERS) return undefined;
+  /** Says for a slot where the buffers of its batch are that are not the engine's; until {@link #closeBuffers}. */
+  #openBuffers(slot: Slot, batch: Batch): void {
+    const { foreign } = batch;
+    if (foreign.length === 0) return;
+    if (this.#hasTable(batch)) this.#tables?.open(slot.number, foreign);
+    else this.#lines[slot.number] = openLine(this.#bytes, foreign);
+  }
+
+  #closeBuffers(slot: Slot): void {
+    this.#lines[slot.number] = undefined;
+    this.#tables?.close(slot.number);
+  }
+
+  #messageOf(slot: Slot, batch: Batch, sequence: number, descriptors: number): ForeignMessage | undefined {
+    const { foreign } = batch;
+    if (foreign.length === 0 || foreign.length > MAX_SENT_BUFFERS || this.#hasTable(batch)) return undefined;
     let freshBytes = 0;
     for (const { buffer } of foreign) {
       if (this.#sent.has(buffer)) continue;

@@ -16,7 +16,7 @@ import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
 import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
-import { CALLER_MODES, type CallerMode } from '../words.js';
+import { CALLER_MODES, type CallerMode, type CopyMethod, STORES, type Stores } from '../words.js';
 import { onAbort } from './abort-relay.js';
 import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
@@ -27,8 +27,11 @@ import { createCopyOne } from './copy-one.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { createEngineMemory } from './engine-memory.js';
+import { createLineTables } from './line-tables.js';
 import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
+import { populate } from './populate.js';
 import { CopyAbortError, type CopyResult } from './result.js';
+import { chooseMethod, type MethodChoice, openNative, type UsedMethod, usedMethod } from './streaming.js';
 import { minParallelBytes, RANGE, type Shape } from './threshold.js';
 import { traced, tracedSync } from './trace.js';
 import { beginTurn, hasTurn, inTurns } from './turns.js';
@@ -40,6 +43,8 @@ import { compileWalker, createCopyRange } from './worker/methods.js';
 export interface CopySyncOptions {
   /** Whether the calling thread takes part in this call; see {@link CreateOptions.caller}. Default: the engine's. */
   caller?: CallerMode | undefined;
+  /** Whether what this call writes is kept in the caches; see {@link CreateOptions.stores}. Default: the engine's. */
+  stores?: Stores | undefined;
 }
 
 /** Options of one asynchronous copy. */
@@ -56,13 +61,13 @@ export interface AllocateOptions {
   /** The node of the engine's memory to allocate on. Default: 0. */
   node?: number | undefined;
   /**
-   * Whether to touch every page now, so that the operating system makes it: blocks for some 0.4 s a GiB, which the first
-   * copy into it would take longer otherwise. Default: false.
+   * Whether the operating system is to make all pages now, huge ones where it has them to give: blocks for what the first copy
+   * into it would take longer, 0.1 to 2 s a GiB. The bytes stay as they are. Default: false.
    */
   populate?: boolean | undefined;
 }
 
-const SYNC_OPTIONS: Checks<CopySyncOptions> = { caller: oneOf(CALLER_MODES) };
+const SYNC_OPTIONS: Checks<CopySyncOptions> = { caller: oneOf(CALLER_MODES), stores: oneOf(STORES) };
 const COPY_OPTIONS: Checks<CopyOptions> = { ...SYNC_OPTIONS, signal: checkSignal };
 const ALLOCATE_OPTIONS: Checks<AllocateOptions> = { node: anything, populate: yesOrNo };
 const checkBytes = wholeNumber(0, Number.POSITIVE_INFINITY);
@@ -107,6 +112,7 @@ export class CopyEngine implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #caller: CallerMode;
   readonly #minParallelBytes: number | 'auto';
+  readonly #choice: MethodChoice;
   readonly #rules: BatchRules;
   readonly #copyNow: CopyNow;
   readonly #ringPfn: Pfn;
@@ -123,9 +129,9 @@ export class CopyEngine implements AsyncDisposable {
   /**
    * Starts an engine and its threads.
    *
-   * @throws ErrnoError EINVAL for a wrong option; ENOMEM for more memory than there is; EAGAIN if threads can't be
-   * started, with the reason as its cause; ENOENT if a bundler has moved the library away from the files of its threads, or a
-   * profile isn't there; what else is wrong with a profile
+   * @throws ErrnoError EINVAL for a wrong option; ENOTSUP for method `'streaming'` where it can't be had; ENOMEM for more memory than
+   * there is; EAGAIN if threads can't be started, with the reason as its cause; ENOENT if a bundler has moved the library away
+   * from the files of its threads, or a profile isn't there; what else is wrong with a profile
    */
   static async create(options?: CreateOptions): Promise<CopyEngine> {
     await prepareThreads();
@@ -159,15 +165,19 @@ export class CopyEngine implements AsyncDisposable {
     this.#threads = threads;
     this.#caller = caller;
     this.#minParallelBytes = options.minParallelBytes;
+    this.#choice = chooseMethod(method, options.stores);
     this.#ringPfn = ringPfn;
     this.#rules = { memory: createEngineMemory(memory, ringAddress + PROBE * 4), method };
     this.#copyNow = createCopyNow(this.#rules, createCopyOne(memory));
+    const native = openNative();
+    const tables = native.walker && createLineTables(memory.buffer, native.walker);
     // Views are made when a thread writes to its ring: until then the 64 of them are address space alone.
     this.#traced = recording?.attach('copy', MAX_THREADS);
     const setup = {
       trace: this.#traced?.setup,
       memory: memory.wasm,
       module: compileWalker(),
+      native: tables && { path: native.path, area: tables.area },
       ringAddress,
       isStatic,
       poisonAddress: memory.poisonAddress,
@@ -176,6 +186,7 @@ export class CopyEngine implements AsyncDisposable {
     };
     const copyRange = createCopyRange({
       ...setup,
+      native: tables && { walker: native.walker, area: tables.area },
       words: ring.words,
       isPoisoned: (address, bytes) => memory.isPoisoned(address, bytes),
       lineOf: (slot) => this.#dispatcher.lineOf(slot),
@@ -194,6 +205,7 @@ export class CopyEngine implements AsyncDisposable {
       channel: setup.channel,
       bytes: memory.bytes,
       typedArrays: method === 'typed-array',
+      tables: method === 'typed-array' ? undefined : tables,
     });
     // Last: an engine that couldn't be made leaves no timer behind.
     this.#parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();
@@ -212,6 +224,30 @@ export class CopyEngine implements AsyncDisposable {
     this.#threads = checkThreads(threads);
     this.#crew.resize(this.#threads);
     this.#parkTimer.refresh();
+  }
+
+  /**
+   * What copies a call in the engine's memory that is larger than the caches; a smaller one `'memory.copy'` does, where the
+   * engine was left to choose.
+   */
+  get method(): Exclude<CopyMethod, 'auto'> {
+    return this.#choice.method;
+  }
+
+  /** Why {@link method} isn't `'streaming'`, as a sentence's part; `undefined` if it is. */
+  get noStreaming(): string | undefined {
+    return this.#choice.noStreaming;
+  }
+
+  /**
+   * What copies a call of `bytes` bytes in the engine's memory, all items together, that says nothing of `stores` itself; and
+   * why that isn't `'streaming'`, if it isn't.
+   *
+   * @throws ErrnoError EINVAL for what is no number of bytes
+   */
+  methodFor(bytes: number): UsedMethod {
+    checkBytes('bytes', bytes);
+    return usedMethod(this.#choice, bytes);
   }
 
   /**
@@ -239,13 +275,12 @@ export class CopyEngine implements AsyncDisposable {
   allocate(bytes: number, options: AllocateOptions = {}): Uint8Array<SharedArrayBuffer> {
     this.#lifetime.checkOpen();
     checkBytes('bytes', bytes);
-    const { node, populate } = checkOptions(options, ALLOCATE_OPTIONS);
-    const pfn = this.memory.allocContig(Math.max(1, pagesOf(bytes)), node === undefined ? {} : { node });
+    const { node, populate: wantsPages } = checkOptions(options, ALLOCATE_OPTIONS);
+    const pages = Math.max(1, pagesOf(bytes));
+    const pfn = this.memory.allocContig(pages, node === undefined ? {} : { node });
     this.#allocations.set(pfn, bytes);
-    const view = new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
-    // A store has the page made, a load would not; this one leaves the byte as it is.
-    if (populate) for (let at = 0; at < bytes; at += PAGE_SIZE) Atomics.or(view, at, 0);
-    return view;
+    if (wantsPages) populate(this.memory.bytes.subarray(pfn * PAGE_SIZE, (pfn + pages) * PAGE_SIZE));
+    return new Uint8Array(this.memory.buffer, pfn * PAGE_SIZE, bytes);
   }
 
   /**
@@ -330,7 +365,8 @@ export class CopyEngine implements AsyncDisposable {
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, blocks: boolean): CopyResult | undefined {
     if (this.#lifetime.isClosed) return undefined;
     const started = performance.now();
-    const bytes = this.#copyNow(to, from, this.#leastBytes(RANGE, blocks));
+    const most = Math.min(this.#leastBytes(RANGE, blocks), this.#choice.cachedBytes() + 1);
+    const bytes = this.#copyNow(to, from, most);
     if (bytes < 0) return undefined;
     const wallNs = Math.round((performance.now() - started) * 1e6);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
@@ -339,23 +375,24 @@ export class CopyEngine implements AsyncDisposable {
   async #copy(items: readonly CopyPair[] | CopyItems, options: CopyOptions = {}): Promise<CopyResult> {
     this.#lifetime.checkOpen();
     const started = performance.now();
-    const { signal, caller } = checkOptions(options, COPY_OPTIONS);
+    const { signal, caller, stores } = checkOptions(options, COPY_OPTIONS);
     beginTurn();
     const given = takeItems(items, false);
     return this.#lifetime.during(async () => {
       const call = await inTurns(openCall(this.memory, this.#rules, given, started));
-      return this.#run(call, caller, signal);
+      return this.#run(call, caller, stores, signal);
     });
   }
 
   async #copyTrusted(items: CopyItems, caller: CallerMode | undefined): Promise<CopyResult> {
     return traced('copyBatch', () => {
       this.#lifetime.checkOpen();
-      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), caller, undefined));
+      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), caller));
     });
   }
 
-  async #run(call: Call, caller: CallerMode | undefined, signal: AbortSignal | undefined): Promise<CopyResult> {
+  async #run(call: Call, caller?: CallerMode, stores?: Stores, signal?: AbortSignal): Promise<CopyResult> {
+    this.#chooseStores(call, stores);
     call.batch.tally.stopped = signal?.aborted === true;
     await this.#copyCall(call, this.#helps(caller, false), signal);
     const result = resultOf(call);
@@ -384,14 +421,20 @@ export class CopyEngine implements AsyncDisposable {
   #copySync(items: readonly CopyPair[] | CopyItems, options: CopySyncOptions = {}): CopyResult {
     this.#lifetime.checkOpen();
     const started = performance.now();
-    const { caller } = checkOptions(options, SYNC_OPTIONS);
+    const { caller, stores } = checkOptions(options, SYNC_OPTIONS);
     const call = takeAll(openCall(this.memory, this.#rules, takeItems(items, true), started));
+    this.#chooseStores(call, stores);
     for (let batch = takeAll(nextBatch(call)); batch; batch = takeAll(nextBatch(call, batch))) {
       if (this.#isSmall(batch, true)) takeAll(this.#dispatcher.copyInline(batch));
       else this.#dispatcher.copySync(batch, this.#helps(caller, true));
     }
     this.#parkTimer.refresh();
     return resultOf(call);
+  }
+
+  /** By the whole call: how it is cut into batches, jobs and items says nothing of what it does to the caches. */
+  #chooseStores({ batch }: Call, asked: Stores | undefined): void {
+    batch.streams = batch.seen.total > this.#choice.cachedBytes(asked);
   }
 
   /** Whether a batch is copied by the calling thread alone. Otherwise calls the workers back, and waits for none. */

@@ -1,10 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CopyEngine, type CopyItems } from 'mtcopy';
+import { CopyEngine, type CopyItems, MiB } from 'mtcopy';
 import { describe, expect, it, vi } from 'vitest';
+import { chooseMethod } from '#src/copy/streaming.js';
 import { mtcopy } from '../support/command.js';
+import { HAS_NATIVE } from '../support/native.js';
 import { itRefuses, type Refusals } from '../support/refusals.js';
+
+/** More than the caches of this machine keep of a call, in whole folios. */
+const LARGE = HAS_NATIVE ? Math.floor(chooseMethod('auto', 'auto').cachedBytes() / (2 * MiB) + 1) * 2 * MiB : 0;
 
 /** What is refused, and with which words. */
 const REFUSED: Refusals = [
@@ -77,6 +82,8 @@ describe('mtcopy copy', () => {
         folios: (4 * 2 ** 20) / result.folioBytes,
         frames: expect.stringMatching(/^(sequential|shuffled)$/),
         method: expect.stringMatching(/^(memory\.copy|typed-array)$/),
+        copiedWith: result.method,
+        noStreaming: `method: '${result.method}' was asked for`,
         schedule: expect.stringMatching(/^(static|dynamic)$/),
         caller: expect.stringMatching(/^(waits|helps)$/),
         gbps: {
@@ -96,6 +103,29 @@ describe('mtcopy copy', () => {
         best,
       ]);
     }
+  });
+
+  it('says what auto came to, and why that is not streaming where it is not', async () => {
+    const printed = async (...args: string[]) => {
+      const { stdout } = await mtcopy('copy', '--total', '2M', '--runs', '1', '--threads', '1', ...args);
+      return stdout;
+    };
+    const why = 'source and destination fit into the L3 cache';
+    const reason = HAS_NATIVE ? why : "the native copy loop for \\S+ can't be loaded: .*";
+    expect(await printed()).toMatch(new RegExp(`^Method auto: memory.copy, for ${reason}\\.$`, 'm'));
+    expect(await printed('--method', 'typed-array')).not.toContain('Method auto');
+    const { results } = JSON.parse(await printed('--json'));
+    expect(results[0]).toMatchObject({ method: 'auto', copiedWith: 'memory.copy' });
+    expect(results[0].noStreaming).toMatch(new RegExp(`^${reason}$`));
+  });
+
+  it.runIf(HAS_NATIVE)('names the loop in C, of which there is no more to say', async () => {
+    const total = ['--total', String(LARGE), '--runs', '1', '--warmup', '0', '--threads', '1'];
+    expect((await mtcopy('copy', ...total)).stdout).toMatch(/^Method auto: streaming\.$/m);
+    const { stdout } = await mtcopy('copy', ...total, '--method', 'streaming', '--json');
+    const { results } = JSON.parse(stdout);
+    expect(results[0]).toMatchObject({ method: 'streaming', copiedWith: 'streaming' });
+    expect(results[0]).not.toHaveProperty('noStreaming');
   });
 
   it('measures lists of how each schedule shares a batch out, and says so', async () => {

@@ -3,6 +3,7 @@ import { CopyEngine, type CopyItems, type CopyPair, KiB, MiB } from 'mtcopy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fillRandom, isSame } from '../support/bytes.js';
 import { MANNERS } from '../support/manners.js';
+import { METHODS } from '../support/native.js';
 
 const ARENA = 14 * MiB;
 const RUNS = 8;
@@ -64,9 +65,7 @@ function asItems(arena: Uint8Array, placed: ReturnType<typeof place>): CopyItems
   };
 }
 
-const combinations = MANNERS.flatMap((manner) =>
-  (['auto', 'memory.copy', 'typed-array'] as const).map((method) => ({ ...manner, method })),
-);
+const combinations = MANNERS.flatMap((manner) => METHODS.map((method) => ({ ...manner, method })));
 
 describe.each(combinations)('copies: $schedule, $caller, $method,', (options) => {
   let batches = 0;

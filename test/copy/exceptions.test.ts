@@ -7,13 +7,15 @@ import { holdThreads } from '../support/holds.js';
 
 afterEach(() => vi.restoreAllMocks());
 
+/** Workers are told of buffers by messages, for typed arrays. */
+const SENT = { method: 'typed-array', memory: '16M', minParallelBytes: 0 } as const;
 /** More than an engine has slots, and a memory room for engines. */
 const TIMES = 30;
 
 it.each(['copyBatch', 'copyBatchSync'] as const)(
   'an exception in publishing takes no slot with it: %s',
   async (call) => {
-    await using engine = await CopyEngine.create({ threads: 2, memory: '16M', minParallelBytes: 0 });
+    await using engine = await CopyEngine.create({ ...SENT, threads: 2 });
     const [to, from] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(MiB))) as [Uint8Array, Uint8Array];
     fillRandom(from, 1);
     const post = vi.spyOn(BroadcastChannel.prototype, 'postMessage');
@@ -32,7 +34,7 @@ it.each(['copyBatch', 'copyBatchSync'] as const)(
 
 it('an exception in publishing ends what was published before it, and only then the call', async () => {
   using holds = holdThreads();
-  await using engine = await CopyEngine.create({ threads: 1, caller: 'waits', memory: '16M', minParallelBytes: 0 });
+  await using engine = await CopyEngine.create({ ...SENT, threads: 1, caller: 'waits' });
   // More items than a slot has room for: several messages.
   const bytes = new SharedArrayBuffer(2 * MiB);
   fillRandom(new Uint8Array(bytes, MiB), 1);

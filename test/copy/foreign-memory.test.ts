@@ -1,8 +1,9 @@
-import { CopyEngine, type CopyPair, KiB, MiB } from 'mtcopy';
+import { CopyEngine, type CopyPair, GiB, KiB, MiB } from 'mtcopy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, expectCopied, fillRandom, isSame, pairsOf, snapshot } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { MANNERS } from '../support/manners.js';
+import { HAS_NATIVE, METHODS } from '../support/native.js';
 
 const SIZES = [0, 1, 4096, 100 * KiB + 3, 700 * KiB, 64 * KiB, 17];
 const TOTAL = SIZES.reduce((sum, size) => sum + size, 0);
@@ -10,6 +11,9 @@ const TOTAL = SIZES.reduce((sum, size) => sum + size, 0);
 const shared = (bytes: number) => new Uint8Array(new SharedArrayBuffer(bytes));
 
 const cases = MANNERS.flatMap((manner) => (['async', 'sync'] as const).map((call) => ({ ...manner, call })));
+
+/** The methods that copy other memory than the engine's. */
+const REACHING = METHODS.filter((method) => method !== 'memory.copy');
 
 /** Copies pairs either way and expects all of them to arrive, and nothing beside them to change. */
 async function expectBatch(engine: CopyEngine, call: 'async' | 'sync', pairs: CopyPair[], around: Uint8Array[]) {
@@ -26,7 +30,9 @@ async function expectBatch(engine: CopyEngine, call: 'async' | 'sync', pairs: Co
   for (const [i, view] of around.entries()) expect(isSame(view, expected[i])).toBe(true);
 }
 
-describe.each(cases)("the user's own memory: $schedule, $caller, $call", ({ call, ...manner }) => {
+const everyWay = cases.flatMap((one) => REACHING.map((method) => ({ ...one, method })));
+
+describe.each(everyWay)("the user's own memory: $schedule, $caller, $call, $method", ({ call, ...manner }) => {
   // One for all tests: to start threads takes longer than any of them.
   let engine: CopyEngine;
   beforeAll(async () => {
@@ -91,7 +97,7 @@ describe.each(cases)("the user's own memory: $schedule, $caller, $call", ({ call
 describe("the user's own memory", () => {
   it('arrives whole when many calls bring buffers at once', async () => {
     let calls = 0;
-    for (const manner of MANNERS) {
+    for (const manner of MANNERS.flatMap((one) => REACHING.map((method) => ({ ...one, method })))) {
       await using engine = await CopyEngine.create({ ...manner, threads: 3, memory: '16M', minParallelBytes: 0 });
       for (let round = 0; round < 10; round++) {
         const pairs = Array.from({ length: 20 }, (_, i) => {
@@ -109,7 +115,7 @@ describe("the user's own memory", () => {
   });
 
   it('takes its turn with memory of the engine', async () => {
-    for (const manner of MANNERS) {
+    for (const manner of MANNERS.flatMap((one) => REACHING.map((method) => ({ ...one, method })))) {
       await using engine = await CopyEngine.create({ ...manner, threads: 3, memory: '16M', minParallelBytes: 0 });
       const [own, foreign] = [engine.allocate(4 * MiB), shared(MiB)];
       for (let round = 0; round < 30; round++) {
@@ -122,6 +128,29 @@ describe("the user's own memory", () => {
         await Promise.all(pairs.map(({ to, from }) => engine.copy(to, from)));
         expectCopied(pairs);
       }
+    }
+  });
+
+  it.each(REACHING)('may be more than 4 GiB, or none: %s', async (method) => {
+    await using engine = await CopyEngine.create({ method, threads: 2, memory: '16M', minParallelBytes: 0 });
+    // Of which next to nothing is touched.
+    const huge = new SharedArrayBuffer(5 * GiB);
+    const own = engine.allocate(MiB);
+    fillRandom(own, 6);
+    const none = new Uint8Array(new SharedArrayBuffer(0));
+    for (const at of [4 * GiB - 1000, 4 * GiB + 1, 5 * GiB - 300_000]) {
+      const [there, back] = [new Uint8Array(huge, at, 300_000), shared(300_000)];
+      const pairs = [
+        { to: there, from: own.subarray(0, 300_000) },
+        { to: none, from: shared(0) },
+      ];
+      for (const call of ['async', 'sync'] as const) {
+        there.fill(0);
+        await expectBatch(engine, call, pairs, []);
+        await expectBatch(engine, call, [{ to: back, from: there }], [back]);
+      }
+      expect(new Uint8Array(huge, at - 64, 64).every((byte) => byte === 0)).toBe(true);
+      there.fill(0);
     }
   });
 
@@ -138,19 +167,30 @@ describe("the user's own memory", () => {
   });
 });
 
+/** A batch of so many buffers. */
+async function copyBuffers(engine: CopyEngine, call: 'async' | 'sync', buffers: number) {
+  const pairs = Array.from({ length: buffers }, (_, i) => ({ to: engine.allocate(64), from: shared(64).fill(i) }));
+  const result = call === 'async' ? await engine.copyBatch(pairs) : engine.copyBatchSync(pairs);
+  expect(result).toMatchObject({ items: buffers, bytes: 64 * buffers, failed: [] });
+  expectCopied(pairs);
+  for (const { to } of pairs) engine.free(to);
+  return result;
+}
+
 describe.each(cases)('more buffers than workers are told of: $schedule, $caller, $call', ({ call, ...manner }) => {
+  const options = { ...manner, threads: 1, memory: '32M', minParallelBytes: 0 } as const;
+
   it('are copied by the calling thread', async () => {
-    await using engine = await CopyEngine.create({ ...manner, threads: 1, memory: '16M', minParallelBytes: 0 });
-    for (const buffers of [256, 257]) {
-      const pairs = Array.from({ length: buffers }, (_, i) => ({
-        to: engine.allocate(64),
-        from: shared(64).fill(i),
-      }));
-      const result = call === 'async' ? await engine.copyBatch(pairs) : engine.copyBatchSync(pairs);
-      expect(result).toMatchObject({ items: buffers, bytes: 64 * buffers, failed: [] });
-      expectCopied(pairs);
-      if (buffers > 256) expect(result).toMatchObject({ threads: 1, workerNs: 0 });
-      else if (manner.caller === 'waits' && call === 'async') expect(result.workerNs).toBeGreaterThan(0);
-    }
+    await using engine = await CopyEngine.create({ ...options, method: 'typed-array' });
+    const result = await copyBuffers(engine, call, 256);
+    if (manner.caller === 'waits' && call === 'async') expect(result.workerNs).toBeGreaterThan(0);
+    expect(await copyBuffers(engine, call, 257)).toMatchObject({ threads: 1, workerNs: 0 });
+  });
+
+  it.runIf(HAS_NATIVE)('are so with the loop in C from 4,096 on', async () => {
+    await using engine = await CopyEngine.create(options);
+    const result = await copyBuffers(engine, call, 4095);
+    if (manner.caller === 'waits' && call === 'async') expect(result.workerNs).toBeGreaterThan(0);
+    expect(await copyBuffers(engine, call, 4096)).toMatchObject({ threads: 1, workerNs: 0 });
   });
 });

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, expectCopied, fillRandom, isSame, pairsOf } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { MANNERS } from '../support/manners.js';
+import { METHODS } from '../support/native.js';
 import { spin } from '../support/threads.js';
 
 const pfnOf = (view: ArrayBufferView, offset = 0) => Math.floor((view.byteOffset + offset) / PAGE_SIZE);
@@ -18,7 +19,7 @@ function itemsOf(pairs: readonly CopyPair[]): CopyItems {
 }
 
 const cases = MANNERS.flatMap((manner) =>
-  (['auto', 'typed-array'] as const).flatMap((method) =>
+  METHODS.filter((method) => method !== 'memory.copy').flatMap((method) =>
     [0, Number.POSITIVE_INFINITY].map((minParallelBytes) => ({ ...manner, method, minParallelBytes })),
   ),
 );

@@ -55,9 +55,9 @@ it('auto leaves a core to the event loop', async () => {
 });
 
 it.each([
-  ['copy', { Signal: AbortSignal.abort() }, "options: must be caller, signal, got 'Signal'"],
+  ['copy', { Signal: AbortSignal.abort() }, "options: must be caller, stores, signal, got 'Signal'"],
   ['copy', { caller: 'later' }, "caller: must be 'auto' or 'waits' or 'helps', got 'later'"],
-  ['copySync', { signal: AbortSignal.abort() }, "options: must be caller, got 'signal'"],
+  ['copySync', { signal: AbortSignal.abort() }, "options: must be caller, stores, got 'signal'"],
   ['copySync', null, 'options: must be an object, got null'],
 ] as const)('%s refuses the options %j, and copies nothing', async (call, options, message) => {
   await using engine = await CopyEngine.create({ memory: '16M', threads: 1 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installInto } from '../support/installed.js';
+import { HAS_NATIVE } from '../support/native.js';
 import { ROOT } from '../support/paths.js';
 
 let folder: string;
@@ -38,6 +39,13 @@ describe('the packed tarball in an empty project', () => {
   it('runs from plain JavaScript, with its worker and its wasm', () => {
     writeFileSync(join(folder, 'program.mjs'), PROGRAM);
     expect(run('node', 'program.mjs').trim()).toBe(String(8 * 2 ** 20));
+  });
+
+  it.runIf(HAS_NATIVE)('has the loop in C, and copies with it', () => {
+    expect(paths).toContain(`dist/copy/worker/native/${process.platform}-${process.arch}.node`);
+    const program = PROGRAM.replace('threads: 2', "threads: 2, method: 'streaming'");
+    writeFileSync(join(folder, 'streaming.mjs'), `${program}console.log(engine.method);`);
+    expect(run('node', 'streaming.mjs').trim()).toBe(`${8 * 2 ** 20}\nstreaming`);
   });
 
   it('compiles from strict TypeScript without the DOM library', () => {

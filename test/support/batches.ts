@@ -87,4 +87,5 @@ export const batchOf = (items: Ranges): Batch => ({
   foreign: [],
   seen: survey(items),
   tally: createTally(),
+  streams: false,
 });

@@ -31,6 +31,8 @@ export interface Batch extends Ranges {
   /** What a look at all items told. */
   readonly seen: Survey;
   readonly tally: Tally;
+  /** Whether its bytes are to go past the caches; for who knows of the whole call to say, before it is copied. */
+  streams: boolean;
 }
 
 /** Items, or pairs, of a step. */
@@ -93,7 +95,7 @@ export function trustedBatch(items: CopyItems): Batch {
 }
 
 function finishBatch({ to, from, bytes }: Ranges, seen: Survey, foreign: readonly PlacedBuffer[]): Batch {
-  return { to, from, bytes, index: undefined, foreign, seen, tally: createTally() };
+  return { to, from, bytes, index: undefined, foreign, seen, tally: createTally(), streams: false };
 }
 
 function* batchOfItems(memory: EngineMemory, items: CopyItems): Steps<Batch> {
@@ -251,7 +253,7 @@ export function* selectItems(batch: Batch, positions: readonly number[]): Steps<
     items.bytes[i] = batch.bytes[position];
     index[i] = indexOf(batch, position);
   }
-  return { ...finishBatch(items, survey(items), batch.foreign), index };
+  return { ...finishBatch(items, survey(items), batch.foreign), index, streams: batch.streams };
 }
 
 /** Position in the call of a batch's item. */

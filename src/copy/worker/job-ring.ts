@@ -36,6 +36,17 @@ export const METHOD_MEMORY_COPY = 0;
 export const METHOD_TYPED_ARRAY = 1;
 /** Typed arrays over the user's buffers, which came to the thread's inbox, and the engine's memory. */
 export const METHOD_FOREIGN = 2;
+/** The walker in C, with streaming stores, over the engine's own memory. */
+export const METHOD_STREAMING = 3;
+/** The one in C over the buffers of a table. */
+export const METHOD_LINE = 4;
+/** The same with streaming stores. */
+export const METHOD_LINE_STREAMING = 5;
+
+/** Whether a method's descriptors are 64-bit words: those on a line. */
+export function isWide(method: number): boolean {
+  return method === METHOD_FOREIGN || method === METHOD_LINE || method === METHOD_LINE_STREAMING;
+}
 
 // Header, in words from the start of the area.
 export const DOORBELL = 0;

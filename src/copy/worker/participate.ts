@@ -9,9 +9,9 @@ import {
   DONE,
   FREE,
   HELPS,
+  isWide,
   type JobRing,
   METHOD,
-  METHOD_FOREIGN,
   PENDING,
   PER_UNIT,
   type Slot,
@@ -78,7 +78,7 @@ export function copyTraced(
   { unit, next, end }: Held,
   limit: number,
 ): number {
-  const { descriptors } = words[slot.base + METHOD] === METHOD_FOREIGN ? slot.wide : slot.narrow;
+  const { descriptors } = isWide(words[slot.base + METHOD]) ? slot.wide : slot.narrow;
   const event = isStatic ? LIST : UNIT;
   const before = bytesLeft(descriptors, next, end);
   trace.begin(event, unit);

@@ -26,12 +26,15 @@ import {
 } from './job-ring.js';
 import { type CopyOnLine, openLine } from './line-views.js';
 import { createCopyRange } from './methods.js';
+import { loadNativeWalker } from './native-walker.js';
 import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './participate.js';
 
 /** What every worker of an engine gets once, with its workerData. */
 export interface WorkerSetup {
   readonly memory: SharedWasmMemory;
   readonly module: WasmModule;
+  /** Path of the walkers in C, and their tables; `undefined` where there are none. */
+  readonly native: { readonly path: string; readonly area: SharedArrayBuffer } | undefined;
   readonly ringAddress: number;
   /** Whether the engine's schedule is static. */
   readonly isStatic: boolean;
@@ -54,8 +57,8 @@ interface Received {
   readonly line: CopyOnLine;
 }
 
-const { memory, module, ringAddress, isStatic, poisonAddress, channel, trace } = (workerData as ThreadData<WorkerSetup>)
-  .setup;
+const { setup } = workerData as ThreadData<WorkerSetup>;
+const { memory, module, ringAddress, isStatic, poisonAddress, channel, trace } = setup;
 const ring = openRing(memory.buffer, ringAddress);
 const { words } = ring;
 const poison = new PoisonMap(memory.buffer, poisonAddress);
@@ -67,6 +70,7 @@ const clock = createCpuClock();
 const copyRange = createCopyRange({
   memory,
   module,
+  native: setup.native && { walker: loadNativeWalker(setup.native.path), area: setup.native.area },
   poisonAddress,
   isPoisoned: (address, length) => poison.touches(address, length),
   words,

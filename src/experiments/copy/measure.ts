@@ -91,8 +91,12 @@ export interface CopyMeasurement {
   readonly folios: number;
   /** How their frames lie. */
   readonly frames: Frames;
-  /** Which loop copied the bytes. */
+  /** Which loop was asked for. */
   readonly method: CopyMethod;
+  /** Which loop copied the bytes. */
+  readonly copiedWith: Exclude<CopyMethod, 'auto'>;
+  /** Why that isn't `'streaming'`, where it isn't. */
+  readonly noStreaming?: string;
   /** How threads shared the batch. */
   readonly schedule: Schedule;
   /** Of the static schedule, where the sweep has some. */
@@ -247,18 +251,23 @@ async function sweepLayout(
   if (hashFolios(memory, sources, folioBytes) !== hash)
     throw new ErrnoError('EIO', 'the source was changed by its copy');
   const measured = candidates.filter(({ samplesNs }) => samplesNs.length > 0);
-  return measured.map(({ setting: { shape, caller, method }, threads, samplesNs }) => ({
-    threads,
-    folioBytes,
-    folios: sources.length,
-    frames,
-    method,
-    ...shape,
-    caller,
-    gbps: speedsOf(sweep.total, samplesNs),
-    samplesNs,
-    verified: true,
-  }));
+  return measured.map(({ setting: { shape, caller, method, engine }, threads, samplesNs }) => {
+    const { method: copiedWith, noStreaming } = engine.methodFor(sweep.total);
+    return {
+      threads,
+      folioBytes,
+      folios: sources.length,
+      frames,
+      method,
+      copiedWith,
+      ...(noStreaming !== undefined && { noStreaming }),
+      ...shape,
+      caller,
+      gbps: speedsOf(sweep.total, samplesNs),
+      samplesNs,
+      verified: true,
+    };
+  });
 }
 
 /** A run, for the progress. */

@@ -17,6 +17,13 @@ const SETTINGS: readonly SettingColumn<CopyMeasurement>[] = [
 const EXPLANATION = `GB/s: 10^9 bytes copied a second. Threads: workers, and +1 where the caller helps.
 Every run was verified, byte by byte.`;
 
+/** What `auto` came to, where it was asked for. A call is as large in every row. */
+function autoText(rows: readonly CopyMeasurement[]): string {
+  const row = rows.find(({ method }) => method === 'auto');
+  if (!row) return '';
+  return `\nMethod auto: ${row.copiedWith}${row.noStreaming === undefined ? '' : `, for ${row.noStreaming}`}.`;
+}
+
 /** The measurements, one at least, as a heading and a table. */
 export function copyParts(rows: readonly CopyMeasurement[], total: number): Part[] {
   const settings = splitSettings(formatSize(total), SETTINGS, rows);
@@ -38,5 +45,5 @@ export function copyParts(rows: readonly CopyMeasurement[], total: number): Part
       ];
     }),
   };
-  return [settings.heading, sheet, EXPLANATION];
+  return [settings.heading, sheet, EXPLANATION + autoText(rows)];
 }

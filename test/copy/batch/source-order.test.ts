@@ -16,6 +16,7 @@ function batchOf(from: Uint32Array, bytes = new Uint32Array(from.length).fill(PA
     foreign: [],
     seen: survey(items),
     tally: createTally(),
+    streams: false,
   };
 }
 

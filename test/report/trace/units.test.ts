@@ -4,6 +4,7 @@ import { startRecording } from '#src/trace/recording.js';
 import { errorOf } from '../../support/errors.js';
 import { holdThreads } from '../../support/holds.js';
 import { createTestMigrator } from '../../support/migrators.js';
+import { METHODS } from '../../support/native.js';
 import { type ReadTrace, sumOf } from '../../support/perfetto.js';
 import { traceOf } from '../../support/traces.js';
 
@@ -32,6 +33,22 @@ describe.each(['dynamic', 'static'] as const)('%s', (schedule) => {
       }
     },
   );
+});
+
+it.each(METHODS)('each byte that %s copies is in one slice, beside the memory of the engine too', async (method) => {
+  const { trace } = await traceOf(async () => {
+    await using engine = await CopyEngine.create({ threads: 2, memory: '32M', method, minParallelBytes: 0 });
+    const [to, from] = [engine.allocate(5 * MiB), engine.allocate(5 * MiB)];
+    await engine.copy(to, from, { caller: 'waits' });
+    engine.copySync(to, from, { caller: 'helps' });
+    if (method === 'memory.copy') return;
+    const [there, here] = [new SharedArrayBuffer(3 * MiB), new SharedArrayBuffer(3 * MiB)];
+    const pairs = [{ to: new Uint8Array(there), from: new Uint8Array(here) }];
+    await engine.copyBatch(pairs, { caller: 'waits' });
+    engine.copyBatchSync(pairs, { caller: 'helps' });
+  });
+  expect(sumOf(unitsOf(trace), 'bytes')).toBe((method === 'memory.copy' ? 10 : 16) * MiB);
+  expect(inFlight(trace, 'copy engines').at(-1)).toBe(0);
 });
 
 it('each byte that DMA channels copy is in one slice of theirs', async () => {

@@ -1,0 +1,52 @@
+/**
+ * The walkers in C. Both do what the one in WebAssembly does, but for the memory, which comes with each call.
+ *
+ * @throws Error EFAULT for a list, or a descriptor, that names bytes outside the memory, or the buffers of its table
+ */
+export interface NativeWalker {
+  /** Over a memory, with streaming stores. */
+  walk(
+    memory: Uint8Array,
+    list: number,
+    end: number,
+    stop: number,
+    poison: number,
+    left: number,
+    limit: number,
+  ): number;
+  /**
+   * Over the buffers of a table, at `table` in `area`; the list is in `memory`, and 64-bit. `past`: with streaming stores. A
+   * table that is closed has its list left.
+   */
+  walkLine(
+    area: Uint8Array,
+    table: number,
+    memory: Uint8Array,
+    list: number,
+    end: number,
+    stop: number,
+    poison: number,
+    left: number,
+    limit: number,
+    past: boolean,
+  ): number;
+  /** Where in this process a view on shared memory begins. */
+  addressOf(view: Uint8Array): number;
+  /** Asks the system for huge pages under a view's whole pages: 0, or an error's number below 0. */
+  adviseHuge(view: Uint8Array): number;
+  /** Has the system make a view's whole pages now, writable, their bytes as they are: 0, or an error's number below 0. */
+  populate(view: Uint8Array): number;
+}
+
+/**
+ * Loads them from their file on this thread.
+ *
+ * @throws whatever keeps this process from loading it: no such file, no permission, or no such CPU
+ */
+export function loadNativeWalker(path: string): NativeWalker {
+  // What `require` does with such a file, but no bundler takes for its own.
+  const module: { exports: Partial<NativeWalker> } = { exports: {} };
+  process.dlopen(module, path);
+  if (!module.exports.walk) throw new Error('this CPU has no AVX2');
+  return module.exports as NativeWalker;
+}
