@@ -147,34 +147,41 @@ async function copyEach(migration: Migration, which: number): Promise<void> {
   }
 }
 
-/** Asks the migrator for a batch; once that is over its marks say what is copied. */
+/** Asks the migrator for a batch; once that is over its marks say what is copied. Never rejects. */
 function offload(migration: Migration, migrator: Migrator, batch: OffloadBatch): Promise<void> | undefined {
+  const trace = recording;
+  const bytes = trace ? beginFlight(trace, batch) : 0;
+  const slow = ask(migration, migrator, batch);
+  if (!trace || bytes === 0) return slow;
+  const land = () => trace.addBytes('migrators', -bytes);
+  if (slow) return slow.then(land);
+  land();
+  return undefined;
+}
+
+/** As {@link offload}, which a trace shows too. */
+function ask(migration: Migration, migrator: Migrator, batch: OffloadBatch): Promise<void> | undefined {
   const { offer, slice, stats } = migration;
   const { account } = slice;
   const { usage } = offer;
   const before = submission(usage);
   const charged = chargedBefore();
-  const trace = recording;
-  const traced = trace ? beginFlight(trace, batch) : 0;
   try {
     const outcome = migrator.copyFolios(batch);
     // What it has submitted in this stretch counts as that, and not as the caller's too.
     account.ns -= submitted(usage, submission(usage) - before, charged);
     if (typeof outcome === 'number') {
       if (outcome !== 0) stats.declined++;
-      if (traced > 0) trace?.addBytes('migrators', -traced);
       return undefined;
     }
-    const over = awaiting(account, () => Promise.resolve(outcome)).then(
+    return awaiting(account, () => Promise.resolve(outcome)).then(
       (errno) => {
         if (errno !== 0) stats.declined++;
       },
       (error) => giveUp(migration, error, batch),
     );
-    return traced > 0 ? over.then(() => trace?.addBytes('migrators', -traced)) : over;
   } catch (error) {
     giveUp(migration, error, batch);
-    if (traced > 0) trace?.addBytes('migrators', -traced);
     return undefined;
   }
 }

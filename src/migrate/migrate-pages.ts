@@ -3,12 +3,11 @@ import { ERRNO } from '../errno.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { isMovable, putbackMovable } from '../mm/movable.js';
-import { recording } from '../trace/recording.js';
 import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
 import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
-import { lap } from './phase-clock.js';
-import { beginLonePhase, endLonePhase, freeLanes, takeLanes } from './phase-slices.js';
+import { timedAlone } from './phase-clock.js';
+import { freeLanes, takeLanes } from './phase-slices.js';
 import { createSlice, isLookDue, needResched, resched } from './resched.js';
 import { addStats, addUsage, createMigrateStats, type MigrateStats, roundTimes } from './stats.js';
 import { createStepClock, type StepClock } from './step-clock.js';
@@ -185,21 +184,18 @@ async function putbackMovablePages(
 ): Promise<void> {
   const { failed, failedErrno, stats } = sum;
   const slice = createSlice(account);
-  const started = performance.now();
-  if (recording) beginLonePhase(recording, slice, 'putBack', started);
-  const errno = sum.error === undefined ? ERRNO.ENOMEM : errnoOf(sum.error);
-  for (let i = 0; i < untried.length; i++) {
-    failed.push(untried[i] as Pfn);
-    failedErrno.push(errno);
-    if (isLookDue(i) && needResched(slice)) await resched(slice);
-  }
-  for (let i = 0; i < failed.length; i++) {
-    putbackOne(manager, sum, failed[i]);
-    if (isLookDue(i) && needResched(slice)) await resched(slice);
-  }
-  const ended = lap(stats.phasesNs, 'putBack', started + slice.pausedMs);
-  const ns = (ended - slice.pausedMs - started) * 1e6;
-  if (recording) endLonePhase(recording, slice, 'putBack', ended, ns);
+  await timedAlone(stats.phasesNs, 'putBack', slice, async () => {
+    const errno = sum.error === undefined ? ERRNO.ENOMEM : errnoOf(sum.error);
+    for (let i = 0; i < untried.length; i++) {
+      failed.push(untried[i] as Pfn);
+      failedErrno.push(errno);
+      if (isLookDue(i) && needResched(slice)) await resched(slice);
+    }
+    for (let i = 0; i < failed.length; i++) {
+      putbackOne(manager, sum, failed[i]);
+      if (isLookDue(i) && needResched(slice)) await resched(slice);
+    }
+  });
 }
 
 function putbackOne(manager: MemoryManager, sum: Sum, pfn: Pfn): void {

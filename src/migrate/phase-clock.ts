@@ -2,8 +2,15 @@ import { resume } from '../copy/cpu-account.js';
 import { recording } from '../trace/recording.js';
 import type { Pfn } from '../units.js';
 import type { Migration } from './migration.js';
-import { beginFolioByFolio, beginPhase, endFolioByFolio, endPhase } from './phase-slices.js';
-import { resched, SLICE_MS } from './resched.js';
+import {
+  beginFolioByFolio,
+  beginLonePhase,
+  beginPhase,
+  endFolioByFolio,
+  endLonePhase,
+  endPhase,
+} from './phase-slices.js';
+import { resched, SLICE_MS, type Slice } from './resched.js';
 import { createPhases, KERNEL, type Phases } from './stats.js';
 import { isTraced, type MigrateTrace, traceEnd, traceStart } from './trace.js';
 
@@ -127,6 +134,28 @@ export function timed(
     });
   };
   return traced(migration, phase, step, folios);
+}
+
+/**
+ * Runs what is a phase and in no batch, and adds the nanoseconds that it took without the turns of its slice, also if it throws.
+ */
+export async function timedAlone(
+  phases: Phases,
+  phase: 'isolate' | 'putBack',
+  slice: Slice,
+  run: () => Promise<void>,
+): Promise<void> {
+  const begun = performance.now();
+  const started = begun - slice.pausedMs;
+  if (recording) beginLonePhase(recording, slice, phase, begun);
+  try {
+    await run();
+  } finally {
+    const ended = performance.now();
+    const ns = Math.round((ended - slice.pausedMs - started) * 1e6);
+    phases[phase] += ns;
+    if (recording) endLonePhase(recording, slice, phase, ended, ns);
+  }
 }
 
 /** Runs a step, and `after` at its end. */

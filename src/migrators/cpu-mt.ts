@@ -109,14 +109,24 @@ export class CpuMt implements OffloadDriver {
   }
 
   /**
-   * Resolves once all threads take jobs, also those that had left, and those that had another schedule have ended.
+   * Resolves once all threads take jobs, also those that had left, of the engine that the next batch gets, and those that had
+   * another schedule have ended.
    *
    * @throws ErrnoError as {@link ready}
    */
   async attached(): Promise<void> {
-    // Looked up and called in one step, as below.
-    while (!this.#engine) await this.ready();
-    await Promise.all([this.#engine.ready(), ...this.#closing]);
+    for (;;) {
+      await this.ready();
+      await Promise.all(this.#closing);
+      const engine = this.#engine;
+      try {
+        await engine?.ready();
+      } catch (error) {
+        // Not that of one that is closing, for another schedule was set meanwhile.
+        if (engine === this.#engine) throw error;
+      }
+      if (engine && engine === this.#engine) return;
+    }
   }
 
   /** Ends the engines, once the copies in flight have ended. */

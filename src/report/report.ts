@@ -1,3 +1,4 @@
+import { hasFigures } from './model/chart.js';
 import type { Section } from './model/section.js';
 import { pageHtml } from './page/page.js';
 import type { Result } from './read/result.js';
@@ -40,6 +41,7 @@ export function sectionsOf(results: readonly NamedResult[]): Section[] {
   const sources = sourcesOf(results);
   const of = <C extends Result['command']>(command: C) =>
     sources.filter(({ result }) => result.command === command) as unknown as Source<Extract<Result, { command: C }>>[];
+  const shown = (section: Section): Section => ({ ...section, charts: section.charts.filter(hasFigures) });
   const one = <R extends Result>(list: readonly Source<R>[], section: (list: readonly Source<R>[]) => Section) =>
     list.length === 0 ? [] : [section(list)];
   return [
@@ -49,7 +51,7 @@ export function sectionsOf(results: readonly NamedResult[]): Section[] {
     ...reproduceSections(of('reproduce')),
     ...one(of('tune'), tuneSection),
     ...one(of('sysfs'), sysfsSection),
-  ];
+  ].map(shown);
 }
 
 /** A, B … Z, AA, AB and so on. */

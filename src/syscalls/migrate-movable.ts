@@ -3,13 +3,13 @@ import { ERRNO, invalid } from '../errno.js';
 import { Folio, isFolioOf } from '../memory/folio.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
-import { beginLonePhase, endLonePhase } from '../migrate/phase-slices.js';
+import { timedAlone } from '../migrate/phase-clock.js';
 import { createSlice, isLookDue, needResched, resched } from '../migrate/resched.js';
 import { attempt } from '../migrate/settle.js';
+import { createPhases } from '../migrate/stats.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
 import { isMovable, isolateMovable, putbackMovable } from '../mm/movable.js';
-import { recording } from '../trace/recording.js';
 import type { NodeId, Pfn } from '../units.js';
 import type { MovePagesResult } from './move-pages.js';
 import { checkExists } from './move-pages-request.js';
@@ -54,26 +54,22 @@ async function isolateAll(
 ): Promise<{ isolated: Uint32Array; isolateNs: number }> {
   const { nid } = manager.memory.page;
   const slice = createSlice(account);
-  const started = performance.now();
-  if (recording) beginLonePhase(recording, slice, 'isolate', started);
   const isolated: Pfn[] = [];
-  let isolateNs = 0;
+  const phases = createPhases();
   try {
-    for (const [i, pfn] of [...new Set(pfns)].entries()) {
-      if (isLookDue(i) && needResched(slice)) await resched(slice);
-      if (nid[pfn] === node) continue;
-      if (isolateMovable(manager, pfn, mode)) isolated.push(pfn);
-      else errnos.set(pfn, ERRNO.EBUSY);
-    }
+    await timedAlone(phases, 'isolate', slice, async () => {
+      for (const [i, pfn] of [...new Set(pfns)].entries()) {
+        if (isLookDue(i) && needResched(slice)) await resched(slice);
+        if (nid[pfn] === node) continue;
+        if (isolateMovable(manager, pfn, mode)) isolated.push(pfn);
+        else errnos.set(pfn, ERRNO.EBUSY);
+      }
+    });
   } catch (error) {
     for (const pfn of isolated) attempt(() => putbackMovable(manager, pfn));
     throw error;
-  } finally {
-    const ended = performance.now();
-    isolateNs = Math.round((ended - slice.pausedMs - started) * 1e6);
-    if (recording) endLonePhase(recording, slice, 'isolate', ended, isolateNs);
   }
-  return { isolated: Uint32Array.from(isolated), isolateNs };
+  return { isolated: Uint32Array.from(isolated), isolateNs: phases.isolate };
 }
 
 /** The frames of a list of movable folios. */

@@ -6,14 +6,13 @@ import { ErrnoError, invalid, show } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages as migrateFolios } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
-import { beginLonePhase, endLonePhase } from '../migrate/phase-slices.js';
+import { timedAlone } from '../migrate/phase-clock.js';
 import { createSlice, needResched, type Slice, withResched } from '../migrate/resched.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { entryAt, frameAt, isPmdMapped } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
-import { recording } from '../trace/recording.js';
 import { HPAGE_PMD_ORDER, type NodeId, type Pfn } from '../units.js';
 import { CREDENTIALS, type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
 import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
@@ -130,14 +129,10 @@ interface QueuePages {
 async function queuePagesRange(manager: MemoryManager, queue: QueuePages, stats: MigrateStats): Promise<void> {
   const account = createCpuAccount();
   const slice = createSlice(account);
-  const started = performance.now();
-  if (recording) beginLonePhase(recording, slice, 'isolate', started);
-  await during(account, () => withResched(slice, VPN_LIMIT, (next) => queuePages(manager, queue, next, slice)));
+  await timedAlone(stats.phasesNs, 'isolate', slice, () =>
+    during(account, () => withResched(slice, VPN_LIMIT, (next) => queuePages(manager, queue, next, slice))),
+  );
   stats.cpuNs.caller += Math.round(account.ns);
-  const ended = performance.now();
-  const ns = Math.round((ended - slice.pausedMs - started) * 1e6);
-  if (recording) endLonePhase(recording, slice, 'isolate', ended, ns);
-  stats.phasesNs.isolate += ns;
 }
 
 /** Isolates from page `next` on, until the event loop is to have a turn. Returns how far it came. */

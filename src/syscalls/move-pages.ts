@@ -5,14 +5,13 @@ import { ERRNO } from '../errno.js';
 import { compoundHead } from '../memory/page-metadata.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
-import { beginLonePhase, endLonePhase } from '../migrate/phase-slices.js';
+import { timedAlone } from '../migrate/phase-clock.js';
 import { createSlice, isLookDue, needResched, resched, type Slice } from '../migrate/resched.js';
 import { addStats, createMigrateStats, type MigrateStats } from '../migrate/stats.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { entryAt, frameAt } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
-import { recording } from '../trace/recording.js';
 import { type NodeId, PAGE_SIZE } from '../units.js';
 import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
 import { checkRequest, type MovePagesOptions, type MovePagesRequest } from './move-pages-request.js';
@@ -147,17 +146,12 @@ async function moveChunk(call: Call, chunk: Chunk): Promise<number> {
 /** Isolates the folios of a chunk, with turns of the event loop between, and says of all other pages why not. */
 async function isolateChunk(call: Call, chunk: Chunk, isolation: Isolation): Promise<void> {
   const { stats, slice } = call;
-  const begun = performance.now();
-  const started = begun - slice.pausedMs;
-  if (recording) beginLonePhase(recording, slice, 'isolate', begun);
-  for (let next = chunk.first; next < chunk.end; ) {
-    next = isolatePages(call, chunk, next, isolation);
-    if (next < chunk.end) await resched(slice);
-  }
-  const ended = performance.now();
-  const ns = Math.round((ended - slice.pausedMs - started) * 1e6);
-  if (recording) endLonePhase(recording, slice, 'isolate', ended, ns);
-  stats.phasesNs.isolate += ns;
+  await timedAlone(stats.phasesNs, 'isolate', slice, async () => {
+    for (let next = chunk.first; next < chunk.end; ) {
+      next = isolatePages(call, chunk, next, isolation);
+      if (next < chunk.end) await resched(slice);
+    }
+  });
 }
 
 /**

@@ -29,6 +29,8 @@ export const RECORD = {
 export const RECORD_FIELDS = 5;
 /** Records of a chunk. */
 const CHUNK_RECORDS = 8192;
+/** Chunks that are kept until somebody has to take them: 2.6 MB. */
+const MOST_CHUNKS = 8;
 
 /** One line of a trace: a thread, a part of a migration, or a counter. */
 export interface TraceTrack {
@@ -94,11 +96,13 @@ export let recording: Recording | undefined;
 /**
  * Begins to record what this thread, and the threads of engines and machines that it makes from now on, do.
  *
+ * @param onFull is called where a program records on and on with no turn of the event loop, in which somebody would take what
+ * there is: it has to. Default: all of it is kept
  * @throws ErrnoError EBUSY if it does already
  */
-export function startRecording(): Recording {
+export function startRecording(onFull: () => void = () => {}): Recording {
   if (recording) throw new ErrnoError('EBUSY', 'this thread is being traced already: stop that trace first');
-  recording = new Recording();
+  recording = new Recording(onFull);
   return recording;
 }
 
@@ -123,11 +127,15 @@ export class Recording {
   #at = 0;
   #dropped = 0;
   #isOver = false;
+  /** Whether rings are being read: that has an end. */
+  #isDraining = false;
+  readonly #onFull: () => void;
   /** The calling thread, as one that copies. */
   readonly caller: TraceWriter;
 
   /** @internal */
-  constructor() {
+  constructor(onFull: () => void) {
+    this.#onFull = onFull;
     const track = this.#addTrack('calling thread', RANK.caller);
     const now = () => performance.now();
     this.caller = {
@@ -242,6 +250,7 @@ export class Recording {
 
   #drainAll(rings: Rings): void {
     const { readers } = rings;
+    this.#isDraining = true;
     let index = 0;
     let last = Number.NaN;
     const take: TakeRecord = (kind, event, ms, value, more) => {
@@ -258,6 +267,7 @@ export class Recording {
       const dropped = readers[index].drain(take);
       if (dropped > 0) this.#tellDropped(this.#trackOf(rings, index), dropped, last);
     }
+    this.#isDraining = false;
   }
 
   /** @param last when the last record of the track was made that has come: more are behind it, so this may not be later */
@@ -302,6 +312,7 @@ export class Recording {
       this.#chunks.push(this.#chunk);
       this.#chunk = new Float64Array(CHUNK_RECORDS * RECORD_FIELDS);
       this.#at = 0;
+      if (this.#chunks.length >= MOST_CHUNKS && !this.#isDraining) this.#onFull();
     }
     const chunk = this.#chunk;
     const at = this.#at;

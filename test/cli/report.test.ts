@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -8,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -48,6 +50,32 @@ describe('mtcopy report', () => {
     const { status, stdout } = await mtcopy('report', copy, '--output', '-');
     expect(status).toBe(0);
     expect(stdout).toBe(readFileSync(at('report.html'), 'utf8'));
+  });
+
+  it('reads standard input for -, once, beside other files', () => {
+    const input = fixtureText('copy.json');
+    const piped = spawnSync(process.execPath, [COMMAND, 'report', '-', copy, '-o', '-'], { input, encoding: 'utf8' });
+    expect({ status: piped.status, stderr: piped.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(piped.stdout).toContain('<h3>A: standard input</h3>');
+    const cut = spawnSync(process.execPath, [COMMAND, 'report', '-', '-o', '-'], {
+      ...{ input: input.slice(0, 100), encoding: 'utf8' },
+    });
+    expect({ status: cut.status, stdout: cut.stdout }).toEqual({ status: 1, stdout: '' });
+    expect(cut.stderr).toMatch(/^mtcopy: EIO: report: standard input is no JSON, or ends too soon/);
+    const twice = spawnMtcopy('report', '-', '-');
+    expect(twice).toMatchObject({ status: 2, stderr: expect.stringContaining('EINVAL: files: -, standard input') });
+  });
+
+  it('names a file that is too large to be a text', async () => {
+    const file = at('large.json');
+    writeFileSync(file, '');
+    truncateSync(file, 600 * 2 ** 20);
+    const { status, stderr } = await mtcopy('report', file, '-o', at('report.html'));
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(/^mtcopy: EIO: report: .*large\.json has more than \d+ bytes/),
+    });
+    expect(existsSync(at('report.html'))).toBe(false);
   });
 
   it('says which file is which, and where each was measured', async () => {

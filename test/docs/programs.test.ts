@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Programs that bundlers.test.ts runs: it saves every file of the page, and runs the page's commands. */
 const ELSEWHERE = new Set(['docs/bundlers.md']);
 /** How a block says what it is: a program, and what nobody runs. */
-const INFO = /^(js( file=[\w.-]+)?|sh|text|json file=[\w.-]+)$/;
+const INFO = /^(js( file=[\w.-]+)?|ts|sh|text|json file=[\w.-]+)$/;
 const TEXTS = [...DOCUMENTS, ...DOCSTRINGS];
 
 /** What a program says that it prints: the comment behind a console.log. */

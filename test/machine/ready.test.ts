@@ -6,6 +6,7 @@ import { bootMoved, moveBy } from '../../src/experiments/shared/movers.js';
 import { errorOf } from '../support/errors.js';
 import { type Hold, holdThreads } from '../support/holds.js';
 import { until } from '../support/machines.js';
+import { watchWorkers } from '../support/threads.js';
 
 const SIZES = { nodes: ['8M', '8M'], cpus: 0 };
 const THREADS = 5;
@@ -22,6 +23,24 @@ it('a machine is ready once all threads of its migrator take jobs, also those th
   expect(countAttached(ringOf(machine), THREADS)).toBe(THREADS);
   await machine.ready('dcbm');
   await machine.ready('kernel');
+});
+
+it('a machine is ready once the threads of the schedule take jobs that was set meanwhile', async () => {
+  using holds = holdThreads();
+  using workers = watchWorkers();
+  await using machine = await Machine.boot({ ...SIZES, threads: 1 });
+  // Its engine is there, and the thread has left.
+  await machine.ready('mtcopy');
+  await until(() => countAttached(ringOf(machine), 1) === 0);
+  using hold = holds.at({
+    ...{ operation: 'store', array: ringOf(machine).words, index: workerState(0), value: ATTACHED },
+  });
+  const ready = machine.ready('mtcopy');
+  const first = await hold.held();
+  machine.schedule = 'static';
+  hold.go();
+  await ready;
+  expect(Array.from(workers.alive, ({ threadId }) => threadId).filter((id) => id !== first)).toHaveLength(1);
 });
 
 it('is so for no migrator that is none, and never once it is closed', async () => {

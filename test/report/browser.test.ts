@@ -236,6 +236,36 @@ describe.skipIf(path === undefined)('a report of every command, in Chromium', ()
     expect(seen.scrolling).toBeGreaterThan(0);
   });
 
+  it.each([1180, 390])(
+    'leaves no hole between charts, and breaks no option of a command, at %d pixels',
+    async (width) => {
+      await page.setViewport({ width, height: 900 });
+      const seen = await page.evaluate(() => ({
+        // Of each row of charts where it ends, and of each chart of it.
+        charts: [...document.querySelectorAll('.charts')].map((grid) => ({
+          right: grid.getBoundingClientRect().right,
+          boxes: [...grid.children].map((figure) => {
+            const { top, bottom, right } = figure.getBoundingClientRect();
+            return { top: Math.round(top), bottom: Math.round(bottom), right };
+          }),
+        })),
+        options: [...document.querySelectorAll('td.w .o')].map((option) => ({
+          text: option.textContent ?? '',
+          lines: option.getClientRects().length,
+        })),
+      }));
+      for (const { right, boxes } of seen.charts) {
+        for (const top of new Set(boxes.map((box) => box.top))) {
+          const row = boxes.filter((box) => box.top === top);
+          expect(new Set(row.map(({ bottom }) => bottom)).size).toBe(1);
+          expect(Math.abs(Math.max(...row.map((box) => box.right)) - right)).toBeLessThan(1);
+        }
+      }
+      expect(seen.options.map(({ text }) => text)).toContain('--folio-size');
+      expect(seen.options.filter(({ lines }) => lines !== 1)).toEqual([]);
+    },
+  );
+
   it('has texts in charts that are neither cut nor on top of one another', async () => {
     await page.setViewport({ width: 1180, height: 900 });
     const wrong = await page.$$eval('figure svg', (svgs) =>

@@ -103,12 +103,12 @@ describe('a file is refused, by its name and with the reason,', () => {
     [
       'copy.json',
       (result) => delete result.results[4].gbps.median,
-      'results[4].gbps.median must be a number, got nothing',
+      'results[4].gbps.median must be a number, from 10^-21 to 10^21 or 0, got nothing',
     ],
     [
       'copy.json',
       (result) => Object.assign(result.results[1], { threads: '2' }),
-      'results[1].threads must be a number, got "2"',
+      'results[1].threads must be a whole number from 0, got "2"',
     ],
     [
       'migrate.json',

@@ -35,7 +35,7 @@ message TrackEvent {
   optional uint64 track_uuid = 11;
   optional int64 counter_value = 30;
 }
-message DebugAnnotation { optional uint64 name_iid = 1; optional int64 int_value = 4; optional string string_value = 6; }
+message DebugAnnotation { optional uint64 name_iid = 1; optional int64 int_value = 4; optional double double_value = 5; optional string string_value = 6; }
 `;
 const Trace = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType('Trace');
 const [SLICE_BEGIN, SLICE_END, INSTANT, COUNTER] = [1, 2, 3, 4];
@@ -51,7 +51,7 @@ interface Packet {
     track_uuid: number;
     name_iid?: number;
     counter_value?: number;
-    debug_annotations?: { name_iid: number; int_value?: number; string_value?: string }[];
+    debug_annotations?: { name_iid: number; int_value?: number; double_value?: number; string_value?: string }[];
   };
 }
 interface Name {
@@ -160,8 +160,8 @@ function readEvent(
 ): void {
   expect(type === COUNTER).toBe(track.isCounter);
   const says: Record<string, number | string> = {};
-  for (const { name_iid, int_value, string_value } of debug_annotations) {
-    says[nameOf(annotations, name_iid)] = int_value ?? string_value ?? '';
+  for (const { name_iid, int_value, double_value, string_value } of debug_annotations) {
+    says[nameOf(annotations, name_iid)] = int_value ?? double_value ?? string_value ?? '';
   }
   if (type === SLICE_BEGIN) {
     const name = nameOf(names, name_iid);

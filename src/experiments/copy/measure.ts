@@ -145,10 +145,19 @@ interface Layout {
  * ```js
  * import { copyParts, sweepCopies, textOf } from 'mtcopy/experiments';
  *
- * const how = { frames: ['shuffled'], schedules: ['dynamic'], callers: ['helps'], methods: ['auto'] };
- * const rows = await sweepCopies({ folioBytes: [4096, 2 ** 21], total: 2 ** 23, threads: [1, 2], ...how, runs: 3 });
+ * const total = 2 ** 23;
+ * const rows = await sweepCopies({
+ *   folioBytes: [4096, 2 ** 21],
+ *   total,
+ *   threads: [1, 2],
+ *   frames: ['shuffled'],
+ *   schedules: ['dynamic'],
+ *   callers: ['helps'],
+ *   methods: ['auto'],
+ *   runs: 3,
+ * });
  * console.log(rows.length, rows.every(({ verified }) => verified)); // 4 true
- * console.log(textOf(copyParts(rows)));
+ * console.log(textOf(copyParts(rows, total)));
  * ```
  */
 export async function sweepCopies(asked: CopySweep, control: Control = {}): Promise<CopyMeasurement[]> {

@@ -58,6 +58,7 @@ import {
   type SweepControl,
   type SysfsSetting,
 } from '../shared/sysfs.js';
+import { meanTimes, medianRuns } from './median-run.js';
 
 /** What to measure: every combination of the lists, which are needed but where `set` says what they would. */
 export interface MigrateSweep {
@@ -168,9 +169,9 @@ export interface MigrateMeasurement {
   readonly channels?: number;
   /** How batches were set up; there for `'dcbm'` alone. */
   readonly dmaSetup?: DmaSetup;
-  /** Median CPU nanoseconds that a run took of whom. */
+  /** CPU nanoseconds that the run of {@link phasesNs} took of whom. */
   readonly cpuNs: CpuTime;
-  /** Median nanoseconds of the steps of a device's copies in a run; all 0 but for `'dcbm'`. */
+  /** Nanoseconds of the steps of a device's copies in that run; all 0 but for `'dcbm'`. */
   readonly dmaNs: DmaPhases;
   /** What has moved it, in all measured runs together; `'kernel'` is the calling thread, which copies what others leave. */
   readonly movedBy: readonly MovedBy[];
@@ -192,9 +193,12 @@ export interface MigrateMeasurement {
   readonly gbps: Speeds;
   /** Median wall time of a run, for each 4 KiB page. */
   readonly nsPerPage: number;
-  /** Median nanoseconds of each phase in a run. */
+  /**
+   * Nanoseconds of each phase in the run whose wall time is the median; the mean of the two in the middle, if their number is
+   * even. So they add up to no more than {@link nsPerPage}, unless batches overlap.
+   */
   readonly phasesNs: Phases;
-  /** Median fraction F of a run's phases that its copies took. */
+  /** Fraction F of these phases that copies took. */
   readonly fractionCopy: number;
   /** By how much the machine's counters went up, in all measured runs together. */
   readonly vmstat: Vmstat;
@@ -408,6 +412,8 @@ function summarize(
   const { folioBytes, addresses } = layout;
   const bytes = addresses.length * folioBytes;
   const samplesNs = runs.map(({ ns }) => ns);
+  const middle = medianRuns(runs);
+  const phasesNs = meanTimes(middle.map((run) => run.phasesNs));
   return {
     ...setting,
     ...(setting.migrator === 'mtcopy' && { caller }),
@@ -416,12 +422,12 @@ function summarize(
     frames,
     gbps: speedsOf(bytes, samplesNs),
     nsPerPage: median(samplesNs) / (bytes / PAGE_SIZE),
-    phasesNs: medians(runs.map(({ phasesNs }) => phasesNs)),
-    cpuNs: medians(runs.map(({ cpuNs }) => cpuNs)),
-    dmaNs: medians(runs.map(({ dmaNs }) => dmaNs)),
+    phasesNs,
+    cpuNs: meanTimes(middle.map((run) => run.cpuNs)),
+    dmaNs: meanTimes(middle.map((run) => run.dmaNs)),
     movedBy: sumMoved(runs),
     declined: runs.reduce((sum, { declined }) => sum + declined, 0),
-    fractionCopy: median(runs.map(({ phasesNs }) => fractionCopy(phasesNs))),
+    fractionCopy: fractionCopy(phasesNs),
     vmstat: sumCounts(runs.map(({ vmstat }) => vmstat)),
     samplesNs,
     verified: true,
@@ -435,11 +441,4 @@ function sumMoved(runs: readonly MigrationRun[]): MovedBy[] {
     sums.set(migrator, { migrator, folios: sum.folios + folios, bytes: sum.bytes + bytes });
   }
   return [...sums.values()];
-}
-
-/** The median of each of several numbers, by their names. */
-function medians<Times extends { readonly [Name in keyof Times]: number }>(runs: readonly Times[]): Times {
-  const names = Object.keys(runs[0]) as (keyof Times)[];
-  const each = names.map((name) => [name, Math.round(median(runs.map((times) => times[name])))]);
-  return Object.fromEntries(each);
 }

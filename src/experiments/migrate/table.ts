@@ -47,7 +47,7 @@ export function migrateParts(rows: readonly MigrateMeasurement[], what: string):
   return [
     settings.heading,
     throughputSheet(rows, settings),
-    'Nanoseconds for each 4 KiB page, by phase:',
+    'Nanoseconds for each 4 KiB page of the median run, by phase:',
     phasesSheet(rows, settings),
     `CPU nanoseconds for each 4 KiB page, by whom${hasDma ? ', and the steps of DMA copies' : ''}:`,
     costSheet(rows, settings, hasDma ? DMA_STEPS : []),

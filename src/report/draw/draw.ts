@@ -1,11 +1,12 @@
 import { escaped, printable } from '../escape.js';
 import { alternativeOf } from '../model/alternative.js';
-import type { Chart } from '../model/chart.js';
+import type { Chart, Series } from '../model/chart.js';
 import { marksOf } from '../model/marks.js';
 import { drawBars } from './bars.js';
 import { drawDots } from './dots.js';
 import { drawHeat } from './heat.js';
 import { drawLines } from './lines.js';
+import { valuesOf } from './ranges.js';
 import { drawStack } from './stack.js';
 
 /** ECharts keeps what it knows of a text in an object, by the text: this one would set what all objects inherit. */
@@ -19,8 +20,9 @@ const GUARDED = '__proto\u2060__';
  * @param id of the chart in its document. Default: `chart`
  */
 export function drawChart(chart: Chart, id = 'chart'): string {
-  const marks = marksOf(chart);
-  const drawn = printable(drawKind(guarded(chart)))
+  const drawable = onItsAxis(chart);
+  const marks = marksOf(drawable);
+  const drawn = printable(drawKind(guarded(drawable)))
     .replaceAll(GUARDED, PROTO)
     .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')
     .replaceAll(/ class="zr[^"]*"/g, '')
@@ -45,6 +47,18 @@ function guarded<T>(value: T): T {
   if (Array.isArray(value)) return value.map(guarded) as T;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, guarded(one)])) as T;
+}
+
+/** Without what a logarithmic axis has no place for, 0 and less: its table has it. */
+function onItsAxis(chart: Chart): Chart {
+  if (chart.kind === 'heat' || chart.kind === 'stack' || !chart.values.isLog) return chart;
+  const least = Math.min(...valuesOf(chart.series).filter((value) => value > 0));
+  const points = (series: Series) =>
+    series.points.map((point) => {
+      if (!point || !(point.value > 0)) return undefined;
+      return point.low === undefined ? point : { ...point, low: Math.max(point.low, least) };
+    });
+  return { ...chart, series: chart.series.map((series) => ({ ...series, points: points(series) })) };
 }
 
 function drawKind(chart: Chart): string {

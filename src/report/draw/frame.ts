@@ -93,7 +93,8 @@ export function valueAxis({ name, isLog, end, border }: ValueAxis, values: reado
       ...(end !== undefined && { max: end, interval: end / TICKS }),
       splitNumber: TICKS,
     };
-  const [least, most] = extentOf(border === undefined ? values : [...values, border]);
+  const known = (border === undefined ? values : [...values, border]).filter((value) => value > 0);
+  const [least, most] = extentOf(known.length === 0 ? [1] : known);
   const logBase = most / least > 256 || most >= 1000 ? 10 : 2;
   const power = (value: number, round: (value: number) => number) =>
     logBase ** round(Math.log(value) / Math.log(logBase));

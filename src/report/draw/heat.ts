@@ -1,7 +1,7 @@
 import type { HeatChart } from '../model/chart.js';
 import { figureText } from '../model/figures.js';
 import { drawSvg } from './echarts.js';
-import { brokenText, categoryAxis, LABEL, TEXT, WIDTH } from './frame.js';
+import { brokenText, categoryAxis, extentOf, LABEL, TEXT, WIDTH } from './frame.js';
 import { HEAT } from './palette.js';
 import { rowsOf } from './rows.js';
 
@@ -20,11 +20,12 @@ interface Api {
 }
 
 /** A cell for each pair, darker for more, with its figure. */
-export function drawHeat({ columns, rows, cells }: HeatChart): string {
-  const known = cells.flat().filter((value) => value !== undefined);
-  const [least, most] = [Math.min(...known), Math.max(...known)];
-  const step = (value: number) =>
-    most === least ? 0 : Math.min(HEAT.length - 1, Math.floor(((value - least) / (most - least)) * HEAT.length));
+export function drawHeat({ columns, rows, cells, colours }: HeatChart): string {
+  const [least, most] = colours ?? extentOf(cells.flat().filter((value) => value !== undefined));
+  const step = (value: number) => {
+    const share = most === least ? 0 : (value - least) / (most - least);
+    return Math.max(0, Math.min(HEAT.length - 1, Math.floor(share * HEAT.length)));
+  };
   const left = rowsOf(rows.labels);
   const width = (WIDTH - left.left - RIGHT) / columns.labels.length;
   const names = columns.labels.map((label) => brokenText(label, width));

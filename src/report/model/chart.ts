@@ -93,7 +93,16 @@ export interface HeatChart extends Common {
   readonly values: ValueAxis;
   /** A list for each row. */
   readonly cells: readonly (readonly (number | undefined)[])[];
+  /** The figures that the lightest and the darkest colour stand for, so that maps have one scale. Default: the least and the most. */
+  readonly colours?: readonly [number, number];
 }
 
 /** What is drawn: figures alone, so that they can be drawn, told and put into a table. */
 export type Chart = SeriesChart | StackChart | HeatChart;
+
+/** Whether there is anything to draw. */
+export function hasFigures(chart: Chart): boolean {
+  if (chart.kind === 'heat') return chart.cells.flat().some((value) => value !== undefined);
+  if (chart.kind === 'stack') return chart.categories.labels.length > 0;
+  return chart.series.some(({ points }) => points.some((one) => one !== undefined));
+}

@@ -1,7 +1,16 @@
 import type { Point } from './chart.js';
 
+/** What stands where there is no figure. */
+export const NO_FIGURE = '–';
+
+/** A text of a command, of which no figure is none. */
+export function withoutNaN(text: string): string {
+  return text.replaceAll(/-?\b(NaN|Infinity)\b/g, NO_FIGURE);
+}
+
 /** A figure with three digits that count, thousands apart; a whole number as it is. */
 export function figureText(value: number): string {
+  if (!Number.isFinite(value)) return NO_FIGURE;
   const size = Math.abs(value);
   if (size >= 999.5) return Math.round(value).toLocaleString('en-US');
   return Number.isInteger(value) ? String(value) : plain(value.toPrecision(3));

@@ -18,17 +18,18 @@ h3{font-size:16px;margin:22px 0 6px}h4{font-size:14.5px;line-height:1.35;margin:
 p{margin:8px 0;max-width:76ch;overflow-wrap:anywhere}.muted,figcaption{color:var(--muted)}
 a{color:var(--link)}nav ul{list-style:none;margin:10px 0;padding:0;display:flex;flex-wrap:wrap;gap:2px 18px}
 .line{display:block}.in{padding-left:1.2em}
-.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:16px;margin:14px 0;align-items:start}
-figure{margin:0;padding:14px;background:var(--surface);border:1px solid var(--grid);border-radius:6px;min-width:0}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:16px;margin:14px 0}
+figure{display:flex;flex-direction:column;margin:0;padding:14px;background:var(--surface);border:1px solid var(--grid);border-radius:6px;min-width:0}
 figure svg{display:block;width:100%;height:auto;max-width:520px}
+@media (min-width:848px){.charts>figure:last-child:nth-child(odd){grid-column:1/-1}}
 figcaption{font-size:13px;line-height:1.45;margin-top:6px}
-.tools{display:flex;flex-wrap:wrap;justify-content:space-between;gap:4px 14px;font-size:13px;margin-top:8px}
+.tools{display:flex;flex-wrap:wrap;justify-content:space-between;gap:4px 14px;font-size:13px;margin-top:auto;padding-top:8px}
 details{min-width:0}details[open]{flex-basis:100%}summary{cursor:pointer;color:var(--link)}
 .scroll{overflow-x:auto;max-width:100%;margin:8px 0;-webkit-overflow-scrolling:touch}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;background:var(--surface)}
 th,td{padding:4px 10px;border-bottom:1px solid var(--grid);text-align:left;vertical-align:top;white-space:nowrap;font-weight:400}
 thead th{vertical-align:bottom;color:var(--muted);border-bottom-color:var(--axis)}
-.n{text-align:right}td.w{white-space:normal;min-width:32ch}
+.n{text-align:right}td.w{white-space:normal;min-width:32ch}.o{white-space:nowrap}
 .verdict{border-left:3px solid var(--bad);padding:2px 0 2px 12px;margin:12px 0}.verdict.holds{border-left-color:var(--good)}
 .verdict p{margin:0}
 @media (max-width:480px){figure{padding:10px 8px}main,header,footer{padding:0 10px}h1{font-size:22px}}

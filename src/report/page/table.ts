@@ -1,6 +1,7 @@
 import type { Part } from 'mtcopy/experiments';
 import { linesOf } from 'mtcopy/experiments';
 import { escaped } from '../escape.js';
+import { withoutNaN } from '../model/figures.js';
 
 interface TableText {
   readonly heads: readonly string[];
@@ -20,7 +21,8 @@ export function tableHtml({ heads, names, prose = 0, rows, label }: TableText): 
   const body = rows.map((cells) => {
     const html = cells.map((text, i) => {
       if (i === 0) return `<th scope="row">${lines(text)}</th>`;
-      return `<td${isNumber(i) ? ' class="n"' : isProse(i) ? ' class="w"' : ''}>${lines(text)}</td>`;
+      if (isProse(i)) return `<td class="w">${wholeWords(lines(text))}</td>`;
+      return `<td${isNumber(i) ? ' class="n"' : ''}>${lines(text)}</td>`;
     });
     return `<tr>${html.join('')}</tr>`;
   });
@@ -29,6 +31,11 @@ export function tableHtml({ heads, names, prose = 0, rows, label }: TableText): 
 
 function lines(text: string): string {
   return escaped(text).replaceAll('\n', '<br>');
+}
+
+/** Keeps what a hyphen joins on one line, such as `--folio-size`, where it isn't too long for one. */
+function wholeWords(html: string): string {
+  return html.replaceAll(/(?<![^\s>])[^\s<>&]{0,23}-[^\s<>&]{0,24}(?![^\s<])/g, '<span class="o">$&</span>');
 }
 
 /** Paragraphs and tables as the commands print them, without the pictures that text is drawn with. */
@@ -41,11 +48,11 @@ export function partHtml(part: Part, label: string): string {
     heads: shown([...texts, ...numbers, ...pictures, ...prose]),
     names: texts.length,
     prose: prose.length,
-    rows: rows.map((row) => shown(row).map(String)),
+    rows: rows.map((row) => shown(row).map((cell) => withoutNaN(String(cell)))),
     label,
   });
 }
 
 function lineHtml(line: string): string {
-  return `<span class="line${/^\s/.test(line) ? ' in' : ''}">${escaped(line.trim())}</span>`;
+  return `<span class="line${/^\s/.test(line) ? ' in' : ''}">${escaped(withoutNaN(line.trim()))}</span>`;
 }

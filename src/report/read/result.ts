@@ -121,8 +121,10 @@ function misshapenTables(value: Partial<Result>): string | undefined {
 
 function parse(text: string, fail: (why: string, options: ErrorOptions) => ErrnoError): unknown {
   try {
-    // JSON has null for what is no number, such as a mean of nothing.
-    return JSON.parse(text, (_, value) => (value === null ? Number.NaN : value));
+    // JSON has null for what is no number, such as a mean of nothing; 1e999 is none either.
+    return JSON.parse(text, (_, value) =>
+      value === null || value === Infinity || value === -Infinity ? Number.NaN : value,
+    );
   } catch (cause) {
     throw fail(`is no JSON, or ends too soon: ${(cause as Error).message}`, { cause });
   }

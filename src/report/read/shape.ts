@@ -1,9 +1,10 @@
 /**
- * What something has to be: a number, a text, yes or no; one of some texts; a list of such; or an object with such members,
- * and any others. A name that ends in `?` may be missing.
+ * What something has to be: a number, NaN among them, for JSON has null for what is none; a whole number from 0; a text, yes or
+ * no; one of some texts; a list of such; or an object with such members, and any others. A name that ends in `?` may be missing.
  */
 export type Shape =
   | 'number'
+  | 'count'
   | 'string'
   | 'boolean'
   | ReadonlySet<string>
@@ -29,10 +30,25 @@ export function misshapen(value: unknown, shape: Shape, where: string): string |
   });
 }
 
-const WORDS = { number: 'a number', string: 'a text', boolean: 'yes or no' } as const;
+const WORDS = {
+  number: 'a number, from 10^-21 to 10^21 or 0',
+  count: 'a whole number from 0',
+  string: 'a text',
+  boolean: 'yes or no',
+} as const;
 
 function isKind(value: unknown, kind: keyof typeof WORDS): boolean {
+  if (kind === 'number') return typeof value === 'number' && isDrawable(value);
+  if (kind === 'count') return Number.isSafeInteger(value) && (value as number) >= 0;
   return typeof value === kind;
+}
+
+/** What is further from 1 than anything measured: sums and ratios of such are no numbers, and no axis has them. */
+const MOST = 1e21;
+
+function isDrawable(value: number): boolean {
+  const size = Math.abs(value);
+  return Number.isNaN(value) || value === 0 || (size <= MOST && size >= 1 / MOST);
 }
 
 function wrong(where: string, what: string, value: unknown): string {

@@ -5,7 +5,7 @@ import type { Shape } from './shape.js';
 export const HEAD: Shape = {
   date: 'string',
   arguments: ['string'],
-  host: { node: 'string', platform: 'string', arch: 'string', cpu: 'string', cores: 'number', memoryBytes: 'number' },
+  host: { node: 'string', platform: 'string', arch: 'string', cpu: 'string', cores: 'count', memoryBytes: 'count' },
   'cutShort?': 'boolean',
 };
 
@@ -15,12 +15,13 @@ const numbers = (...names: string[]) => Object.fromEntries(names.map((name) => [
 const SPEEDS = numbers('best', 'median', 'lowerQuartile', 'upperQuartile');
 const PHASES = numbers('isolate', 'unmap', 'flush', 'copy', 'move', 'putBack');
 const RATIO = numbers('median', 'low', 'high', 'confidence');
+const RATIO_OF_PAIRS: Shape = { ...RATIO, pairs: 'count' };
 const VERDICT: Shape = { holds: 'boolean', says: 'string' };
 
 const COPY: Shape = {
-  threads: 'number',
-  folioBytes: 'number',
-  folios: 'number',
+  threads: 'count',
+  folioBytes: 'count',
+  folios: 'count',
   frames: 'string',
   method: 'string',
   schedule: 'string',
@@ -31,12 +32,12 @@ const COPY: Shape = {
 const MIGRATE: Shape = {
   migrator: 'string',
   flow: 'string',
-  threads: 'number',
-  batchesInFlight: 'number',
-  batchLimit: 'number',
+  threads: 'count',
+  batchesInFlight: 'count',
+  batchLimit: 'count',
   batchUnit: 'string',
-  folioBytes: 'number',
-  folios: 'number',
+  folioBytes: 'count',
+  folios: 'count',
   frames: 'string',
   gbps: SPEEDS,
   nsPerPage: 'number',
@@ -51,27 +52,27 @@ const MIGRATE: Shape = {
 const PMBENCH: Shape = {
   flow: 'string',
   migrator: 'string',
-  threads: 'number',
-  cpus: 'number',
-  pages: 'number',
-  folioBytes: 'number',
+  threads: 'count',
+  cpus: 'count',
+  pages: 'count',
+  folioBytes: 'count',
   pattern: 'string',
   writeRatio: 'number',
   call: 'string',
-  batchLimit: 'number',
+  batchLimit: 'count',
   batchUnit: 'string',
   seed: 'number',
   samples: [{ pagesMigratedPerSecond: 'number' }],
   seconds: 'number',
   ipis: 'number',
   ipisPerPage: 'number',
-  tlbFlushNs: { count: 'number', p50: 'number', p90: 'number', p99: 'number', max: 'number' },
+  tlbFlushNs: { count: 'count', p50: 'number', p90: 'number', p99: 'number', max: 'number' },
   pagesMigrated: 'number',
   pagesMigratedPerSecond: 'number',
   accessesPerSecond: 'number',
   accessNs: { p50: 'number', p90: 'number', p99: 'number', p999: 'number', max: 'number' },
   lostUpdates: 'number',
-  migrationWaits: { count: 'number', maxNs: 'number', buckets: [{ fromNs: 'number', count: 'number' }] },
+  migrationWaits: { count: 'number', maxNs: 'number', buckets: [{ fromNs: 'count', count: 'count' }] },
   phasesNs: PHASES,
   fractionCopy: 'number',
 };
@@ -84,7 +85,7 @@ const TABLE: Shape = {
   question: 'string',
   seconds: 'number',
   measured: {},
-  turns: [{ rounds: 'number', ended: 'string', variants: [{ name: 'string' }] }],
+  turns: [{ rounds: 'count', ended: 'string', measure: 'string', variants: [{ name: 'string', samples: ['number'] }] }],
   findings: [
     {
       what: 'string',
@@ -101,12 +102,15 @@ const FAILED: Shape = { name: 'string', message: 'string' };
 const SPREAD = numbers('mean', 'deviation');
 const THROUGHPUT: Shape = {
   way: 'string',
-  count: 'number',
-  folioBytes: 'number',
-  folios: 'number',
+  count: 'count',
+  folioBytes: 'count',
+  folios: 'count',
+  runs: 'count',
+  gbps: SPREAD,
   againstBaseline: RATIO,
 };
-const CALLS = numbers('gbps', 'p99Ns');
+const CALLS = numbers('calls', 'gbps', 'medianNs', 'p99Ns', 'offloaded', 'callerNsAPage');
+const CALL_RATIOS = { gbps: RATIO, p99: RATIO };
 const STEPS = numbers(
   'isolate',
   'lock',
@@ -118,34 +122,112 @@ const STEPS = numbers(
   'removeMigrationPtes',
   'free',
   'other',
+  'whole',
 );
 
-/** What each table's measurements have to have: what charts show of them. */
+/** What each table's measurements have to have: what charts and tables show of them. */
 export const MEASURED: Readonly<Record<TableName, Shape>> = {
-  'folio-size': { cores: 'number', rows: [THROUGHPUT] },
+  'folio-size': { cores: 'count', bytes: 'count', usualBytes: 'count', rows: [THROUGHPUT] },
   'folio-count': { rows: [THROUGHPUT] },
   overheads: {
-    rows: [{ folioSize: 'string', folios: 'number', measured: RATIO, predicted: 'number', maxSpeedup: 'number' }],
+    rows: [
+      {
+        ...{ folioSize: 'string', folioBytes: 'count', folios: 'count', publishedFolios: 'count', runs: 'count' },
+        ...{ threads: 'string', maxSpeedup: 'number', predicted: 'number' },
+        ...{ F: RATIO, S: RATIO, measured: RATIO, predictedByMeasured: RATIO, rest: RATIO },
+      },
+    ],
   },
-  'cycles-per-page': { rows: [{ kernel: 'string', moved: 'string', migratePagesNs: SPREAD, folioCopyNs: SPREAD }] },
-  tlb: { rows: [{ flow: 'string', pagesPerSecond: 'number', ipisPerSecond: 'number', ipisPerPage: 'number' }] },
-  breakdown: { steps: [{ folioBytes: 'number', mappings: 'number', migrator: 'string', pageNs: STEPS }] },
-  'dma-setup': { rows: [{ iommu: 'string', setup: 'string', mapNs: 'number', submitNs: 'number', unmapNs: 'number' }] },
-  flows: { rows: [{ failure: 'string', share: 'number', flow: 'string', againstBatchMove: RATIO }] },
-  contention: { rows: [{ setting: 'string', demotion: CALLS, 'storm?': CALLS }] },
+  'cycles-per-page': {
+    mhz: 'number',
+    rows: [
+      {
+        ...{ kernel: 'string', moved: 'string', publishedAs: 'string', runs: 'count' },
+        ...{ migratePagesNs: SPREAD, folioCopyNs: SPREAD, migratePagesCycles: SPREAD, folioCopyCycles: SPREAD },
+        ...{ F: SPREAD, typicalF: RATIO, highestF: 'number', runsFromNamed: 'number', againstGeneric: RATIO },
+      },
+    ],
+  },
+  tlb: {
+    ...{ cpus: 'count', pages: 'count', usualPages: 'count' },
+    rows: [
+      {
+        ...{ flow: 'string', runs: 'count' },
+        ...numbers('pagesPerSecond', 'ipisPerSecond', 'ipisPerPage', 'accessesPerSecond'),
+      },
+    ],
+    vanillaBySerial: { ipisPerSecond: RATIO, ipisPerPage: RATIO, pagesPerSecond: RATIO },
+  },
+  breakdown: {
+    throughput: [
+      {
+        ...{ accounting: 'string', queueDepth: 'number', runs: 'count' },
+        ...{ gigabytesPerSecond: 'number', byOneCore: RATIO },
+      },
+    ],
+    steps: [
+      {
+        ...{ folioBytes: 'count', mappings: 'count', migrator: 'string', runs: 'count', pageNs: STEPS },
+        shares: { unmap: RATIO, copy: RATIO, removeMigrationPtes: RATIO, rmap: RATIO },
+        ...{ cpuNs: 'number', cpuSavedNs: 'number', timeByKernel: RATIO, cpuByKernel: RATIO },
+      },
+    ],
+  },
+  'dma-setup': {
+    folios: 'count',
+    rows: [
+      {
+        ...{ iommu: 'string', setup: 'string', runs: 'count' },
+        ...numbers('mapNs', 'submitNs', 'unmapNs', 'setUpNs', 'copyNs'),
+        ...{ setUpByBatch: RATIO, copyByBatch: RATIO },
+      },
+    ],
+  },
+  flows: {
+    ...{ folios: 'count', threads: 'count' },
+    rows: [
+      {
+        ...{ failure: 'string', share: 'number', flow: 'string', runs: 'count' },
+        ...numbers('ns', 'moved', 'failed', 'nsAPageMoved', 'retries', 'copiedBytes', 'vainBytes'),
+        againstBatchMove: RATIO,
+      },
+    ],
+  },
+  contention: {
+    ...{ bandwidth: 'number', callers: 'count', callBytes: 'count' },
+    rows: [
+      {
+        ...{ setting: 'string', runs: 'count' },
+        ...{ demotion: CALLS, demotionAgainstAll: CALL_RATIOS, 'storm?': CALLS, 'stormAgainstAll?': CALL_RATIOS },
+      },
+    ],
+  },
   'batch-limit': {
-    rows: [{ migrator: 'string', limit: 'number', folioBytes: 'number', againstBest: RATIO, firstFolioNs: 'number' }],
+    ...{ bytes: 'count', threads: 'count' },
+    rows: [
+      {
+        ...{ migrator: 'string', limit: 'count', folioBytes: 'count', runs: 'count', ns: 'number' },
+        ...{ againstBest: RATIO, firstFolioNs: 'number' },
+        'touched?': {
+          waits: { count: 'count', medianBelowNs: 'number', p99BelowNs: 'number' },
+          interruptsAPage: 'number',
+        },
+      },
+    ],
   },
 };
 
-const CHOICE: Shape = {
-  chosen: {},
-  fastest: {},
-  ofFastest: RATIO,
-  ofFirst: RATIO,
-  alternatives: [{ setting: 'string', chosen: 'string', instead: 'string', ratio: { ...RATIO, pairs: 'number' } }],
-  tried: [{ settings: {}, ofFirst: RATIO }],
+const COPY_MANNER: Shape = {
+  ...{ threads: 'count', caller: 'string', schedule: 'string', distribution: 'string', method: 'string' },
 };
+const MIGRATION_MANNER: Shape = { migrator: 'string', flow: 'string', 'threads?': 'count', 'channels?': 'count' };
+
+/** What was chosen among some manners. */
+const choice = (manner: Shape): Shape => ({
+  ...{ chosen: manner, fastest: manner, ofFastest: RATIO, ofFirst: RATIO },
+  alternatives: [{ setting: 'string', chosen: 'string', instead: 'string', ratio: RATIO_OF_PAIRS }],
+  tried: [{ settings: manner, ofFirst: RATIO }],
+});
 
 /** What each command's results have to have: what a report says of them. */
 export const SHAPES: Readonly<Record<string, Shape>> = {
@@ -156,12 +238,12 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   tune: {
     sizes: [
       {
-        load: 'number',
-        folioBytes: 'number',
-        batchBytes: 'number',
-        copies: CHOICE,
-        'methods?': CHOICE,
-        'migrations?': CHOICE,
+        load: 'count',
+        folioBytes: 'count',
+        batchBytes: 'count',
+        copies: choice(COPY_MANNER),
+        'methods?': choice(COPY_MANNER),
+        'migrations?': choice(MIGRATION_MANNER),
       },
     ],
     'profile?': {},

@@ -21,7 +21,7 @@ const PACKET = {
 const DESCRIPTOR = { uuid: 1, name: 2, parentUuid: 5, counter: 8, childOrdering: 11, siblingOrderRank: 12 } as const;
 const COUNTER = { unit: 3 } as const;
 const EVENT = { debugAnnotations: 4, type: 9, nameIid: 10, trackUuid: 11, counterValue: 30 } as const;
-const ANNOTATION = { nameIid: 1, intValue: 4, stringValue: 6 } as const;
+const ANNOTATION = { nameIid: 1, intValue: 4, doubleValue: 5, stringValue: 6 } as const;
 const INTERNED = { eventNames: 2, debugAnnotationNames: 3 } as const;
 const INTERNED_NAME = { iid: 1, name: 2 } as const;
 
@@ -224,6 +224,7 @@ function iidOf(name: number): number {
 
 function annotate(writer: MessageWriter, { name, value }: Annotation): void {
   writer.number(ANNOTATION.nameIid, iidOf(name));
-  if (typeof value === 'number') writer.number(ANNOTATION.intValue, value);
-  else writer.text(ANNOTATION.stringValue, value);
+  if (typeof value === 'string') writer.text(ANNOTATION.stringValue, value);
+  else if (Number.isSafeInteger(value)) writer.number(ANNOTATION.intValue, value);
+  else writer.double(ANNOTATION.doubleValue, value);
 }

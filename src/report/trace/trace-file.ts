@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { ErrnoError, startRecording } from 'mtcopy';
 import { createPerfettoEncoder } from './perfetto.js';
 
@@ -22,10 +22,10 @@ export interface TraceFile {
  *
  * @param title what the trace is of
  * @throws what `openSync` throws for a file that can't be written; ErrnoError EBUSY if this thread is being traced already;
- * EIO, by `stop`, if it couldn't all be written
+ * EIO, by `stop`, if it couldn't all be written, as where another process has begun to write the file meanwhile
  */
 export function startTraceFile(path: string, title: string): TraceFile {
-  const recording = startRecording();
+  const recording = startRecording(() => writeOn());
   const encoder = createPerfettoEncoder(title);
   let file: number;
   try {
@@ -35,19 +35,24 @@ export function startTraceFile(path: string, title: string): TraceFile {
     throw error;
   }
   let failed: unknown;
-  const append = (bytes: Uint8Array) => {
+  let written = 0;
+  const append = (encode: () => Uint8Array) => {
+    if (failed !== undefined) return;
     try {
+      checkAlone(file, written);
+      const bytes = encode();
       // A write may be short.
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+      written += bytes.length;
     } catch (error) {
-      failed ??= error;
+      failed = error;
       // What would come after a gap means nothing: nothing more is recorded.
       recording.stop();
     }
   };
   const writeOn = () => {
     const records = recording.take();
-    if (failed === undefined) append(encoder.encode(records));
+    append(() => encoder.encode(records));
   };
   const timer = setInterval(writeOn, WRITE_MS).unref();
   return {
@@ -55,11 +60,17 @@ export function startTraceFile(path: string, title: string): TraceFile {
       clearInterval(timer);
       recording.stop();
       writeOn();
-      if (failed === undefined) append(encoder.finish());
+      append(() => encoder.finish());
       closeSync(file);
       if (failed === undefined) return recording.dropped;
       const why = (failed as Error).message;
       throw new ErrnoError('EIO', `trace: ${path} can't be written: ${why}`, { cause: failed });
     },
   };
+}
+
+/** @throws Error if a file is not as long as this process has written it: another one has emptied it, and writes it now */
+function checkAlone(file: number, written: number): void {
+  const stats = fstatSync(file);
+  if (stats.isFile() && stats.size !== written) throw new Error('another process writes it too');
 }

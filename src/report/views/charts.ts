@@ -46,11 +46,14 @@ export function joined(texts: readonly string[], separator = ', '): string {
   return texts.filter((text) => text !== '').join(separator);
 }
 
-/** Charts side by side on one scale, as far as it begins at 0 and is of one unit. */
+/** Charts side by side on one scale, as far as it begins at 0, is of one unit, and has no end of its own, as shares have. */
 export function onOneScale<C extends Chart>(charts: readonly C[]): C[] {
   const isOne = distinct(charts.map(({ values }) => values.name)).length === 1;
-  if (charts.length < 2 || !isOne || charts.some(({ values }) => values.isLog)) return [...charts];
-  const end = niceEnd(Math.max(...charts.map(mostOf)));
+  if (charts.length < 2 || !isOne || charts.some(({ values }) => values.isLog || values.end !== undefined))
+    return [...charts];
+  const most = Math.max(...charts.map(mostOf));
+  if (!(most > 0)) return [...charts];
+  const end = niceEnd(most);
   return charts.map((chart) => ({ ...chart, values: { ...chart.values, end } }));
 }
 

@@ -82,7 +82,13 @@ function phaseCharts(sources: Sources): StackChart[] {
           label: joined([setting(row), mover(row)]),
           pageNs: perPage(row.phasesNs, (row.folios * row.folioBytes) / PAGE_SIZE),
         }));
-        return [phasesChart(title, rows.some(isOverlapping) ? PHASES_OVERLAP : 'Medians of the runs.', phased)];
+        return [
+          phasesChart(
+            title,
+            rows.some(isOverlapping) ? PHASES_OVERLAP : 'Of the run whose time is the median.',
+            phased,
+          ),
+        ];
       }),
     ),
   );

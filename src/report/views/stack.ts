@@ -22,10 +22,12 @@ export interface StackText<Row> {
 
 /** A bar for each row, of its parts, in nanoseconds a page; in shares of the whole where the wholes are far apart. */
 export function timeStack<Row>(
-  rows: readonly Row[],
+  all: readonly Row[],
   parts: readonly PartOf<Row>[],
   { title, caption, category, labelOf, whole = 'a page of 4 KiB' }: StackText<Row>,
 ): StackChart {
+  // What has a part that isn't known has no bar.
+  const rows = all.filter((row) => parts.every(({ of }) => Number.isFinite(of(row))));
   const sums = rows.map((row) => parts.reduce((sum, { of }) => sum + of(row), 0));
   const isShare = isFarApart(sums);
   return {

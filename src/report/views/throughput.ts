@@ -1,5 +1,5 @@
 import { formatSize } from 'mtcopy';
-import type { Chart, HeatChart, Series, SeriesChart } from '../model/chart.js';
+import type { HeatChart, Series, SeriesChart } from '../model/chart.js';
 import { distinct, joined, onOneScale, point } from './charts.js';
 
 /** How fast something was. */
@@ -78,9 +78,9 @@ function seriesOf(speeds: readonly Speed[], nameOf: (speed: Speed) => string): S
 }
 
 /** Throughput by folio size and threads: a map for each file and setting that has two of both at least. */
-export function speedMaps(speeds: readonly Speed[], { title, threads, kind }: Wording): Chart[] {
+export function speedMaps(speeds: readonly Speed[], { title, threads, kind }: Wording): HeatChart[] {
   const groups = distinct(speeds.map(({ file, setting }) => `${file}${setting}`));
-  return groups.flatMap((group) => {
+  const maps = groups.flatMap((group) => {
     const own = speeds.filter(({ file, setting }) => `${file}${setting}` === group);
     const bySize = { name: 'folio size', of: (speed: Speed) => formatSize(speed.folioBytes) };
     const byThreads = { name: threads, of: (speed: Speed) => speed.threads };
@@ -95,6 +95,15 @@ export function speedMaps(speeds: readonly Speed[], { title, threads, kind }: Wo
     };
     return [map];
   });
+  return maps.length < 2 ? maps : inOneScale(maps);
+}
+
+/** With colours that compare. */
+function inOneScale(maps: readonly HeatChart[]): HeatChart[] {
+  const known = maps.flatMap(({ cells }) => cells.flat().filter((value) => value !== undefined));
+  const colours = [Math.min(...known), Math.max(...known)] as const;
+  const caption = 'Median GB/s in each cell; its colour goes from the slowest of all these maps to the fastest.';
+  return maps.map((map) => ({ ...map, caption, colours }));
 }
 
 /** What tells the rows or the columns of a map apart. */
@@ -110,7 +119,10 @@ function gridOf(speeds: readonly Speed[], down: Side, across: Side): Pick<HeatCh
     rows: { name: down.name, labels: rows },
     columns: { name: across.name, labels: columns },
     cells: rows.map((row) =>
-      columns.map((column) => speeds.find((one) => down.of(one) === row && across.of(one) === column)?.gbps.median),
+      columns.map((column) => {
+        const speed = speeds.find((one) => down.of(one) === row && across.of(one) === column);
+        return point(speed?.gbps.median)?.value;
+      }),
     ),
   };
 }

@@ -78,6 +78,35 @@ it('a call that fails in the middle of a batch leaves a trace with no slice open
   expect(trace.tracks.filter((name) => name.startsWith('migration lane'))).toEqual(['migration lane 0']);
 });
 
+it.each(['movePages', 'migratePages'] as const)(
+  'an isolation of %s in which something is thrown ends in the trace too, and leaves its lane to the next',
+  async (call) => {
+    const { trace } = await traceOf(async () => {
+      await using machine = await Machine.boot({ nodes: ['4M', '4M'], cpus: 0 });
+      const mm = machine.createAddressSpace();
+      const area = mm.mmap({ length: '1M', populate: true });
+      const thrown = () => {
+        throw new Error('on purpose');
+      };
+      // What no area has is looked up among them; migrate_pages looks for the first of them.
+      Object.assign(mm, { findVma: thrown, firstVmaAfter: thrown });
+      const calling =
+        call === 'movePages'
+          ? machine.movePages(mm, [area.address + 2 ** 30], { node: 1 })
+          : machine.migratePages(mm, { from: [0], to: [1] });
+      await expect(calling).rejects.toThrow('on purpose');
+      await move({ flow: 'vanilla' });
+    });
+    expect(trace.tracks.filter((name) => name.startsWith('migration lane'))).toEqual(['migration lane 0']);
+    // The next one is not in what has failed.
+    expect(trace.slices.filter(({ name }) => name === 'isolate').map(({ parent }) => parent)).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(trace.slices.every(({ says }) => says.isolateNs !== undefined || says.reason !== '')).toBe(true);
+  },
+);
+
 it('an isolation that its owner makes fail ends in the trace too, and leaves its lane to the next', async () => {
   const { trace } = await traceOf(async () => {
     await using machine = await Machine.boot({ nodes: ['1M', '1M'], cpus: 0 });

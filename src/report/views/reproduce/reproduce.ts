@@ -65,9 +65,10 @@ function tableSection(name: TableName, tables: readonly Reproduced[]): Section {
     blocks: tables.map(({ source, table }) => ({
       ...headingOf(source, having),
       verdict: table.verdict,
-      parts: readable(source, () => (EXPERIMENTS[name] as Experiment<object>).parts(table.measured as object)).concat(
-        tableNotes(table, source.result),
-      ),
+      parts: readable(source, () => [
+        ...(EXPERIMENTS[name] as Experiment<object>).parts(table.measured as object),
+        ...tableNotes(table, source.result),
+      ]),
     })),
   };
 }

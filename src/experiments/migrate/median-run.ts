@@ -1,0 +1,23 @@
+/** Times of one kind, by their names, such as a run's phases. */
+type Times<T> = { readonly [Name in keyof T]: number };
+
+/** How long a run took, in nanoseconds. */
+interface Timed {
+  readonly ns: number;
+}
+
+/**
+ * The run whose time is the median, as one; with an even number the two in the middle. What they are made of adds up as each
+ * run's does, which medians of each part, taken from different runs, don't.
+ */
+export function medianRuns<Run extends Timed>(runs: readonly Run[]): Run[] {
+  const ordered = [...runs].sort((a, b) => a.ns - b.ns);
+  return ordered.slice(Math.floor((runs.length - 1) / 2), Math.floor(runs.length / 2) + 1);
+}
+
+/** The mean of each of several times, rounded. */
+export function meanTimes<T extends Times<T>>(all: readonly T[]): T {
+  const names = Object.keys(all[0]) as (keyof T)[];
+  const mean = (name: keyof T) => Math.round(all.reduce((sum, times) => sum + times[name], 0) / all.length);
+  return Object.fromEntries(names.map((name) => [name, mean(name)])) as T;
+}
