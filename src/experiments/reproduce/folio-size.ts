@@ -192,6 +192,7 @@ function parts({ cores, bytes, usualBytes, rows }: FolioSizeThroughput): Part[] 
       ...(bytes < usualBytes ? [`Not ${formatSize(usualBytes)}: there was no time for six rounds of so much.`] : []),
       ...THROUGHPUT_NOTES,
       'mtcopy: as published. mtcopy defaults: what this project has at first. dcbm: V3; pre-copy: V4.',
+      'Stores are kept in the caches, as memcpy does that the published driver uses; with the defaults they are auto.',
       `Threads and channels are threads of this machine, which runs ${cores} at once.`,
     ].join('\n'),
   ];

@@ -1,4 +1,12 @@
-import { type CallerMode, type Flow, Machine, type MigratorName, MTCOPY_MIN_BYTES, type Schedule } from 'mtcopy';
+import {
+  type CallerMode,
+  type Flow,
+  Machine,
+  type MigratorName,
+  MTCOPY_MIN_BYTES,
+  type Schedule,
+  type Stores,
+} from 'mtcopy';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from './moved-memory.js';
 
 /** A way to move memory, and how its drivers are set. */
@@ -7,6 +15,8 @@ export interface Way {
   readonly migrator: MigratorName;
   /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Whether what is copied is kept in the caches. */
+  readonly stores: Stores;
   /** How threads share a batch; there for `'mtcopy'` alone, as is all below. */
   readonly schedule?: Schedule;
   /** Whether the calling thread copies beside them. */
@@ -20,22 +30,30 @@ export type WayName = 'baseline' | 'mtcopy' | 'mtcopy-defaults' | 'dcbm' | 'dcbm
 
 /**
  * What the published throughput tables compare. `baseline`: the kernel before the series. `mtcopy`: the driver as published,
- * with a fixed list for each thread, a caller that waits, and threads for every batch. `mtcopy-defaults`: with this project's
- * defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
+ * with a fixed list for each thread, a caller that waits, threads for every batch, and memcpy, so with stores that the caches
+ * keep, as all that is published. `mtcopy-defaults`: with this project's defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
  * the moves (V4).
  */
 export const WAYS: Readonly<Record<WayName, Way>> = {
-  baseline: { migrator: 'kernel', flow: 'vanilla' },
-  mtcopy: { migrator: 'mtcopy', flow: 'batch-move', schedule: 'static', caller: 'waits', minBytes: 0 },
+  baseline: { migrator: 'kernel', flow: 'vanilla', stores: 'cached' },
+  mtcopy: {
+    migrator: 'mtcopy',
+    flow: 'batch-move',
+    stores: 'cached',
+    schedule: 'static',
+    caller: 'waits',
+    minBytes: 0,
+  },
   'mtcopy-defaults': {
     migrator: 'mtcopy',
     flow: 'batch-move',
+    stores: 'auto',
     schedule: 'dynamic',
     caller: 'auto',
     minBytes: MTCOPY_MIN_BYTES,
   },
-  dcbm: { migrator: 'dcbm', flow: 'batch-move' },
-  'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy' },
+  dcbm: { migrator: 'dcbm', flow: 'batch-move', stores: 'cached' },
+  'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy', stores: 'cached' },
 };
 
 /** The names of {@link WAYS}. */
@@ -88,8 +106,8 @@ export async function setDrivers(machine: Machine, { way, count, ...own }: Mover
  * @throws ErrnoError EIO if anything came out wrong
  */
 export async function moveBy(memory: MovedMemory, mover: Mover): Promise<MigrationRun> {
-  const { migrator, flow } = WAYS[mover.way];
-  const manner = { migrator, flow, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
+  const { migrator, flow, stores } = WAYS[mover.way];
+  const manner = { migrator, flow, stores, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
   await setDrivers(memory.machine, mover);
   return moveAcross(memory, manner);
 }
