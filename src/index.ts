@@ -69,7 +69,7 @@ export {
 } from './dma/worker/ring.js';
 export type { IommuMode } from './dma/worker/translate.js';
 export { type ErrnoCode, ErrnoError, errnoName } from './errno.js';
-export { type Latencies, Machine, type MachineOptions } from './machine.js';
+export { type Latencies, Machine, type MachineOptions, type MigrationQuestion } from './machine.js';
 export type { Folio, FolioFlag } from './memory/folio.js';
 export type { PageMetadata } from './memory/page-metadata.js';
 export {

@@ -2,6 +2,7 @@ import { createHistogram } from 'node:perf_hooks';
 import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber, yesOrNo } from './check.js';
 import { checkUnit } from './copy/options.js';
 import { populate } from './copy/populate.js';
+import type { UsedMethod } from './copy/streaming.js';
 import { createCpuArea, MAX_CPUS } from './cpu/cpu-area.js';
 import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
@@ -10,8 +11,10 @@ import { PhysicalMemory } from './memory/physical-memory.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
 import { OffloadRegistry } from './migrate/offload.js';
+import { MIGRATE_REASONS, type MigrateReason } from './migrate/reasons.js';
 import {
   type Flow,
+  type MachineManner,
   type Manner,
   MIGRATION_SETTINGS,
   type MigrationSettings,
@@ -21,6 +24,7 @@ import {
 import { CpuMt } from './migrators/cpu-mt.js';
 import type { DcbmMigrator, DcbmOptions } from './migrators/dcbm.js';
 import { DcbmDriver } from './migrators/dcbm-driver.js';
+import { migrationMethod } from './migrators/method.js';
 import { type OffloadDrivers, OffloadSwitch } from './migrators/offload-switch.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
 import { Cpus } from './mm/cpus.js';
@@ -56,6 +60,8 @@ import {
   MIGRATOR_NAMES,
   SCHEDULES,
   type Schedule,
+  STORES,
+  type Stores,
 } from './words.js';
 
 /** Options of {@link Machine.boot}. */
@@ -92,6 +98,11 @@ export interface MachineOptions extends MigrationSettings {
   dma?: DmaHardware | undefined;
   /** Settings of `'dcbm'`, which may be changed later: see {@link Machine.dcbm}. Default: those of {@link DcbmSettings}. */
   dcbm?: DcbmOptions | undefined;
+  /**
+   * The stores of migrations for the reason `'demotion'` that don't say themselves, instead of `stores`: that memory is cold,
+   * and its bytes have no business in the caches. Default: `'streaming'`.
+   */
+  demotionStores?: Stores | undefined;
   /** Milliseconds after which a CPU that doesn't answer a TLB flush is given up. Default: 5000. */
   ipiTimeoutMs?: number | undefined;
   /**
@@ -104,6 +115,14 @@ export interface MachineOptions extends MigrationSettings {
    * win over it, and it over defaults. Default: none.
    */
   profile?: ProfileOption | undefined;
+}
+
+/** What {@link Machine.methodFor} is asked about. */
+export interface MigrationQuestion extends Pick<MigrationSettings, 'flow' | 'stores'> {
+  /** What copies. */
+  migrator: MigratorName;
+  /** What it is migrated for. Default: `'syscall_or_cpuset'`. */
+  reason?: MigrateReason | undefined;
 }
 
 /** Durations in nanoseconds; all 0 while there are none. */
@@ -125,6 +144,8 @@ export interface Latencies {
 }
 
 const checkMigratorName = oneOf(MIGRATOR_NAMES);
+const checkBytes = wholeNumber(0, Number.POSITIVE_INFINITY);
+const checkStores = oneOf(STORES);
 const DEFAULT_NODES = ['1G', '1G'];
 const IPI_TIMEOUT_MS = 5000;
 /** Part of a node that its lists of freed folios may keep (the kernel's MIN_PERCPU_PAGELIST_HIGH_FRACTION). */
@@ -143,6 +164,7 @@ const OPTIONS: Checks<MachineOptions> = {
   // Their driver checks these two.
   dma: anything,
   dcbm: anything,
+  demotionStores: oneOf(STORES),
   ipiTimeoutMs: above0,
   pcpHigh: anything,
   // Read once all else is checked.
@@ -158,6 +180,12 @@ const MIGRATE_PAGES: Checks<MigratePagesOptions & MigrationSettings> = {
 const MIGRATE_FOLIOS: Checks<MigrateFoliosOptions & MigrationSettings> = {
   ...MIGRATE_FOLIOS_OPTIONS,
   ...MIGRATION_SETTINGS,
+};
+const QUESTION: Checks<MigrationQuestion> = {
+  migrator: checkMigratorName,
+  reason: oneOf(MIGRATE_REASONS),
+  flow: MIGRATION_SETTINGS.flow,
+  stores: checkStores,
 };
 /** What system calls migrate for. */
 const SYSCALL = { mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
@@ -188,7 +216,7 @@ export class Machine implements AsyncDisposable {
   /** The tree of settings, to be read and written as strings: another view on what the members here say. */
   readonly sysfs: Sysfs;
   readonly #manager: MemoryManager;
-  readonly #manner: Manner;
+  readonly #manner: MachineManner;
   /** Those that are open, and some that were closed lately. */
   readonly #spaces = new Set<AddressSpace>();
   readonly #flushes = createHistogram();
@@ -227,7 +255,7 @@ export class Machine implements AsyncDisposable {
     // Without holes, over which its own look at each size would pass.
     this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
     if (options.populate) populateNodes(this.memory);
-    this.#manner = mannerOf(options);
+    this.#manner = { ...mannerOf(options), demotionStores: options.demotionStores ?? 'streaming' };
     this.offload = new OffloadRegistry(this.memory);
     this.#cpuMt = new CpuMt(this.memory, options);
     this.#dcbm = new DcbmDriver(this.memory, options.dma, options.dcbm);
@@ -319,9 +347,32 @@ export class Machine implements AsyncDisposable {
     this.#manner.batchLimit = batchLimit;
   }
 
+  /** The stores of migrations for the reason `'demotion'` that don't say. May be set at any time, for later calls. */
+  get demotionStores(): Stores {
+    return this.#manner.demotionStores;
+  }
+
+  /** @throws ErrnoError EINVAL for anything that is none */
+  set demotionStores(stores: Stores) {
+    checkStores('demotionStores', stores);
+    this.#manner.demotionStores = stores;
+  }
+
   /** The migrator `'dcbm'`, whose settings may be set at any time, for later batches; and its counters. */
   get dcbm(): DcbmMigrator {
     return this.#dcbm.migrator;
+  }
+
+  /**
+   * What copies the folios of a migration of `bytes` bytes, and why that isn't `'streaming'`, if it isn't.
+   *
+   * @param asked what the call says; else as the machine has it, for move_pages(2)
+   * @throws ErrnoError EINVAL for what is no number of bytes, or a wrong option
+   */
+  methodFor(bytes: number, asked: MigrationQuestion): UsedMethod {
+    checkBytes('bytes', bytes);
+    const { migrator, reason = SYSCALL.reason, ...settings } = checkOptions(asked, QUESTION, ['migrator']);
+    return migrationMethod(bytes, { migrator, ...this.#mannerOf(settings, reason) });
   }
 
   /** The counters of /proc/vmstat, as they are now. */
@@ -505,6 +556,7 @@ export class Machine implements AsyncDisposable {
     for (const mm of this.#spaces) await mm.close();
     await this.#cpuMt.close();
     await this.#dcbm.close();
+    this.offload.folioStream.close();
   }
 
   async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
@@ -523,10 +575,16 @@ export class Machine implements AsyncDisposable {
     const { migrator } = options;
     const migrators = migrator === undefined ? this.offload : this.offload.named(await this.#migrator(migrator));
     try {
-      return await run({ ...mannerOf(options, this.#manner), ...cause, migrators });
+      return await run({ ...this.#mannerOf(options, cause.reason), ...cause, migrators });
     } finally {
       migrators.put();
     }
+  }
+
+  /** What a call asks for, and else what the machine has for its reason. */
+  #mannerOf(options: MigrationSettings, reason: MigrateReason): Manner {
+    const { demotionStores } = this.#manner;
+    return mannerOf(options, reason === 'demotion' ? { ...this.#manner, stores: demotionStores } : this.#manner);
   }
 
   async #migrator(named: MigratorName | Migrator): Promise<Migrator | undefined> {

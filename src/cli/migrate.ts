@@ -14,6 +14,7 @@ import {
   IOMMU_MODES,
   MIGRATE_REASONS,
   MIGRATOR_NAMES,
+  STORES,
 } from 'mtcopy';
 import {
   type MigrateSweep,
@@ -65,6 +66,7 @@ interface MigrateArguments extends OutputArguments, ProfileArguments {
   frames: MigrateSweep['frames'];
   batchLimit?: MigrateSweep['batchLimits'];
   batchUnit?: MigrateSweep['batchUnit'];
+  stores?: MigrateSweep['stores'];
   runs: number;
   warmup?: number;
   seed?: number;
@@ -122,6 +124,11 @@ export function addMigrateCommand(program: Command, invocation: Invocation): voi
     .option('--frames <kinds>', 'how frames lie: sequential (default), shuffled', words(...FRAMES))
     .option('--batch-limit <counts>', 'pages or folios of a batch, 1 to 1048576 (default: 512)', counts)
     .option('--batch-unit <unit>', 'what that counts: pages (default), folios', word(...BATCH_UNITS))
+    .option(
+      '--stores <stores>',
+      'whether what is copied is kept in the caches: auto (default; streaming for demotion), cached, streaming',
+      words(...STORES),
+    )
     .option('--runs <count>', 'measured runs of each combination (default: 7)', count)
     .option('--warmup <rounds>', 'runs of each before them, which do not count (default: until 128M moved)', natural)
     .option(
@@ -163,7 +170,7 @@ const COMPARABLE = {
   context: ['set', 'reason', 'dma', 'dcbm'],
   settings: [
     ...['folioBytes', 'folios', 'frames', 'flow', 'migrator', 'threads', 'caller', 'channels', 'dmaSetup'],
-    ...['batchesInFlight', 'batchLimit', 'batchUnit'],
+    ...['batchesInFlight', 'batchLimit', 'batchUnit', 'stores'],
   ],
   figure: 'gbps.median',
 };

@@ -79,10 +79,16 @@ const PARK_MS = 100;
  * way in of code inside alone, for bad items could overwrite anything in the engine's memory.
  *
  * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
- * @param caller whether the calling thread takes part. Default: the engine's
+ * @param caller whether the calling thread takes part
+ * @param stores whether what is written is kept in the caches
  * @internal
  */
-export let copyTrusted: (engine: CopyEngine, items: CopyItems, caller?: CallerMode) => Promise<CopyResult>;
+export let copyTrusted: (
+  engine: CopyEngine,
+  items: CopyItems,
+  caller: CallerMode,
+  stores: Stores,
+) => Promise<CopyResult>;
 
 /**
  * Copies shared memory with a pool of threads.
@@ -105,7 +111,7 @@ export let copyTrusted: (engine: CopyEngine, items: CopyItems, caller?: CallerMo
  */
 export class CopyEngine implements AsyncDisposable {
   static {
-    copyTrusted = (engine, items, caller) => engine.#copyTrusted(items, caller);
+    copyTrusted = (engine, items, caller, stores) => engine.#copyTrusted(items, caller, stores);
   }
 
   /** The shared memory that {@link allocate} takes from. */
@@ -384,10 +390,10 @@ export class CopyEngine implements AsyncDisposable {
     });
   }
 
-  async #copyTrusted(items: CopyItems, caller: CallerMode | undefined): Promise<CopyResult> {
+  async #copyTrusted(items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
     return traced('copyBatch', () => {
       this.#lifetime.checkOpen();
-      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), caller));
+      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), caller, stores));
     });
   }
 

@@ -76,10 +76,12 @@ function cachedAlone(method: 'memory.copy' | 'typed-array', noStreaming: string)
 }
 
 /**
+ * Bytes of the largest call whose stores go through the caches, by what is said of them.
+ *
  * What a copy touches is its source and its destination: if both fit into the last cache, they may be there when they are
  * wanted next, and streaming stores would have put them out.
  */
-function cachedBytes(stores: Stores): number {
+export function cachedBytes(stores: Stores): number {
   if (stores === 'cached') return Number.POSITIVE_INFINITY;
   return stores === 'streaming' ? 0 : lastCacheBytes() / 2;
 }

@@ -1,9 +1,12 @@
 import { anything, type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
+import { takeListMemory } from '../copy/stream-list.js';
+import { openNative } from '../copy/streaming.js';
 import { ErrnoError, invalid } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
 import { recording, type TracedThreads } from '../trace/recording.js';
+import { PAGE_SIZE, type Pfn } from '../units.js';
 import { DmaChannel } from './channel.js';
 import {
   createDevice,
@@ -21,6 +24,8 @@ import type { IommuMode } from './worker/translate.js';
 
 /** How long a released channel's thread goes on to look for descriptors, in milliseconds. */
 const REST_MS = 100;
+/** Of the list that a channel's thread copies with, in the physical memory: room for 16 pages. */
+const LIST_BYTES = 256;
 /** How long a channel may take to seal a range, in milliseconds. */
 const SEAL_TIMEOUT_MS = 10_000;
 
@@ -107,6 +112,8 @@ export class DmaEngine {
   readonly #channels: DmaChannel[];
   /** Channels that nobody has, the one to give next last. */
   readonly #free: DmaChannel[];
+  /** Where the lists of its channels are, if its threads have the loop in C. */
+  #lists: Pfn | undefined;
   readonly #lifetime = new Lifetime('the DMA engine is closed: create another');
   /** What its threads record; `undefined` if nobody traced when it was made. */
   readonly #traced: TracedThreads | undefined;
@@ -155,11 +162,26 @@ export class DmaEngine {
       descriptorNs,
       key,
     };
+    const { path } = openNative();
+    const lists = path === undefined ? undefined : takeListMemory(memory, device.channels * LIST_BYTES);
+    this.#lists = lists;
+    const streamOf = (number: number) => {
+      if (path === undefined || lists === undefined) return undefined;
+      return { path, address: lists * PAGE_SIZE + number * LIST_BYTES, bytes: LIST_BYTES };
+    };
     const lifetime = this.#lifetime;
     const faults = () => this.faults;
     this.#channels = Array.from(
       { length: device.channels },
-      (_, number) => new DmaChannel({ number, device, setup, lifetime, faults, firstSequence }),
+      (_, number) =>
+        new DmaChannel({
+          number,
+          device,
+          setup: { ...setup, stream: streamOf(number) },
+          lifetime,
+          faults,
+          firstSequence,
+        }),
     );
     for (const { words } of this.#channels) this.#iommu.addChannel(words);
     this.#free = this.#channels.toReversed();
@@ -299,6 +321,9 @@ export class DmaEngine {
       clearTimeout(this.#restTimer);
       await Promise.all(this.#channels.map((channel) => channel.close()));
       this.#traced?.detach();
+      // It may be called twice.
+      if (this.#lists !== undefined) this.#memory.freeContig(this.#lists);
+      this.#lists = undefined;
     };
     // At once: what is in flight ends with its channel, and whoever waits for it hears of that.
     return this.#lifetime.close(end, end);

@@ -4,10 +4,11 @@ import { ERRNO, ErrnoError, show } from '../errno.js';
 import { PG } from '../memory/page-metadata.js';
 import { type Recording, recording } from '../trace/recording.js';
 import { KiB, PAGE_SIZE } from '../units.js';
-import { errnoOf, type Migration, type UnmappedFolios } from './migration.js';
+import { bytesOf, errnoOf, isPrivate, type Migration, type UnmappedFolios } from './migration.js';
 import { COPIED_BY_CALLER, type Migrator, type OffloadBatch, type OffloadUsage } from './migrator.js';
 import { batchOf, isWorthwhile, oneOf, putOffer } from './offer.js';
 import { needResched, resched } from './resched.js';
+import { streamEach, streamListOf } from './stream.js';
 
 /** What takes less than a time slice had the core to itself, in nanoseconds. */
 const SHORT_NS = SHORT_MS * 1e6;
@@ -134,9 +135,14 @@ export function copyLeft(migration: Migration): Promise<void> {
   return copyEach(migration, NOT_COPIED);
 }
 
-/** Copies each unmapped folio of that `errno` on the calling thread, with turns of the event loop between. */
+/**
+ * Copies each unmapped folio of that `errno` on the calling thread, with turns of the event loop between: all of them by a list
+ * past the caches, where the call wants that and it can be had.
+ */
 async function copyEach(migration: Migration, which: number): Promise<void> {
   const { unmapped, slice, manager } = migration;
+  const list = streamListOf(migration);
+  if (list) return streamEach(migration, which, list);
   const { src, errno, count } = unmapped;
   const { order } = manager.memory.page;
   for (let i = 0; i < count; i++) {
@@ -221,13 +227,4 @@ function giveUp(migration: Migration, error: unknown, { copied }: OffloadBatch):
 
 function canMigrate(migrator: Migrator, { src, dst }: UnmappedFolios, at: number): boolean {
   return migrator.canMigrate === undefined || migrator.canMigrate(dst[at] * PAGE_SIZE, src[at] * PAGE_SIZE);
-}
-
-/** Whether the unmapped folio `at` is private to a device. */
-function isPrivate({ manager, unmapped }: Migration, at: number): boolean {
-  return (manager.memory.page.flags[unmapped.src[at]] & PG.private) !== 0;
-}
-
-function bytesOf({ manager, unmapped }: Migration, at: number): number {
-  return PAGE_SIZE << manager.memory.page.order[unmapped.src[at]];
 }

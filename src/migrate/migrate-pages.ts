@@ -1,9 +1,11 @@
 import { awaiting, type CpuAccount, createCpuAccount, during } from '../copy/cpu-account.js';
+import { cachedBytes } from '../copy/streaming.js';
 import { ERRNO } from '../errno.js';
 import { folioPutbackLru } from '../mm/lru.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { isMovable, putbackMovable } from '../mm/movable.js';
-import { HPAGE_PMD_ORDER, type Pfn } from '../units.js';
+import { HPAGE_PMD_ORDER, PAGE_SIZE, type Pfn } from '../units.js';
+import type { Stores } from '../words.js';
 import { migratePagesBatch } from './flows.js';
 import { createMigration, errnoOf, fail, type MigrateOptions, type Migration } from './migration.js';
 import { timedAlone } from './phase-clock.js';
@@ -42,6 +44,7 @@ interface Sum extends MigrateResult {
  *
  * @param folios heads of isolated folios, whose references the call takes over: each was freed or is back on the LRU at its
  * end, whatever is thrown. The array is used up.
+ * @param movedBefore bytes that the same system call has moved before these
  * @throws UnresponsiveCpuError if a CPU doesn't answer a TLB flush: what was migrated before stays so, all else is back.
  * Whatever a migrator throws, likewise.
  */
@@ -49,7 +52,9 @@ export async function migratePages(
   manager: MemoryManager,
   folios: Uint32Array,
   options: MigrateOptions,
+  movedBefore = 0,
 ): Promise<MigrateResult> {
+  const stores = storesFor(manager, folios, options.stores, movedBefore);
   const interrupts = manager.interruptsReceived();
   const queue: Queue = { folios, next: 0, isOver: false };
   const sum: Sum = { stats: createMigrateStats(), failed: [], failedErrno: [], error: undefined };
@@ -57,7 +62,7 @@ export async function migratePages(
   const steps = createStepClock();
   await during(account, async () => {
     try {
-      await migrateInLanes(manager, options, queue, sum, account, steps);
+      await migrateInLanes(manager, { ...options, stores }, queue, sum, account, steps);
     } catch (error) {
       sum.error ??= error;
     } finally {
@@ -74,10 +79,27 @@ export async function migratePages(
   return sum;
 }
 
+/**
+ * What is to become of the bytes that a call copies: by all of them, for how they are cut into batches and folios says nothing
+ * of what they do to the caches.
+ */
+function storesFor(
+  { memory }: MemoryManager,
+  folios: Uint32Array,
+  asked: Stores,
+  movedBefore: number,
+): Migration['stores'] {
+  const { order } = memory.page;
+  const most = cachedBytes(asked);
+  let bytes = movedBefore;
+  for (let i = 0; i < folios.length && bytes <= most; i++) bytes += PAGE_SIZE << order[folios[i]];
+  return bytes > most ? 'streaming' : 'cached';
+}
+
 /** Migrates the queue with as many batches in flight as are asked for, and adds up what they did. */
 async function migrateInLanes(
   manager: MemoryManager,
-  options: MigrateOptions,
+  options: Parameters<typeof createMigration>[1],
   queue: Queue,
   sum: Sum,
   account: CpuAccount,

@@ -1,10 +1,13 @@
 import type { CpuAccount } from '../copy/cpu-account.js';
 import { ERRNO } from '../errno.js';
+import { PG } from '../memory/page-metadata.js';
 import type { MemoryManager } from '../mm/manager.js';
 import type { MigrateMode } from '../mm/migrate-mode.js';
 import { createFlushBatch, type FlushBatch, UnresponsiveCpuError } from '../mm/tlb-flush.js';
-import type { NodeId, Pfn } from '../units.js';
+import { type NodeId, PAGE_SIZE, type Pfn } from '../units.js';
+import type { Stores } from '../words.js';
 import type { FolioCopy } from './folio-copy.js';
+import type { FolioStream } from './folio-stream.js';
 import type { Migrator } from './migrator.js';
 import { createOffer, type Offer } from './offer.js';
 import type { MigratorSource } from './offload.js';
@@ -24,6 +27,8 @@ export interface MigrateManner {
   readonly batchUnit: BatchUnit;
   /** Batches that are under way at once, each in its own order: one is copied while another is unmapped. */
   readonly batchesInFlight: number;
+  /** What is known of who reads next what is copied. */
+  readonly stores: Stores;
   readonly mode: MigrateMode;
   readonly reason: MigrateReason;
 }
@@ -52,6 +57,9 @@ export interface UnmappedFolios {
 export interface Migration extends MigrateOptions {
   readonly manager: MemoryManager;
   readonly folioCopy: FolioCopy;
+  readonly folioStream: FolioStream;
+  /** What `stores` came to, by the whole call. */
+  readonly stores: Exclude<Stores, 'auto'>;
   /** What copies the batch at hand; `undefined`: the calling thread alone. */
   migrator: Migrator | undefined;
   /** What copies those folios of it that are private to a device; see {@link MigratorSource.getForPrivate}. */
@@ -84,15 +92,18 @@ export interface Migration extends MigrateOptions {
   error: unknown;
 }
 
-/** @param begun with `account` and `steps`: shared by all that belongs to one call */
+/**
+ * @param options with the stores that the whole call has
+ * @param begun with `account` and `steps`: shared by all that belongs to one call
+ */
 export function createMigration(
   manager: MemoryManager,
-  options: MigrateOptions,
+  options: MigrateOptions & Pick<Migration, 'stores'>,
   begun: { batches: number },
   account: CpuAccount,
   steps: StepClock | undefined,
 ): Migration {
-  const { flow, migrators, batchLimit, batchUnit, batchesInFlight, target, mode, reason } = options;
+  const { flow, migrators, batchLimit, batchUnit, batchesInFlight, stores, target, mode, reason } = options;
   // A batch has a folio more than its limit at most, for it ends with the one that reaches it.
   const room = batchLimit + 1;
   // One literal, without a spread: objects that begin as a copy of another come in several shapes, and every step of every
@@ -101,6 +112,8 @@ export function createMigration(
     flow,
     migrators,
     folioCopy: migrators.folioCopy,
+    folioStream: migrators.folioStream,
+    stores,
     migrator: undefined,
     forPrivate: undefined,
     movedBy: new Uint32Array(4),
@@ -124,7 +137,7 @@ export function createMigration(
     },
     moved: new Uint32Array(room),
     movedCount: 0,
-    offer: createOffer(room),
+    offer: createOffer(room, stores),
     failed: [],
     failedErrno: [],
     begun,
@@ -147,6 +160,16 @@ export function keepUnmapped({ unmapped }: Migration, at: number, src: Pfn, dst:
   unmapped.ready[at] = 0;
   unmapped.errno[at] = 0;
   unmapped.offloaded[at] = 0;
+}
+
+/** Whether the unmapped folio `at` is private to a device. */
+export function isPrivate({ manager, unmapped }: Migration, at: number): boolean {
+  return (manager.memory.page.flags[unmapped.src[at]] & PG.private) !== 0;
+}
+
+/** Bytes of the unmapped folio `at`. */
+export function bytesOf({ manager, unmapped }: Migration, at: number): number {
+  return PAGE_SIZE << manager.memory.page.order[unmapped.src[at]];
 }
 
 /** Folios that could not be migrated, and why. */

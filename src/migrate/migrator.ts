@@ -1,6 +1,7 @@
 import type { CopyItems } from '../copy/batch/items.js';
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
+import type { Stores } from '../words.js';
 
 /**
  * Nanoseconds that copies took elsewhere than in the calling thread's own work, to which a migrator adds what its own came to:
@@ -47,6 +48,11 @@ export interface OffloadBatch {
    * is. Otherwise none is.
    */
   readonly isPrivate: boolean;
+  /**
+   * Whether what is copied should be kept in the caches: by all that the call migrates, of which this batch may be a small part,
+   * and by what the caller knows. Advice: bytes that are copied otherwise are as good.
+   */
+  readonly stores: Exclude<Stores, 'auto'>;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { ErrnoError, invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { createFolioCopy, type FolioCopy } from './folio-copy.js';
+import { createFolioStream, type FolioStream } from './folio-stream.js';
 import { checkCopiesIn, checkMigrator, type Migrator } from './migrator.js';
 import { type MigrateReason, parseReasonMask, type ReasonMask, reasonBit } from './reasons.js';
 
@@ -19,6 +20,8 @@ export interface MigratorUse {
 export interface MigratorSource {
   /** Copies on the calling thread. */
   readonly folioCopy: FolioCopy;
+  /** Copies a whole batch there, past the caches. */
+  readonly folioStream: FolioStream;
   /** The migrator of a batch that is made for a reason. It can't be torn down until it is put. */
   get(reason: MigrateReason): MigratorUse;
   /** What copies folios that are private to a device, for whatever reason; `undefined` if nothing can. As {@link get}. */
@@ -49,6 +52,8 @@ interface Active {
 export class OffloadRegistry {
   /** @internal */
   readonly folioCopy: FolioCopy;
+  /** Who made the registry closes it. @internal */
+  readonly folioStream: FolioStream;
   readonly #memory: PhysicalMemory;
   readonly #users = new Map<Migrator, Users>();
   /** The reasons that a migrator is registered for, was last, or is to be next. */
@@ -59,6 +64,7 @@ export class OffloadRegistry {
   constructor(memory: PhysicalMemory) {
     this.#memory = memory;
     this.folioCopy = createFolioCopy(memory);
+    this.folioStream = createFolioStream(memory);
   }
 
   /** The migrator that is registered, also while it is being unregistered; `undefined` if there is none. */
@@ -164,6 +170,7 @@ export class OffloadRegistry {
     const call = migrator && this.#use(migrator);
     return {
       folioCopy: this.folioCopy,
+      folioStream: this.folioStream,
       put: () => call?.put(),
       get: () => (migrator ? this.#use(migrator) : ON_CALLER),
       getForPrivate: () => (migrator ? this.#useForPrivate(migrator) : undefined),

@@ -1,5 +1,5 @@
 import { type Checks, oneOf, wholeNumber } from '../check.js';
-import { FLOWS, type Flow, MIGRATOR_NAMES, type MigratorName } from '../words.js';
+import { FLOWS, type Flow, MIGRATOR_NAMES, type MigratorName, STORES, type Stores } from '../words.js';
 import { checkMigrator, type Migrator } from './migrator.js';
 
 export { FLOWS, type Flow, MIGRATOR_NAMES, type MigratorName };
@@ -41,10 +41,23 @@ export interface MigrationSettings {
    * that their sum exceeds the call's. Default: 1.
    */
   batchesInFlight?: number | undefined;
+  /**
+   * Whether the bytes that a migration copies are kept in the caches, where the calling thread copies whole batches, or the
+   * threads of `'mtcopy'` do: `'cached'`; past them, `'streaming'`; or `'auto'`, past them if sources and targets of all folios
+   * of the call are more than the L3 cache of this machine has (32 MiB if it doesn't tell). A machine without the loop in C keeps
+   * them. Default: `'auto'`; for the reason `'demotion'` {@link MachineOptions.demotionStores}.
+   */
+  stores?: Stores | undefined;
 }
 
 /** All of them but the migrator. */
 export type Manner = { [Name in Exclude<keyof MigrationSettings, 'migrator'>]-?: NonNullable<MigrationSettings[Name]> };
+
+/** What a machine has of them, and what takes their place for some reasons. */
+export type MachineManner = Manner & {
+  /** The `stores` of a migration for the reason `'demotion'`. */
+  demotionStores: Stores;
+};
 
 /** The engine has room for this many batches at once, and more gain nothing. */
 const MAX_IN_FLIGHT = 4;
@@ -56,6 +69,7 @@ export const MIGRATION_SETTINGS: Checks<MigrationSettings> = {
   batchLimit: wholeNumber(1, MAX_BATCH_LIMIT),
   batchUnit: oneOf(BATCH_UNITS),
   batchesInFlight: wholeNumber(1, MAX_IN_FLIGHT),
+  stores: oneOf(STORES),
 };
 
 const DEFAULTS: Manner = {
@@ -63,6 +77,7 @@ const DEFAULTS: Manner = {
   batchLimit: NR_MAX_BATCHED_MIGRATION,
   batchUnit: 'pages',
   batchesInFlight: 1,
+  stores: 'auto',
 };
 
 /** The manner that a call or a machine was given, checked before, and else that of `base`. */
@@ -72,6 +87,7 @@ export function mannerOf(given: MigrationSettings, base = DEFAULTS): Manner {
     batchLimit: given.batchLimit ?? base.batchLimit,
     batchUnit: given.batchUnit ?? base.batchUnit,
     batchesInFlight: given.batchesInFlight ?? base.batchesInFlight,
+    stores: given.stores ?? base.stores,
   };
 }
 

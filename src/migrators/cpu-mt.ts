@@ -4,7 +4,7 @@ import { CopyEngine, copyTrusted } from '../copy/engine.js';
 import type { CopyResult } from '../copy/result.js';
 import { ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { CALLER_MODES, type CallerMode, type Distribution, SCHEDULES, type Schedule } from '../words.js';
+import { CALLER_MODES, type CallerMode, type Distribution, SCHEDULES, type Schedule, type Stores } from '../words.js';
 import { createMtcopyMigrator, type MtcopyMigrator } from './mtcopy.js';
 import type { OffloadDriver } from './offload-switch.js';
 
@@ -51,7 +51,7 @@ export class CpuMt implements OffloadDriver {
     if (options.threads !== undefined) this.threads = options.threads;
     if (options.schedule !== undefined) this.schedule = options.schedule;
     if (options.caller !== undefined) this.caller = options.caller;
-    this.migrator = createMtcopyMigrator((items) => this.#copy(items), memory);
+    this.migrator = createMtcopyMigrator((items, stores) => this.#copy(items, stores), memory);
     if (options.minBytes !== undefined) this.migrator.minBytes = options.minBytes;
   }
 
@@ -138,10 +138,10 @@ export class CpuMt implements OffloadDriver {
     await Promise.all(this.#closing);
   }
 
-  async #copy(items: CopyItems): Promise<CopyResult> {
+  async #copy(items: CopyItems, stores: Stores): Promise<CopyResult> {
     // Looked up and called in one step: an engine that is closing by then would refuse the batch.
     while (!this.#engine) await this.ready();
-    return copyTrusted(this.#engine, items, this.#caller);
+    return copyTrusted(this.#engine, items, this.#caller, stores);
   }
 
   async #open(): Promise<void> {

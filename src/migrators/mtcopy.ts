@@ -4,6 +4,7 @@ import { ERRNO } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { COPIED, type Migrator } from '../migrate/migrator.js';
 import { KiB } from '../units.js';
+import type { Stores } from '../words.js';
 import { isCpuSaturated } from './cpu-saturation.js';
 
 /**
@@ -24,10 +25,10 @@ export interface MtcopyMigrator extends Migrator {
  * The migrator that copies with threads, which share a batch: whole folios or chunks of them.
  *
  * @param memory whose addresses `copy` takes
- * @param copy has the threads share whatever it is given, for what is small never comes to it
+ * @param copy has the threads share whatever it is given, for what is small never comes to it, with such stores
  */
 export function createMtcopyMigrator(
-  copy: (items: CopyItems) => Promise<CopyResult>,
+  copy: (items: CopyItems, stores: Stores) => Promise<CopyResult>,
   memory: PhysicalMemory,
 ): MtcopyMigrator {
   const migrator: MtcopyMigrator = {
@@ -36,9 +37,9 @@ export function createMtcopyMigrator(
     minFolios: 1,
     minBytes: MTCOPY_MIN_BYTES,
     saturationGate: false,
-    async copyFolios({ items, copied, usage }) {
+    async copyFolios({ items, copied, usage, stores }) {
       if (migrator.saturationGate && isCpuSaturated()) return ERRNO.EOPNOTSUPP;
-      const { failed, workerNs } = await copy(items);
+      const { failed, workerNs } = await copy(items, stores);
       copied.fill(COPIED);
       for (const { index } of failed) copied[index] = 0;
       usage.threads += workerNs;

@@ -13,7 +13,7 @@ import type { AddressSpace } from '../mm/address-space.js';
 import type { MemoryManager } from '../mm/manager.js';
 import { entryAt, frameAt, isPmdMapped } from '../mm/page-entries.js';
 import { isMappedShared } from '../mm/rmap.js';
-import { HPAGE_PMD_ORDER, type NodeId, type Pfn } from '../units.js';
+import { HPAGE_PMD_ORDER, type NodeId, PAGE_SIZE, type Pfn } from '../units.js';
 import { CREDENTIALS, type Credentials, checkTarget, hasCapSysNice } from './credentials.js';
 import { createIsolation, type Isolation, isolate, isolatedFor, putbackIsolated, takeIsolated } from './isolation.js';
 
@@ -82,7 +82,8 @@ async function migrateToNode(
   try {
     await queuePagesRange(manager, queue, sum);
     if (isolation.count === 0) return queue.left;
-    const { stats } = await migrateFolios(manager, takeIsolated(isolation, target), { ...manner, target });
+    const before = sum.succeeded * PAGE_SIZE;
+    const { stats } = await migrateFolios(manager, takeIsolated(isolation, target), { ...manner, target }, before);
     addStats(sum, stats);
     return queue.left + stats.failed;
   } finally {

@@ -133,7 +133,8 @@ async function moveChunk(call: Call, chunk: Chunk): Promise<number> {
     for (const target of isolation.nodes) {
       const folios = takeIsolated(isolation, target);
       // It has an account of its own.
-      const result = await awaiting(slice.account, () => migratePages(manager, folios, { ...manner, target }));
+      const before = stats.succeeded * PAGE_SIZE;
+      const result = await awaiting(slice.account, () => migratePages(manager, folios, { ...manner, target }, before));
       addStats(stats, result.stats);
       result.failed.forEach((pfn, i) => void errnos.set(pfn, result.failedErrno[i]));
     }

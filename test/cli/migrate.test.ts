@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Machine } from 'mtcopy';
 import { describe, expect, it, vi } from 'vitest';
 import { mtcopy } from '../support/command.js';
+import { HAS_NATIVE } from '../support/native.js';
 import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const migrate = (...args: string[]) => mtcopy('migrate', ...args);
@@ -110,6 +111,31 @@ describe('mtcopy migrate', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
   });
 
+  it('migrates with the stores that are asked for, each in turns, and says which loop copied, and why', async () => {
+    const moved = vi.spyOn(Machine.prototype, 'movePages');
+    const asked = [...ONE, '--folio-size', '2M', '--stores', 'cached,streaming,auto'];
+    const { stdout } = await migrate(...asked);
+    const stores = new Set(moved.mock.calls.map(([, , options]) => options?.stores));
+    moved.mockRestore();
+    expect(stores).toEqual(new Set(['cached', 'streaming', 'auto']));
+    const text = stdout.replace(/\s+/g, ' ');
+    if (HAS_NATIVE) {
+      expect(text).toContain("Copied with memory.copy, for stores: 'cached' was asked for: kernel pre-copy cached.");
+      expect(text).toContain('Copied with streaming: kernel pre-copy streaming.');
+      expect(text).toContain('for sources and targets fit into the L3 cache: kernel pre-copy auto.');
+    } else {
+      expect(text).toMatch(/Copied with memory.copy, for the native copy loop for \S+ can't be loaded: /);
+    }
+    const { results } = JSON.parse((await migrate(...asked, '--json')).stdout);
+    const rows = results.map((row: Record<string, unknown>) => [row.stores, row.copiedWith]);
+    const streams = HAS_NATIVE ? 'streaming' : 'memory.copy';
+    expect(rows).toEqual([
+      ['cached', 'memory.copy'],
+      ['streaming', streams],
+      ['auto', 'memory.copy'],
+    ]);
+  });
+
   it('prints one JSON object with every combination', async () => {
     const { stdout } = await migrate(
       ...[
@@ -153,6 +179,8 @@ describe('mtcopy migrate', () => {
         frames: expect.stringMatching(/^(sequential|shuffled)$/),
         batchLimit: 512,
         batchUnit: 'pages',
+        copiedWith: 'memory.copy',
+        noStreaming: expect.any(String),
         gbps: { best: number, median: number, lowerQuartile: number, upperQuartile: number },
         nsPerPage: number,
         phasesNs,

@@ -106,9 +106,11 @@ describe('without the file of the loop in C', () => {
         '--allow-worker',
       ],
     ],
-  ])('because %s, an engine copies all the same, and says why', async (_, library, flags) => {
-    const program = `
-      import { CopyEngine } from ${JSON.stringify(library)};
+  ])(
+    'because %s, an engine copies all the same, and says why; so does a machine, with channels too',
+    async (_, library, flags) => {
+      const program = `
+      import { CopyEngine, Machine } from ${JSON.stringify(library)};
       const bytes = ${CACHED + PAGE_SIZE};
       const engine = await CopyEngine.create({ threads: 2, memory: 2 * bytes + 2 ** 20, minParallelBytes: 0 });
       const [to, from] = [engine.allocate(bytes), engine.allocate(bytes)];
@@ -121,12 +123,28 @@ describe('without the file of the loop in C', () => {
       console.log(engine.method, engine.noStreaming);
       await engine.close();
       await CopyEngine.create({ method: 'streaming' }).catch((error) => console.log(error.code, error.message));
+      const machine = await Machine.boot({ nodes: ['8M', '8M'], cpus: 0, flow: 'pre-copy', stores: 'streaming' });
+      const { mm, ...area } = machine.createAddressSpace().mmap({ length: '4M', folioSize: '2M', populate: true });
+      await mm.write(area.address, new Uint8Array(area.length).fill(7));
+      let node = 0;
+      for (const migrator of ['kernel', 'mtcopy', 'dcbm']) {
+        node = 1 - node;
+        const pages = [area.address, area.address + 2 ** 21];
+        const { stats } = await machine.movePages(mm, pages, { node, migrator });
+        const isThere = (await mm.read(area.address, area.length)).every((byte) => byte === 7);
+        const { method, noStreaming } = machine.methodFor(area.length, { migrator, stores: 'streaming' });
+        console.log(stats.movedBy[0].migrator, stats.succeeded, isThere, method, noStreaming);
+      }
+      await machine.close();
     `;
-    const { output, status } = await runScript(program, flags);
-    expect(status).toBe(0);
-    const [says, refuses] = output.split('\n');
-    const reason = `the native copy loop for ${process.platform}-${process.arch} can't be loaded: `;
-    expect(says).toContain(`memory.copy ${reason}`);
-    expect(refuses).toContain(`ENOTSUP ENOTSUP: method: 'streaming' can't be had, use 'auto': ${reason}`);
-  });
+      const { output, status } = await runScript(program, flags);
+      expect(status).toBe(0);
+      const [says, refuses, ...moves] = output.split('\n');
+      const reason = `the native copy loop for ${process.platform}-${process.arch} can't be loaded: `;
+      expect(says).toContain(`memory.copy ${reason}`);
+      for (const [i, migrator] of ['kernel', 'mtcopy', 'dcbm'].entries())
+        expect(moves[i]).toContain(`${migrator} 1024 true memory.copy ${reason}`);
+      expect(refuses).toContain(`ENOTSUP ENOTSUP: method: 'streaming' can't be had, use 'auto': ${reason}`);
+    },
+  );
 });

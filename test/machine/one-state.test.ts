@@ -22,6 +22,7 @@ const SETTINGS = [
   ['caller', 'kernel/cpu_mt/caller', 'helps', 'waits', 'both'],
   ['flow', 'kernel/mm/migration/flow', 'serial', 'pre-copy', 'parallel'],
   ['batchLimit', 'kernel/mm/migration/max_batch', 16, 2 ** 20, 0],
+  ['demotionStores', 'kernel/mm/migration/demotion_stores', 'cached', 'auto', 'hot'],
 ] as const;
 
 describe.each(SETTINGS)('%s', (name, path, one, other, wrong) => {

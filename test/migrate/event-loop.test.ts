@@ -1,4 +1,4 @@
-import { type Area, FLOWS, type Machine, type Migrator, PAGE_SIZE } from 'mtcopy';
+import { type Area, FLOWS, type Machine, type Migrator, PAGE_SIZE, type Stores } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '#src/errno.js';
 import { PG } from '#src/memory/page-metadata.js';
@@ -34,8 +34,11 @@ function copiedPages({ memory }: Machine): number {
 }
 
 describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
-  it.each(['4K', '64K', '2M', '4M'])('while a batch of 32 MiB in folios of %s is copied', async (folioSize) => {
-    const { machine, area, pages } = await boot(folioSize, { flow, batchUnit: 'folios', batchLimit: 2 ** 20 });
+  // Single folios are copied in one way alone.
+  const stores: Stores[] = flow === 'batch-move' || flow === 'pre-copy' ? ['cached', 'streaming'] : ['cached'];
+  const all = stores.flatMap((stores) => ['4K', '64K', '2M', '4M'].map((folioSize) => ({ stores, folioSize })));
+  it.each(all)('while a batch of 32 MiB in folios of $folioSize is copied, $stores', async ({ stores, folioSize }) => {
+    const { machine, area, pages } = await boot(folioSize, { flow, stores, batchUnit: 'folios', batchLimit: 2 ** 20 });
     await using _ = machine;
     const bytes = await marked(area);
     const moving = machine.movePages(area.mm, area.folios(), { node: 1 });
@@ -74,10 +77,14 @@ describe.each(FLOWS)('%s, kernel: the event loop gets turns', (flow) => {
   });
 });
 
-it.each(['batch-move', 'pre-copy'] as const)(
-  '%s: the event loop gets turns while a batch that the migrator declines is copied folio by folio',
-  async (flow) => {
-    const { machine, area, pages } = await boot('4K', { flow, batchLimit: 2 ** 20 });
+it.each(
+  (['batch-move', 'pre-copy'] as const).flatMap((flow) =>
+    (['cached', 'streaming'] as const).map((stores) => [flow, stores] as const),
+  ),
+)(
+  '%s, %s: the event loop gets turns while a batch that the migrator declines is copied folio by folio',
+  async (flow, stores) => {
+    const { machine, area, pages } = await boot('4K', { flow, stores, batchLimit: 2 ** 20 });
     await using _ = machine;
     await marked(area);
     const migrator: Migrator = { name: 'declines', copyFolios: () => ERRNO.EOPNOTSUPP };

@@ -1,4 +1,4 @@
-import { CopyEngine, FLOWS, Machine, MiB, type Migrator } from 'mtcopy';
+import { CopyEngine, type CopyItems, FLOWS, Machine, MiB, type Migrator, type Stores } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { copyTrusted } from '#src/copy/engine.js';
 import { countAttached, openRing, STOP } from '#src/copy/worker/job-ring.js';
@@ -98,7 +98,8 @@ describe('a thread of mtcopy that is killed in the middle of a copy', () => {
     const ring = openRing(machine.memory.buffer, RING);
     const stop = ring.slots[0].base + STOP;
     const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
-    const mtcopy = createMtcopyMigrator((items) => copyTrusted(engine, items), machine.memory);
+    const copy = (items: CopyItems, stores: Stores) => copyTrusted(engine, items, 'auto', stores);
+    const mtcopy = createMtcopyMigrator(copy, machine.memory);
     const ends: Promise<unknown>[] = [];
     let copied = 0;
     let held = 0;

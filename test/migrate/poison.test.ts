@@ -6,10 +6,12 @@ import { expectAtRest, FLOWS_AND_MIGRATORS, filled, folioOf, freePages } from '.
 
 const SIZES = { nodes: ['32M', '32M'], cpus: 0, threads: 1 } as const;
 const all = FLOWS_AND_MIGRATORS.flatMap((settings) =>
-  ['4K', '64K', '2M'].map((folioSize) => ({ ...settings, folioSize })),
+  (['cached', 'streaming'] as const).flatMap((stores) =>
+    ['4K', '64K', '2M'].map((folioSize) => ({ ...settings, stores, folioSize })),
+  ),
 );
 
-describe.each(all)('$flow, $migrator, $folioSize', ({ folioSize, ...settings }) => {
+describe.each(all)('$flow, $migrator, $stores, $folioSize', ({ folioSize, ...settings }) => {
   it('a poisoned frame fails its folio alone, and the others of its batch move', async () => {
     await using machine = await Machine.boot({ ...SIZES, ...settings, batchUnit: 'folios' });
     const { memory } = machine;

@@ -31,7 +31,13 @@ export function createFolios(
     Uint32Array.from(orders, (order) => memory.allocFolio(order, { node }).pfn * PAGE_SIZE);
   const bytes = Uint32Array.from(orders, (order) => PAGE_SIZE << order);
   const items = { to: addresses(1), from: addresses(0), bytes };
-  const batch = { items, copied: new Uint8Array(orders.length), usage: createOffloadUsage(), isPrivate: false };
+  const batch = {
+    items,
+    copied: new Uint8Array(orders.length),
+    usage: createOffloadUsage(),
+    isPrivate: false,
+    stores: 'cached' as const,
+  };
   let seed = 0;
   let before: Buffer[] = [];
   const refill = () => {

@@ -40,6 +40,7 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
     batchLimit: NR_MAX_BATCHED_MIGRATION,
     batchUnit: 'pages',
     batchesInFlight: 1,
+    stores: 'auto',
     target: 1 as MigrateOptions['target'],
     mode: 'MIGRATE_SYNC',
     reason: 'syscall_or_cpuset',

@@ -1,6 +1,8 @@
 import { workerData } from 'node:worker_threads';
 import { createCopyOne } from '../../copy/copy-one.js';
+import { createStreamList, type StreamList, type StreamListArea } from '../../copy/stream-list.js';
 import { createCpuClock } from '../../copy/worker/cpu-clock.js';
+import { loadNativeWalker } from '../../copy/worker/native-walker.js';
 import { ERRNO } from '../../errno.js';
 import { PoisonMap } from '../../memory/poison-map.js';
 import type { ThreadData } from '../../threads/pool.js';
@@ -56,10 +58,15 @@ export interface ChannelSetup extends Pace {
   readonly interruptEach: boolean;
   /** The device's, for what is private to it; 0 if it has none, and no such descriptor. */
   readonly key: number;
+  /** Path of the loop in C, and where its list is, this thread's alone; `undefined` where there is none. */
+  readonly stream: ({ readonly path: string } & StreamListArea) | undefined;
 }
 
 /** What one of several engines copies before it is the next one's turn, in bytes. */
 const PIECE_BYTES = 64 * 1024;
+
+/** What the loop in C copies at once, in bytes: a thread that is in it can't be ended. */
+const STREAMED_BYTES = 1024 * 1024;
 
 /** One of the engines that share the queue, and the descriptor that it has. */
 interface Engine {
@@ -82,6 +89,7 @@ const ring = openRing(setup.ring, setup.size);
 const { words, records, flags } = ring;
 const { words: iommuWords, mode } = setup.iommu;
 const copyOne = createCopyOne({ wasm: setup.memory, poisonAddress: setup.poisonAddress });
+const list = setup.stream && openList(setup.stream);
 const { translate, refresh } = createTranslator(setup.iommu);
 const poison = new PoisonMap(setup.memory.buffer, setup.poisonAddress);
 const copyPrivate = createCopyPrivate(setup.memory.buffer, poison, setup.key);
@@ -248,6 +256,7 @@ function step(engine: Engine): boolean {
   const { runs } = engine;
   if (engine.record !== NO_ERROR) return true;
   const limit = engines.length === 1 ? Number.POSITIVE_INFINITY : PIECE_BYTES;
+  if (list && engine.scramble === 0) return stream(engine, list, limit);
   for (let copied = 0; engine.run < runs.count && copied < limit; ) {
     const { run, offset } = engine;
     const piece = Math.min(runs.bytes[run] - offset, limit - copied);
@@ -257,12 +266,47 @@ function step(engine: Engine): boolean {
       return true;
     }
     copied += piece;
-    engine.offset += piece;
-    if (engine.offset < runs.bytes[run]) continue;
-    engine.run++;
-    engine.offset = 0;
+    advance(engine, piece);
   }
   return engine.run === runs.count;
+}
+
+/** Counts some bytes of the run at hand as copied. */
+function advance(engine: Engine, bytes: number): void {
+  engine.offset += bytes;
+  if (engine.offset < engine.runs.bytes[engine.run]) return;
+  engine.run++;
+  engine.offset = 0;
+}
+
+/**
+ * As {@link step}, past the caches, as a device does that is none of the CPU's. What is copied is seen by every thread before
+ * this returns, and so before the descriptor's record.
+ */
+function stream(engine: Engine, list: StreamList, limit: number): boolean {
+  const { runs } = engine;
+  for (let copied = 0; engine.run < runs.count && copied < limit; ) {
+    let count = 0;
+    for (; count < list.room && engine.run < runs.count && copied < limit; count++) {
+      const { run, offset } = engine;
+      const piece = Math.min(runs.bytes[run] - offset, limit - copied);
+      list.put(count, runs.to[run] + offset, runs.from[run] + offset, piece);
+      copied += piece;
+      advance(engine, piece);
+    }
+    for (let at = 0; at < count; ) at = list.walk(at, count, STREAMED_BYTES);
+    for (let at = 0; at < count; at++) {
+      if (list.left(at) === 0) continue;
+      engine.record = completionRecord(DMA_TRANS_READ_FAILED, ERRNO.EHWPOISON);
+      return true;
+    }
+  }
+  return engine.run === runs.count;
+}
+
+function openList({ path, ...area }: NonNullable<ChannelSetup['stream']>): StreamList {
+  const { memory, poisonAddress } = setup;
+  return createStreamList(loadNativeWalker(path), { buffer: memory.buffer, poisonAddress }, area);
 }
 
 /** Copies some bytes of a run; false if a source frame is poisoned. */

@@ -35,6 +35,9 @@ import {
   PAGE_SIZE,
   type Phases,
   PhysicalMemory,
+  STORES,
+  type Stores,
+  type UsedMethod,
   type Vmstat,
   wholeNumber,
 } from 'mtcopy';
@@ -97,6 +100,8 @@ export interface MigrateSweep {
   readonly batchLimits?: readonly number[] | undefined;
   /** What the limits count. Default: `'pages'`. */
   readonly batchUnit?: BatchUnit | undefined;
+  /** Whether what is copied is kept in the caches. Default: what the machine has for the reason, which a row doesn't name. */
+  readonly stores?: readonly Stores[] | undefined;
   /** Measured runs of each combination, above 0. */
   readonly runs: number;
   /** Runs of each combination before them, which don't count. Default: as many as move 128 MiB, 64 at most. */
@@ -135,6 +140,7 @@ const SWEEP: Checks<MigrateSweep> = {
   frames: listOf(oneOf(FRAMES)),
   batchLimits: listOf(wholeNumber(1, MAX_BATCH_LIMIT)),
   batchUnit: oneOf(BATCH_UNITS),
+  stores: listOf(oneOf(STORES)),
   runs: count,
   warmUps,
   seed,
@@ -183,6 +189,12 @@ export interface MigrateMeasurement {
   readonly batchLimit: number;
   /** What the limit counts. */
   readonly batchUnit: BatchUnit;
+  /** What was asked for of the caches; there if anything was. */
+  readonly stores?: Stores;
+  /** The loop that copied. */
+  readonly copiedWith: UsedMethod['method'];
+  /** Why that wasn't `'streaming'`; there if it wasn't. */
+  readonly noStreaming?: string;
   /** Bytes of a folio. */
   readonly folioBytes: number;
   /** Folios moved in a run, the file's among them. */
@@ -217,6 +229,7 @@ interface Setting {
   readonly batchesInFlight: number;
   readonly batchLimit: number;
   readonly batchUnit: BatchUnit;
+  readonly stores?: Stores;
   readonly flow: Flow;
 }
 
@@ -318,7 +331,7 @@ async function measure(
     const measured = await sweepLayout(sweep, settings, layout, begins);
     const measuredSettings = settings.filter((_, i) => measured[i].length > 0);
     return measuredSettings.map((setting) => {
-      return summarize(setting, sweep.caller, layout, frames, measured[settings.indexOf(setting)]);
+      return summarize(setting, sweep, layout, frames, measured[settings.indexOf(setting)]);
     });
   } finally {
     await machine.close();
@@ -334,6 +347,7 @@ function bytesToMove({ count, total, input }: MigrateSweep, folioBytes: number):
 
 function combineSettings(sweep: Sweep): Setting[] {
   const { flows, migrators, threads, channels, dmaSetups, inFlight, batchLimits, batchUnit = 'pages' } = sweep;
+  const { stores = [undefined] } = sweep;
   const manners: Record<
     MigratorName,
     readonly Pick<Setting, 'threads' | 'channels' | 'dmaSetup' | 'batchesInFlight'>[]
@@ -351,7 +365,13 @@ function combineSettings(sweep: Sweep): Setting[] {
   return flows.flatMap((flow) => {
     // Folio by folio: a limit changes nothing, so that is measured once.
     const limits = flow === 'serial' ? batchLimits.slice(0, 1) : batchLimits;
-    return combine(limits, copiers).map(([batchLimit, copier]) => ({ ...copier, batchLimit, batchUnit, flow }));
+    return combine(combine(limits, stores), copiers).map(([[batchLimit, kept], copier]) => ({
+      ...copier,
+      batchLimit,
+      batchUnit,
+      ...(kept !== undefined && { stores: kept }),
+      flow,
+    }));
   });
 }
 
@@ -404,19 +424,23 @@ function whatRuns({ flow, ...setting }: Setting, { folioBytes }: MovedMemory): s
 
 function summarize(
   setting: Setting,
-  caller: SweepCaller,
+  { caller, reason }: Sweep,
   layout: MovedMemory,
   frames: Frames,
   runs: readonly MigrationRun[],
 ): MigrateMeasurement {
-  const { folioBytes, addresses } = layout;
+  const { machine, folioBytes, addresses } = layout;
   const bytes = addresses.length * folioBytes;
+  const { migrator, flow, stores } = setting;
+  const { method: copiedWith, noStreaming } = machine.methodFor(bytes, { migrator, flow, stores, reason });
   const samplesNs = runs.map(({ ns }) => ns);
   const middle = medianRuns(runs);
   const phasesNs = meanTimes(middle.map((run) => run.phasesNs));
   return {
     ...setting,
-    ...(setting.migrator === 'mtcopy' && { caller }),
+    ...(migrator === 'mtcopy' && { caller }),
+    copiedWith,
+    ...(noStreaming !== undefined && { noStreaming }),
     folioBytes,
     folios: addresses.length,
     frames,

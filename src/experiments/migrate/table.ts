@@ -22,6 +22,7 @@ const SETTINGS: readonly SettingColumn<MigrateMeasurement>[] = [
     of: (row) => `${row.batchLimit} ${row.batchUnit}`,
     phrase: (text) => (text === `${NR_MAX_BATCHED_MIGRATION} pages` ? '' : `batches of ${text}`),
   },
+  { head: 'stores', of: (row) => row.stores ?? '', phrase: (text) => (text === '' ? '' : `stores ${text}`) },
 ];
 
 /** What copied; with how it set batches up, where that is not what is usual. */
@@ -53,8 +54,20 @@ export function migrateParts(rows: readonly MigrateMeasurement[], what: string):
     costSheet(rows, settings, hasDma ? DMA_STEPS : []),
     ...partlyText(rows, settings),
     ...(rows.some(({ batchesInFlight }) => batchesInFlight > 1) ? [PHASES_OVERLAP] : []),
+    loopText(rows),
     EXPLANATION,
   ];
+}
+
+/** Which loop copied for whom, and why that didn't stream. */
+function loopText(rows: readonly MigrateMeasurement[]): string {
+  const users = new Map<string, Set<string>>();
+  for (const { migrator, flow, stores, copiedWith, noStreaming } of rows) {
+    const loop = noStreaming === undefined ? copiedWith : `${copiedWith}, for ${noStreaming}`;
+    const who = [migrator, flow, stores].filter((word) => word !== undefined).join(' ');
+    users.set(loop, (users.get(loop) ?? new Set()).add(who));
+  }
+  return Array.from(users, ([loop, names]) => `Copied with ${loop}: ${[...names].join('; ')}.`).join('\n');
 }
 
 /** A line for each row whose migrator has moved less than everything: the calling thread has copied the rest. */

@@ -203,6 +203,7 @@ function parts({ cores, bytes, usualBytes, rows }: FolioSizeThroughput): Part[] 
       ...(rows.some(({ way }) => way === 'tuned')
         ? ['Tuned: what the profile says for folios of that size, but how a batch is cut.']
         : []),
+      'Stores are kept in the caches, as memcpy does that the published driver uses; with the defaults they are auto.',
       `Threads and channels are threads of this machine, which runs ${cores} at once.`,
     ].join('\n'),
   ];

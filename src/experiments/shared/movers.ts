@@ -7,6 +7,7 @@ import {
   type MigratorName,
   MTCOPY_MIN_BYTES,
   type Schedule,
+  type Stores,
 } from 'mtcopy';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from './moved-memory.js';
 
@@ -16,6 +17,8 @@ export interface Way {
   readonly migrator: MigratorName;
   /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Whether what is copied is kept in the caches. */
+  readonly stores: Stores;
   /** How threads share a batch; it means nothing but to `'mtcopy'`, as the caller doesn't. */
   readonly schedule?: Schedule;
   /** Whether the calling thread copies beside them. */
@@ -29,22 +32,30 @@ export type WayName = 'baseline' | 'mtcopy' | 'mtcopy-defaults' | 'dcbm' | 'dcbm
 
 /**
  * What the published throughput tables compare. `baseline`: the kernel before the series. `mtcopy`: the driver as published,
- * with a fixed list for each thread, a caller that waits, and threads for every batch. `mtcopy-defaults`: with this project's
- * defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
+ * with a fixed list for each thread, a caller that waits, threads for every batch, and memcpy, so with stores that the caches
+ * keep, as all that is published. `mtcopy-defaults`: with this project's defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
  * the moves (V4).
  */
 export const WAYS: Readonly<Record<WayName, Way>> = {
-  baseline: { migrator: 'kernel', flow: 'vanilla' },
-  mtcopy: { migrator: 'mtcopy', flow: 'batch-move', schedule: 'static', caller: 'waits', minBytes: 0 },
+  baseline: { migrator: 'kernel', flow: 'vanilla', stores: 'cached' },
+  mtcopy: {
+    migrator: 'mtcopy',
+    flow: 'batch-move',
+    stores: 'cached',
+    schedule: 'static',
+    caller: 'waits',
+    minBytes: 0,
+  },
   'mtcopy-defaults': {
     migrator: 'mtcopy',
     flow: 'batch-move',
+    stores: 'auto',
     schedule: 'dynamic',
     caller: 'auto',
     minBytes: MTCOPY_MIN_BYTES,
   },
-  dcbm: { migrator: 'dcbm', flow: 'batch-move' },
-  'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy' },
+  dcbm: { migrator: 'dcbm', flow: 'batch-move', stores: 'cached' },
+  'dcbm-pre-copy': { migrator: 'dcbm', flow: 'pre-copy', stores: 'cached' },
 };
 
 /** The names of {@link WAYS}. */
@@ -65,7 +76,7 @@ export interface Mover {
 /** What a profile has a machine do. */
 export function tunedMover({ threads, channels, ...tuned }: MachineSettings): Mover {
   const count = { kernel: 0, mtcopy: threads, dcbm: channels }[tuned.migrator];
-  return { way: 'tuned', count, tuned };
+  return { way: 'tuned', count, tuned: { ...tuned, stores: 'auto' } };
 }
 
 function wayOf({ way, tuned }: Mover): Way {
@@ -117,8 +128,8 @@ export async function setDrivers(machine: Machine, mover: Mover): Promise<void> 
  * @throws ErrnoError EIO if anything came out wrong
  */
 export async function moveBy(memory: MovedMemory, mover: Mover): Promise<MigrationRun> {
-  const { migrator, flow } = wayOf(mover);
-  const manner = { migrator, flow, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
+  const { migrator, flow, stores } = wayOf(mover);
+  const manner = { migrator, flow, stores, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
   await setDrivers(memory.machine, mover);
   return moveAcross(memory, manner);
 }

@@ -96,7 +96,8 @@ async function createWays(
   const cpu = await CopyEngine.create({ memory, threads: 1, minParallelBytes: 2 * batch.total });
   closers.push(cpu);
   const dma = { device: 'dsa', iommu: 'translated' } as const;
-  const machine = await Machine.boot({ nodes: [batch.total, batch.total], cpus: 0, dma });
+  // What was published copies with memcpy.
+  const machine = await Machine.boot({ nodes: [batch.total, batch.total], cpus: 0, stores: 'cached', dma });
   closers.push(machine);
   const moved = mapMovedMemory(machine, batch.total, PAGE_SIZE);
   const ways: Way[] = [
