@@ -3,22 +3,12 @@
  *
  * A memory comes with each call, as a view on a SharedArrayBuffer, which doesn't move and lives until the call is over.
  */
-#include <cpuid.h>
 #include <node_api.h>
 
+#include "stream.h"
 #include "walker.h"
 
 enum { WALK_NUMBERS = 6, WALK_ARGUMENTS = 1 + WALK_NUMBERS, LINE_ARGUMENTS = 2 + WALK_ARGUMENTS + 1 };
-
-/* Whether the CPU has AVX2, and the system keeps its registers. */
-static bool has_avx2(void) {
-  uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return false;
-  uint32_t kept, above;
-  __asm__("xgetbv" : "=a"(kept), "=d"(above) : "c"(0));
-  if ((kept & 6) != 6) return false;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
-}
 
 static napi_value refuse(napi_env env, const char *code, const char *message) {
   napi_throw_error(env, code, message);
@@ -101,7 +91,7 @@ static void export(napi_env env, napi_value exports, const char *name, napi_call
 
 /* Exports the functions; nothing at all on a CPU that doesn't have what it needs. */
 NAPI_MODULE_INIT() {
-  if (!has_avx2()) return exports;
+  if (!can_stream()) return exports;
   export(env, exports, "walk", call_walk);
   export(env, exports, "walkLine", call_walk_line);
   export(env, exports, "addressOf", call_address_of);

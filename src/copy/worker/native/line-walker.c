@@ -78,8 +78,8 @@ static void publish(struct memory memory, uint32_t first, uint32_t end) {
   for (; first < end; first += DESCRIPTOR_BYTES) store_double(memory, first + 2 * WORD_BYTES, 0);
 }
 
-__attribute__((target("avx2"))) static void copy(uint8_t *to, const uint8_t *from, size_t bytes,
-                                                 const uint8_t *next_to, const uint8_t *next, bool past) {
+STREAMING static void copy(uint8_t *to, const uint8_t *from, size_t bytes, const uint8_t *next_to, const uint8_t *next,
+                           bool past) {
   if (past) copy_range(to, from, bytes, next_to, next, true);
   else copy_range(to, from, bytes, next_to, next, false);
 }
