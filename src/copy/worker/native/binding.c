@@ -37,7 +37,7 @@ static bool get_walk(napi_env env, const napi_value *argument, struct memory *me
 }
 
 static napi_value answer(napi_env env, int64_t next) {
-  napi_value result;
+  napi_value result = NULL;
   if (next == WALK_BAD_CALL) return refuse(env, "EFAULT", "the list is not in the memory");
   if (next == WALK_BAD_DESCRIPTOR) return refuse(env, "EFAULT", "a descriptor names bytes that are not in the memory");
   napi_create_uint32(env, (uint32_t)next, &result);
@@ -72,20 +72,22 @@ static napi_value call_walk_line(napi_env env, napi_callback_info info) {
   return answer(env, walk_line(area, table, memory, asked, past));
 }
 
-/* addressOf(view): where a Uint8Array begins in this process. User space ends below 2^53. */
+/* addressOf(view): where a Uint8Array begins in this process. User space ends below 2^53, but for tags in the upper bits. */
 static napi_value call_address_of(napi_env env, napi_callback_info info) {
-  napi_value argument, result;
+  napi_value argument, result = NULL;
   size_t count = 1;
   struct memory memory;
   napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
   if (count < 1 || !get_memory(env, argument, &memory)) return refuse(env, "EINVAL", "addressOf takes a Uint8Array");
+  if ((uintptr_t)memory.bytes >> 53) return refuse(env, "EFAULT", "the address has a tag, which no number holds exactly");
   napi_create_double(env, (double)(uintptr_t)memory.bytes, &result);
   return result;
 }
 
 static void export(napi_env env, napi_value exports, const char *name, napi_callback callback) {
   napi_value function;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function);
+  /* Fails on a thread that is being ended. */
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function) != napi_ok) return;
   napi_set_named_property(env, exports, name, function);
 }
 
