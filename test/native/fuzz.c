@@ -140,7 +140,7 @@ static int overlaps(double a, double b, double length) { return a < b + length &
 
 /* Whether a range reaches into the list, or the words beside it, which change meanwhile. */
 static int meets_words(double address, double length) {
-  return (address >= 0 && address < ARENA) || (address < size && address + length > arena_end);
+  return (address >= 0 && address < ARENA) || (arena_end < size && address < size && address + length > arena_end);
 }
 
 static int is_bad(const uint8_t *memory, uint32_t from, uint32_t length) {
