@@ -98,13 +98,22 @@ static uint32_t draw_bytes(void) {
   }
 }
 
-/* Mostly in the arena, often up to its end; now and then a byte beyond, or any number. */
+/* Where a range of so many bytes is between two ends; anywhere, if it has no room. */
+static double draw_within(double first, double end, double length) {
+  double room = end - first - (length >= 0 && length < end - first ? floor(length) : 0);
+  return first + draw((uint32_t)room + 1);
+}
+
+/*
+ * Mostly in the arena, often up to its end; now and then a byte beyond, or any number. A list ends at the first that is wrong,
+ * so few are.
+ */
 static uint32_t draw_address(uint32_t length) {
-  switch (draw(64)) {
+  switch (draw(256)) {
     case 0: return draw(1u << 31) * 2 + draw(2);
     case 1: return arena_end - length + 1;
-    case 2: case 3: case 4: case 5: return arena_end - length;
-    default: return ARENA + draw(arena_end - ARENA);
+    case 2 ... 20: return arena_end - length;
+    default: return (uint32_t)draw_within(ARENA, arena_end, length);
   }
 }
 
@@ -116,22 +125,23 @@ static double draw_strange(void) {
 
 static double draw_on_line(double length) {
   const double *place = places[draw(PLACES)];
+  if (length > place[1] && draw(200)) place = places[0];
   double first = place == places[0] ? ARENA : 0, end = place == places[0] ? arena_end : place[1];
-  switch (draw(100)) {
+  switch (draw(400)) {
     case 0: return draw_strange();
     case 1: return place[0] + end / 3 + 0.5;
     case 2: return place[0] + end - length + 1;
     case 3: return place[0] + end;
-    case 4: case 5: case 6: case 7: case 8: case 9: return place[0] + end - length;
-    default: return place[0] + first + draw((uint32_t)(end - first));
+    case 4 ... 40: return place[0] + end - length;
+    default: return place[0] + draw_within(first, end, length);
   }
 }
 
 static double draw_length(void) {
-  switch (draw(100)) {
+  switch (draw(400)) {
     case 0: return draw(5000) + 0.5;
     case 1: return draw_strange();
-    case 2: case 3: case 4: case 5: case 6: case 7: case 8: case 9: return draw(5);
+    case 2 ... 40: return draw(5);
     default: return draw_bytes();
   }
 }
@@ -252,23 +262,24 @@ static const char *check_list(int may_overlap, long *wrong) {
   return why;
 }
 
-/* Any arguments at all, in a memory of any size: nothing may be touched outside. */
+/* Arguments that are wrong by a little or by much, in a memory of any size: nothing may be touched outside. */
 static const char *walk_anyhow(void) {
   struct block memory = open_block(draw(2) ? draw(40) * 8 : draw(40000) * 8);
-  uint32_t end = (uint32_t)memory.size;
-  memset(memory.bytes, draw(2) ? 0 : 1 + draw(255), end);
-  uint32_t at = draw(2) ? draw(end + 8) & ~3u : end - draw(64) * 4;
-  struct walk asked = { at, at + draw(60) * 4 + (draw(8) == 0), draw(2 * end + 9), draw(2 * end + 9), draw(2 * end + 9), end };
-  for (int i = 0; i < 5; i++)
-    if (draw(8)) ((uint32_t *[]){ &asked.stop, &asked.poison, &asked.left, &asked.list, &asked.end })[i][0] &= ~7u;
-  if (draw(2)) asked.stop = 0;
-  if (draw(2)) asked.left = end - 4;
+  uint32_t end = (uint32_t)memory.size, map = 64 + (end / 4096 / 32 + 1) * 4;
+  uint32_t count = draw(20), descriptor = draw(2) ? NARROW : WIDE;
+  int is_filled = draw(4) > 0;
+  for (uint32_t at = 0; at < end; at += 4) put(memory.bytes, at, is_filled ? draw(end) / (1 + draw(4)) : 0);
+  struct walk asked = { end - count * descriptor + draw(3) * 4, 0, 0, 8, 4, UINT32_MAX };
+  asked.end = asked.list + count * descriptor;
+  if (draw(8) == 0) asked.end += draw(2 * end + 9);
+  if (draw(4) == 0) asked.stop = draw(2) ? end - draw(9) : draw(2 * end + 9);
+  if (draw(4) == 0) asked.left = draw(2) ? end - draw(9) : draw(2 * end + 9);
+  if (draw(2) == 0) asked.poison = draw(4) ? end - map + draw(3) * 4 : draw(2 * end + 9);
+  if (end >= 4 && asked.stop == 0) put(memory.bytes, 0, 0);
   for (int i = 0; i < 4; i++) {
     walk(memory_of(memory), asked);
     walk_line(memory_of(area), draw(3) ? 0 : draw(2 * TABLE + 200), memory_of(memory), asked, draw(2));
-    if (draw(2)) memory.size -= memory.size > 8 ? draw(9) : 0;
   }
-  memory.size = end;
   const char *why = is_unharmed(&memory) ? NULL : "bytes before the memory";
   close_block(&memory);
   return why;
@@ -279,6 +290,24 @@ struct scribble {
   int is_wide;
   uint32_t words, done, count;
 };
+
+/* Makes the first descriptor's range end at the memory's last byte, and beyond it, in turns: as fast as can be, word by word. */
+static void *alternate(void *given) {
+  struct scribble *asked = given;
+  const double words[2][3] = { { size - 100, size - 100, 100 }, { size - 50, size - 50, 5000 } };
+  for (uint32_t i = 0; !__atomic_load_n(&asked->done, __ATOMIC_RELAXED); i++) {
+    uint32_t word = i / 4096 % 3;
+    for (uint32_t j = 0; j < 3; j++) {
+      double number = words[j == word && i % 2][j];
+      uint64_t bits;
+      memcpy(&bits, &number, 8);
+      if (asked->is_wide) __atomic_store_n((uint64_t *)(bytes + list_at + j * 8), bits, __ATOMIC_RELAXED);
+      else __atomic_store_n((uint32_t *)(bytes + list_at + j * 4), (uint32_t)number, __ATOMIC_RELAXED);
+    }
+    __atomic_fetch_add(&asked->count, 1, __ATOMIC_RELAXED);
+  }
+  return NULL;
+}
 
 static void *scribble(void *given) {
   struct scribble *asked = given;
@@ -298,16 +327,17 @@ static void *scribble(void *given) {
 }
 
 /* Lists that another thread changes meanwhile, and whose items reach over list, poison map and words. Counts the changes. */
-static const char *walk_while_changed(long *changes) {
+static const char *walk_while_changed(int alternates, long *changes) {
   int is_wide = draw(2);
-  uint32_t descriptor = is_wide ? WIDE : NARROW, count = MOST;
+  uint32_t descriptor = is_wide ? WIDE : NARROW, count = alternates ? 1 : MOST;
   const char *why = NULL;
   place_words(count, descriptor);
+  if (alternates) list_at = LIST, poison_at = POISON;
   arena_end = size;
   struct scribble beside = { is_wide, count * descriptor / 4, 0, 0 };
   pthread_t thread;
-  if (pthread_create(&thread, NULL, scribble, &beside)) return "no thread";
-  for (int i = 0; !why && (i < 20 || __atomic_load_n(&beside.count, __ATOMIC_RELAXED) < 200); i++) {
+  if (pthread_create(&thread, NULL, alternates ? alternate : scribble, &beside)) return "no thread";
+  for (int i = 0; !why && (i < 500 || __atomic_load_n(&beside.count, __ATOMIC_RELAXED) < 20000); i++) {
     struct walk asked = { list_at, list_at + count * descriptor, STOP, poison_at, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
     int64_t next = walk_once(is_wide, asked, draw(2));
     if (next != WALK_BAD_DESCRIPTOR && (next < asked.list || next > asked.end)) why = "an answer that is none";
@@ -349,7 +379,7 @@ int main(int argc, char **argv) {
     const char *why = check_list(round % 8 == 0, &wrong);
     if (!why && round % 4 == 1) why = walk_anyhow();
     if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = check_tables();
-    if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = walk_while_changed(&changes);
+    if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = walk_while_changed(round / ROUNDS_A_MEMORY % 2, &changes);
     if ((round + 1) % ROUNDS_A_MEMORY == 0 && !close_memories()) why = "bytes before a memory";
     if (!why) continue;
     fprintf(stderr, "round %ld: %s\n", round, why);
