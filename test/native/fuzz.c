@@ -1,31 +1,91 @@
 /*
- * Fuzzes the walkers in C under AddressSanitizer and UndefinedBehaviorSanitizer: lists of any numbers in a memory, and over
- * buffers, that end where the heap block does, compared with a loop of memmove that follows the same contract.
+ * Fuzzes the walkers in C: lists of any numbers in a memory, and over buffers, each of which ends where the next byte can't be
+ * touched; compared with a loop of memmove that follows the same contract. Then with lists that another thread changes
+ * meanwhile, and that the items themselves overwrite: nothing outside may be touched, and nothing may hang.
  *
  * usage: fuzz [ROUNDS [SEED]]
  */
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../src/copy/worker/native/walker.h"
+#include "block.h"
 
-enum { SIZE = 3 << 20, LIST = 4096, MOST = 64, STOP = 64, LEFT = 128, POISON = 8192, ARENA = 1 << 20, PIECE = 256 << 10 };
+enum { LEAST = 1 << 20, LIST = 4096, MOST = 64, STOP = 64, LEFT = 128, POISON = 8192, ARENA = 64 << 10, PIECE = 256 << 10 };
+enum { PLACES = 4, TABLE = 64, WIDE = 24, NARROW = 12, ROUNDS_A_MEMORY = 50 };
 
-static uint64_t state;
+/* Each thread draws numbers of its own. */
+static _Thread_local uint64_t state;
 
 static uint32_t draw(uint32_t below) {
   state = state * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)(state >> 33) % below;
 }
 
-/* Mostly what is in the memory or just beyond its end; now and then any number. */
-static uint32_t draw_address(void) {
-  switch (draw(12)) {
-    case 0: return draw(16) == 0 ? SIZE - draw(5000) : SIZE - 4999;
-    case 1: return draw(64) == 0 ? draw(1u << 31) * 2 + draw(2) : ARENA;
-    default: return ARENA + draw(SIZE - ARENA);
+/* The memory, the other buffers, and the table of all: as line-walker.c has them, base, bytes and address. */
+static struct block blocks[PLACES], area;
+static double places[PLACES][3];
+static uint8_t *bytes;
+static uint32_t size;
+/* Where the list and the poison map are: what is from the second on is nobody's destination. */
+static uint32_t list_at, poison_at, arena_end;
+
+static uint32_t get(const uint8_t *from, uint32_t at) {
+  uint32_t word;
+  memcpy(&word, from + at, 4);
+  return word;
+}
+
+static void put(uint8_t *to, uint32_t at, uint32_t word) { memcpy(to + at, &word, 4); }
+
+static uint32_t poison_bytes(void) { return 64 + (size / 4096 / 32 + 1) * 4; }
+
+static struct memory memory_of(struct block block) { return (struct memory){ block.bytes, block.size }; }
+
+/* A memory of any size that is a multiple of 8, for it begins at one; the others begin and end anywhere. */
+static void open_memories(void) {
+  size = LEAST + draw(70000) * 8;
+  double base = 0;
+  for (int i = 0; i < PLACES; i++) {
+    blocks[i] = open_block(i == 0 ? size : i == 1 ? 1 + draw(3) : 1 + draw(400000));
+    for (size_t at = 0; at < blocks[i].size; at++) blocks[i].bytes[at] = (uint8_t)draw(256);
+    memcpy(places[i], (double[]){ base, (double)blocks[i].size, (double)(uintptr_t)blocks[i].bytes }, sizeof places[i]);
+    base += (double)blocks[i].size + (draw(2) ? 1 : 8 << 20);
+  }
+  bytes = blocks[0].bytes;
+  area = open_block(TABLE + sizeof places);
+  memset(area.bytes, 0, TABLE);
+  memcpy(area.bytes + TABLE, places, sizeof places);
+  put(area.bytes, 0, PLACES);
+}
+
+static int close_memories(void) {
+  int unharmed = is_unharmed(&area);
+  for (int i = 0; i < PLACES; i++) {
+    unharmed &= is_unharmed(&blocks[i]);
+    close_block(&blocks[i]);
+  }
+  close_block(&area);
+  return unharmed;
+}
+
+/* Words all 0; the list or the poison map now and then up to the memory's last byte. */
+static void place_words(uint32_t count, uint32_t descriptor) {
+  memset(bytes, 0, ARENA);
+  list_at = LIST, poison_at = POISON, arena_end = size;
+  switch (draw(6)) {
+    case 0: list_at = arena_end = (size - count * descriptor) & ~7u; break;
+    case 1: poison_at = arena_end = (size - poison_bytes()) & ~3u; break;
+  }
+  memset(bytes + arena_end, 0, size - arena_end);
+  if (draw(3)) return;
+  put(bytes, poison_at, 1);
+  for (int i = draw(5); i > 0; i--) {
+    uint32_t pfn = draw(4) ? draw((size + 4095) >> 12) : (size - 1) >> 12, word = poison_at + 64 + pfn / 32 * 4;
+    put(bytes, word, get(bytes, word) | 1u << pfn % 32);
   }
 }
 
@@ -38,72 +98,65 @@ static uint32_t draw_bytes(void) {
   }
 }
 
-static uint32_t get(const uint8_t *bytes, uint32_t at) {
-  uint32_t word;
-  memcpy(&word, bytes + at, 4);
-  return word;
+/* Where a range of so many bytes is between two ends; anywhere, if it has no room. */
+static double draw_within(double first, double end, double length) {
+  double room = end - first - (length >= 0 && length < end - first ? floor(length) : 0);
+  return first + draw((uint32_t)room + 1);
 }
 
-static void put(uint8_t *bytes, uint32_t at, uint32_t word) { memcpy(bytes + at, &word, 4); }
-
-static int is_bad(const uint8_t *bytes, uint32_t from, uint32_t length) {
-  for (uint64_t pfn = from >> 12; pfn <= ((uint64_t)from + length - 1) >> 12; pfn++)
-    if (get(bytes, POISON + 64 + (uint32_t)(pfn / 32 * 4)) >> pfn % 32 & 1) return 1;
-  return 0;
-}
-
-static int overlaps(uint32_t a, uint32_t b, uint32_t bytes) { return a < (uint64_t)b + bytes && b < (uint64_t)a + bytes; }
-
-/* What walk() should do without a limit, as plainly as can be. Returns whether it meets a wrong descriptor. */
-static int walk_plainly(uint8_t *bytes, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    uint32_t at = LIST + i * 12, to = get(bytes, at), from = get(bytes, at + 4), length = get(bytes, at + 8);
-    if (length == 0) continue;
-    if ((uint64_t)to + length > SIZE || (uint64_t)from + length > SIZE) return 1;
-    if (get(bytes, POISON) && is_bad(bytes, from, length)) {
-      put(bytes, LEFT, get(bytes, LEFT) + 1);
-      continue;
-    }
-    memmove(bytes + to, bytes + from, length);
-    uint32_t whole = (length - 1) / PIECE * PIECE;
-    put(bytes, at, to + whole);
-    put(bytes, at + 4, from + whole);
-    put(bytes, at + 8, 0);
+/*
+ * Mostly in the arena, often up to its end; now and then a byte beyond, or any number. A list ends at the first that is wrong,
+ * so few are.
+ */
+static uint32_t draw_address(uint32_t length) {
+  switch (draw(256)) {
+    case 0: return draw(1u << 31) * 2 + draw(2);
+    case 1: return arena_end - length + 1;
+    case 2 ... 20: return arena_end - length;
+    default: return (uint32_t)draw_within(ARENA, arena_end, length);
   }
-  return 0;
 }
 
-/* Any arguments at all: nothing may be touched outside, and nothing may hang. */
-static void walk_anyhow(uint8_t *bytes) {
-  uint32_t at = draw(2) ? draw(SIZE) & ~3u : SIZE - draw(64) * 4;
-  struct walk asked = { at, at + draw(60) * 4 + (draw(8) == 0), draw(2 * SIZE), draw(2 * SIZE), draw(2 * SIZE), draw(SIZE) };
-  for (int i = 0; i < 5; i++)
-    if (draw(4)) ((uint32_t *[]){ &asked.stop, &asked.poison, &asked.left, &asked.list, &asked.end })[i][0] &= ~3u;
-  walk((struct memory){ bytes, SIZE }, asked);
+static double draw_strange(void) {
+  static const double strange[] = { NAN, INFINITY, -INFINITY, -1, -0.25, -0.0, 0x1p-1074, 0x1p-40, 0.5, 0x1p53 - 1,
+                                    0x1p53, 0x1p53 + 2, 0x1p60, 0x1p63, 0x1p64, 1e300, 0 };
+  return strange[draw(sizeof strange / sizeof *strange)];
 }
 
-enum { PLACES = 3, TABLE = 64 };
-
-/* As line-walker.c has them: where on the line, bytes, where in this process. */
-static double places[PLACES][3] = { { 0, SIZE, 0 }, { 8 << 20, 70001, 0 }, { 16 << 20, 300007, 0 } };
-
-/* Mostly in a place or just beyond its end; now and then between two bytes, or what is no place at all. */
-static double draw_on_line(void) {
+static double draw_on_line(double length) {
   const double *place = places[draw(PLACES)];
-  double address = place[0] + (place == places[0] ? ARENA + draw(SIZE - ARENA) : draw((uint32_t)place[1] + 4));
-  switch (draw(100)) {
-    case 0: return address + 0.5;
-    case 1: return (double[]){ NAN, INFINITY, -INFINITY, -1, -0.25, 0x1p53, 0x1p60, 1e300, 0, 0.5 }[draw(10)];
-    default: return address;
+  if (length > place[1] && draw(200)) place = places[0];
+  double first = place == places[0] ? ARENA : 0, end = place == places[0] ? arena_end : place[1];
+  switch (draw(400)) {
+    case 0: return draw_strange();
+    case 1: return place[0] + end / 3 + 0.5;
+    case 2: return place[0] + end - length + 1;
+    case 3: return place[0] + end;
+    case 4 ... 40: return place[0] + end - length;
+    default: return place[0] + draw_within(first, end, length);
   }
 }
 
 static double draw_length(void) {
-  switch (draw(100)) {
+  switch (draw(400)) {
     case 0: return draw(5000) + 0.5;
-    case 1: return (double[]){ NAN, INFINITY, -INFINITY, -1, -0.0, 0.5, 0x1p-40, 0x1p53, 1e300, 0 }[draw(10)];
+    case 1: return draw_strange();
+    case 2 ... 40: return draw(5);
     default: return draw_bytes();
   }
+}
+
+static int overlaps(double a, double b, double length) { return a < b + length && b < a + length; }
+
+/* Whether a range reaches into the list, or the words beside it, which change meanwhile. */
+static int meets_words(double address, double length) {
+  return (address >= 0 && address < ARENA) || (arena_end < size && address < size && address + length > arena_end);
+}
+
+static int is_bad(const uint8_t *memory, uint32_t from, uint32_t length) {
+  for (uint64_t pfn = from >> 12; pfn <= ((uint64_t)from + length - 1) >> 12; pfn++)
+    if (get(memory, poison_at + 64 + (uint32_t)(pfn / 32 * 4)) >> pfn % 32 & 1) return 1;
+  return 0;
 }
 
 /* The place that a range is in; NULL if there is none, or it is no range. */
@@ -114,136 +167,224 @@ static const double *place_of(double address, double length) {
   return NULL;
 }
 
-static uint8_t *byte_at(const double *place, double address) {
-  return (uint8_t *)((uintptr_t)place[2] + (uintptr_t)(address - place[0]));
+/* The first byte of a range of a place, in `copies` of all places. */
+static uint8_t *byte_at(uint8_t *const *copies, const double *place, double address) {
+  return copies[(place - places[0]) / 3] + (size_t)(address - place[0]);
 }
 
-/* What walk_line() should do without a limit. Returns whether it meets a wrong descriptor. */
-static int walk_line_plainly(uint8_t *bytes, uint32_t count) {
+static void read_descriptor(const uint8_t *memory, int is_wide, uint32_t i, double word[3]) {
+  if (is_wide) memcpy(word, memory + list_at + i * WIDE, WIDE);
+  else
+    for (uint32_t j = 0; j < 3; j++) word[j] = get(memory, list_at + i * NARROW + j * 4);
+}
+
+static void write_descriptor(uint8_t *memory, int is_wide, uint32_t i, const double word[3]) {
+  if (is_wide) memcpy(memory + list_at + i * WIDE, word, WIDE);
+  else
+    for (uint32_t j = 0; j < 3; j++) put(memory, list_at + i * NARROW + j * 4, (uint32_t)word[j]);
+}
+
+/*
+ * What a walker should do without a limit, as plainly as can be, or only mark: with `marks`, what it may write to. Returns whether
+ * it meets a wrong descriptor.
+ */
+static int walk_plainly(uint8_t *const *copies, int is_wide, uint32_t count, int marks) {
   for (uint32_t i = 0; i < count; i++) {
     double word[3];
-    memcpy(word, bytes + LIST + i * 24, 24);
-    if (word[2] == 0) {
-      /* Of -0 the walker makes 0. */
-      memset(bytes + LIST + i * 24 + 16, 0, 8);
-      continue;
+    read_descriptor(bytes, is_wide, i, word);
+    if (word[2] == 0) word[2] = 0; /* Of -0 the walker makes 0. */
+    else {
+      const double *to = place_of(word[0], word[2]), *from = place_of(word[1], word[2]);
+      if (!to || !from || (!is_wide && (to != places[0] || from != places[0]))) return 1;
+      if (get(bytes, poison_at) && from == places[0] && is_bad(bytes, (uint32_t)word[1], (uint32_t)word[2])) {
+        put(copies[0], LEFT, get(copies[0], LEFT) + 1);
+        continue;
+      }
+      if (marks) memset(byte_at(copies, to, word[0]), 1, (size_t)word[2]);
+      else memmove(byte_at(copies, to, word[0]), byte_at(copies, from, word[1]), (size_t)word[2]);
+      double whole = ((uint64_t)word[2] - 1) / PIECE * PIECE;
+      word[0] += whole, word[1] += whole, word[2] = 0;
     }
-    const double *to = place_of(word[0], word[2]), *from = place_of(word[1], word[2]);
-    if (!to || !from) return 1;
-    if (get(bytes, POISON) && from == places[0] && is_bad(bytes, (uint32_t)word[1], (uint32_t)word[2])) {
-      put(bytes, LEFT, get(bytes, LEFT) + 1);
-      continue;
-    }
-    memmove(byte_at(to, word[0]), byte_at(from, word[1]), (size_t)word[2]);
-    double whole = ((uint64_t)word[2] - 1) / PIECE * PIECE;
-    memcpy(bytes + LIST + i * 24, (double[]){ word[0] + whole, word[1] + whole, 0 }, 24);
+    if (!marks) write_descriptor(copies[0], is_wide, i, word);
   }
   return 0;
 }
 
-/* One list over the buffers, by both; returns why they differ. */
-static const char *compare_on_line(uint8_t *bytes, uint8_t *area) {
-  uint8_t *was[PLACES], *walked[PLACES];
-  uint32_t count = draw(MOST);
-  memset(bytes, 0, ARENA);
+static void draw_list(int is_wide, uint32_t count, int may_overlap) {
   for (uint32_t i = 0; i < count; i++) {
-    double to = draw_on_line(), from = draw_on_line(), length = draw_length();
-    /* Neither the list nor the words beside it, which change meanwhile. */
-    if (to >= 0 && to < ARENA) to += ARENA;
-    if (from >= 0 && from < ARENA) from += ARENA;
-    if (to < from + length && from < to + length) length = 0;
-    memcpy(bytes + LIST + i * 24, (double[]){ to, from, length }, 24);
+    double length = is_wide ? draw_length() : draw_bytes();
+    double to = is_wide ? draw_on_line(length) : draw_address((uint32_t)length);
+    double from = is_wide ? draw_on_line(length) : draw_address((uint32_t)length);
+    if (may_overlap && draw(2)) from = to + (draw(300) - 150.0);
+    if (!may_overlap && overlaps(to, from, length)) length = 0;
+    if (meets_words(to, length) || meets_words(from, length)) length = 0;
+    write_descriptor(bytes, is_wide, i, (double[]){ to, from, length });
   }
-  if (draw(3) == 0) put(bytes, POISON, 1);
-  for (int i = draw(5); i > 0 && get(bytes, POISON); i--) {
-    uint32_t pfn = draw(SIZE >> 12), word = POISON + 64 + pfn / 32 * 4;
-    put(bytes, word, get(bytes, word) | 1u << pfn % 32);
-  }
-  for (int i = 0; i < PLACES; i++) {
-    was[i] = malloc((size_t)places[i][1]);
-    memcpy(was[i], byte_at(places[i], places[i][0]), (size_t)places[i][1]);
-  }
-  struct walk asked = { LIST, LIST + count * 24, STOP, POISON, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
-  bool past = draw(2);
-  int64_t next = walk_line((struct memory){ area, TABLE + sizeof places }, 0, (struct memory){ bytes, SIZE }, asked, past);
-  while (next >= 0 && next < asked.end) {
-    asked.list = (uint32_t)next;
-    next = walk_line((struct memory){ area, TABLE + sizeof places }, 0, (struct memory){ bytes, SIZE }, asked, past);
-  }
-  for (int i = 0; i < PLACES; i++) {
-    size_t length = (size_t)places[i][1];
-    walked[i] = malloc(length);
-    memcpy(walked[i], byte_at(places[i], places[i][0]), length);
-    memcpy(byte_at(places[i], places[i][0]), was[i], length);
-  }
-  const char *why = walk_line_plainly(bytes, count) == (next == WALK_BAD_DESCRIPTOR) ? NULL : "another answer on the line";
-  for (int i = 0; i < PLACES; i++) {
-    if (memcmp(walked[i], byte_at(places[i], places[i][0]), (size_t)places[i][1])) why = "other bytes on the line";
-    free(was[i]);
-    free(walked[i]);
-  }
-  return get(area, 4) == 0 ? why : "a user of the table that isn't";
 }
 
-static int fail(long round, const char *how) {
-  fprintf(stderr, "round %ld: %s\n", round, how);
-  return 1;
+static int64_t walk_once(int is_wide, struct walk asked, bool past) {
+  return is_wide ? walk_line(memory_of(area), 0, memory_of(blocks[0]), asked, past) : walk(memory_of(blocks[0]), asked);
+}
+
+static const char *compare(uint8_t *const *expected, uint8_t *const *marked) {
+  for (int i = 0; i < PLACES; i++)
+    for (size_t at = marked ? ARENA : 0; at < (marked && i == 0 ? arena_end : blocks[i].size); at++)
+      if (blocks[i].bytes[at] != expected[i][at] && !(marked && marked[i][at]))
+        return marked ? "bytes beside what overlapped" : "other bytes than expected";
+  return NULL;
+}
+
+/* One list by a walker and by the plain loop. Returns why they differ; adds to `wrong` if there was a wrong descriptor. */
+static const char *check_list(int may_overlap, long *wrong) {
+  int is_wide = draw(2);
+  uint32_t count = draw(MOST), descriptor = is_wide ? WIDE : NARROW;
+  place_words(count, descriptor);
+  draw_list(is_wide, count, may_overlap);
+  uint8_t *expected[PLACES], *marked[PLACES];
+  for (int i = 0; i < PLACES; i++) {
+    expected[i] = malloc(blocks[i].size);
+    marked[i] = calloc(1, blocks[i].size);
+    memcpy(expected[i], blocks[i].bytes, blocks[i].size);
+  }
+  int is_wrong = walk_plainly(may_overlap ? marked : expected, is_wide, count, may_overlap);
+  struct walk asked = { list_at, list_at + count * descriptor, STOP, poison_at, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
+  bool past = draw(2);
+  int64_t next = walk_once(is_wide, asked, past);
+  for (; next >= 0 && next < asked.end; next = walk_once(is_wide, asked, past)) asked.list = (uint32_t)next;
+  const char *why = compare(expected, may_overlap ? marked : NULL);
+  if (is_wrong != (next == WALK_BAD_DESCRIPTOR)) why = "another answer than expected";
+  if (get(area.bytes, 4) != 0) why = "a user of the table that isn't";
+  *wrong += is_wrong;
+  for (int i = 0; i < PLACES; i++) {
+    free(expected[i]);
+    free(marked[i]);
+  }
+  return why;
+}
+
+/* Arguments that are wrong by a little or by much, in a memory of any size: nothing may be touched outside. */
+static const char *walk_anyhow(void) {
+  struct block memory = open_block(draw(2) ? draw(40) * 8 : draw(40000) * 8);
+  uint32_t end = (uint32_t)memory.size, map = 64 + (end / 4096 / 32 + 1) * 4;
+  uint32_t count = draw(20), descriptor = draw(2) ? NARROW : WIDE;
+  int is_filled = draw(4) > 0;
+  for (uint32_t at = 0; at < end; at += 4) put(memory.bytes, at, is_filled ? draw(end) / (1 + draw(4)) : 0);
+  struct walk asked = { end - count * descriptor + draw(3) * 4, 0, 0, 8, 4, UINT32_MAX };
+  asked.end = asked.list + count * descriptor;
+  if (draw(8) == 0) asked.end += draw(2 * end + 9);
+  if (draw(4) == 0) asked.stop = draw(2) ? end - draw(9) : draw(2 * end + 9);
+  if (draw(4) == 0) asked.left = draw(2) ? end - draw(9) : draw(2 * end + 9);
+  if (draw(2) == 0) asked.poison = draw(4) ? end - map + draw(3) * 4 : draw(2 * end + 9);
+  if (end >= 4 && asked.stop == 0) put(memory.bytes, 0, 0);
+  for (int i = 0; i < 4; i++) {
+    walk(memory_of(memory), asked);
+    walk_line(memory_of(area), draw(3) ? 0 : draw(2 * TABLE + 200), memory_of(memory), asked, draw(2));
+  }
+  const char *why = is_unharmed(&memory) ? NULL : "bytes before the memory";
+  close_block(&memory);
+  return why;
+}
+
+/* What the thread beside does to a list. */
+struct scribble {
+  int is_wide;
+  uint32_t words, done, count;
+};
+
+/* Makes the first descriptor's range end at the memory's last byte, and beyond it, in turns: as fast as can be, word by word. */
+static void *alternate(void *given) {
+  struct scribble *asked = given;
+  const double words[2][3] = { { size - 100, size - 100, 100 }, { size - 50, size - 50, 5000 } };
+  for (uint32_t i = 0; !__atomic_load_n(&asked->done, __ATOMIC_RELAXED); i++) {
+    uint32_t word = i / 4096 % 3;
+    for (uint32_t j = 0; j < 3; j++) {
+      double number = words[j == word && i % 2][j];
+      uint64_t bits;
+      memcpy(&bits, &number, 8);
+      if (asked->is_wide) __atomic_store_n((uint64_t *)(bytes + list_at + j * 8), bits, __ATOMIC_RELAXED);
+      else __atomic_store_n((uint32_t *)(bytes + list_at + j * 4), (uint32_t)number, __ATOMIC_RELAXED);
+    }
+    __atomic_fetch_add(&asked->count, 1, __ATOMIC_RELAXED);
+  }
+  return NULL;
+}
+
+static void *scribble(void *given) {
+  struct scribble *asked = given;
+  state = asked->words + 7919u * asked->is_wide;
+  while (!__atomic_load_n(&asked->done, __ATOMIC_RELAXED)) {
+    uint32_t at = list_at + draw(asked->words / 2) * 8;
+    double length = asked->is_wide ? draw_length() : draw_bytes(), number = draw(3) ? draw_on_line(length) : length;
+    uint64_t word;
+    memcpy(&word, &number, 8);
+    if (!asked->is_wide) word = (uint64_t)draw_address(draw_bytes()) << 32 | (draw(2) ? draw_bytes() : draw_address(1));
+    __atomic_store_n((uint64_t *)(bytes + at), word, __ATOMIC_RELAXED);
+    __atomic_store_n((uint32_t *)(bytes + poison_at), draw(2), __ATOMIC_RELAXED);
+    __atomic_store_n((uint32_t *)(bytes + STOP), draw(50) == 0, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&asked->count, 1, __ATOMIC_RELAXED);
+  }
+  return NULL;
+}
+
+/* Lists that another thread changes meanwhile, and whose items reach over list, poison map and words. Counts the changes. */
+static const char *walk_while_changed(int alternates, long *changes) {
+  int is_wide = draw(2);
+  uint32_t descriptor = is_wide ? WIDE : NARROW, count = alternates ? 1 : MOST;
+  const char *why = NULL;
+  place_words(count, descriptor);
+  if (alternates) list_at = LIST, poison_at = POISON;
+  arena_end = size;
+  struct scribble beside = { is_wide, count * descriptor / 4, 0, 0 };
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, alternates ? alternate : scribble, &beside)) return "no thread";
+  for (int i = 0; !why && (i < 500 || __atomic_load_n(&beside.count, __ATOMIC_RELAXED) < 20000); i++) {
+    struct walk asked = { list_at, list_at + count * descriptor, STOP, poison_at, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
+    int64_t next = walk_once(is_wide, asked, draw(2));
+    if (next != WALK_BAD_DESCRIPTOR && (next < asked.list || next > asked.end)) why = "an answer that is none";
+  }
+  __atomic_store_n(&beside.done, 1, __ATOMIC_RELAXED);
+  pthread_join(thread, NULL);
+  *changes += beside.count;
+  return get(area.bytes, 4) == 0 ? why : "a user of the table that isn't";
+}
+
+/* Tables that are closed, that say more than there is, or that are for a larger memory. */
+static const char *check_tables(void) {
+  place_words(1, WIDE);
+  list_at = LIST, poison_at = POISON;
+  write_descriptor(bytes, 1, 0, (double[]){ ARENA, ARENA + 4096, 100 });
+  struct walk asked = { list_at, list_at + WIDE, STOP, poison_at, LEFT, UINT32_MAX };
+  put(bytes, LEFT, 0);
+  put(area.bytes, 0, 0);
+  int64_t closed = walk_once(1, asked, true);
+  put(area.bytes, 0, PLACES + 1);
+  int64_t beyond = walk_once(1, asked, true);
+  put(area.bytes, 0, UINT32_MAX);
+  int64_t far_beyond = walk_once(1, asked, true);
+  put(area.bytes, 0, PLACES);
+  struct memory part = { bytes, POISON + 4096 };
+  write_descriptor(bytes, 1, 0, (double[]){ ARENA, size - 100, 100 });
+  put(bytes, poison_at, 1);
+  int64_t larger = walk_line(memory_of(area), 0, part, asked, true);
+  if (larger != WALK_BAD_CALL) return "a table for a larger memory";
+  if (closed != asked.end || get(bytes, LEFT) != 1) return "a closed table that isn't left";
+  return beyond == WALK_BAD_CALL && far_beyond == WALK_BAD_CALL ? NULL : "a table that is too long";
 }
 
 int main(int argc, char **argv) {
-  long rounds = argc > 1 ? atol(argv[1]) : 20000;
+  long rounds = argc > 1 ? atol(argv[1]) : 20000, wrong = 0, changes = 0;
   state = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-  uint8_t *bytes = aligned_alloc(4096, SIZE), *expected = malloc(SIZE);
-  for (uint32_t i = 0; i < SIZE; i++) bytes[i] = (uint8_t)draw(256);
-  long compared = 0, wrong = 0;
-  uint8_t *area = calloc(1, TABLE + sizeof places);
-  for (int i = 0; i < PLACES; i++) places[i][2] = (double)(uintptr_t)(i ? malloc((size_t)places[i][1]) : bytes);
-  for (int i = 1; i < PLACES; i++) memset(byte_at(places[i], places[i][0]), i, (size_t)places[i][1]);
-  memcpy(area + TABLE, places, sizeof places);
-  put(area, 0, PLACES);
   for (long round = 0; round < rounds; round++) {
-    if (round % 2) {
-      const char *why = compare_on_line(bytes, area);
-      if (why) return fail(round, why);
-    }
-    memset(bytes, 0, ARENA);
-    uint32_t count = draw(MOST);
-    for (uint32_t i = 0; i < count; i++) {
-      uint32_t to = draw_address(), from = draw_address(), length = draw_bytes();
-      /* Ranges that overlap are undefined, but only among themselves: some rounds have them, and aren't compared. */
-      if (round % 16 && overlaps(to, from, length)) length = 0;
-      put(bytes, LIST + i * 12, to);
-      put(bytes, LIST + i * 12 + 4, from);
-      put(bytes, LIST + i * 12 + 8, length);
-    }
-    if (draw(3) == 0)
-      for (int i = draw(5); i >= 0; i--) {
-        uint32_t pfn = draw(SIZE >> 12), word = POISON + 64 + pfn / 32 * 4;
-        put(bytes, word, get(bytes, word) | 1u << pfn % 32);
-        put(bytes, POISON, 1);
-      }
-    if (round % 16 == 1) {
-      for (int i = 0; i < 20; i++) walk_anyhow(bytes);
-      continue;
-    }
-    memcpy(expected, bytes, SIZE);
-    struct memory memory = { bytes, SIZE };
-    struct walk asked = { LIST, LIST + count * 12, STOP, POISON, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
-    int64_t next = walk(memory, asked);
-    while (next >= 0 && next < asked.end) {
-      asked.list = (uint32_t)next;
-      next = walk(memory, asked);
-    }
-    if (round % 16 == 0) continue;
-    int is_wrong = walk_plainly(expected, count);
-    if (is_wrong != (next == WALK_BAD_DESCRIPTOR)) return fail(round, "another answer than expected");
-    if (memcmp(expected, bytes, SIZE)) return fail(round, "other bytes than expected");
-    compared++;
-    wrong += is_wrong;
+    if (round % ROUNDS_A_MEMORY == 0) open_memories();
+    const char *why = check_list(round % 8 == 0, &wrong);
+    if (!why && round % 4 == 1) why = walk_anyhow();
+    if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = check_tables();
+    if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = walk_while_changed(round / ROUNDS_A_MEMORY % 2, &changes);
+    if ((round + 1) % ROUNDS_A_MEMORY == 0 && !close_memories()) why = "bytes before a memory";
+    if (!why) continue;
+    fprintf(stderr, "round %ld: %s\n", round, why);
+    return 1;
   }
-  printf("%ld rounds, %ld compared, %ld of them with a wrong descriptor\n", rounds, compared, wrong);
-  for (int i = 0; i < PLACES; i++) free(byte_at(places[i], places[i][0]));
-  free(area);
-  free(expected);
+  printf("%ld rounds, %ld of them with a wrong descriptor; %ld changes by another thread\n", rounds, wrong, changes);
   return 0;
 }

@@ -3,24 +3,14 @@
  *
  * A memory comes with each call, as a view on a SharedArrayBuffer, which doesn't move and lives until the call is over.
  */
-#include <cpuid.h>
 #include <node_api.h>
 
 #include "madvise.h"
+#include "stream.h"
 #include "walker.h"
 
 enum { SYSTEM_PAGE = 4096 };
 enum { WALK_NUMBERS = 6, WALK_ARGUMENTS = 1 + WALK_NUMBERS, LINE_ARGUMENTS = 2 + WALK_ARGUMENTS + 1 };
-
-/* Whether the CPU has AVX2, and the system keeps its registers. */
-static bool has_avx2(void) {
-  uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return false;
-  uint32_t kept, above;
-  __asm__("xgetbv" : "=a"(kept), "=d"(above) : "c"(0));
-  if ((kept & 6) != 6) return false;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
-}
 
 static napi_value refuse(napi_env env, const char *code, const char *message) {
   napi_throw_error(env, code, message);
@@ -49,7 +39,7 @@ static bool get_walk(napi_env env, const napi_value *argument, struct memory *me
 }
 
 static napi_value answer(napi_env env, int64_t next) {
-  napi_value result;
+  napi_value result = NULL;
   if (next == WALK_BAD_CALL) return refuse(env, "EFAULT", "the list is not in the memory");
   if (next == WALK_BAD_DESCRIPTOR) return refuse(env, "EFAULT", "a descriptor names bytes that are not in the memory");
   napi_create_uint32(env, (uint32_t)next, &result);
@@ -84,13 +74,14 @@ static napi_value call_walk_line(napi_env env, napi_callback_info info) {
   return answer(env, walk_line(area, table, memory, asked, past));
 }
 
-/* addressOf(view): where a Uint8Array begins in this process. User space ends below 2^53. */
+/* addressOf(view): where a Uint8Array begins in this process. User space ends below 2^53, but for tags in the upper bits. */
 static napi_value call_address_of(napi_env env, napi_callback_info info) {
-  napi_value argument, result;
+  napi_value argument, result = NULL;
   size_t count = 1;
   struct memory memory;
   napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
   if (count < 1 || !get_memory(env, argument, &memory)) return refuse(env, "EINVAL", "addressOf takes a Uint8Array");
+  if ((uintptr_t)memory.bytes >> 53) return refuse(env, "EFAULT", "the address has a tag, which no number holds exactly");
   napi_create_double(env, (double)(uintptr_t)memory.bytes, &result);
   return result;
 }
@@ -119,13 +110,14 @@ static napi_value call_populate(napi_env env, napi_callback_info info) {
 
 static void export(napi_env env, napi_value exports, const char *name, napi_callback callback) {
   napi_value function;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function);
+  /* Fails on a thread that is being ended. */
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function) != napi_ok) return;
   napi_set_named_property(env, exports, name, function);
 }
 
 /* Exports the functions; nothing at all on a CPU that doesn't have what it needs. */
 NAPI_MODULE_INIT() {
-  if (!has_avx2()) return exports;
+  if (!can_stream()) return exports;
   export(env, exports, "walk", call_walk);
   export(env, exports, "walkLine", call_walk_line);
   export(env, exports, "addressOf", call_address_of);

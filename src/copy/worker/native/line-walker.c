@@ -78,8 +78,8 @@ static void publish(struct memory memory, uint32_t first, uint32_t end) {
   for (; first < end; first += DESCRIPTOR_BYTES) store_double(memory, first + 2 * WORD_BYTES, 0);
 }
 
-__attribute__((target("avx2"))) static void copy(uint8_t *to, const uint8_t *from, size_t bytes,
-                                                 const uint8_t *next_to, const uint8_t *next, bool past) {
+STREAMING static void copy(uint8_t *to, const uint8_t *from, size_t bytes, const uint8_t *next_to, const uint8_t *next,
+                           bool past) {
   if (past) copy_range(to, from, bytes, next_to, next, true);
   else copy_range(to, from, bytes, next_to, next, false);
 }
@@ -115,7 +115,7 @@ static int64_t walk_places(struct line line, struct memory memory, struct walk a
     }
     uint64_t bytes = (uint64_t)length;
     /* The engine's memory is the first place, and no other has poisoned frames. */
-    if (may_be_poisoned && from_place == line.places && is_poisoned(memory, asked.poison, (uint32_t)from, bytes)) {
+    if (may_be_poisoned && from_place == line.places && is_poisoned(memory, asked.poison, (uint64_t)from, bytes)) {
       publish(memory, noted, at);
       noted = at + DESCRIPTOR_BYTES;
       leave(memory, asked.left);
@@ -155,6 +155,12 @@ static int64_t walk_places(struct line line, struct memory memory, struct walk a
   return asked.end;
 }
 
+/* Whether the first place is the memory, or a part of it: the poison map, which is as long as that, is for its addresses. */
+static bool begins_with(struct line line, struct memory memory) {
+  const struct place *first = line.places;
+  return first->base == 0 && first->bytes <= (double)memory.size && first->address == (double)(uintptr_t)memory.bytes;
+}
+
 /*
  * As walk(), of a job whose places are in the table at `table` of `area`, a memory of the engine's own threads. One that is
  * closed has nothing to copy any more: the list is left. `past` says whether the bytes go past the caches.
@@ -165,10 +171,12 @@ int64_t walk_line(struct memory area, uint32_t table, struct memory memory, stru
   struct table *header = (struct table *)(area.bytes + table);
   __atomic_fetch_add(&header->users, 1, __ATOMIC_SEQ_CST);
   uint32_t count = __atomic_load_n(&header->count, __ATOMIC_SEQ_CST);
+  struct line line = { (struct place *)(area.bytes + table + TABLE_HEADER), count };
   int64_t next = asked.end;
   if (count == 0) leave(memory, asked.left);
   else if (!holds(area, table, TABLE_HEADER + (uint64_t)count * sizeof(struct place))) next = WALK_BAD_CALL;
-  else next = walk_places((struct line){ (struct place *)(area.bytes + table + TABLE_HEADER), count }, memory, asked, past);
+  else if (!begins_with(line, memory)) next = WALK_BAD_CALL;
+  else next = walk_places(line, memory, asked, past);
   __atomic_fetch_sub(&header->users, 1, __ATOMIC_SEQ_CST);
   return next;
 }

@@ -19,8 +19,7 @@ static void publish(struct memory memory, uint32_t first, uint32_t end) {
   for (; first < end; first += DESCRIPTOR_BYTES) store(memory, first + 8, 0);
 }
 
-__attribute__((target("avx2"))) static void stream(uint8_t *to, const uint8_t *from, size_t bytes, const uint8_t *next_to,
-                                                   const uint8_t *next) {
+STREAMING static void stream(uint8_t *to, const uint8_t *from, size_t bytes, const uint8_t *next_to, const uint8_t *next) {
   copy_range(to, from, bytes, next_to, next, true);
 }
 

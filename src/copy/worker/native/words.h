@@ -45,10 +45,10 @@ static inline bool is_list(struct memory memory, struct walk asked, uint32_t wor
 }
 
 /* Whether a frame of a range in the memory, of 1 byte at least, is poisoned. */
-static inline bool is_poisoned(struct memory memory, uint32_t poison, uint32_t from, uint64_t bytes) {
-  uint32_t last = (uint32_t)((from + bytes - 1) >> PAGE_SHIFT);
-  for (uint32_t pfn = from >> PAGE_SHIFT; pfn <= last; pfn++)
-    if (load(memory, poison + POISON_BITS + pfn / 32 * 4) >> pfn % 32 & 1) return true;
+static inline bool is_poisoned(struct memory memory, uint32_t poison, uint64_t from, uint64_t bytes) {
+  uint64_t last = (from + bytes - 1) >> PAGE_SHIFT;
+  for (uint64_t pfn = from >> PAGE_SHIFT; pfn <= last; pfn++)
+    if (load(memory, (uint32_t)(poison + POISON_BITS + pfn / 32 * 4)) >> pfn % 32 & 1) return true;
   return false;
 }
 
