@@ -117,10 +117,9 @@ export class CpuMt implements OffloadDriver {
   async attached(): Promise<void> {
     for (;;) {
       await this.ready();
-      await Promise.all(this.#closing);
       const engine = this.#engine;
       try {
-        await engine?.ready();
+        await Promise.all([engine?.ready(), ...this.#closing]);
       } catch (error) {
         // Not that of one that is closing, for another schedule was set meanwhile.
         if (engine === this.#engine) throw error;

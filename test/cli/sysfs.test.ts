@@ -27,6 +27,7 @@ const FILES = [
   'kernel/mm/migration/offload_migrator',
   'kernel/mm/migration/flow',
   'kernel/mm/migration/max_batch',
+  'kernel/mm/migration/demotion_stores',
   'devices/system/node/online',
   'devices/system/cpu/online',
 ];

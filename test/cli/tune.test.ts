@@ -130,7 +130,7 @@ describe('mtcopy tune', () => {
       [['--seed', '-1'], 'must be a whole number from 0'],
       [['--warmup', '1.5'], 'must be a whole number from 0'],
       [['--seconds', '0'], 'must be a number above 0'],
-      [['--profile', 'p.json'], "unknown option '--profile'"],
+      [['--profile', 'p.json'], '--profile: tune makes a profile and takes none'],
     ],
     'tune',
   );

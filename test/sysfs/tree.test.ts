@@ -160,6 +160,7 @@ it('a machine has these files, which may be written to or not, with what it has 
     ['/sys/kernel/mm/migration/offload_migrator', 'kernel', true],
     ['/sys/kernel/mm/migration/flow', 'vanilla', true],
     ['/sys/kernel/mm/migration/max_batch', '512', true],
+    ['/sys/kernel/mm/migration/demotion_stores', 'streaming', true],
     ['/sys/devices/system/node/online', '0', false],
     ['/sys/devices/system/cpu/online', '', false],
   ]);
