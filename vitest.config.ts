@@ -1,27 +1,30 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /**
- * Files that can share a process, which takes as long to start as most of them run: they start no thread, replace nothing,
- * and measure nothing of the process. `test/support/shares-its-process.ts` fails one that does start a thread.
+ * Files that can share a process, which takes as long to start as many of them run: they replace nothing for good, and measure
+ * nothing of the process. `test/support/shares-its-process.ts` fails one that leaves a thread running.
  */
 const TOGETHER = [
-  'test/copy/{call,threshold}.test.ts',
-  'test/copy/batch/{overlap,plan-*}.test.ts',
+  'test/copy/{abort,bad-input,call,every-byte-and-no-other,foreign-memory,growable,many-calls,odd-input}.test.ts',
+  'test/copy/{poison,result,threshold,who-copies,who-gets-a-call}.test.ts',
+  'test/copy/batch/*.test.ts',
   'test/copy/worker/cpu-time.test.ts',
-  'test/dma/{hostile-arguments,iova}.test.ts',
+  'test/cpu/{loads-and-stores,programs}.test.ts',
+  'test/dma/!(pace).test.ts',
   'test/docs/{references,sysfs-files}.test.ts',
   'test/experiments/ratio.test.ts',
   'test/experiments/pmbench/access-pattern.test.ts',
   'test/experiments/reproduce/{finding,rows}.test.ts',
   'test/experiments/shared/folios.test.ts',
   'test/experiments/tune/{assemble,choose,race}.test.ts',
-  'test/memory/{buddy-allocator,physical-memory,poison}.test.ts',
-  'test/migrate/{accounting-is-not-negative,fallback,private-folios,reasons}.test.ts',
-  'test/migrators/{dcbm-settings,offload-switch}.test.ts',
-  'test/mm/{access-while-migrating,file-identity,mmap-folio-sizes}.test.ts',
-  'test/profile/{read-back,refused}.test.ts',
-  'test/syscalls/{differs-from-linux,migrate-*,move-*}.test.ts',
-  'test/sysfs/{online,tree}.test.ts',
+  'test/machine/!(close).test.ts',
+  'test/memory/*.test.ts',
+  'test/migrate/!(accounting|event-loop|no-store-is-lost|steps).test.ts',
+  'test/migrators/!(dcbm-accounting|dcbm-thrown|saturation-gate).test.ts',
+  'test/mm/!(copy-beside-silent-cpu|untouched-tables).test.ts',
+  'test/profile/*.test.ts',
+  'test/syscalls/!(event-loop).test.ts',
+  'test/sysfs/*.test.ts',
   'test/units.test.ts',
 ];
 
@@ -56,6 +59,7 @@ export default defineConfig({
           include: TOGETHER,
           exclude,
           isolate: false,
+          restoreMocks: true,
           setupFiles: ['test/support/shares-its-process.ts'],
           sequence: { groupOrder: 1 },
         },
