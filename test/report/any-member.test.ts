@@ -61,7 +61,7 @@ it.each(FIXTURE_FILES.map((path) => basename(path)))(
         // What a file says itself, it may say.
         if (!NONSENSE.test(JSON.stringify(value ?? ''))) expect(NONSENSE.exec(html)?.[0]).toBeUndefined();
       }),
-      { numRuns: 25 },
+      { numRuns: 10 },
     );
     expect(errors.size).toBeGreaterThan(0);
   },
