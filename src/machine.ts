@@ -123,6 +123,8 @@ export interface MigrationQuestion extends Pick<MigrationSettings, 'flow' | 'sto
   migrator: MigratorName;
   /** What it is migrated for. Default: `'syscall_or_cpuset'`. */
   reason?: MigrateReason | undefined;
+  /** Bytes of a folio: in flows that copy folio by folio, small ones don't come to the migrator. Default: large enough. */
+  folioBytes?: number | undefined;
 }
 
 /** Durations in nanoseconds; all 0 while there are none. */
@@ -186,6 +188,7 @@ const QUESTION: Checks<MigrationQuestion> = {
   reason: oneOf(MIGRATE_REASONS),
   flow: MIGRATION_SETTINGS.flow,
   stores: checkStores,
+  folioBytes: wholeNumber(1, Number.POSITIVE_INFINITY),
 };
 /** What system calls migrate for. */
 const SYSCALL = { mode: 'MIGRATE_SYNC', reason: 'syscall_or_cpuset' } as const;
@@ -371,8 +374,10 @@ export class Machine implements AsyncDisposable {
    */
   methodFor(bytes: number, asked: MigrationQuestion): UsedMethod {
     checkBytes('bytes', bytes);
-    const { migrator, reason = SYSCALL.reason, ...settings } = checkOptions(asked, QUESTION, ['migrator']);
-    return migrationMethod(bytes, { migrator, ...this.#mannerOf(settings, reason) });
+    const question = checkOptions(asked, QUESTION, ['migrator']);
+    const { migrator, reason = SYSCALL.reason, folioBytes = Number.POSITIVE_INFINITY, ...settings } = question;
+    const { minBytes = 0 } = migrator === 'kernel' ? {} : this.#drivers[migrator].migrator;
+    return migrationMethod(bytes, { migrator, folioBytes, minBytes, ...this.#mannerOf(settings, reason) });
   }
 
   /** The counters of /proc/vmstat, as they are now. */

@@ -80,7 +80,7 @@ export async function migratePages(
 }
 
 /**
- * What is to become of the bytes that a call copies: by all of them, for how they are cut into batches and folios says nothing
+ * What is to become of the bytes that folios are copied to: by all of them, and what went before, for how they are cut into batches and folios says nothing
  * of what they do to the caches.
  */
 function storesFor(

@@ -49,8 +49,8 @@ export interface OffloadBatch {
    */
   readonly isPrivate: boolean;
   /**
-   * Whether what is copied should be kept in the caches: by all that the call migrates, of which this batch may be a small part,
-   * and by what the caller knows. Advice: bytes that are copied otherwise are as good.
+   * Whether what is copied should be kept in the caches: by what the call has moved and has at hand, of which this batch may be a
+   * small part, and by what the caller knows. Advice: bytes that are copied otherwise are as good.
    */
   readonly stores: Exclude<Stores, 'auto'>;
 }

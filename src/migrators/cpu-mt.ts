@@ -120,6 +120,8 @@ export class CpuMt implements OffloadDriver {
       const engine = this.#engine;
       try {
         await Promise.all([engine?.ready(), ...this.#closing]);
+        // Again, for they leave after a rest, and the others may have taken longer than that to end.
+        await engine?.ready();
       } catch (error) {
         // Not that of one that is closing, for another schedule was set meanwhile.
         if (engine === this.#engine) throw error;

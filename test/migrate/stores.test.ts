@@ -119,6 +119,14 @@ describe('the stores of a migration', () => {
     expectSaid([large, { migrator: 'mtcopy', stores: 'cached' }], doesNot("stores: 'cached' was asked for"));
     for (const flow of ['vanilla', 'serial'] as const)
       expectSaid([large, { migrator: 'kernel', flow }], doesNot(`the calling thread copies folio by folio in ${flow}`));
+    const small = { flow: 'vanilla', folioBytes: 4096 } as const;
+    expectSaid(
+      [large, { migrator: 'mtcopy', ...small }],
+      doesNot('the calling thread copies folio by folio in vanilla'),
+    );
+    expectSaid([large, { migrator: 'mtcopy', ...small, folioBytes: 2 ** 20 }], streams);
+    expectSaid([large, { migrator: 'mtcopy', ...small, flow: 'pre-copy' }], streams);
+    expectSaid([large, { migrator: 'dcbm', ...small }], streams);
     expectSaid([4096, { migrator: 'kernel', reason: 'demotion' }], streams);
     expectSaid([4096, { migrator: 'dcbm', stores: 'cached' }], streams);
     for (const refused of [

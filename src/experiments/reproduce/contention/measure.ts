@@ -80,7 +80,7 @@ export interface CallsRun {
 
 /** One run. */
 export interface ContentionRun {
-  /** From the first demotion's begin to the last one's end, but what overwriting the frames that these left took. */
+  /** From the first demotion's begin to the last one's end, but what overwriting left frames took meanwhile. */
   readonly ns: number;
   readonly demotion: CallsRun;
   /** Without calls if nothing storms. */
@@ -146,20 +146,20 @@ async function runOnce(
   machine.offload.setReasonMask(active, mask);
   const demotion = createCallsRun();
   const storm = createCallsRun();
+  const overwriting = { ms: 0 };
   let isOver = false;
   // What the storm does once nothing is demoted any more says nothing of both.
   const counted = () => (isOver ? createCallsRun() : storm);
   const rage = async (area: MovedMemory) => {
     const move: Move = (pages, node) => machine.movePages(area.mm, pages, { node });
-    while (!isOver) await moveAll(area, counted, move, () => sleep(PAUSE_MS));
+    while (!isOver) await moveAll(area, counted, move, () => sleep(PAUSE_MS), overwriting);
   };
   const demote = async () => {
     const move: Move = (pages, node) => machine.migrateFolios(memory.mm, pages, { node, reason: 'demotion' });
     const started = performance.now();
     // As kswapd, which lets others run between two batches.
-    let overwritingMs = 0;
-    for (let lap = 0; lap < laps; lap++) overwritingMs += await moveAll(memory, () => demotion, move, setImmediate);
-    return (performance.now() - started - overwritingMs) * 1e6;
+    for (let lap = 0; lap < laps; lap++) await moveAll(memory, () => demotion, move, setImmediate, overwriting);
+    return (performance.now() - started - overwriting.ms) * 1e6;
   };
   const demoting = demote().finally(() => {
     isOver = true;
@@ -174,31 +174,33 @@ async function runOnce(
 
 type Move = (pages: Float64Array, node: number) => Promise<MovePagesResult>;
 
+/** What a run has spent on overwriting frames, for all who move in it: one's holds up the others, and is none's. */
+interface Overwriting {
+  ms: number;
+}
+
 /**
  * Moves memory to the other node, a batch a call, with a pause after each. Before that the frames that it left are overwritten,
  * for it comes back to them.
- *
- * @returns milliseconds that this took
  */
 async function moveAll(
   memory: MovedMemory,
   runOf: () => CallsRun,
   move: Move,
   pause: () => Promise<unknown>,
-): Promise<number> {
+  overwriting: Overwriting,
+): Promise<void> {
   const { addresses } = memory;
   memory.node = memory.node === 0 ? 1 : 0;
   const batch = CALL_BYTES / FOLIO_BYTES;
-  let overwritingMs = 0;
   for (let first = 0; first < addresses.length; first += batch) {
     const end = Math.min(first + batch, addresses.length);
-    await call(runOf(), addresses.subarray(first, end), memory.node, move);
+    await call(runOf(), addresses.subarray(first, end), memory.node, move, overwriting);
     const started = performance.now();
     scrubLeft(memory, first, end);
-    overwritingMs += performance.now() - started;
+    overwriting.ms += performance.now() - started;
     await pause();
   }
-  return overwritingMs;
 }
 
 function createCallsRun(): CallsRun {
@@ -206,10 +208,17 @@ function createCallsRun(): CallsRun {
 }
 
 /** Makes a call, and adds it up. @throws ErrnoError EIO if not all of it has moved */
-async function call(run: CallsRun, pages: Float64Array, node: number, move: Move): Promise<void> {
+async function call(
+  run: CallsRun,
+  pages: Float64Array,
+  node: number,
+  move: Move,
+  overwriting: Overwriting,
+): Promise<void> {
+  const overwritten = overwriting.ms;
   const started = performance.now();
   const { status, stats } = await move(pages, node);
-  run.latenciesNs.push((performance.now() - started) * 1e6);
+  run.latenciesNs.push((performance.now() - started - (overwriting.ms - overwritten)) * 1e6);
   const wrong = status.findIndex((outcome) => outcome !== node);
   if (wrong >= 0) throw new ErrnoError('EIO', `page ${wrong} was not moved to node ${node}: ${status[wrong]}`);
   run.bytes += pages.length * FOLIO_BYTES;
