@@ -166,7 +166,7 @@ const OPTIONS: Checks<MachineOptions> = {
   // Their driver checks these two.
   dma: anything,
   dcbm: anything,
-  demotionStores: oneOf(STORES),
+  demotionStores: checkStores,
   ipiTimeoutMs: above0,
   pcpHigh: anything,
   // Read once all else is checked.
@@ -314,8 +314,8 @@ export class Machine implements AsyncDisposable {
 
   /**
    * Resolves once all threads, or channels, of a migrator take jobs: new ones, and those that left for there was nothing to do.
-   * Threads that had another schedule have ended by then.
-   * No call needs it; what is timed with so many threads does. After 0.1 s without a migration they leave again.
+   * Threads that had another schedule have ended by then. No call needs it; what is timed with so many threads does. After 0.1 s
+   * without a migration they leave again.
    *
    * @throws ErrnoError EINVAL for what is none; EAGAIN if its threads can't be started; ESHUTDOWN if the machine is closed
    */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { CopyEngine, FRAMES, type Frames, formatSize, MiB, PhysicalMemory, parseSize } from 'mtcopy';
+import { CopyEngine, FRAMES, type Frames, formatSize, MiB, PAGE_SIZE, PhysicalMemory, parseSize } from 'mtcopy';
 import { threadsText } from 'mtcopy/experiments';
 import { median } from 'simple-statistics';
 import { allocBatch } from '../support/batches.js';
@@ -81,7 +81,7 @@ async function measurePages(pages: string): Promise<(string | number)[][]> {
 async function populate(memory: PhysicalMemory): Promise<void> {
   await using engine = await CopyEngine.create({ memory, threads: 1 });
   for (const { id, freePages } of memory.nodes) {
-    engine.free(engine.allocate(freePages * 4096, { node: id, populate: true }));
+    engine.free(engine.allocate(freePages * PAGE_SIZE, { node: id, populate: true }));
   }
 }
 

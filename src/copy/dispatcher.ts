@@ -288,8 +288,8 @@ export class Dispatcher {
     const target = targetOf(own, batch);
     words[own.base + METHOD] = this.#methodOf(batch);
     words[own.base + LEFT] = 0;
-    this.#openBuffers(own, batch);
     try {
+      this.#openBuffers(own, batch);
       const planned = planStatic(target, target.lists, batch, first, end, 1);
       const { trace, copyRange } = this.#caller;
       for (let next = 0; next < planned; ) {

@@ -175,8 +175,9 @@ export class CopyEngine implements AsyncDisposable {
     this.#ringPfn = ringPfn;
     this.#rules = { memory: createEngineMemory(memory, ringAddress + PROBE * 4), method };
     this.#copyNow = createCopyNow(this.#rules, createCopyOne(memory));
-    const native = openNative();
-    const tables = native.walker && createLineTables(memory.buffer, native.walker);
+    // Typed arrays copy everything there: no thread needs the loop in C.
+    const native = method === 'typed-array' ? undefined : openNative();
+    const tables = native?.walker && createLineTables(memory.buffer, native.walker);
     // Views are made when a thread writes to its ring: until then the 64 of them are address space alone.
     this.#traced = recording?.attach('copy', MAX_THREADS);
     const setup = {
@@ -211,7 +212,7 @@ export class CopyEngine implements AsyncDisposable {
       channel: setup.channel,
       bytes: memory.bytes,
       typedArrays: method === 'typed-array',
-      tables: method === 'typed-array' ? undefined : tables,
+      tables,
     });
     // Last: an engine that couldn't be made leaves no timer behind.
     this.#parkTimer = setTimeout(() => this.#park(), PARK_MS).unref();

@@ -14,7 +14,7 @@ export interface LineTables {
   holds(foreign: readonly PlacedBuffer[]): boolean;
   /** Opens the closed table of a slot, and keeps its buffers alive until {@link close}. */
   open(slot: number, foreign: readonly PlacedBuffer[]): void;
-  /** Closes the table of a slot; from then on its buffers may be anything again. */
+  /** Closes the table of a slot, if it is open; from then on its buffers may be anything again. */
   close(slot: number): void;
 }
 
@@ -46,6 +46,7 @@ export function createLineTables(memory: SharedArrayBuffer, { addressOf }: Nativ
       Atomics.store(words, tableAt(slot) / 4 + COUNT, foreign.length + 1);
     },
     close(slot) {
+      if (!held[slot]) return;
       const header = tableAt(slot) / 4;
       // Before the look at the users, who count themselves before they look at this: one of the two sees the other. Every
       // unit is closed by now; only a program that has written to the ring can have sent somebody here.

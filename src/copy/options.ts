@@ -144,8 +144,9 @@ export function completeOptions(options: CreateOptions = {}): EngineOptions {
 
 /** Refuses a method that this machine doesn't have. */
 function checkMethod(method: CopyMethod): CopyMethod {
+  if (method !== 'streaming') return method;
   const native = openNative();
-  if (method !== 'streaming' || native.path !== undefined) return method;
+  if (native.path !== undefined) return method;
   throw new ErrnoError('ENOTSUP', `method: 'streaming' can't be had, use 'auto': ${native.reason}`);
 }
 

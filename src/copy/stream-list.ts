@@ -1,12 +1,12 @@
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { type Pfn, pagesOf } from '../units.js';
+import { DESCRIPTOR_WORDS } from './batch/plan.js';
 import type { NativeWalker } from './worker/native-walker.js';
 
 /** In front of the list: the stop word, which nobody sets, and the one that counts what was left. */
 const STOP_OFFSET = 0;
 const LEFT_OFFSET = 4;
 const LIST_OFFSET = 64;
-const DESCRIPTOR_WORDS = 3;
 const DESCRIPTOR_BYTES = 4 * DESCRIPTOR_WORDS;
 
 /**

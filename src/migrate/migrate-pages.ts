@@ -80,8 +80,8 @@ export async function migratePages(
 }
 
 /**
- * What is to become of the bytes that folios are copied to: by all of them, and what went before, for how they are cut into batches and folios says nothing
- * of what they do to the caches.
+ * What is to become of the bytes that folios are copied to: by all of them, and what went before, for how they are cut into
+ * batches and folios says nothing of what they do to the caches.
  */
 function storesFor(
   { memory }: MemoryManager,

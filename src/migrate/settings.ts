@@ -45,7 +45,8 @@ export interface MigrationSettings {
    * Whether the bytes that a migration copies are kept in the caches, where the calling thread copies whole batches, or the
    * threads of `'mtcopy'` do: `'cached'`; past them, `'streaming'`; or `'auto'`, past them if sources and targets of what the
    * call has moved and of the folios at hand, up to 8,192 pages of move_pages(2), are more than the L3 cache of this machine has
-   * (32 MiB if it doesn't tell). A machine without the loop in C keeps them. Default: `'auto'`; for the reason `'demotion'` {@link MachineOptions.demotionStores}.
+   * (32 MiB if it doesn't tell). A machine without the loop in C keeps them. Default: `'auto'`; for the reason `'demotion'`
+   * {@link MachineOptions.demotionStores}.
    */
   stores?: Stores | undefined;
 }

@@ -432,9 +432,8 @@ function summarize(
   const { machine, folioBytes, addresses } = layout;
   const bytes = addresses.length * folioBytes;
   const { migrator, flow, stores } = setting;
-  const { method: copiedWith, noStreaming } = machine.methodFor(bytes, {
-    ...{ migrator, flow, stores, reason, folioBytes },
-  });
+  const asked = { migrator, flow, stores, reason, folioBytes };
+  const { method: copiedWith, noStreaming } = machine.methodFor(bytes, asked);
   const samplesNs = runs.map(({ ns }) => ns);
   const middle = medianRuns(runs);
   const phasesNs = meanTimes(middle.map((run) => run.phasesNs));

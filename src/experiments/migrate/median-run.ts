@@ -1,3 +1,5 @@
+import { mean } from 'simple-statistics';
+
 /** Times of one kind, by their names, such as a run's phases. */
 type Times<T> = { readonly [Name in keyof T]: number };
 
@@ -18,6 +20,5 @@ export function medianRuns<Run extends Timed>(runs: readonly Run[]): Run[] {
 /** The mean of each of several times, rounded. */
 export function meanTimes<T extends Times<T>>(all: readonly T[]): T {
   const names = Object.keys(all[0]) as (keyof T)[];
-  const mean = (name: keyof T) => Math.round(all.reduce((sum, times) => sum + times[name], 0) / all.length);
-  return Object.fromEntries(names.map((name) => [name, mean(name)])) as T;
+  return Object.fromEntries(names.map((name) => [name, Math.round(mean(all.map((times) => times[name])))])) as T;
 }

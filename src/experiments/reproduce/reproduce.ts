@@ -119,8 +119,8 @@ const QUICK = { quick: true, bytes: 64 * MiB, seconds: 12, bound: 0.1 } as const
  * its error among `failed`, and the tables after it are made.
  *
  * @param control `onProgress` hears of the time left of all tables
- * @throws ErrnoError EINVAL for options that are wrong, and what `settingsOf` throws, before anything is measured. Of experiments `failed` says: ENOMEM for more
- * memory than there is, EIO if anything came out wrong, and whatever else they throw
+ * @throws ErrnoError EINVAL for options that are wrong, and what `settingsOf` throws, before anything is measured. Of experiments
+ * `failed` says: ENOMEM for more memory than there is, EIO if anything came out wrong, and whatever else they throw
  */
 export async function reproduce(asked: ReproduceOptions = {}, control: Control = {}): Promise<Reproduction> {
   const { tables = TABLE_NAMES, quick = false, seconds, warmUps, seed, profile } = checkOptions(asked, OPTIONS);

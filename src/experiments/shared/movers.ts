@@ -33,8 +33,8 @@ export type WayName = 'baseline' | 'mtcopy' | 'mtcopy-defaults' | 'dcbm' | 'dcbm
 /**
  * What the published throughput tables compare. `baseline`: the kernel before the series. `mtcopy`: the driver as published,
  * with a fixed list for each thread, a caller that waits, threads for every batch, and memcpy, so with stores that the caches
- * keep, as all that is published. `mtcopy-defaults`: with this project's defaults, in the same flow. `dcbm`: channels, with the copy after all metadata (V3). `dcbm-pre-copy`: with the copy before
- * the moves (V4).
+ * keep, as all that is published. `mtcopy-defaults`: with this project's defaults, in the same flow. `dcbm`: channels, with the
+ * copy after all metadata (V3). `dcbm-pre-copy`: with the copy before the moves (V4).
  */
 export const WAYS: Readonly<Record<WayName, Way>> = {
   baseline: { migrator: 'kernel', flow: 'vanilla', stores: 'cached' },
