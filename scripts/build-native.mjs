@@ -8,7 +8,9 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 
 const SOURCE = 'src/copy/worker/native';
-const SOURCES = ['binding.c', 'walker.c', 'line-walker.c'].map((name) => join(SOURCE, name));
+const SOURCES = ['binding.c', 'walker.c', 'line-walker.c', 'line-fill.c', 'line-compare.c'].map((name) =>
+  join(SOURCE, name),
+);
 const TARGET = 'dist/copy/worker/native';
 const HERE = `${process.platform}-${process.arch}`;
 /** What there is code for: the compilers' name for it, and flags of its own. */

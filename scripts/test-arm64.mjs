@@ -71,7 +71,9 @@ function writeLauncher() {
 /** Without AddressSanitizer, which doesn't start under the emulator. Returns whether it passed. */
 function fuzz() {
   const program = join(HOME, 'fuzz');
-  const native = ['walker.c', 'line-walker.c'].map((name) => join('src/copy/worker/native', name));
+  const native = ['walker', 'line-walker', 'line-fill', 'line-compare'].map((name) =>
+    join('src/copy/worker/native', `${name}.c`),
+  );
   const flags = [
     '-std=gnu11',
     '-O1',

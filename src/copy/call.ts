@@ -4,10 +4,13 @@ import {
   type Batch,
   type BatchRules,
   createBatch,
+  createWork,
   type Given,
   indexOf,
+  type NamedView,
   selectItems,
   trustedBatch,
+  type Work,
 } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { leaveFrom } from './batch/tally.js';
@@ -32,6 +35,17 @@ export function* openCall(memory: PhysicalMemory, rules: BatchRules, given: Give
 /** A call whose items nobody need check: {@link trustedBatch} says what that asks of its maker. */
 export function openTrustedCall(memory: PhysicalMemory, items: CopyItems): Call {
   return { memory, started: performance.now(), batch: trustedBatch(items) };
+}
+
+/** The call that does something else with a view, or with two; throws what {@link createWork} does. */
+export function* openWork(
+  memory: PhysicalMemory,
+  rules: BatchRules,
+  work: Work,
+  views: readonly NamedView[],
+  started: number,
+): Steps<Call> {
+  return { memory, started, batch: yield* createWork(rules, work, views) };
 }
 
 /** Whether an abort left something undone. */
@@ -78,14 +92,18 @@ function addPart({ batch }: Call, part: Batch): void {
   for (const participant of tally.participants) batch.tally.participants.add(participant);
   batch.tally.workerNs += tally.workerNs;
   batch.tally.stopped ||= tally.stopped;
+  batch.tally.difference = Math.min(batch.tally.difference, tally.difference);
   for (const [position, missing] of tally.left) batch.tally.left.set(indexOf(part, position), missing);
 }
 
 /** What the call did. */
-export function resultOf({ memory, batch, started }: Call): CopyResult {
+export function resultOf(call: Call): CopyResult {
+  const { memory, batch, started } = call;
   const { tally, seen } = batch;
   const failed: FailedItem[] = [];
-  let bytes = seen.total;
+  const found = differenceOf(call);
+  // Nobody knows of what comes after a difference.
+  let bytes = found >= 0 && tally.left.size === 0 ? found : seen.total;
   for (const [index, missing] of tally.left) {
     bytes -= missing;
     // Nothing else leaves an item: what a worker that ended has left is copied by others.
@@ -101,7 +119,20 @@ export function resultOf({ memory, batch, started }: Call): CopyResult {
   };
 }
 
-function isPoisoned(memory: PhysicalMemory, { from, bytes }: Batch, position: number): boolean {
+/** Offset of the first byte that differs, of a compare that is through; -1 if none does. */
+export function differenceOf({ batch: { tally, to } }: Call): number {
+  return tally.difference === Number.POSITIVE_INFINITY ? -1 : tally.difference - to[0];
+}
+
+/** Whether an item reads a poisoned frame. A fill reads none. */
+function isPoisoned(memory: PhysicalMemory, { work, to, from, bytes }: Batch, position: number): boolean {
+  if (work.kind === 'fill') return false;
+  if (touchesPoison(memory, from[position], bytes[position])) return true;
+  return work.kind === 'compare' && touchesPoison(memory, to[position], bytes[position]);
+}
+
+/** Whether a range on a call's line has a poisoned frame. */
+export function touchesPoison(memory: PhysicalMemory, address: number, bytes: number): boolean {
   // Beyond the engine's memory other buffers begin, which have no poisoned frames.
-  return from[position] < memory.bytes.length && memory.isPoisoned(from[position], bytes[position]);
+  return address < memory.bytes.length && memory.isPoisoned(address, bytes);
 }

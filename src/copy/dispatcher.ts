@@ -5,7 +5,7 @@ import { type Recording, recording } from '../trace/recording.js';
 import { MiB } from '../units.js';
 import type { Batch } from './batch/batch.js';
 import { type Cutter, type Cutting, createCutter, type JobTarget } from './batch/cut-jobs.js';
-import { planStatic } from './batch/plan.js';
+import { DESCRIPTOR_WORDS, planStatic } from './batch/plan.js';
 import { collectLeft, leaveFrom, type Tally } from './batch/tally.js';
 import type { Crew, Inbox } from './crew.js';
 import type { LineTables } from './line-tables.js';
@@ -16,25 +16,30 @@ import {
   CALLER,
   COUNT,
   DONE,
+  foundIn,
   isAbandoned,
   isDone,
   type JobRing,
+  type JobWork,
   LEFT,
   MESSAGES,
-  METHOD,
   METHOD_FOREIGN,
   METHOD_LINE,
   METHOD_LINE_STREAMING,
   METHOD_MEMORY_COPY,
   METHOD_STREAMING,
   METHOD_TYPED_ARRAY,
+  OPERATION_COMPARE,
+  OPERATION_COPY,
+  OPERATION_FILL,
   publishJob,
   reofferUnits,
   ringDoorbell,
   type Slot,
   STOP,
+  writeWork,
 } from './worker/job-ring.js';
-import { type CopyOnLine, openLine } from './worker/line-views.js';
+import { type OpenLine, openLine } from './worker/line-views.js';
 import { copyTraced, copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './worker/participate.js';
 
 /** Bytes that the calling thread copies between two looks at the clock. */
@@ -51,6 +56,8 @@ const LOST_POLL_MS = 1;
  * number, 60 µs for these. A batch with more of them the calling thread copies.
  */
 const MAX_SENT_BUFFERS = 256;
+
+const OPERATIONS = { copy: OPERATION_COPY, fill: OPERATION_FILL, compare: OPERATION_COMPARE };
 
 /** What an engine's calls are dispatched with. */
 interface DispatcherOptions {
@@ -112,7 +119,7 @@ export class Dispatcher {
   readonly #waiting: (() => void)[] = [];
   readonly #jobs = new Set<Job>();
   /** The line of the foreign job in each slot, for this thread's own share. */
-  readonly #lines: (CopyOnLine | undefined)[] = [];
+  readonly #lines: (OpenLine | undefined)[] = [];
   /** Foreign buffers that workers know already. */
   readonly #sent = new WeakSet<SharedArrayBuffer>();
   #sequence = 0;
@@ -130,14 +137,14 @@ export class Dispatcher {
   }
 
   /** The line of the foreign job in a slot, for the calling thread. */
-  lineOf(slot: Slot): CopyOnLine | undefined {
+  lineOf(slot: Slot): OpenLine | undefined {
     return this.#lines[slot.number];
   }
 
   /** Copies a batch on this thread alone: as much of it in a step as a slot has room for. */
   *copyInline(batch: Batch): Steps<void> {
     const count = batch.bytes.length;
-    const { length: room } = targetOf(this.#ring.own, batch).source;
+    const { length: room } = this.#targetOf(this.#ring.own, batch).source;
     batch.tally.participants.add(CALLER);
     for (let first = 0; first < count; first += room) {
       if (batch.tally.stopped) return leaveFrom(first, batch, batch.tally);
@@ -248,7 +255,7 @@ export class Dispatcher {
   #publish(slot: Slot, batch: Batch, cutter: Cutter, first: number, helps: boolean): Job {
     // Threads that are still to come are counted, for they join.
     const participants = this.#crew.target + (helps ? 1 : 0);
-    const { next, itemAt, ...plan } = cutter.cut(targetOf(slot, batch), first, participants);
+    const { next, itemAt, ...plan } = cutter.cut(this.#targetOf(slot, batch), first, participants);
     // A 32-bit word in shared memory, so it wraps as that does.
     this.#sequence = (this.#sequence + 1) | 0;
     const sequence = this.#sequence;
@@ -258,7 +265,7 @@ export class Dispatcher {
     if (message) this.#send(message, this.#crew.inboxes());
     const held = { unit: -1, next: 0, end: 0 };
     const trace = recording;
-    const tracedBytes = trace ? bytesLeft(targetOf(slot, batch).descriptors, 0, plan.count) : 0;
+    const tracedBytes = trace ? bytesLeft(this.#targetOf(slot, batch).descriptors, 0, plan.count) : 0;
     if (trace) trace.addBytes('copy engines', tracedBytes);
     const job = {
       slot,
@@ -275,7 +282,7 @@ export class Dispatcher {
       collected: false,
     };
     this.#jobs.add(job);
-    publishJob(this.#ring, slot, { ...plan, method: this.#methodOf(batch), helps, sequence });
+    publishJob(this.#ring, slot, { ...plan, ...this.#workOf(batch), helps, sequence });
     // A static job has a list for each; foreign buffers must not stay in anybody's inbox.
     const wakesAll = this.#caller.isStatic || message !== undefined;
     ringDoorbell(this.#ring, wakesAll ? MAX_THREADS : Math.min(plan.units, participants));
@@ -284,10 +291,9 @@ export class Dispatcher {
 
   /** Copies items `first` up to `end` by the slot that no worker looks at. */
   #copyOwn(batch: Batch, first: number, end: number): void {
-    const { words, own } = this.#ring;
-    const target = targetOf(own, batch);
-    words[own.base + METHOD] = this.#methodOf(batch);
-    words[own.base + LEFT] = 0;
+    const { own } = this.#ring;
+    const target = this.#targetOf(own, batch);
+    writeWork(this.#ring, own, this.#workOf(batch));
     try {
       this.#openBuffers(own, batch);
       const planned = planStatic(target, target.lists, batch, first, end, 1);
@@ -297,7 +303,7 @@ export class Dispatcher {
           ? copyTraced(this.#caller, trace, own, { unit: 0, next, end: planned }, NO_LIMIT)
           : copyRange(own, next, planned, NO_LIMIT);
       }
-      if (words[own.base + LEFT] > 0) collectLeft(target, planned, batch, batch.tally);
+      this.#tallyUp(own, batch, planned, false);
     } finally {
       this.#closeBuffers(own);
     }
@@ -387,11 +393,21 @@ export class Dispatcher {
       tally.participants.add(index);
       if (index !== CALLER) tally.workerNs += ns;
     }
-    const { words } = this.#ring;
-    if (job.lostWorker || words[slot.base + LEFT] > 0) {
-      collectLeft(targetOf(slot, batch), words[slot.base + COUNT], batch, tally, job.itemAt);
-    }
+    this.#tallyUp(slot, batch, this.#ring.words[slot.base + COUNT], job.lostWorker, job.itemAt);
     this.#release(slot);
+  }
+
+  /** Adds what became of a job's first `count` descriptors: all of them, for units are over. */
+  #tallyUp(slot: Slot, batch: Batch, count: number, lostWorker: boolean, itemAt?: Uint32Array): void {
+    const { tally } = batch;
+    const target = this.#targetOf(slot, batch);
+    // Nobody lowers it any more, and its release came before the end of that thread's unit.
+    const found = foundIn(this.#ring, slot);
+    if (found >= 0) tally.difference = Math.min(tally.difference, target.descriptors[found * DESCRIPTOR_WORDS]);
+    if (!lostWorker && this.#ring.words[slot.base + LEFT] === 0) return;
+    // What comes after a difference is left on purpose.
+    if (bytesLeft(target.descriptors, 0, found < 0 ? count : found) === 0) return;
+    collectLeft(target, count, batch, tally, itemAt);
   }
 
   /** What workers have recorded of a job is there once it is over. */
@@ -411,24 +427,37 @@ export class Dispatcher {
     if (this.#free.length > 0) this.#waiting.shift()?.();
   }
 
-  #methodOf(batch: Batch): number {
-    const { foreign, streams } = batch;
-    if (foreign.length === 0) return streams ? METHOD_STREAMING : this.#ownMethod;
-    if (!this.#hasTable(batch)) return METHOD_FOREIGN;
-    return streams ? METHOD_LINE_STREAMING : METHOD_LINE;
+  #workOf(batch: Batch): JobWork {
+    const { work } = batch;
+    const byte = work.kind === 'fill' ? work.byte : 0;
+    return { operation: OPERATIONS[work.kind], method: this.#methodOf(batch), byte };
   }
 
-  /** Whether the walker in C copies a batch that reaches beyond the engine's memory. */
-  #hasTable({ foreign }: Batch): boolean {
-    return foreign.length > 0 && this.#tables?.holds(foreign) === true;
+  #methodOf(batch: Batch): number {
+    if (this.#hasTable(batch)) return batch.streams ? METHOD_LINE_STREAMING : METHOD_LINE;
+    if (batch.foreign.length > 0) return METHOD_FOREIGN;
+    return batch.streams ? METHOD_STREAMING : this.#ownMethod;
+  }
+
+  /**
+   * Whether a walker in C goes by a table of a batch's buffers: where it reaches beyond the engine's memory, and where there is no
+   * walker in C for that memory alone, as only copies have.
+   */
+  #hasTable({ work, foreign, streams }: Batch): boolean {
+    if (foreign.length === 0 && (work.kind === 'copy' || !streams)) return false;
+    return this.#tables?.holds(foreign) === true;
+  }
+
+  /** Where a batch's jobs are written in a slot. */
+  #targetOf({ narrow, wide }: Slot, batch: Batch): JobTarget {
+    return batch.foreign.length > 0 || this.#hasTable(batch) ? wide : narrow;
   }
 
   /** Says for a slot where the buffers of its batch are that are not the engine's; until {@link #closeBuffers}. */
   #openBuffers(slot: Slot, batch: Batch): void {
     const { foreign } = batch;
-    if (foreign.length === 0) return;
     if (this.#hasTable(batch)) this.#tables?.open(slot.number, foreign);
-    else this.#lines[slot.number] = openLine(this.#bytes, foreign);
+    else if (foreign.length > 0) this.#lines[slot.number] = openLine(this.#bytes, foreign);
   }
 
   #closeBuffers(slot: Slot): void {
@@ -463,9 +492,4 @@ export class Dispatcher {
     // Release: whoever sees the count finds the message.
     Atomics.add(this.#ring.words, MESSAGES, 1);
   }
-}
-
-/** Where a batch's jobs are written in a slot. */
-function targetOf({ narrow, wide }: Slot, { foreign }: Batch): JobTarget {
-  return foreign.length > 0 ? wide : narrow;
 }

@@ -1,27 +1,38 @@
 import { randomUUID } from 'node:crypto';
-import {
-  anything,
-  type Checks,
-  checkOptions,
-  checkThreads,
-  MAX_THREADS,
-  oneOf,
-  wholeNumber,
-  yesOrNo,
-} from '../check.js';
-import { ErrnoError, invalid } from '../errno.js';
+import { anything, type Checks, checkOptions, checkThreads, MAX_THREADS, wholeNumber, yesOrNo } from '../check.js';
+import { invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { takeAll } from '../steps.js';
+import { type Steps, takeAll } from '../steps.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
 import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
-import { CALLER_MODES, type CallerMode, type CopyMethod, STORES, type Stores } from '../words.js';
+import type { CallerMode, CopyMethod, Stores } from '../words.js';
 import { onAbort } from './abort-relay.js';
 import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { isShared } from './batch/line.js';
-import { type Call, isCutShort, nextBatch, openCall, openTrustedCall, resultOf } from './call.js';
+import {
+  type Call,
+  differenceOf,
+  isCutShort,
+  nextBatch,
+  openCall,
+  openTrustedCall,
+  openWork,
+  resultOf,
+  touchesPoison,
+} from './call.js';
+import {
+  COMPARE_OPTIONS,
+  COMPARE_SYNC_OPTIONS,
+  COPY_OPTIONS,
+  COPY_SYNC_OPTIONS,
+  type CompareOptions,
+  type CompareSyncOptions,
+  type CopyOptions,
+  type CopySyncOptions,
+} from './call-options.js';
 import { type CopyNow, createCopyNow } from './copy-now.js';
 import { createCopyOne } from './copy-one.js';
 import { Crew } from './crew.js';
@@ -29,6 +40,7 @@ import { Dispatcher } from './dispatcher.js';
 import { createEngineMemory } from './engine-memory.js';
 import { createLineTables } from './line-tables.js';
 import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
+import { poisonError } from './poison-error.js';
 import { populate } from './populate.js';
 import { CopyAbortError, type CopyResult } from './result.js';
 import { chooseMethod, type MethodChoice, openNative, type UsedMethod, usedMethod } from './streaming.js';
@@ -38,23 +50,6 @@ import { beginTurn, hasTurn, inTurns } from './turns.js';
 import type { CpuClock } from './worker/cpu-clock.js';
 import { CALLER, openRing, PROBE, RING_PAGES } from './worker/job-ring.js';
 import { compileWalker, createCopyRange } from './worker/methods.js';
-
-/** Options of one copy that blocks. */
-export interface CopySyncOptions {
-  /** Whether the calling thread takes part in this call; see {@link CreateOptions.caller}. Default: the engine's. */
-  caller?: CallerMode | undefined;
-  /** Whether what this call writes is kept in the caches; see {@link CreateOptions.stores}. Default: the engine's. */
-  stores?: Stores | undefined;
-}
-
-/** Options of one asynchronous copy. */
-export interface CopyOptions extends CopySyncOptions {
-  /**
-   * Ends the copy between items, and in a large one between pieces of 256 KiB: the call then rejects with a
-   * {@link CopyAbortError}. For a small call, which is copied at once, it may come too late. Default: none.
-   */
-  signal?: AbortSignal | undefined;
-}
 
 /** Options of {@link CopyEngine.allocate}. */
 export interface AllocateOptions {
@@ -67,10 +62,9 @@ export interface AllocateOptions {
   populate?: boolean | undefined;
 }
 
-const SYNC_OPTIONS: Checks<CopySyncOptions> = { caller: oneOf(CALLER_MODES), stores: oneOf(STORES) };
-const COPY_OPTIONS: Checks<CopyOptions> = { ...SYNC_OPTIONS, signal: checkSignal };
 const ALLOCATE_OPTIONS: Checks<AllocateOptions> = { node: anything, populate: yesOrNo };
 const checkBytes = wholeNumber(0, Number.POSITIVE_INFINITY);
+const checkByte = wholeNumber(0, 255);
 /** Idle time, in milliseconds, after which the workers leave, so that they keep no process from ending. */
 const PARK_MS = 100;
 
@@ -119,6 +113,8 @@ export class CopyEngine implements AsyncDisposable {
   readonly #caller: CallerMode;
   readonly #minParallelBytes: number | 'auto';
   readonly #choice: MethodChoice;
+  /** Whether the loop in C compares. */
+  readonly #comparesInC: boolean;
   readonly #rules: BatchRules;
   readonly #copyNow: CopyNow;
   readonly #ringPfn: Pfn;
@@ -178,6 +174,7 @@ export class CopyEngine implements AsyncDisposable {
     // Typed arrays copy everything there: no thread needs the loop in C.
     const native = method === 'typed-array' ? undefined : openNative();
     const tables = native?.walker && createLineTables(memory.buffer, native.walker);
+    this.#comparesInC = tables !== undefined && method !== 'memory.copy';
     // Views are made when a thread writes to its ring: until then the 64 of them are address space alone.
     this.#traced = recording?.attach('copy', MAX_THREADS);
     const setup = {
@@ -358,6 +355,75 @@ export class CopyEngine implements AsyncDisposable {
     return tracedSync('copyBatchSync', () => this.#copySync(items, options));
   }
 
+  /**
+   * Fills a view on shared memory with one byte. Nothing is read, so a poisoned frame is filled like any other.
+   *
+   * @param byte 0 to 255
+   * @returns what was filled: all of it
+   * @throws ErrnoError EINVAL for what is no view on shared memory, or no byte; EFAULT for memory outside the nodes; ESHUTDOWN if
+   * the engine is closed. CopyAbortError if `signal` stopped it: what its `result` counts is filled, in no order.
+   *
+   * @example
+   * ```js
+   * import { CopyEngine } from 'mtcopy';
+   *
+   * const engine = await CopyEngine.create({ memory: '64M' });
+   * const [a, b] = [engine.allocate(16 * 2 ** 20), engine.allocate(16 * 2 ** 20)];
+   * await engine.fill(a, 7);
+   * await engine.copy(b, a);
+   * b[1000] = 8;
+   * console.log(await engine.compare(a, b)); // 1000
+   * await engine.close();
+   * ```
+   */
+  async fill(view: ArrayBufferView, byte: number, options?: CopyOptions): Promise<CopyResult> {
+    return traced('fill', async () => resultOf(await this.#begin(this.#fills(view, byte), COPY_OPTIONS, options)));
+  }
+
+  /**
+   * As {@link fill}, but blocks the calling thread until it is done, as {@link copySync} does.
+   *
+   * @returns what was filled: all of it
+   * @throws ErrnoError EINVAL, EFAULT and ESHUTDOWN as {@link fill}
+   */
+  fillSync(view: ArrayBufferView, byte: number, options?: CopySyncOptions): CopyResult {
+    return tracedSync('fillSync', () => resultOf(this.#beginSync(this.#fills(view, byte), COPY_SYNC_OPTIONS, options)));
+  }
+
+  /**
+   * Compares two views of the same length on shared memory, which may overlap. Nobody may write to either meanwhile.
+   *
+   * @returns offset in bytes of the first byte that differs; -1 if none does
+   * @throws ErrnoError EINVAL for anything else; EFAULT for memory outside the nodes; EHWPOISON if a frame of either is poisoned,
+   * wherever they differ; ESHUTDOWN if the engine is closed. CopyAbortError if `signal` stopped it before the answer was known:
+   * what its `result` counts was compared.
+   */
+  async compare(a: ArrayBufferView, b: ArrayBufferView, options?: CompareOptions): Promise<number> {
+    let difference = -1;
+    await traced('compare', async () => {
+      const call = await this.#begin(this.#compares(a, b), COMPARE_OPTIONS, options);
+      difference = this.#compared(call);
+      return resultOf(call);
+    });
+    return difference;
+  }
+
+  /**
+   * As {@link compare}, but blocks the calling thread until it is done, as {@link copySync} does.
+   *
+   * @returns offset in bytes of the first byte that differs; -1 if none does
+   * @throws ErrnoError EINVAL, EFAULT, EHWPOISON and ESHUTDOWN as {@link compare}
+   */
+  compareSync(a: ArrayBufferView, b: ArrayBufferView, options?: CompareSyncOptions): number {
+    let difference = -1;
+    tracedSync('compareSync', () => {
+      const call = this.#beginSync(this.#compares(a, b), COMPARE_SYNC_OPTIONS, options);
+      difference = this.#compared(call);
+      return resultOf(call);
+    });
+    return difference;
+  }
+
   /** Ends the threads once the calls in flight are done; new calls get ESHUTDOWN. Views stay valid. May be called again. */
   close(): Promise<void> {
     return this.#lifetime.close(() => this.#end());
@@ -379,32 +445,81 @@ export class CopyEngine implements AsyncDisposable {
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }
 
-  async #copy(items: readonly CopyPair[] | CopyItems, options: CopyOptions = {}): Promise<CopyResult> {
+  async #copy(items: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
+    return resultOf(await this.#begin(this.#copies(items, false), COPY_OPTIONS, options));
+  }
+
+  #copySync(items: readonly CopyPair[] | CopyItems, options?: CopySyncOptions): CopyResult {
+    return resultOf(this.#beginSync(this.#copies(items, true), COPY_SYNC_OPTIONS, options));
+  }
+
+  #copies(items: readonly CopyPair[] | CopyItems, blocks: boolean): Opener {
+    return (started) => openCall(this.memory, this.#rules, takeItems(items, blocks), started);
+  }
+
+  #fills(view: ArrayBufferView, byte: number): Opener {
+    return (started) => {
+      checkByte('byte', byte);
+      return openWork(this.memory, this.#rules, { kind: 'fill', byte }, [{ name: 'view', view }], started);
+    };
+  }
+
+  #compares(a: ArrayBufferView, b: ArrayBufferView): Opener {
+    const views = [
+      { name: 'a', view: a },
+      { name: 'b', view: b },
+    ];
+    return (started) => openWork(this.memory, this.#rules, { kind: 'compare' }, views, started);
+  }
+
+  /** Makes a call; rejects if it was aborted before its end. */
+  async #begin<Options extends CopyOptions>(
+    open: Opener,
+    checks: Checks<Options>,
+    options: Options = {} as Options,
+  ): Promise<Call> {
     this.#lifetime.checkOpen();
     const started = performance.now();
-    const { signal, caller, stores } = checkOptions(options, COPY_OPTIONS);
+    const { signal, caller, stores }: CopyOptions = checkOptions(options, checks);
     beginTurn();
-    const given = takeItems(items, false);
-    return this.#lifetime.during(async () => {
-      const call = await inTurns(openCall(this.memory, this.#rules, given, started));
-      return this.#run(call, caller, stores, signal);
-    });
+    const steps = open(started);
+    return this.#lifetime.during(async () => this.#run(await inTurns(steps), caller, stores, signal));
+  }
+
+  /** Makes a call that blocks. */
+  #beginSync<Options extends CopySyncOptions>(
+    open: Opener,
+    checks: Checks<Options>,
+    options: Options = {} as Options,
+  ): Call {
+    this.#lifetime.checkOpen();
+    const started = performance.now();
+    const { caller, stores }: CopySyncOptions = checkOptions(options, checks);
+    const call = takeAll(open(started));
+    this.#chooseStores(call, stores);
+    for (let batch = takeAll(nextBatch(call)); batch; batch = takeAll(nextBatch(call, batch))) {
+      if (this.#isSmall(batch, true)) takeAll(this.#dispatcher.copyInline(batch));
+      else this.#dispatcher.copySync(batch, this.#helps(caller, true));
+    }
+    this.#parkTimer.refresh();
+    return call;
   }
 
   async #copyTrusted(items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
     return traced('copyBatch', () => {
       this.#lifetime.checkOpen();
-      return this.#lifetime.during(() => this.#run(openTrustedCall(this.memory, items), caller, stores));
+      return this.#lifetime.during(async () =>
+        resultOf(await this.#run(openTrustedCall(this.memory, items), caller, stores)),
+      );
     });
   }
 
-  async #run(call: Call, caller?: CallerMode, stores?: Stores, signal?: AbortSignal): Promise<CopyResult> {
+  async #run(call: Call, caller?: CallerMode, stores?: Stores, signal?: AbortSignal): Promise<Call> {
     this.#chooseStores(call, stores);
     call.batch.tally.stopped = signal?.aborted === true;
     await this.#copyCall(call, this.#helps(caller, false), signal);
-    const result = resultOf(call);
-    if (isCutShort(call)) throw new CopyAbortError(result, signal?.reason);
-    return result;
+    if (isCutShort(call)) throw new CopyAbortError(resultOf(call), signal?.reason, call.batch.work.kind);
+    return call;
   }
 
   async #copyCall(call: Call, helps: boolean, signal: AbortSignal | undefined): Promise<void> {
@@ -425,23 +540,12 @@ export class CopyEngine implements AsyncDisposable {
     }
   }
 
-  #copySync(items: readonly CopyPair[] | CopyItems, options: CopySyncOptions = {}): CopyResult {
-    this.#lifetime.checkOpen();
-    const started = performance.now();
-    const { caller, stores } = checkOptions(options, SYNC_OPTIONS);
-    const call = takeAll(openCall(this.memory, this.#rules, takeItems(items, true), started));
-    this.#chooseStores(call, stores);
-    for (let batch = takeAll(nextBatch(call)); batch; batch = takeAll(nextBatch(call, batch))) {
-      if (this.#isSmall(batch, true)) takeAll(this.#dispatcher.copyInline(batch));
-      else this.#dispatcher.copySync(batch, this.#helps(caller, true));
-    }
-    this.#parkTimer.refresh();
-    return resultOf(call);
-  }
-
   /** By the whole call: how it is cut into batches, jobs and items says nothing of what it does to the caches. */
   #chooseStores({ batch }: Call, asked: Stores | undefined): void {
-    batch.streams = batch.seen.total > this.#choice.cachedBytes(asked);
+    const { work, seen } = batch;
+    // A fill touches half of what a copy of as many bytes does.
+    const bytes = work.kind === 'fill' ? seen.total / 2 : seen.total;
+    batch.streams = work.kind === 'compare' ? this.#comparesInC : bytes > this.#choice.cachedBytes(asked);
   }
 
   /** Whether a batch is copied by the calling thread alone. Otherwise calls the workers back, and waits for none. */
@@ -465,13 +569,16 @@ export class CopyEngine implements AsyncDisposable {
   /** @throws ErrnoError EHWPOISON if the one item of a call was not copied */
   #checkWhole(result: CopyResult, { byteOffset, byteLength }: ArrayBufferView): CopyResult {
     if (result.failed.length === 0) return result;
-    let pfn = Math.floor(byteOffset / PAGE_SIZE);
-    const last = Math.floor((byteOffset + byteLength - 1) / PAGE_SIZE);
-    while (pfn < last && !this.memory.isPoisoned(pfn * PAGE_SIZE, 1)) pfn++;
-    throw new ErrnoError(
-      'EHWPOISON',
-      `from: frame ${pfn} has a memory error; what else could be copied was, ${result.bytes} of ${byteLength} bytes`,
-    );
+    const rest = `what else could be copied was, ${result.bytes} of ${byteLength} bytes`;
+    throw poisonError(this.memory, 'from', byteOffset, byteLength, rest);
+  }
+
+  /** The answer of a compare; throws EHWPOISON if there is none. */
+  #compared(call: Call): number {
+    const { to, from, bytes, tally } = call.batch;
+    if (tally.left.size === 0) return differenceOf(call);
+    const [name, address] = touchesPoison(this.memory, to[0], bytes[0]) ? ['a', to[0]] : ['b', from[0]];
+    throw poisonError(this.memory, name, address, bytes[0], 'what it holds can not be known');
   }
 
   /** Lets the workers leave while there is nothing to do: their tasks would keep the process from ending. */
@@ -488,9 +595,8 @@ export class CopyEngine implements AsyncDisposable {
   }
 }
 
-function checkSignal(name: string, signal: unknown): void {
-  if (!(signal instanceof AbortSignal)) throw invalid(name, 'must be an AbortSignal', signal);
-}
+/** Reads and checks what a call was given, at once as far as it may change. */
+type Opener = (started: number) => Steps<Call>;
 
 /** The caller's clock: its own time is not reported, only that it took part. */
 const NO_CLOCK: CpuClock = { wake() {}, start() {}, stop: () => 0 };

@@ -8,9 +8,9 @@ export interface FailedItem {
   readonly code: ErrnoCode;
 }
 
-/** What a copy did. */
+/** What a copy did, or a fill, which has one item. */
 export interface CopyResult {
-  /** Bytes copied, those of unfinished items too. All of the call's if `failed` is empty. */
+  /** Bytes copied, or filled, those of unfinished items too. All of the call's if `failed` is empty. */
   readonly bytes: number;
   /** Items copied whole. */
   readonly items: number;
@@ -24,18 +24,18 @@ export interface CopyResult {
   readonly workerNs: number;
 }
 
-/** What a copy that its AbortSignal stopped rejects with; the signal's reason is its `cause`. */
+/** What a copy, a fill or a compare that its AbortSignal stopped rejects with; the signal's reason is its `cause`. */
 export class CopyAbortError extends Error {
   /** As on Node.js's own abort errors. */
   override readonly name = 'AbortError';
   /** As on Node.js's own abort errors. */
   readonly code = 'ABORT_ERR';
-  /** How far the copy came. */
+  /** How far it came. */
   readonly result: CopyResult;
 
   /** @internal */
-  constructor(result: CopyResult, reason: unknown) {
-    super(`The copy was aborted after ${result.bytes} bytes, ${result.items} items`, { cause: reason });
+  constructor(result: CopyResult, reason: unknown, what = 'copy') {
+    super(`The ${what} was aborted after ${result.bytes} bytes, ${result.items} items`, { cause: reason });
     this.result = result;
   }
 }

@@ -4,8 +4,8 @@ import type { CopyResult } from './result.js';
 /** What subscribers of the tracing channel `mtcopy:copy` get. `result` or `error` is there once the call is over. */
 export interface CopyTrace {
   /** Which method was called. */
-  readonly call: 'copy' | 'copyBatch' | 'copySync' | 'copyBatchSync';
-  /** What was copied, of a call that went well. */
+  readonly call: 'copy' | 'copyBatch' | 'copySync' | 'copyBatchSync' | 'fill' | 'fillSync' | 'compare' | 'compareSync';
+  /** What was copied, or filled, of a call that went well. Of a compare its `bytes` are those before the first difference. */
   result?: CopyResult;
   /** What the call threw, or rejected with. */
   error?: unknown;
@@ -25,12 +25,12 @@ function isTraced(): boolean {
   );
 }
 
-/** Runs an asynchronous copy, traced if anybody listens. */
+/** Runs an asynchronous call, traced if anybody listens. */
 export function traced(call: CopyTrace['call'], run: () => Promise<CopyResult>): Promise<CopyResult> {
   return isTraced() ? channel.tracePromise(run, { call }) : run();
 }
 
-/** Runs a synchronous copy, traced if anybody listens. */
+/** Runs a synchronous call, traced if anybody listens. */
 export function tracedSync(call: CopyTrace['call'], run: () => CopyResult): CopyResult {
   return isTraced() ? channel.traceSync(run, { call }) : run();
 }

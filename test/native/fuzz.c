@@ -1,6 +1,6 @@
 /*
  * Fuzzes the walkers in C: lists of any numbers in a memory, and over buffers, each of which ends where the next byte can't be
- * touched; compared with a loop of memmove that follows the same contract. Then with lists that another thread changes
+ * touched; compared with loops of memmove, memset and single bytes that follow the same contract. Then with lists that another thread changes
  * meanwhile, and that the items themselves overwrite: nothing outside may be touched, and nothing may hang.
  *
  * usage: fuzz [ROUNDS [SEED]]
@@ -14,8 +14,11 @@
 #include "../../src/copy/worker/native/walker.h"
 #include "block.h"
 
-enum { LEAST = 1 << 20, LIST = 4096, MOST = 64, STOP = 64, LEFT = 128, POISON = 8192, ARENA = 64 << 10, PIECE = 256 << 10 };
+enum { LEAST = 1 << 20, LIST = 4096, MOST = 64, STOP = 64, LEFT = 128, FOUND = 192, POISON = 8192, ARENA = 64 << 10, PIECE = 256 << 10 };
 enum { PLACES = 4, TABLE = 64, WIDE = 24, NARROW = 12, ROUNDS_A_MEMORY = 50 };
+
+/* Which walker: walk(), walk_line(), fill_line() or compare_line(). All but the first go by doubles. */
+enum kind { WALK, WALK_LINE, FILL, COMPARE, KINDS };
 
 /* Each thread draws numbers of its own. */
 static _Thread_local uint64_t state;
@@ -30,6 +33,7 @@ static struct block blocks[PLACES], area;
 static double places[PLACES][3];
 static uint8_t *bytes;
 static uint32_t size;
+static uint8_t fill_byte;
 /* Where the list and the poison map are: what is from the second on is nobody's destination. */
 static uint32_t list_at, poison_at, arena_end;
 
@@ -72,9 +76,10 @@ static int close_memories(void) {
   return unharmed;
 }
 
-/* Words all 0; the list or the poison map now and then up to the memory's last byte. */
+/* Words all 0, nothing found; the list or the poison map now and then up to the memory's last byte. */
 static void place_words(uint32_t count, uint32_t descriptor) {
   memset(bytes, 0, ARENA);
+  put(bytes, FOUND, UINT32_MAX);
   list_at = LIST, poison_at = POISON, arena_end = size;
   switch (draw(6)) {
     case 0: list_at = arena_end = (size - count * descriptor) & ~7u; break;
@@ -184,30 +189,91 @@ static void write_descriptor(uint8_t *memory, int is_wide, uint32_t i, const dou
     for (uint32_t j = 0; j < 3; j++) put(memory, list_at + i * NARROW + j * 4, (uint32_t)word[j]);
 }
 
+/* Whether a frame of a range is poisoned: in the engine's memory, or none. */
+static int is_bad_at(const double *place, double address, double length) {
+  return get(bytes, poison_at) && place == places[0] && is_bad(bytes, (uint32_t)address, (uint32_t)length);
+}
+
+static void count_left(uint8_t *memory) { put(memory, LEFT, get(memory, LEFT) + 1); }
+
+/* What a copy of a descriptor should do. Returns whether it is wrong. */
+static int copy_plainly(uint8_t *const *copies, int is_wide, uint32_t i, double word[3], int marks) {
+  if (word[2] == 0) word[2] = 0; /* Of -0 the walker makes 0. */
+  else {
+    const double *to = place_of(word[0], word[2]), *from = place_of(word[1], word[2]);
+    if (!to || !from || (!is_wide && (to != places[0] || from != places[0]))) return 1;
+    if (is_bad_at(from, word[1], word[2])) {
+      count_left(copies[0]);
+      return 0;
+    }
+    if (marks) memset(byte_at(copies, to, word[0]), 1, (size_t)word[2]);
+    else memmove(byte_at(copies, to, word[0]), byte_at(copies, from, word[1]), (size_t)word[2]);
+    double whole = ((uint64_t)word[2] - 1) / PIECE * PIECE;
+    word[0] += whole, word[1] += whole, word[2] = 0;
+  }
+  if (!marks) write_descriptor(copies[0], is_wide, i, word);
+  return 0;
+}
+
+static int fill_plainly(uint8_t *const *copies, uint32_t i, double word[3]) {
+  if (word[2] == 0) return 0;
+  const double *to = place_of(word[0], word[2]);
+  if (!to) return 1;
+  memset(byte_at(copies, to, word[0]), fill_byte, (size_t)word[2]);
+  word[0] += word[2], word[2] = 0;
+  write_descriptor(copies[0], 1, i, word);
+  return 0;
+}
+
+/* Sets `is_over` where nothing after it is looked at. */
+static int compare_plainly(uint8_t *const *copies, uint32_t i, double word[3], int *is_over) {
+  if (word[2] == 0) return 0;
+  const double *a = place_of(word[0], word[2]), *b = place_of(word[1], word[2]);
+  uint32_t at = list_at + i * WIDE;
+  if (!a || !b) return 1;
+  if (is_bad_at(a, word[0], word[2]) || is_bad_at(b, word[1], word[2])) {
+    count_left(copies[0]);
+    return 0;
+  }
+  if ((*is_over = at >= get(copies[0], FOUND))) return 0;
+  const uint8_t *one = byte_at(copies, a, word[0]), *other = byte_at(copies, b, word[1]);
+  double equal = memcmp(one, other, (size_t)word[2]) ? 0 : word[2];
+  while (equal < word[2] && one[(size_t)equal] == other[(size_t)equal]) equal++;
+  word[0] += equal, word[1] += equal, word[2] -= equal;
+  write_descriptor(copies[0], 1, i, word);
+  if ((*is_over = word[2] > 0)) put(copies[0], FOUND, at);
+  return 0;
+}
+
 /*
  * What a walker should do without a limit, as plainly as can be, or only mark: with `marks`, what it may write to. Returns whether
  * it meets a wrong descriptor.
  */
-static int walk_plainly(uint8_t *const *copies, int is_wide, uint32_t count, int marks) {
+static int walk_plainly(uint8_t *const *copies, enum kind kind, uint32_t count, int marks) {
+  int is_wrong = 0, is_over = 0;
+  for (uint32_t i = 0; i < count && !is_wrong && !is_over; i++) {
+    double word[3];
+    read_descriptor(bytes, kind != WALK, i, word);
+    if (kind == FILL) is_wrong = fill_plainly(copies, i, word);
+    else if (kind == COMPARE) is_wrong = compare_plainly(copies, i, word, &is_over);
+    else is_wrong = copy_plainly(copies, kind == WALK_LINE, i, word, marks);
+  }
+  return is_wrong;
+}
+
+/* Makes most sides of a list equal, some but for a byte: by chance hardly any would be. Now and then something is found already. */
+static void make_equal(uint32_t count) {
+  uint8_t *own[PLACES];
+  for (int i = 0; i < PLACES; i++) own[i] = blocks[i].bytes;
   for (uint32_t i = 0; i < count; i++) {
     double word[3];
-    read_descriptor(bytes, is_wide, i, word);
-    if (word[2] == 0) word[2] = 0; /* Of -0 the walker makes 0. */
-    else {
-      const double *to = place_of(word[0], word[2]), *from = place_of(word[1], word[2]);
-      if (!to || !from || (!is_wide && (to != places[0] || from != places[0]))) return 1;
-      if (get(bytes, poison_at) && from == places[0] && is_bad(bytes, (uint32_t)word[1], (uint32_t)word[2])) {
-        put(copies[0], LEFT, get(copies[0], LEFT) + 1);
-        continue;
-      }
-      if (marks) memset(byte_at(copies, to, word[0]), 1, (size_t)word[2]);
-      else memmove(byte_at(copies, to, word[0]), byte_at(copies, from, word[1]), (size_t)word[2]);
-      double whole = ((uint64_t)word[2] - 1) / PIECE * PIECE;
-      word[0] += whole, word[1] += whole, word[2] = 0;
-    }
-    if (!marks) write_descriptor(copies[0], is_wide, i, word);
+    read_descriptor(bytes, 1, i, word);
+    const double *a = place_of(word[0], word[2]), *b = place_of(word[1], word[2]);
+    if (!a || !b) continue;
+    memmove(byte_at(own, b, word[1]), byte_at(own, a, word[0]), (size_t)word[2]);
+    if (draw(count) == 0) byte_at(own, b, word[1])[draw((uint32_t)word[2])] ^= 1 + draw(255);
   }
-  return 0;
+  if (draw(8) == 0) put(bytes, FOUND, list_at + draw(count + 1) * WIDE);
 }
 
 static void draw_list(int is_wide, uint32_t count, int may_overlap) {
@@ -222,11 +288,17 @@ static void draw_list(int is_wide, uint32_t count, int may_overlap) {
   }
 }
 
-static int64_t walk_once(int is_wide, struct walk asked, bool past) {
-  return is_wide ? walk_line(memory_of(area), 0, memory_of(blocks[0]), asked, past) : walk(memory_of(blocks[0]), asked);
+static int64_t walk_once(enum kind kind, struct walk asked, bool past) {
+  struct memory memory = memory_of(blocks[0]);
+  switch (kind) {
+    case WALK: return walk(memory, asked);
+    case FILL: return fill_line(memory_of(area), 0, memory, asked, fill_byte, past);
+    case COMPARE: return compare_line(memory_of(area), 0, memory, asked, FOUND);
+    default: return walk_line(memory_of(area), 0, memory, asked, past);
+  }
 }
 
-static const char *compare(uint8_t *const *expected, uint8_t *const *marked) {
+static const char *find_other(uint8_t *const *expected, uint8_t *const *marked) {
   for (int i = 0; i < PLACES; i++)
     for (size_t at = marked ? ARENA : 0; at < (marked && i == 0 ? arena_end : blocks[i].size); at++)
       if (blocks[i].bytes[at] != expected[i][at] && !(marked && marked[i][at]))
@@ -236,22 +308,27 @@ static const char *compare(uint8_t *const *expected, uint8_t *const *marked) {
 
 /* One list by a walker and by the plain loop. Returns why they differ; adds to `wrong` if there was a wrong descriptor. */
 static const char *check_list(int may_overlap, long *wrong) {
-  int is_wide = draw(2);
+  enum kind kind = draw(KINDS);
+  int is_wide = kind != WALK;
   uint32_t count = draw(MOST), descriptor = is_wide ? WIDE : NARROW;
+  fill_byte = (uint8_t)draw(256);
   place_words(count, descriptor);
   draw_list(is_wide, count, may_overlap);
+  if (kind == COMPARE) make_equal(count);
+  /* Of these the bytes are known even so. */
+  if (kind == FILL || kind == COMPARE) may_overlap = 0;
   uint8_t *expected[PLACES], *marked[PLACES];
   for (int i = 0; i < PLACES; i++) {
     expected[i] = malloc(blocks[i].size);
     marked[i] = calloc(1, blocks[i].size);
     memcpy(expected[i], blocks[i].bytes, blocks[i].size);
   }
-  int is_wrong = walk_plainly(may_overlap ? marked : expected, is_wide, count, may_overlap);
+  int is_wrong = walk_plainly(may_overlap ? marked : expected, kind, count, may_overlap);
   struct walk asked = { list_at, list_at + count * descriptor, STOP, poison_at, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
   bool past = draw(2);
-  int64_t next = walk_once(is_wide, asked, past);
-  for (; next >= 0 && next < asked.end; next = walk_once(is_wide, asked, past)) asked.list = (uint32_t)next;
-  const char *why = compare(expected, may_overlap ? marked : NULL);
+  int64_t next = walk_once(kind, asked, past);
+  for (; next >= 0 && next < asked.end; next = walk_once(kind, asked, past)) asked.list = (uint32_t)next;
+  const char *why = find_other(expected, may_overlap ? marked : NULL);
   if (is_wrong != (next == WALK_BAD_DESCRIPTOR)) why = "another answer than expected";
   if (get(area.bytes, 4) != 0) why = "a user of the table that isn't";
   *wrong += is_wrong;
@@ -278,7 +355,10 @@ static const char *walk_anyhow(void) {
   if (end >= 4 && asked.stop == 0) put(memory.bytes, 0, 0);
   for (int i = 0; i < 4; i++) {
     walk(memory_of(memory), asked);
-    walk_line(memory_of(area), draw(3) ? 0 : draw(2 * TABLE + 200), memory_of(memory), asked, draw(2));
+    uint32_t table = draw(3) ? 0 : draw(2 * TABLE + 200);
+    walk_line(memory_of(area), table, memory_of(memory), asked, draw(2));
+    fill_line(memory_of(area), table, memory_of(memory), asked, (uint8_t)draw(256), draw(2));
+    compare_line(memory_of(area), table, memory_of(memory), asked, draw(2) ? draw(end + 9) : end - draw(9));
   }
   const char *why = is_unharmed(&memory) ? NULL : "bytes before the memory";
   close_block(&memory);
@@ -328,7 +408,8 @@ static void *scribble(void *given) {
 
 /* Lists that another thread changes meanwhile, and whose items reach over list, poison map and words. Counts the changes. */
 static const char *walk_while_changed(int alternates, long *changes) {
-  int is_wide = draw(2);
+  enum kind kind = draw(KINDS);
+  int is_wide = kind != WALK;
   uint32_t descriptor = is_wide ? WIDE : NARROW, count = alternates ? 1 : MOST;
   const char *why = NULL;
   place_words(count, descriptor);
@@ -339,7 +420,8 @@ static const char *walk_while_changed(int alternates, long *changes) {
   if (pthread_create(&thread, NULL, alternates ? alternate : scribble, &beside)) return "no thread";
   for (int i = 0; !why && (i < 500 || __atomic_load_n(&beside.count, __ATOMIC_RELAXED) < 20000); i++) {
     struct walk asked = { list_at, list_at + count * descriptor, STOP, poison_at, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
-    int64_t next = walk_once(is_wide, asked, draw(2));
+    __atomic_store_n((uint32_t *)(bytes + FOUND), UINT32_MAX, __ATOMIC_RELAXED);
+    int64_t next = walk_once(kind, asked, draw(2));
     if (next != WALK_BAD_DESCRIPTOR && (next < asked.list || next > asked.end)) why = "an answer that is none";
   }
   __atomic_store_n(&beside.done, 1, __ATOMIC_RELAXED);
@@ -349,23 +431,25 @@ static const char *walk_while_changed(int alternates, long *changes) {
 }
 
 /* Tables that are closed, that say more than there is, or that are for a larger memory. */
-static const char *check_tables(void) {
+static const char *check_tables(enum kind kind) {
   place_words(1, WIDE);
   list_at = LIST, poison_at = POISON;
   write_descriptor(bytes, 1, 0, (double[]){ ARENA, ARENA + 4096, 100 });
   struct walk asked = { list_at, list_at + WIDE, STOP, poison_at, LEFT, UINT32_MAX };
   put(bytes, LEFT, 0);
   put(area.bytes, 0, 0);
-  int64_t closed = walk_once(1, asked, true);
+  int64_t closed = walk_once(kind, asked, true);
   put(area.bytes, 0, PLACES + 1);
-  int64_t beyond = walk_once(1, asked, true);
+  int64_t beyond = walk_once(kind, asked, true);
   put(area.bytes, 0, UINT32_MAX);
-  int64_t far_beyond = walk_once(1, asked, true);
+  int64_t far_beyond = walk_once(kind, asked, true);
   put(area.bytes, 0, PLACES);
-  struct memory part = { bytes, POISON + 4096 };
+  struct block whole = blocks[0];
+  blocks[0].size = POISON + 4096;
   write_descriptor(bytes, 1, 0, (double[]){ ARENA, size - 100, 100 });
   put(bytes, poison_at, 1);
-  int64_t larger = walk_line(memory_of(area), 0, part, asked, true);
+  int64_t larger = walk_once(kind, asked, true);
+  blocks[0] = whole;
   if (larger != WALK_BAD_CALL) return "a table for a larger memory";
   if (closed != asked.end || get(bytes, LEFT) != 1) return "a closed table that isn't left";
   return beyond == WALK_BAD_CALL && far_beyond == WALK_BAD_CALL ? NULL : "a table that is too long";
@@ -378,7 +462,7 @@ int main(int argc, char **argv) {
     if (round % ROUNDS_A_MEMORY == 0) open_memories();
     const char *why = check_list(round % 8 == 0, &wrong);
     if (!why && round % 4 == 1) why = walk_anyhow();
-    if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = check_tables();
+    if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = check_tables(WALK_LINE + round / ROUNDS_A_MEMORY % (KINDS - WALK_LINE));
     if (!why && (round + 1) % ROUNDS_A_MEMORY == 0) why = walk_while_changed(round / ROUNDS_A_MEMORY % 2, &changes);
     if ((round + 1) % ROUNDS_A_MEMORY == 0 && !close_memories()) why = "bytes before a memory";
     if (!why) continue;

@@ -83,6 +83,7 @@ export function sourcesAreRight(words: Uint32Array, source: Uint32Array, { to, f
 /** A batch of items in the engine's memory, for those who cut it. */
 export const batchOf = (items: Ranges): Batch => ({
   ...items,
+  work: { kind: 'copy' },
   index: undefined,
   foreign: [],
   seen: survey(items),

@@ -2,7 +2,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Machine, PAGE_SIZE } from 'mtcopy';
 import { expect, it } from 'vitest';
-import { METHOD_MEMORY_COPY, openRing, publishJob, RING_PAGES } from '#src/copy/worker/job-ring.js';
+import { METHOD_MEMORY_COPY, OPERATION_COPY, openRing, publishJob, RING_PAGES } from '#src/copy/worker/job-ring.js';
 import { copyUnit, type Held, NO_LIMIT, type Participant } from '#src/copy/worker/participate.js';
 import { startRecording } from '#src/trace/recording.js';
 import { createRings, createTraceReader, createTraceWriter, type TraceWriter } from '#src/trace/ring.js';
@@ -26,7 +26,16 @@ function costOf(trace: TraceWriter | undefined, drain = () => {}): { readonly lo
   };
   const held: Held = { unit: -1, next: 0, end: 0 };
   const run = (sequence: number) => {
-    const job = { units: UNITS, perUnit: 1, count: UNITS, method: METHOD_MEMORY_COPY, helps: false, sequence };
+    const job = {
+      units: UNITS,
+      perUnit: 1,
+      count: UNITS,
+      method: METHOD_MEMORY_COPY,
+      operation: OPERATION_COPY,
+      byte: 0,
+      helps: false,
+      sequence,
+    };
     publishJob(ring, slot, job);
     while (copyUnit(participant, slot, held, NO_LIMIT));
   };

@@ -22,8 +22,17 @@ export interface BatchRules {
   readonly method: CopyMethod;
 }
 
-/** Items to copy, and what becomes of them. Their addresses are in the engine's memory, or beyond it on a {@link Line}. */
+/** What is done with the items of a batch: a fill's have the same range on both sides, of which `from` is not read. */
+export type Work =
+  | { readonly kind: 'copy' }
+  | { readonly kind: 'fill'; readonly byte: number }
+  | { readonly kind: 'compare' };
+
+const COPY: Work = { kind: 'copy' };
+
+/** Items to copy, or whatever their work is, and what becomes of them. Their addresses are in the engine's memory, or beyond it on a {@link Line}. */
 export interface Batch extends Ranges {
+  readonly work: Work;
   /** Position of each item in the call; `undefined` if they are the same. */
   readonly index: Uint32Array | undefined;
   /** The buffers beside the engine's memory that the items are in; empty if there are none. */
@@ -31,10 +40,15 @@ export interface Batch extends Ranges {
   /** What a look at all items told. */
   readonly seen: Survey;
   readonly tally: Tally;
-  /** Whether its bytes are to go past the caches; for who knows of the whole call to say, before it is copied. */
+  /**
+   * Whether its bytes are to go past the caches, or for a compare, which writes none, whether the loop in C reads them; for who knows
+   * of the whole call to say, before it is copied.
+   */
   streams: boolean;
 }
 
+/** The position of what is the only one of its call: errors name it without. */
+const ONLY = -1;
 /** Items, or pairs, of a step. */
 const STEP_ITEMS = 8192;
 const STEP_PAIRS = 512;
@@ -94,8 +108,55 @@ export function trustedBatch(items: CopyItems): Batch {
   return finishBatch(items, survey(items), []);
 }
 
-function finishBatch({ to, from, bytes }: Ranges, seen: Survey, foreign: readonly PlacedBuffer[]): Batch {
-  return { to, from, bytes, index: undefined, foreign, seen, tally: createTally(), streams: false };
+function finishBatch(
+  { to, from, bytes }: Ranges,
+  seen: Survey,
+  foreign: readonly PlacedBuffer[],
+  work: Work = COPY,
+): Batch {
+  return { work, to, from, bytes, index: undefined, foreign, seen, tally: createTally(), streams: false };
+}
+
+/** A view that a call was given, and what an error calls it. */
+export interface NamedView {
+  readonly name: string;
+  readonly view: ArrayBufferView;
+}
+
+/**
+ * Checks the view, or the two, that something else than a copy is to be done with: they may overlap.
+ *
+ * @throws ErrnoError as {@link createBatch}
+ */
+export function* createWork(rules: BatchRules, work: Work, views: readonly NamedView[]): Steps<Batch> {
+  const line = new Line(rules.memory);
+  const placed: { address: number; bytes: number }[] = [];
+  for (const { name, view } of views) {
+    placed.push(placeView(rules, line, view, name));
+    yield;
+  }
+  const [target, source = target] = placed;
+  if (target.bytes !== source.bytes) {
+    const [to, from] = views;
+    throw invalid(to.name, `must have the same length as ${from.name}`, `${target.bytes} and ${source.bytes} bytes`);
+  }
+  const items = {
+    to: Float64Array.of(target.address),
+    from: Float64Array.of(source.address),
+    bytes: Float64Array.of(target.bytes),
+  };
+  return finishBatch(items, survey(items), line.foreign, work);
+}
+
+/** Where a view is on the line; each part of it is read once. */
+function placeView(rules: BatchRules, line: Line, view: unknown, name: string): { address: number; bytes: number } {
+  if (!ArrayBuffer.isView(view)) throw noView(view, name, ONLY);
+  const { buffer, byteOffset, byteLength: bytes } = view;
+  const base = baseOf(rules, line, buffer, view, name, ONLY);
+  if (!isRange(byteOffset, bytes, buffer.byteLength)) throw notInBuffer(view, name, ONLY);
+  const address = base + byteOffset;
+  if (base === 0 && bytes > 0) checkRange(rules.memory, address, bytes, name, ONLY);
+  return { address, bytes };
 }
 
 function* batchOfItems(memory: EngineMemory, items: CopyItems): Steps<Batch> {
@@ -131,7 +192,7 @@ function checkRange(memory: EngineMemory, address: number, bytes: number, side: 
   if (memory.holds(address, bytes)) return;
   throw new ErrnoError(
     'EFAULT',
-    `${side} of item ${item}: ${bytes} bytes from ${address} are not inside the nodes' memory, ${memory.describe()}`,
+    `${nameOf(side, item)}: ${bytes} bytes from ${address} are not inside the nodes' memory, ${memory.describe()}`,
   );
 }
 
@@ -199,20 +260,20 @@ function takePairs(
   }
 }
 
+function nameOf(side: string, item: number): string {
+  return item === ONLY ? side : `${side} of item ${item}`;
+}
+
 function unequal(item: number, to: number, from: number): ErrnoError {
   return invalid(`item ${item}`, 'to and from must have the same length', `${to} and ${from} bytes`);
 }
 
 function noView(value: unknown, side: string, item: number): ErrnoError {
-  return invalid(`${side} of item ${item}`, 'must be a view such as a Uint8Array', value);
+  return invalid(nameOf(side, item), 'must be a view such as a Uint8Array', value);
 }
 
 function notInBuffer(view: ArrayBufferView, side: string, item: number): ErrnoError {
-  return invalid(
-    `${side} of item ${item}`,
-    'must have the byteOffset and the byteLength of a range of its buffer',
-    view,
-  );
+  return invalid(nameOf(side, item), 'must have the byteOffset and the byteLength of a range of its buffer', view);
 }
 
 /** Where the buffer of a view is on the line; throws EINVAL for one that can't be copied. */
@@ -228,14 +289,14 @@ function baseOf(
   if (base < 0) {
     throw new ErrnoError(
       'EINVAL',
-      `${side} of item ${item}: ${show(view)} is on memory that is not shared, which other threads can't reach; ` +
+      `${nameOf(side, item)}: ${show(view)} is on memory that is not shared, which other threads can't reach; ` +
         'use engine.allocate(bytes), or a view on a SharedArrayBuffer',
     );
   }
   if (base > 0 && method === 'memory.copy') {
     throw new ErrnoError(
       'EINVAL',
-      `item ${item}: memory.copy reaches the engine's own memory alone; use engine.allocate(bytes), or method 'auto'`,
+      `${item === ONLY ? side : `item ${item}`}: memory.copy reaches the engine's own memory alone; use engine.allocate(bytes), or method 'auto'`,
     );
   }
   return base;
@@ -253,7 +314,7 @@ export function* selectItems(batch: Batch, positions: readonly number[]): Steps<
     items.bytes[i] = batch.bytes[position];
     index[i] = indexOf(batch, position);
   }
-  return { ...finishBatch(items, survey(items), batch.foreign), index, streams: batch.streams };
+  return { ...finishBatch(items, survey(items), batch.foreign, batch.work), index, streams: batch.streams };
 }
 
 /** Position in the call of a batch's item. */

@@ -9,12 +9,20 @@ export interface Tally {
   readonly participants: Set<number>;
   /** Bytes not copied of each item that was not copied whole, by its position in the batch. */
   readonly left: Map<number, number>;
+  /** Where the first difference of a compare is, as an address of its `to` side; Infinity while none is known. */
+  difference: number;
   /** Whether the call was told to stop. */
   stopped: boolean;
 }
 
 export function createTally(): Tally {
-  return { workerNs: 0, participants: new Set(), left: new Map(), stopped: false };
+  return {
+    workerNs: 0,
+    participants: new Set(),
+    left: new Map(),
+    difference: Number.POSITIVE_INFINITY,
+    stopped: false,
+  };
 }
 
 /** Notes that the items at places from `first` on were not begun. */

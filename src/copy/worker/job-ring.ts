@@ -30,15 +30,25 @@ export const DETACHED = 0;
 export const ATTACHED = 1;
 export const LEAVING = 2;
 
-/** Which method copies a job's items: WebAssembly's memory.copy. */
+/** What a job does with its items: copies them, */
+export const OPERATION_COPY = 0;
+/** fills the destination of each with a byte, */
+export const OPERATION_FILL = 1;
+/** or compares the two sides of its one item. */
+export const OPERATION_COMPARE = 2;
+
+/** {@link FOUND} while no difference is known: higher than the address of any descriptor. */
+export const NOTHING_FOUND = -1;
+
+/** By which method: WebAssembly's memory.copy, memory.fill, or its loop over words. */
 export const METHOD_MEMORY_COPY = 0;
 /** Typed arrays over the engine's own memory. */
 export const METHOD_TYPED_ARRAY = 1;
 /** Typed arrays over the user's buffers, which came to the thread's inbox, and the engine's memory. */
 export const METHOD_FOREIGN = 2;
-/** The walker in C, with streaming stores, over the engine's own memory. */
+/** The walker in C, with streaming stores, over the engine's own memory: of copies alone. */
 export const METHOD_STREAMING = 3;
-/** The one in C over the buffers of a table. */
+/** Those in C over the buffers of a table. */
 export const METHOD_LINE = 4;
 /** The same with streaming stores. */
 export const METHOD_LINE_STREAMING = 5;
@@ -64,12 +74,17 @@ export const PENDING = LINE;
 export const DONE = 2 * LINE;
 export const LEFT = 3 * LINE;
 export const STOP = 4 * LINE;
+/** Address of the lowest descriptor in which a difference was found, as 32 bits without a sign. */
+export const FOUND = STOP + 1;
 export const UNITS = 5 * LINE;
 export const PER_UNIT = UNITS + 1;
 export const COUNT = UNITS + 2;
 export const METHOD = UNITS + 3;
 export const SEQUENCE = UNITS + 4;
 export const HELPS = UNITS + 5;
+export const OPERATION = UNITS + 6;
+/** What a fill fills with. */
+export const BYTE = UNITS + 7;
 const LISTS = 6 * LINE;
 const CPU_NS = LISTS + 3 * LINE;
 const OWNERS = CPU_NS + 5 * LINE;
@@ -91,6 +106,8 @@ export interface Slot {
   readonly stopAddress: number;
   /** Physical address of the word that counts what is left for good. */
   readonly leftAddress: number;
+  /** Physical address of the word for the lowest difference. */
+  readonly foundAddress: number;
   /** CPU nanoseconds that each participant has spent on the job. */
   readonly cpuNs: Float64Array;
   /** Index in {@link JobRing.words} of unit 0's owner word. */
@@ -124,6 +141,7 @@ export function openRing(buffer: SharedArrayBuffer, address: number): JobRing {
       descriptorsAddress: at(DESCRIPTORS),
       stopAddress: at(STOP),
       leftAddress: at(LEFT),
+      foundAddress: at(FOUND),
       cpuNs: new Float64Array(buffer, at(CPU_NS), PARTICIPANTS),
       owners: base + OWNERS,
       narrow: { lists, source, descriptors: new Uint32Array(buffer, at(DESCRIPTORS), words) },
@@ -156,14 +174,21 @@ export function workerInbox(index: number): number {
   return WORKERS + index * LINE + 2;
 }
 
+/** What is done with a job's items, and how. */
+export interface JobWork {
+  readonly operation: number;
+  readonly method: number;
+  /** What a fill fills with; anything for others. */
+  readonly byte: number;
+}
+
 /** What a job's fields say. */
-export interface JobFields {
+export interface JobFields extends JobWork {
   readonly units: number;
   /** Descriptors a unit, of a dynamic job. */
   readonly perUnit: number;
   /** Descriptors in all. */
   readonly count: number;
-  readonly method: number;
   /** Whether the calling thread takes part. */
   readonly helps: boolean;
   /** Number of the job, which differs from that of every other job in flight. */
@@ -177,16 +202,34 @@ export function bytesLeft(descriptors: Uint32Array | Float64Array, first: number
   return bytes;
 }
 
+/** Says in a slot what is done with the items of its next job, nothing of which is left or found yet. */
+export function writeWork({ words }: JobRing, { base }: Slot, { operation, method, byte }: JobWork): void {
+  words[base + OPERATION] = operation;
+  words[base + METHOD] = method;
+  words[base + BYTE] = byte;
+  words[base + LEFT] = 0;
+  words[base + FOUND] = NOTHING_FOUND;
+}
+
+/** The place of the lowest descriptor of a job in which a difference was found; -1 if none was. */
+export function foundIn({ words }: JobRing, slot: Slot): number {
+  const { base, descriptorsAddress } = slot;
+  const found = words[base + FOUND];
+  if (found === NOTHING_FOUND) return -1;
+  const bytes = DESCRIPTOR_WORDS * (isWide(words[base + METHOD]) ? 8 : 4);
+  return ((found >>> 0) - descriptorsAddress) / bytes;
+}
+
 /** Opens a closed slot, whose descriptors are written, to every thread; {@link ringDoorbell} then wakes the sleepers. */
-export function publishJob({ words }: JobRing, slot: Slot, job: JobFields): void {
+export function publishJob(ring: JobRing, slot: Slot, job: JobFields): void {
+  const { words } = ring;
   const { base, owners } = slot;
+  writeWork(ring, slot, job);
   words[base + UNITS] = job.units;
   words[base + PER_UNIT] = job.perUnit;
   words[base + COUNT] = job.count;
-  words[base + METHOD] = job.method;
   words[base + HELPS] = job.helps ? 1 : 0;
   words[base + STOP] = 0;
-  words[base + LEFT] = 0;
   slot.cpuNs.fill(0);
   words[base + SEQUENCE] = job.sequence;
   Atomics.store(words, base + DONE, 0);

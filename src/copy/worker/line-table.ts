@@ -2,7 +2,7 @@ import { SLOTS } from './job-ring.js';
 
 /*
  * The layout of the tables that say where in this process the buffers of a job are: one for each slot, in memory that no
- * program can write to. native/line-walker.c reads it.
+ * program can write to. native/line.h reads it.
  */
 
 /** Buffers of one table. */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { PlacedBuffer } from '../batch/line.js';
 
 /** The longest view that every supported Node.js can make. */
@@ -9,8 +10,13 @@ interface OpenBuffer extends PlacedBuffer {
   readonly bytes: Uint8Array | undefined;
 }
 
-/** Copies `bytes` between two addresses of a line. */
-export type CopyOnLine = (to: number, from: number, bytes: number) => void;
+/** The buffers of a line in one thread. Ranges are of bytes from an address of the line, and each in one buffer. */
+export interface OpenLine {
+  copy(to: number, from: number, bytes: number): void;
+  fill(to: number, byte: number, bytes: number): void;
+  /** Bytes before the first that differs; all if none does. */
+  compare(a: number, b: number, bytes: number): number;
+}
 
 /**
  * Opens the buffers of a line in this thread. Views can't be sent: those of 4 GiB arrive empty on Node.js 20.
@@ -18,7 +24,7 @@ export type CopyOnLine = (to: number, from: number, bytes: number) => void;
  * @param engine all bytes of the engine's memory, which is at 0
  * @param foreign the other buffers, by their base
  */
-export function openLine(engine: Uint8Array, foreign: readonly PlacedBuffer[]): CopyOnLine {
+export function openLine(engine: Uint8Array, foreign: readonly PlacedBuffer[]): OpenLine {
   const buffers = [{ base: 0, buffer: engine.buffer as SharedArrayBuffer }, ...foreign];
   // Each when it is wanted: there may be very many.
   const opened: OpenBuffer[] = new Array(buffers.length);
@@ -29,19 +35,61 @@ export function openLine(engine: Uint8Array, foreign: readonly PlacedBuffer[]): 
   };
   let toBuffer = bufferAt(0);
   let fromBuffer = toBuffer;
-  return (to, from, bytes) => {
-    if (!holds(toBuffer, to)) toBuffer = bufferAt(to);
-    if (!holds(fromBuffer, from)) fromBuffer = bufferAt(from);
-    const target = to - toBuffer.base;
-    const source = from - fromBuffer.base;
-    if (!toBuffer.bytes || !fromBuffer.bytes) {
-      viewOf(toBuffer, target, bytes).set(viewOf(fromBuffer, source, bytes));
-      return;
-    }
-    // copyWithin needs no view of the source; between two buffers there is no way without one a piece.
-    if (toBuffer === fromBuffer) toBuffer.bytes.copyWithin(target, source, source + bytes);
-    else toBuffer.bytes.set(fromBuffer.bytes.subarray(source, source + bytes), target);
+  return {
+    copy(to, from, bytes) {
+      if (!holds(toBuffer, to)) toBuffer = bufferAt(to);
+      if (!holds(fromBuffer, from)) fromBuffer = bufferAt(from);
+      const target = to - toBuffer.base;
+      const source = from - fromBuffer.base;
+      if (!toBuffer.bytes || !fromBuffer.bytes) {
+        viewOf(toBuffer, target, bytes).set(viewOf(fromBuffer, source, bytes));
+        return;
+      }
+      // copyWithin needs no view of the source; between two buffers there is no way without one a piece.
+      if (toBuffer === fromBuffer) toBuffer.bytes.copyWithin(target, source, source + bytes);
+      else toBuffer.bytes.set(fromBuffer.bytes.subarray(source, source + bytes), target);
+    },
+    fill(to, byte, bytes) {
+      if (!holds(toBuffer, to)) toBuffer = bufferAt(to);
+      fillBytes(toBuffer.buffer, to - toBuffer.base, byte, bytes);
+    },
+    compare(a, b, bytes) {
+      if (!holds(toBuffer, a)) toBuffer = bufferAt(a);
+      if (!holds(fromBuffer, b)) fromBuffer = bufferAt(b);
+      return equalBytes(viewOf(toBuffer, a - toBuffer.base, bytes), viewOf(fromBuffer, b - fromBuffer.base, bytes));
+    },
   };
+}
+
+const WORD = BigUint64Array.BYTES_PER_ELEMENT;
+
+/** Fills by words, and bytes before and after them: where memory is shared V8 stores one after the other. */
+function fillBytes(buffer: SharedArrayBuffer, offset: number, byte: number, bytes: number): void {
+  const head = Math.min(-offset & (WORD - 1), bytes);
+  const words = Math.floor((bytes - head) / WORD);
+  const tail = head + words * WORD;
+  new Uint8Array(buffer, offset, head).fill(byte);
+  if (words > 0) new BigUint64Array(buffer, offset + head, words).fill(BigInt(byte) * 0x0101010101010101n);
+  new Uint8Array(buffer, offset + tail, bytes - tail).fill(byte);
+}
+
+/** Up to so many bytes are looked at one by one. */
+const FEW_BYTES = 64;
+
+/** Bytes of two views of one length before the first that differs; all if none does. */
+function equalBytes(a: Uint8Array, b: Uint8Array): number {
+  // C's memcmp, which says only whether.
+  if (Buffer.compare(a, b) === 0) return a.length;
+  let low = 0;
+  let high = a.length;
+  while (high - low > FEW_BYTES) {
+    const middle = (low + high) >>> 1;
+    if (Buffer.compare(a.subarray(low, middle), b.subarray(low, middle)) === 0) low = middle;
+    else high = middle;
+  }
+  while (low < high && a[low] === b[low]) low++;
+  // What was looked for is gone if somebody wrote to it meanwhile.
+  return low < high ? low : a.length;
 }
 
 function open({ base, buffer }: PlacedBuffer): OpenBuffer {

@@ -1,5 +1,5 @@
 /**
- * The walkers in C. Both do what the one in WebAssembly does, but for the memory, which comes with each call.
+ * The walkers in C. They do what those in WebAssembly do, but for the memory, which comes with each call.
  *
  * @throws Error EFAULT for a list, or a descriptor, that names bytes outside the memory, or the buffers of its table
  */
@@ -29,6 +29,33 @@ export interface NativeWalker {
     left: number,
     limit: number,
     past: boolean,
+  ): number;
+  /** Fills the destinations of such a list with a byte: its source words are not read. */
+  fillLine(
+    area: Uint8Array,
+    table: number,
+    memory: Uint8Array,
+    list: number,
+    end: number,
+    stop: number,
+    poison: number,
+    left: number,
+    limit: number,
+    past: boolean,
+    byte: number,
+  ): number;
+  /** Compares the sides of such a list's descriptors; the word at `found` is taken down to that of the first difference. */
+  compareLine(
+    area: Uint8Array,
+    table: number,
+    memory: Uint8Array,
+    list: number,
+    end: number,
+    stop: number,
+    poison: number,
+    left: number,
+    limit: number,
+    found: number,
   ): number;
   /** Where in this process a view on shared memory begins. */
   addressOf(view: Uint8Array): number;

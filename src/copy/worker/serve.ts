@@ -24,7 +24,7 @@ import {
   workerState,
   workerTid,
 } from './job-ring.js';
-import { type CopyOnLine, openLine } from './line-views.js';
+import { type OpenLine, openLine } from './line-views.js';
 import { createCopyRange } from './methods.js';
 import { loadNativeWalker } from './native-walker.js';
 import { copyUnit, type Held, hasSpareList, NO_LIMIT, type Participant } from './participate.js';
@@ -54,7 +54,7 @@ const NO_THREAD = -1;
 /** A message, with the buffers as this thread sees them. */
 interface Received {
   readonly sequence: number;
-  readonly line: CopyOnLine;
+  readonly line: OpenLine;
 }
 
 const { setup } = workerData as ThreadData<WorkerSetup>;
@@ -172,7 +172,7 @@ function take({ slot, sequence, foreign, freshBytes, descriptors }: ForeignMessa
  * The line of the job whose unit this worker has just claimed. Its buffers were sent before it was published, so they are
  * there, unless this thread attached between the two and came to the unit by an old ticket.
  */
-function lineOf(slot: Slot): CopyOnLine | undefined {
+function lineOf(slot: Slot): OpenLine | undefined {
   if (received[slot.number]?.sequence !== words[slot.base + SEQUENCE]) receiveBuffers();
   const message = received[slot.number];
   return message?.sequence === words[slot.base + SEQUENCE] ? message.line : undefined;

@@ -12,6 +12,7 @@ function batchOf(from: Uint32Array, bytes = new Uint32Array(from.length).fill(PA
   const items = { to: from.map((address) => address + 2 ** 30), from, bytes };
   return {
     ...items,
+    work: { kind: 'copy' },
     index: undefined,
     foreign: [],
     seen: survey(items),

@@ -1,12 +1,21 @@
 import { PAGE_SIZE } from 'mtcopy';
 import { expect, it } from 'vitest';
-import { METHOD_MEMORY_COPY, openRing, publishJob, RING_PAGES } from '#src/copy/worker/job-ring.js';
+import { METHOD_MEMORY_COPY, OPERATION_COPY, openRing, publishJob, RING_PAGES } from '#src/copy/worker/job-ring.js';
 import { copyUnit, type Held, NO_LIMIT, type Participant } from '#src/copy/worker/participate.js';
 
 it('a thread notes by its CPU clock what each stretch of copying took, and 1 at least', () => {
   const ring = openRing(new SharedArrayBuffer(RING_PAGES * PAGE_SIZE), 0);
   const [slot] = ring.slots;
-  publishJob(ring, slot, { units: 2, perUnit: 4, count: 8, method: METHOD_MEMORY_COPY, helps: false, sequence: 1 });
+  publishJob(ring, slot, {
+    units: 2,
+    perUnit: 4,
+    count: 8,
+    method: METHOD_MEMORY_COPY,
+    operation: OPERATION_COPY,
+    byte: 0,
+    helps: false,
+    sequence: 1,
+  });
   const stretches = [100, 20, 3, 0];
   const log: string[] = [];
   const participant: Participant = {

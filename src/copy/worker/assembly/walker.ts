@@ -1,5 +1,6 @@
 /*
- * The copy loop, in AssemblyScript: one call walks a whole list and does a memory.copy for each on it.
+ * The copy loop, in AssemblyScript: one call walks a whole list and does a memory.copy for each on it; and what fills and compares
+ * by the same lists.
  *
  * The list is of descriptors: three 32-bit words each, to, from, bytes left. They are the descriptor's progress: after a
  * worker's death or an abort the caller reads in shared memory what was copied, or has it gone on with. The three change
@@ -78,4 +79,110 @@ export function copyOne(to: u32, from: u32, bytes: u32, poison: usize): bool {
   }
   memory.copy(to, from, bytes);
   return true;
+}
+
+/** Zeros one range. */
+export function clear(to: u32, bytes: u32): void {
+  memory.fill(to, 0, bytes);
+}
+
+/**
+ * As {@link walk}, but fills the destinations with a byte; sources are not looked at, poisoned frames are filled like any others.
+ */
+export function fill(list: usize, end: usize, stop: usize, left: usize, limit: u32, byte: u32): usize {
+  let filled: u64 = 0;
+  for (; list < end; list += DESCRIPTOR) {
+    let to = load<u32>(list);
+    let bytes = load<u32>(list, 8);
+    while (bytes != 0) {
+      if (filled > <u64>limit) return list;
+      // Pairs with the caller's store: seen at the next piece at the latest, which is all an abort needs.
+      if (atomic.load<u32>(stop)) {
+        atomic.add<u32>(left, 1);
+        return end;
+      }
+      const piece = bytes < PIECE ? bytes : PIECE;
+      memory.fill(to, <u8>byte, piece);
+      to += piece;
+      bytes -= piece;
+      filled += piece;
+      store<u32>(list, to);
+      store<u32>(list, bytes, 8);
+    }
+  }
+  return end;
+}
+
+/** Bytes before the first that differs; all if none does. */
+function equalBytes(a: u32, b: u32, bytes: u32): u32 {
+  let at: u32 = 0;
+  // Four words a turn, for one alone takes twice as long.
+  for (; bytes - at >= 32; at += 32) {
+    const x = <usize>(a + at);
+    const y = <usize>(b + at);
+    const first = (load<u64>(x) ^ load<u64>(y)) | (load<u64>(x, 8) ^ load<u64>(y, 8));
+    const second = (load<u64>(x, 16) ^ load<u64>(y, 16)) | (load<u64>(x, 24) ^ load<u64>(y, 24));
+    if ((first | second) != 0) break;
+  }
+  while (at < bytes && load<u8>(<usize>(a + at)) == load<u8>(<usize>(b + at))) at++;
+  return at;
+}
+
+/**
+ * As {@link walk}, but compares the two sides of each descriptor, up to the first byte that differs, where its words then stay.
+ * Takes the word at `found` down to the address of that descriptor; what comes after the one that it names is left out. One with
+ * a poisoned frame on either side is left as it is.
+ */
+export function compare(
+  list: usize,
+  end: usize,
+  stop: usize,
+  poison: usize,
+  left: usize,
+  limit: u32,
+  found: usize,
+): usize {
+  const mayBePoisoned = atomic.load<u32>(poison) != 0;
+  let compared: u64 = 0;
+  for (; list < end; list += DESCRIPTOR) {
+    let a = load<u32>(list);
+    let b = load<u32>(list, 4);
+    let bytes = load<u32>(list, 8);
+    if (mayBePoisoned && bytes != 0 && (isPoisoned(poison, a, bytes) || isPoisoned(poison, b, bytes))) {
+      atomic.add<u32>(left, 1);
+      continue;
+    }
+    while (bytes != 0) {
+      if (compared > <u64>limit) return list;
+      // Orders nothing: the word only ever goes down, so by any value of it what comes here is later than a difference.
+      if (<u32>list >= atomic.load<u32>(found)) return end;
+      // Pairs with the caller's store: seen at the next piece at the latest, which is all an abort needs.
+      if (atomic.load<u32>(stop)) {
+        atomic.add<u32>(left, 1);
+        return end;
+      }
+      const piece = bytes < PIECE ? bytes : PIECE;
+      const equal = equalBytes(a, b, piece);
+      a += equal;
+      b += equal;
+      bytes -= equal;
+      compared += piece;
+      store<u32>(list, a);
+      store<u32>(list, b, 4);
+      store<u32>(list, bytes, 8);
+      if (equal == piece) continue;
+      lower(found, <u32>list);
+      return end;
+    }
+  }
+  return end;
+}
+
+/** Takes a word down to `to`, if that is lower. Whoever reads it finds what the descriptor that it names says. */
+function lower(word: usize, to: u32): void {
+  for (let known = atomic.load<u32>(word); to < known; ) {
+    const seen = atomic.cmpxchg<u32>(word, known, to);
+    if (seen == known) return;
+    known = seen;
+  }
 }

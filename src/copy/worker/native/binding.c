@@ -10,7 +10,9 @@
 #include "walker.h"
 
 enum { SYSTEM_PAGE = 4096 };
-enum { WALK_NUMBERS = 6, WALK_ARGUMENTS = 1 + WALK_NUMBERS, LINE_ARGUMENTS = 2 + WALK_ARGUMENTS + 1 };
+enum { WALK_NUMBERS = 6, WALK_ARGUMENTS = 1 + WALK_NUMBERS, LINE_ARGUMENTS = 2 + WALK_ARGUMENTS };
+/* More than any function takes. */
+enum { MOST_ARGUMENTS = LINE_ARGUMENTS + 2 };
 
 static napi_value refuse(napi_env env, const char *code, const char *message) {
   napi_throw_error(env, code, message);
@@ -58,20 +60,56 @@ static napi_value call_walk(napi_env env, napi_callback_info info) {
   return answer(env, walk(memory, asked));
 }
 
+/* What each walker over a line is given first: the memory of its table, where that is, and what walk takes. */
+struct line_walk {
+  struct memory area, memory;
+  uint32_t table;
+  struct walk asked;
+};
+
+/* Those, with so many arguments after them, which follow them in `argument`; false for anything else. */
+static bool get_line_walk(napi_env env, napi_callback_info info, napi_value argument[MOST_ARGUMENTS], size_t more,
+                          struct line_walk *line) {
+  size_t count = MOST_ARGUMENTS;
+  napi_get_cb_info(env, info, &count, argument, NULL, NULL);
+  return count >= LINE_ARGUMENTS + more && get_memory(env, argument[0], &line->area) &&
+         napi_get_value_uint32(env, argument[1], &line->table) == napi_ok &&
+         get_walk(env, argument + 2, &line->memory, &line->asked);
+}
+
 /* walkLine(area, table, memory, list, end, stop, poison, left, limit, past): what line-walker.c says. */
 static napi_value call_walk_line(napi_env env, napi_callback_info info) {
-  napi_value argument[LINE_ARGUMENTS];
-  size_t count = LINE_ARGUMENTS;
-  struct memory area, memory;
-  struct walk asked;
-  uint32_t table;
+  napi_value argument[MOST_ARGUMENTS];
+  struct line_walk line;
   bool past;
-  napi_get_cb_info(env, info, &count, argument, NULL, NULL);
-  if (count < LINE_ARGUMENTS || !get_memory(env, argument[0], &area) ||
-      napi_get_value_uint32(env, argument[1], &table) != napi_ok || !get_walk(env, argument + 2, &memory, &asked) ||
-      napi_get_value_bool(env, argument[LINE_ARGUMENTS - 1], &past) != napi_ok)
+  if (!get_line_walk(env, info, argument, 1, &line) ||
+      napi_get_value_bool(env, argument[LINE_ARGUMENTS], &past) != napi_ok)
     return refuse(env, "EINVAL", "walkLine takes a Uint8Array, a number, what walk takes, and a boolean");
-  return answer(env, walk_line(area, table, memory, asked, past));
+  return answer(env, walk_line(line.area, line.table, line.memory, line.asked, past));
+}
+
+/* fillLine(area, table, memory, list, end, stop, poison, left, limit, past, byte): what line-fill.c says. */
+static napi_value call_fill_line(napi_env env, napi_callback_info info) {
+  napi_value argument[MOST_ARGUMENTS];
+  struct line_walk line;
+  bool past;
+  uint32_t byte;
+  if (!get_line_walk(env, info, argument, 2, &line) ||
+      napi_get_value_bool(env, argument[LINE_ARGUMENTS], &past) != napi_ok ||
+      napi_get_value_uint32(env, argument[LINE_ARGUMENTS + 1], &byte) != napi_ok)
+    return refuse(env, "EINVAL", "fillLine takes what walkLine takes, and a number");
+  return answer(env, fill_line(line.area, line.table, line.memory, line.asked, (uint8_t)byte, past));
+}
+
+/* compareLine(area, table, memory, list, end, stop, poison, left, limit, found): what line-compare.c says. */
+static napi_value call_compare_line(napi_env env, napi_callback_info info) {
+  napi_value argument[MOST_ARGUMENTS];
+  struct line_walk line;
+  uint32_t found;
+  if (!get_line_walk(env, info, argument, 1, &line) ||
+      napi_get_value_uint32(env, argument[LINE_ARGUMENTS], &found) != napi_ok)
+    return refuse(env, "EINVAL", "compareLine takes a Uint8Array, a number, what walk takes, and a number");
+  return answer(env, compare_line(line.area, line.table, line.memory, line.asked, found));
 }
 
 /* addressOf(view): where a Uint8Array begins in this process. User space ends below 2^53, but for tags in the upper bits. */
@@ -120,6 +158,8 @@ NAPI_MODULE_INIT() {
   if (!can_stream()) return exports;
   export(env, exports, "walk", call_walk);
   export(env, exports, "walkLine", call_walk_line);
+  export(env, exports, "fillLine", call_fill_line);
+  export(env, exports, "compareLine", call_compare_line);
   export(env, exports, "addressOf", call_address_of);
   export(env, exports, "adviseHuge", call_advise_huge);
   export(env, exports, "populate", call_populate);

@@ -1,77 +1,8 @@
 /*
- * The copy loop for any shared memory: as walker.c, but descriptors are three doubles, and their addresses are on a line, on which
- * each buffer of the job has its place. A table says where in this process a place is.
- *
- * Invariants, beside those of walker.c:
- * - Only bytes of the table's buffers are read or written. The list is in memory that a program can write to; the table is
- *   not, and a range is in one place of it or is refused.
- * - A table doesn't change, and its buffers live, while somebody uses it: this thread counts itself among the users and then
- *   looks whether the table is open; who closes it does so and then waits until there are none. One of the two sees the other.
+ * The copy loop for any shared memory: as walker.c, with the places of a line (line.h).
  */
+#include "line.h"
 #include "stream.h"
-#include "words.h"
-
-enum { WORD_BYTES = 8, DESCRIPTOR_BYTES = 3 * WORD_BYTES, TABLE_HEADER = 64 };
-
-/* A buffer: its first byte on the line, its size, and where in this process it is. */
-struct place {
-  double base, bytes, address;
-};
-
-struct table {
-  /* Places; 0 while it is closed. */
-  uint32_t count;
-  uint32_t users;
-};
-
-struct line {
-  const struct place *places;
-  uint32_t count;
-};
-
-static double load_double(struct memory memory, uint32_t address) {
-  union {
-    uint64_t bits;
-    double value;
-  } word = { .bits = __atomic_load_n((uint64_t *)(memory.bytes + address), __ATOMIC_RELAXED) };
-  return word.value;
-}
-
-static void store_double(struct memory memory, uint32_t address, double value) {
-  union {
-    double value;
-    uint64_t bits;
-  } word = { .value = value };
-  __atomic_store_n((uint64_t *)(memory.bytes + address), word.bits, __ATOMIC_RELAXED);
-}
-
-/*
- * Whether a number is a whole one that an address or a length may be; false for what is no number. Others would be cut to one
- * that nobody has checked: a length of 0.5 to none.
- */
-static bool is_whole(double number) { return number >= 0 && number <= 0x1p53 && number == (double)(uint64_t)number; }
-
-/* Whether a place has a range; false for what is no number. */
-static bool has(const struct place *place, double address, double bytes) {
-  return address >= place->base && bytes >= 0 && bytes <= place->bytes && address - place->base <= place->bytes - bytes;
-}
-
-/* The place that an address is in if any is: the last whose base is not beyond it. `near` is tried first. */
-static const struct place *find(struct line line, const struct place *near, double address) {
-  if (has(near, address, 0)) return near;
-  uint32_t low = 0, high = line.count - 1;
-  while (low < high) {
-    uint32_t middle = (low + high + 1) / 2;
-    if (line.places[middle].base <= address) low = middle;
-    else high = middle - 1;
-  }
-  return line.places + low;
-}
-
-/* Where in this process an address is that the place has. */
-static uint8_t *at_place(const struct place *place, double address) {
-  return (uint8_t *)((uintptr_t)place->address + (uintptr_t)(address - place->base));
-}
 
 static void publish(struct memory memory, uint32_t first, uint32_t end) {
   stream_fence();
@@ -155,28 +86,15 @@ static int64_t walk_places(struct line line, struct memory memory, struct walk a
   return asked.end;
 }
 
-/* Whether the first place is the memory, or a part of it: the poison map, which is as long as that, is for its addresses. */
-static bool begins_with(struct line line, struct memory memory) {
-  const struct place *first = line.places;
-  return first->base == 0 && first->bytes <= (double)memory.size && first->address == (double)(uintptr_t)memory.bytes;
-}
-
 /*
- * As walk(), of a job whose places are in the table at `table` of `area`, a memory of the engine's own threads. One that is
- * closed has nothing to copy any more: the list is left. `past` says whether the bytes go past the caches.
+ * As walk(), of a job whose places are in the table at `table` of `area`: see enter_line(). `past` says whether the bytes go past
+ * the caches.
  */
 int64_t walk_line(struct memory area, uint32_t table, struct memory memory, struct walk asked, bool past) {
-  if (!are_words(memory, asked) || !is_list(memory, asked, WORD_BYTES)) return WALK_BAD_CALL;
-  if ((uintptr_t)area.bytes % 8 || table % 8 || !holds(area, table, TABLE_HEADER)) return WALK_BAD_CALL;
-  struct table *header = (struct table *)(area.bytes + table);
-  __atomic_fetch_add(&header->users, 1, __ATOMIC_SEQ_CST);
-  uint32_t count = __atomic_load_n(&header->count, __ATOMIC_SEQ_CST);
-  struct line line = { (struct place *)(area.bytes + table + TABLE_HEADER), count };
-  int64_t next = asked.end;
-  if (count == 0) leave(memory, asked.left);
-  else if (!holds(area, table, TABLE_HEADER + (uint64_t)count * sizeof(struct place))) next = WALK_BAD_CALL;
-  else if (!begins_with(line, memory)) next = WALK_BAD_CALL;
-  else next = walk_places(line, memory, asked, past);
-  __atomic_fetch_sub(&header->users, 1, __ATOMIC_SEQ_CST);
-  return next;
+  struct line line;
+  int64_t answer = enter_line(area, table, memory, asked, &line);
+  if (answer != ENTERED) return answer;
+  answer = walk_places(line, memory, asked, past);
+  leave_line(line);
+  return answer;
 }

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of functions that copy_range() is inlined into. */
+/* Of functions that copy_range() or equal_line() is inlined into. */
 #define STREAMING
 
 static inline bool can_stream(void) { return true; }
@@ -53,6 +53,12 @@ ALWAYS_INLINE static inline void copy_line(uint8_t *to, const uint8_t *from, boo
     __asm__("stp %q1, %q2, [%5]\n\tstp %q3, %q4, [%5, #32]"
             : "=m"(*(struct line *)to)
             : "w"(a), "w"(b), "w"(c), "w"(d), "r"(to));
+}
+
+static inline bool equal_line(const uint8_t *a, const uint8_t *b) {
+  uint8x16_t low = vandq_u8(vceqq_u8(vld1q_u8(a), vld1q_u8(b)), vceqq_u8(vld1q_u8(a + 16), vld1q_u8(b + 16)));
+  uint8x16_t high = vandq_u8(vceqq_u8(vld1q_u8(a + 32), vld1q_u8(b + 32)), vceqq_u8(vld1q_u8(a + 48), vld1q_u8(b + 48)));
+  return vminvq_u8(vandq_u8(low, high)) == 0xff;
 }
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of functions that copy_range() is inlined into. */
+/* Of functions that copy_range() or equal_line() is inlined into. */
 #define STREAMING __attribute__((target("avx2")))
 
 /* Whether the CPU has AVX2, and the system keeps its registers. */
@@ -52,6 +52,13 @@ STREAMING ALWAYS_INLINE static inline void copy_line(uint8_t *to, const uint8_t 
     _mm256_store_si256((__m256i *)to, a);
     _mm256_store_si256((__m256i *)(to + 32), b);
   }
+}
+
+STREAMING ALWAYS_INLINE static inline bool equal_line(const uint8_t *a, const uint8_t *b) {
+  __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)a), _mm256_loadu_si256((const __m256i *)b));
+  __m256i high =
+      _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(a + 32)), _mm256_loadu_si256((const __m256i *)(b + 32)));
+  return _mm256_movemask_epi8(_mm256_and_si256(low, high)) == -1;
 }
 
 #endif

@@ -12,6 +12,7 @@
  *   fetch()             a hint that a line will be read; wherever it leads, nothing is read or written
  *   copy_32(), copy_16(), copy_8()  so many bytes, at any alignment
  *   copy_line()         LINE_BYTES to where a line begins; past the caches, or into them
+ *   equal_line()        whether LINE_BYTES are the same on two sides, at any alignment
  */
 #ifndef MTCOPY_STREAM_H
 #define MTCOPY_STREAM_H

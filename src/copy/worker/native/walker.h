@@ -10,7 +10,7 @@ struct memory {
   uint64_t size;
 };
 
-/* What walk() is asked for: addresses in the memory, and how many bytes at least to copy before it returns. */
+/* What walk() is asked for: addresses in the memory, and how many bytes at least to go through before it returns. */
 struct walk {
   uint32_t list, end, stop, poison, left, limit;
 };
@@ -20,5 +20,7 @@ enum { WALK_BAD_CALL = -1, WALK_BAD_DESCRIPTOR = -2 };
 
 int64_t walk(struct memory memory, struct walk asked);
 int64_t walk_line(struct memory area, uint32_t table, struct memory memory, struct walk asked, bool past);
+int64_t fill_line(struct memory area, uint32_t table, struct memory memory, struct walk asked, uint8_t byte, bool past);
+int64_t compare_line(struct memory area, uint32_t table, struct memory memory, struct walk asked, uint32_t found);
 
 #endif
