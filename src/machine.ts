@@ -1,5 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
 import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber, yesOrNo } from './check.js';
+import { createClear } from './copy/clear.js';
 import { checkUnit } from './copy/options.js';
 import { populate } from './copy/populate.js';
 import type { UsedMethod } from './copy/streaming.js';
@@ -271,6 +272,7 @@ export class Machine implements AsyncDisposable {
     const onFlushed = (ns: number) => this.#flushes.record(Math.max(1, Math.round(ns)));
     this.#manager = {
       memory: this.memory,
+      clear: createClear(this.memory),
       mappings: new MappingTable(),
       files: new Map(),
       movable: new Map(),

@@ -1,3 +1,4 @@
+import type { Clear } from '../copy/clear.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { Pfn } from '../units.js';
 import type { CachedMapping, MappingTable } from './mapping.js';
@@ -8,6 +9,8 @@ import type { Vmstat } from './vmstat.js';
 /** What a machine has one of, and what all of memory management works on. Used by one thread, the memory's owner. */
 export interface MemoryManager {
   readonly memory: PhysicalMemory;
+  /** Zeros what is newly allocated in it. */
+  readonly clear: Clear;
   readonly mappings: MappingTable;
   /** The files in the page cache, by device and inode. */
   readonly files: Map<string, CachedMapping>;

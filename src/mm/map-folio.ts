@@ -24,7 +24,7 @@ export function mapAnonymous(manager: MemoryManager, vma: Vma, vpn: number): num
   const pfn = memory.takeFolio(order, vma.nid as NodeId);
   if (pfn === 0) return 0;
   const pages = 1 << order;
-  memory.bytes.fill(0, pfn * PAGE_SIZE, (pfn + pages) * PAGE_SIZE);
+  manager.clear(pfn * PAGE_SIZE, pages * PAGE_SIZE);
   const isHuge = order === HPAGE_PMD_ORDER && isPmdEmpty(vma.table, first);
   adoptAnonymous(manager, vma, pfn, first, isHuge ? 1 : pages);
   // Release: the zeros come before the entry that leads to them.

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import type { Clear } from '../copy/clear.js';
 import { VPN_LIMIT } from '../cpu/page-table.js';
 import { ErrnoError, invalid } from '../errno.js';
 import { compoundHead, PG } from '../memory/page-metadata.js';
@@ -73,7 +74,7 @@ export function replaceCached({ page }: PhysicalMemory, { frames }: PageCache, f
  * @returns 0 if the node has no free folio of that order
  */
 export function getCachedFolio(
-  { memory }: MemoryManager,
+  { memory, clear }: MemoryManager,
   mapping: CachedMapping,
   index: number,
   order: Order,
@@ -90,7 +91,7 @@ export function getCachedFolio(
   const pfn = memory.takeFolio((fits ? order : 0) as Order, nid);
   if (pfn === 0) return pfn;
   try {
-    fill(memory, mapping.cache, pfn, first, pages);
+    fill(memory, clear, mapping.cache, pfn, first, pages);
   } catch (error) {
     memory.putFolio(pfn);
     throw error;
@@ -109,7 +110,14 @@ function isZero(frame: number): boolean {
 }
 
 /** Reads `pages` pages of the file from page `first` into a folio; zeros where there is no file, or none any more. */
-function fill({ bytes }: PhysicalMemory, { file }: PageCache, pfn: Pfn, first: number, pages: number): void {
+function fill(
+  { bytes }: PhysicalMemory,
+  clear: Clear,
+  { file }: PageCache,
+  pfn: Pfn,
+  first: number,
+  pages: number,
+): void {
   let at = pfn * PAGE_SIZE;
   const end = at + pages * PAGE_SIZE;
   let position = first * PAGE_SIZE;
@@ -119,7 +127,7 @@ function fill({ bytes }: PhysicalMemory, { file }: PageCache, pfn: Pfn, first: n
     at += count;
     position += count;
   }
-  bytes.fill(0, at, end);
+  clear(at, end - at);
 }
 
 /**

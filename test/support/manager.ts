@@ -1,4 +1,5 @@
 import { type AddressSpace, type Flow, type Folio, NR_MAX_BATCHED_MIGRATION, PhysicalMemory } from 'mtcopy';
+import { createClear } from '#src/copy/clear.js';
 import { createCpuArea } from '#src/cpu/cpu-area.js';
 import { type MigrateResult, migratePages } from '#src/migrate/migrate-pages.js';
 import type { MigrateOptions } from '#src/migrate/migration.js';
@@ -25,6 +26,7 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
   const vmstat = createVmstat();
   const manager: MemoryManager = {
     memory,
+    clear: createClear(memory),
     mappings: new MappingTable(),
     files: new Map(),
     movable: new Map(),
