@@ -1,8 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
-
-const PROGRAM = 'build/memcpy-limit';
+import { startC } from './c-program.js';
 
 /** What copies in C: `'nt'` are streaming stores, `'ahead'` those with the next folio fetched meanwhile. */
 export type LimitMethod = 'memcpy' | 'nt' | 'ahead';
@@ -16,36 +12,16 @@ export interface Memcpy {
   end(): void;
 }
 
-/** Builds the C program and starts it, on huge pages if asked. It ends with this process, however that ends: its input does. */
+/** Builds the C program and starts it, on huge pages if asked. */
 export function startMemcpy(total: number, huge = false): Memcpy {
-  mkdirSync('build', { recursive: true });
-  try {
-    execFileSync('cc', ['-O2', '-o', PROGRAM, 'bench/support/memcpy-limit.c', '-lpthread'], { stdio: 'inherit' });
-  } catch {
-    console.error('This benchmark needs a C compiler, as the command cc.');
-    process.exit(1);
-  }
-  const child = spawn(PROGRAM, huge ? [String(total), 'huge'] : [String(total)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const answer = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error('the C program ended');
-    return Number(value);
-  };
+  const program = startC('memcpy-limit', huge ? [String(total), 'huge'] : [String(total)]);
   return {
-    copy(threads, folioBytes, shuffled, method = 'memcpy') {
-      child.stdin.write(`${threads} ${folioBytes} ${shuffled ? 'rand' : 'seq'} ${method}\n`);
-      return answer();
-    },
+    copy: (threads, folioBytes, shuffled, method = 'memcpy') =>
+      program.ask(`${threads} ${folioBytes} ${shuffled ? 'rand' : 'seq'} ${method}`),
     copyOverAndOver() {
-      child.stdin.write(`1 ${total} seq over\n`);
-      return () => {
-        child.stdin.write('stop\n');
-        return answer();
-      };
+      program.tell(`1 ${total} seq over`);
+      return () => program.ask('stop');
     },
-    end: () => child.stdin.end(),
+    end: () => program.end(),
   };
 }
