@@ -5,10 +5,10 @@ import { configDefaults, defineConfig } from 'vitest/config';
  * nothing of the process. `test/support/shares-its-process.ts` fails one that leaves a thread running.
  */
 const TOGETHER = [
-  'test/copy/{abort,bad-input,call,every-byte-and-no-other,foreign-memory,growable,many-calls,odd-input}.test.ts',
+  'test/copy/{abort,bad-input,call,compare,every-byte-and-no-other,fill,foreign-memory,growable,many-calls,odd-input}.test.ts',
   'test/copy/{poison,result,threshold,who-copies,who-gets-a-call}.test.ts',
   'test/copy/batch/*.test.ts',
-  'test/copy/worker/cpu-time.test.ts',
+  'test/copy/worker/{cpu-time,fill-and-compare}.test.ts',
   'test/cpu/{loads-and-stores,programs}.test.ts',
   'test/dma/!(pace).test.ts',
   'test/docs/{references,sysfs-files}.test.ts',

@@ -1,7 +1,15 @@
 import { CopyEngine, type CreateOptions, MiB, PAGE_SIZE, type Stores } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { chooseMethod } from '#src/copy/streaming.js';
-import { METHOD, METHOD_MEMORY_COPY, METHOD_STREAMING, openRing } from '#src/copy/worker/job-ring.js';
+import {
+  METHOD,
+  METHOD_LINE_STREAMING,
+  METHOD_MEMORY_COPY,
+  METHOD_STREAMING,
+  METHOD_TYPED_ARRAY,
+  OPERATION,
+  openRing,
+} from '#src/copy/worker/job-ring.js';
 import { fillRandom, isSame } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
 import { HAS_NATIVE } from '../support/native.js';
@@ -54,6 +62,33 @@ describe.runIf(HAS_NATIVE)('streaming stores', () => {
     expect(await methodOf({ method: 'streaming' }, 2 * MiB)).toEqual(new Set([METHOD_STREAMING]));
     expect(await methodOf({ method: 'streaming' }, 2 * MiB, 'cached')).toEqual(new Set([METHOD_STREAMING]));
     expect(await methodOf({ method: 'memory.copy' }, 2 * MiB, 'streaming')).toEqual(new Set([METHOD_MEMORY_COPY]));
+  });
+
+  it('fill what is more than the L3 cache has, or where they are asked for; C compares whatever it may', async () => {
+    const used = async (
+      options: CreateOptions,
+      run: (engine: CopyEngine, view: Uint8Array) => unknown,
+      bytes = MiB,
+    ) => {
+      await using engine = await CopyEngine.create({ threads: 1, memory: bytes + MiB, ...options });
+      await run(engine, engine.allocate(bytes));
+      const { words, slots, own } = openRing(engine.memory.buffer, RING);
+      const jobs = [...slots, own].filter(({ base }) => words[base + OPERATION] !== 0);
+      return jobs.map(({ base }) => words[base + METHOD]);
+    };
+    const fill = (stores?: Stores) => (engine: CopyEngine, view: Uint8Array) => engine.fill(view, 1, { stores });
+    const compare = (engine: CopyEngine, view: Uint8Array) => engine.compare(view, view);
+    // A fill touches half of what a copy does.
+    expect(await used({}, fill(), 2 * CACHED + PAGE_SIZE)).toEqual([METHOD_LINE_STREAMING]);
+    expect(await used({}, fill(), 2 * CACHED)).toEqual([METHOD_MEMORY_COPY]);
+    expect(await used({}, fill('streaming'))).toEqual([METHOD_LINE_STREAMING]);
+    expect(await used({ method: 'streaming' }, fill('cached'))).toEqual([METHOD_LINE_STREAMING]);
+    expect(await used({ method: 'memory.copy' }, fill('streaming'))).toEqual([METHOD_MEMORY_COPY]);
+    expect(await used({ method: 'typed-array' }, fill('streaming'))).toEqual([METHOD_TYPED_ARRAY]);
+    expect(await used({}, compare)).toEqual([METHOD_LINE_STREAMING]);
+    expect(await used({ stores: 'cached' }, compare)).toEqual([METHOD_LINE_STREAMING]);
+    expect(await used({ method: 'memory.copy' }, compare)).toEqual([METHOD_MEMORY_COPY]);
+    expect(await used({ method: 'typed-array' }, compare)).toEqual([METHOD_TYPED_ARRAY]);
   });
 
   it('copy a small call too that is made at once, where they were asked for', async () => {

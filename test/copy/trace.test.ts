@@ -47,6 +47,22 @@ it.each([0, Number.POSITIVE_INFINITY])('copies are traced, parallel from %d byte
   }
 });
 
+it('fills and compares are traced: what is equal before a difference counts', async () => {
+  await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+  const [a, b] = [engine.allocate(5000), engine.allocate(5000)];
+  b[300] = 1;
+  for (const [call, run, bytes] of [
+    ['compare', () => engine.compare(a, b), 300],
+    ['compareSync', () => engine.compareSync(a, b), 300],
+    ['fill', () => engine.fill(b, 0), 5000],
+    ['fillSync', () => engine.fillSync(b, 0), 5000],
+    ['compare', () => engine.compare(a, b), 5000],
+  ] as const) {
+    const last = (await eventsOf(run)).at(-1);
+    expect(last?.message).toMatchObject({ call, result: { bytes, items: 1, failed: [] } });
+  }
+});
+
 it('errors are traced', async () => {
   await using engine = await CopyEngine.create({ threads: 2, memory: '16M' });
   const [to, from] = [engine.allocate(10), engine.allocate(11)];
