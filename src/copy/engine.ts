@@ -4,6 +4,7 @@ import {
   type Checks,
   checkOptions,
   checkThreads,
+  isWord,
   MAX_THREADS,
   oneOf,
   wholeNumber,
@@ -280,9 +281,10 @@ export class CopyEngine implements AsyncDisposable {
    * ESHUTDOWN if the engine is closed.
    */
   allocate(bytes: number, options: AllocateOptions = {}): Uint8Array<SharedArrayBuffer> {
-    this.#lifetime.checkOpen();
     checkBytes('bytes', bytes);
     const { node, populate: wantsPages } = checkOptions(options, ALLOCATE_OPTIONS);
+    // After the last look at what was given: a getter may have closed it.
+    this.#lifetime.checkOpen();
     const pages = Math.max(1, pagesOf(bytes));
     const pfn = this.memory.allocContig(pages, node === undefined ? {} : { node });
     this.#allocations.set(pfn, bytes);
@@ -297,13 +299,19 @@ export class CopyEngine implements AsyncDisposable {
    * @throws ErrnoError EINVAL for any other view, or one that was freed before.
    */
   free(view: Uint8Array): void {
-    const isOurs = ArrayBuffer.isView(view) && isShared(view.buffer) && this.#rules.memory.is(view.buffer);
-    const pfn = isOurs ? view.byteOffset / PAGE_SIZE : -1;
+    const pfn = this.#pfnOf(view);
     if (pfn < 0 || this.#allocations.get(pfn) !== view.byteLength) {
       throw invalid('view', 'must be what allocate() returned, and not yet freed', view);
     }
     this.#allocations.delete(pfn);
     this.memory.freeContig(pfn);
+  }
+
+  /** The frame in which a view on the engine's memory begins; -1 of any other. */
+  #pfnOf(view: unknown): number {
+    if (!ArrayBuffer.isView(view)) return -1;
+    const { buffer, byteOffset } = view;
+    return isWord(byteOffset) && isShared(buffer) && this.#rules.memory.is(buffer) ? byteOffset / PAGE_SIZE : -1;
   }
 
   /**
@@ -380,11 +388,12 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   async #copy(items: readonly CopyPair[] | CopyItems, options: CopyOptions = {}): Promise<CopyResult> {
-    this.#lifetime.checkOpen();
     const started = performance.now();
     const { signal, caller, stores } = checkOptions(options, COPY_OPTIONS);
     beginTurn();
     const given = takeItems(items, false);
+    // After the last look at what was given that isn't within the call: a getter may have closed it.
+    this.#lifetime.checkOpen();
     return this.#lifetime.during(async () => {
       const call = await inTurns(openCall(this.memory, this.#rules, given, started));
       return this.#run(call, caller, stores, signal);
@@ -426,10 +435,11 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   #copySync(items: readonly CopyPair[] | CopyItems, options: CopySyncOptions = {}): CopyResult {
-    this.#lifetime.checkOpen();
     const started = performance.now();
     const { caller, stores } = checkOptions(options, SYNC_OPTIONS);
     const call = takeAll(openCall(this.memory, this.#rules, takeItems(items, true), started));
+    // As above.
+    this.#lifetime.checkOpen();
     this.#chooseStores(call, stores);
     for (let batch = takeAll(nextBatch(call)); batch; batch = takeAll(nextBatch(call, batch))) {
       if (this.#isSmall(batch, true)) takeAll(this.#dispatcher.copyInline(batch));
@@ -489,7 +499,16 @@ export class CopyEngine implements AsyncDisposable {
 }
 
 function checkSignal(name: string, signal: unknown): void {
-  if (!(signal instanceof AbortSignal)) throw invalid(name, 'must be an AbortSignal', signal);
+  if (!isSignal(signal)) throw invalid(name, 'must be an AbortSignal', signal);
+}
+
+/** Whether something is a signal, and no object that only looks like one: that throws when it is asked. */
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean';
+  } catch {
+    return false;
+  }
 }
 
 /** The caller's clock: its own time is not reported, only that it took part. */
