@@ -9,7 +9,7 @@ import { BOOM } from '../support/faults.js';
 import { hostile, reentry, type Spoil, spoil } from '../support/hostile.js';
 import { createWorld, LENGTH, surfaceOf, TARGETS, type Target, type World } from '../support/surface.js';
 
-const RUNS = 120;
+const RUNS = 80;
 
 let world: World;
 const unhandled: unknown[] = [];
@@ -59,13 +59,16 @@ function stateOf({ engine, machine, dma, dmaMemory, channel, folio, area, to, fr
 }
 
 async function called(target: Target, args: readonly unknown[]): Promise<{ result: unknown } | { error: unknown }> {
-  const timer = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error('the call hangs')), 20_000).unref();
+  let timer: NodeJS.Timeout | undefined;
+  const hang = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the call hangs')), 20_000);
   });
   try {
-    return { result: await Promise.race([target.call(world, ...(args as never[])), timer]) };
+    return { result: await Promise.race([target.call(world, ...(args as never[])), hang]) };
   } catch (error) {
     return { error };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

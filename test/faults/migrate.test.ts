@@ -180,15 +180,19 @@ describe.each(MANNERS)('$flow, $migrator: move_pages, whichever time it is that 
     );
     expect(failures).toBeGreaterThan(1);
   });
+});
 
-  it.runIf(manner.migrator === 'dcbm').each(Object.keys(DEVICE))('%s', async (name) => {
+describe.each(FLOWS)('%s, dcbm: move_pages, whichever time it is that fails of', (flow) => {
+  it.each(Object.keys(DEVICE))('%s', async (name) => {
     const failures = await migrateWith(DEVICE[name], (area, node) =>
-      machine.movePages(area.mm, area.folios(), { node, ...manner, ...BATCH }),
+      machine.movePages(area.mm, area.folios(), { node, flow, migrator: 'dcbm', ...BATCH }),
     );
     expect(failures).toBeGreaterThan(1);
   });
+});
 
-  it.runIf(manner.migrator === 'mtcopy')('each frame that has a memory error', async () => {
+describe.each(FLOWS)('%s, mtcopy: move_pages with', (flow) => {
+  it('each frame that has a memory error', async () => {
     const area = machine.createAddressSpace().mmap({ length: FOLIOS * 16384, folioSize: '16K', populate: true });
     // The n-th folio's last frame: threads find it.
     const frame = (n: number): Fault => {
@@ -205,7 +209,7 @@ describe.each(MANNERS)('$flow, $migrator: move_pages, whichever time it is that 
     const bytes = await filled(area);
     const failures = await failEach(frame, async (fault, n) => {
       const node = n % 2;
-      const { status } = await machine.movePages(area.mm, area.folios(), { node, ...manner, ...BATCH });
+      const { status } = await machine.movePages(area.mm, area.folios(), { node, flow, migrator: 'mtcopy', ...BATCH });
       const failed = Array.from(status.entries()).filter(([, result]) => result < 0);
       expect(failed.map(([at]) => at)).toEqual(fault.times === 0 ? [] : [n - 1]);
       fault[Symbol.dispose]();

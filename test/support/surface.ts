@@ -261,7 +261,15 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     () => [{ length: '16K', folioSize: '4K', node: 0, populate: true, shared: false, file: undefined }],
     ({ area }, mapped: Area) => area.mm.munmap(mapped.address, mapped.length),
   ),
-  'AddressSpace#munmap': method(mm, 'munmap', () => [0, PAGE_SIZE]),
+  'AddressSpace#munmap': {
+    // Of one of its own: what is unmapped can't be had back.
+    async call({ machine }, ...[address, length]) {
+      await using own = machine.createAddressSpace();
+      own.mmap({ length: '16K', populate: true });
+      await own.munmap(address, length);
+    },
+    right: () => [2 * mtcopy.MiB, PAGE_SIZE],
+  },
   'AddressSpace#fork': {
     async call(world, ...[area, child]) {
       const own = world.machine.createAddressSpace();
