@@ -17,6 +17,7 @@ const TOGETHER = [
   'test/experiments/*.test.ts',
   'test/experiments/{migrate,pmbench,reproduce,shared}/*.test.ts',
   'test/experiments/tune/!(load|tune).test.ts',
+  'test/faults/*.test.ts',
   'test/machine/!(close).test.ts',
   'test/memory/*.test.ts',
   'test/migrate/!(accounting|event-loop|no-store-is-lost|steps).test.ts',

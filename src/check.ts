@@ -35,6 +35,20 @@ export function checkOptions<Options extends object>(
   return checked as Options;
 }
 
+type Getters = { readonly [Name in 'buffer' | 'byteOffset' | 'length']: { get(): never } };
+const TYPED_ARRAY = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype)) as unknown as Getters;
+
+/** The length of a typed array, whatever a subclass, or a property of its own, says. */
+export function lengthOf(array: Uint32Array | Uint8Array): number {
+  return TYPED_ARRAY.length.get.call(array);
+}
+
+/** The bytes of an array, likewise, by a view that is nobody else's. */
+export function bytesOf(array: Uint8Array): Uint8Array {
+  const { buffer, byteOffset } = TYPED_ARRAY;
+  return new Uint8Array(buffer.get.call(array), byteOffset.get.call(array), lengthOf(array));
+}
+
 /** Whether something is a whole number of 32 bits, from 0 on. */
 export function isWord(value: unknown): value is number {
   return typeof value === 'number' && value >>> 0 === value;

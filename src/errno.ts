@@ -25,6 +25,11 @@ export const ERRNO = {
   EHWPOISON: 133,
 } as const;
 
+/** Characters of an error message; what a path or a name in it has beyond that stands for nothing. */
+const MOST_SAID = 900;
+/** Characters that an error message shows of a value. */
+const MOST_SHOWN = 200;
+
 /**
  * The kernel's name of an error, for instance `'EINVAL'`.
  *
@@ -36,7 +41,7 @@ export type ErrnoCode = keyof typeof ERRNO;
  * The name of an error number, negative or not: `'EBUSY'` for -16. `undefined` for a number that is none of this library's.
  */
 export function errnoName(errno: number): ErrnoCode | undefined {
-  const found = Object.entries(ERRNO).find(([, number]) => number === Math.abs(errno));
+  const found = Object.entries(ERRNO).find(([, number]) => number === errno || -number === errno);
   return found?.[0] as ErrnoCode | undefined;
 }
 
@@ -59,25 +64,35 @@ export class ErrnoError extends Error {
    * @param options the `cause`. Default: none
    */
   constructor(code: ErrnoCode, message: string, options?: ErrorOptions) {
-    super(`${code}: ${message}`, options);
+    super(`${code}: ${shortened(message)}`, options);
     this.code = code;
     this.errno = -ERRNO[code];
   }
 }
 
+/** A message without the middle of what is too long in it, such as a path that is none. */
+function shortened(message: string): string {
+  return message.length <= MOST_SAID
+    ? message
+    : `${message.slice(0, MOST_SAID / 2)} … ${message.slice(-MOST_SAID / 2)}`;
+}
+
 /** The error for an argument that is wrong in itself: `EINVAL: name: problem, got value`. */
 export function invalid(name: string, problem: string, value: unknown): ErrnoError {
-  return new ErrnoError('EINVAL', `${name}: ${problem}, got ${show(value)}`);
+  // One that a caller gave, too.
+  const called = typeof name === 'string' ? name : show(name);
+  return new ErrnoError('EINVAL', `${called}: ${problem}, got ${show(value)}`);
 }
 
 /** A value as an error message shows it: short, on one line, and never throwing, whatever the value does when looked at. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'string') return `'${value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}…` : value}'`;
   if (typeof value === 'function') return 'a function';
   if (value === null || typeof value !== 'object') return String(value);
   try {
     if (Array.isArray(value)) return `an array of ${value.length}`;
-    const name = value.constructor.name;
+    const { name } = value.constructor;
+    if (typeof name !== 'string' || name.length > MOST_SHOWN) return 'an object';
     if (name === 'Object') return 'an object';
     const text = `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
     return ArrayBuffer.isView(value) ? `${text} of ${value.byteLength} bytes` : text;

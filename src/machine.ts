@@ -256,8 +256,7 @@ export class Machine implements AsyncDisposable {
 
   private constructor(options: BootOptions) {
     const { nodes = DEFAULT_NODES, cpus = 1, pcpHigh = defaultPcpHigh(nodes) } = options;
-    // Without holes, over which its own look at each size would pass.
-    this.memory = PhysicalMemory.create({ nodes: Array.isArray(nodes) ? Array.from(nodes) : nodes, pcpHigh });
+    this.memory = PhysicalMemory.create({ nodes, pcpHigh });
     if (options.populate) populateNodes(this.memory);
     this.#manner = { ...mannerOf(options), demotionStores: options.demotionStores ?? 'streaming' };
     this.offload = new OffloadRegistry(this.memory);
@@ -404,8 +403,9 @@ export class Machine implements AsyncDisposable {
    * @throws ErrnoError EINVAL for a wrong option; ESHUTDOWN if the machine is closed
    */
   createAddressSpace(options?: AddressSpaceOptions): AddressSpace {
-    this.#lifetime.checkOpen();
     const mm = new AddressSpace(this.#manager, options);
+    // Last: one of the options may have a getter that closes the machine.
+    this.#lifetime.checkOpen();
     // Each has a page table of 16 MiB, too large to keep for nothing.
     for (const other of this.#spaces) if (other.closed) this.#spaces.delete(other);
     this.#spaces.add(mm);
@@ -568,7 +568,7 @@ export class Machine implements AsyncDisposable {
 
   async #during<T>(mm: AddressSpace, run: () => Promise<T>): Promise<T> {
     this.#lifetime.checkOpen();
-    if (!this.#spaces.has(mm) && !(mm instanceof AddressSpace && mm.closed))
+    if (!this.#spaces.has(mm) && !(AddressSpace.is(mm) && mm.closed))
       throw new ErrnoError('ESRCH', `mm: must be an address space of this machine, got ${show(mm)}`);
     return this.#lifetime.during(run);
   }

@@ -210,18 +210,19 @@ const SIZE = members<ProfileSize>({
   engine: ENGINE,
   machine: MACHINE,
 });
+const HOST = members<ProfileHost>({
+  cpu: text,
+  cores: checked(BYTES),
+  arch: text,
+  platform: text,
+  nodeMajor: checked(BYTES),
+});
 const PROFILE = members<Profile>({
   schema: checked(oneOf([PROFILE_SCHEMA])),
   version: checked(checkVersion),
   mtcopy: text,
   date: isoDate,
-  host: members<ProfileHost>({
-    cpu: text,
-    cores: checked(BYTES),
-    arch: text,
-    platform: text,
-    nodeMajor: checked(BYTES),
-  }),
+  host: HOST,
   engine: ENGINE,
   machine: MACHINE,
   sizes(name, value) {
@@ -271,6 +272,7 @@ function checkVersion(name: string, value: unknown): void {
  * @throws ErrnoError EINVAL for anything else
  */
 export function checkProfile(value: unknown, name = 'profile'): Profile {
+  text('name', name);
   const { schema, version } = (value ?? {}) as Partial<Profile>;
   // First: of what is something else, or of another version, all other members may be wrong.
   if (schema !== PROFILE_SCHEMA) {
@@ -283,9 +285,12 @@ export function checkProfile(value: unknown, name = 'profile'): Profile {
 /**
  * Reads a profile from its file. It may be another machine's: {@link hostDifferences} tells.
  *
- * @throws ErrnoError ENOENT if there is no such file; EISDIR, EACCES if it can't be read; EINVAL for what is no profile
+ * @throws ErrnoError ENOENT if there is no such file; EISDIR, EACCES, EIO if it can't be read; EINVAL for what is no path, or no
+ * profile
  */
 export function readProfile(path: string): Profile {
+  // A number would be that of an open file.
+  if (typeof path !== 'string' || path.includes('\0')) throw invalid('profile', 'must be the path of a file', path);
   return checkProfile(parse(path, readText(path)), path);
 }
 
@@ -299,7 +304,7 @@ function readText(path: string): string {
     }
     if (code === 'EISDIR') throw new ErrnoError('EISDIR', `profile: ${path} is a directory`, { cause: error });
     if (code === 'EACCES') throw new ErrnoError('EACCES', `profile: ${path} can't be read`, { cause: error });
-    throw error;
+    throw new ErrnoError('EIO', `profile: ${path} can't be read (${code})`, { cause: error });
   }
 }
 
@@ -323,10 +328,18 @@ export function profileHost(): ProfileHost {
   };
 }
 
-/** What differs between a profile's machine and this one, such as `cores 64, here 2`; empty for the same. */
-export function hostDifferences({ host }: Profile, here = profileHost()): string[] {
-  const names = Object.keys(here) as (keyof ProfileHost)[];
-  return names.filter((name) => host[name] !== here[name]).map((name) => `${name} ${host[name]}, here ${here[name]}`);
+/**
+ * What differs between a profile's machine and this one, such as `cores 64, here 2`; empty for the same.
+ *
+ * @param here the machine to compare it with. Default: this one
+ * @throws ErrnoError EINVAL for what is no profile, or no machine
+ */
+export function hostDifferences(profile: Profile, here = profileHost()): string[] {
+  const theirs = HOST('profile.host', profile?.host);
+  const ours = HOST('here', here);
+  const names = Object.keys(ours) as (keyof ProfileHost)[];
+  const different = names.filter((name) => theirs[name] !== ours[name]);
+  return different.map((name) => `${name} ${theirs[name]}, here ${ours[name]}`);
 }
 
 /**

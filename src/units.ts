@@ -41,7 +41,7 @@ export function pagesOf(bytes: number): number {
  * @throws ErrnoError EINVAL unless `bytes` is a power of two from 4 KiB to 4 MiB.
  */
 export function orderOf(bytes: number): Order {
-  const order = Math.log2(bytes / PAGE_SIZE);
+  const order = typeof bytes === 'number' ? Math.log2(bytes / PAGE_SIZE) : Number.NaN;
   if (!Number.isInteger(order) || order < 0 || order > MAX_PAGE_ORDER) {
     throw invalid(
       'folio size',
@@ -61,14 +61,21 @@ const SUFFIX: Record<string, number> = { '': 1, K: KiB, M: MiB, G: GiB };
  * @throws ErrnoError EINVAL unless it is a whole number of bytes, 0 or more.
  */
 export function parseSize(size: string | number, name = 'size'): number {
-  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(String(size).trim());
+  // Of anything else a string could be made that is a size.
+  const text = typeof size === 'string' || typeof size === 'number' ? String(size).trim() : '';
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text);
   const bytes = match ? Number(match[1]) * SUFFIX[match[2].toUpperCase()] : Number.NaN;
   if (!Number.isSafeInteger(bytes)) throw invalid(name, 'must be a size such as 4096, 64K, 2M or 1G', size);
   return bytes;
 }
 
-/** `bytes` in the largest unit that leaves at most two decimals: 65536 is `64K`, 1000 is `1000`. */
+/**
+ * `bytes` in the largest unit that leaves at most two decimals: 65536 is `64K`, 1000 is `1000`.
+ *
+ * @throws ErrnoError EINVAL for what is no number
+ */
 export function formatSize(bytes: number): string {
+  if (typeof bytes !== 'number') throw invalid('bytes', 'must be a number', bytes);
   for (const [suffix, unit] of [
     ['G', GiB],
     ['M', MiB],

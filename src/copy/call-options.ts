@@ -35,5 +35,14 @@ export const COPY_SYNC_OPTIONS: Checks<CopySyncOptions> = { ...COMPARE_SYNC_OPTI
 export const COPY_OPTIONS: Checks<CopyOptions> = { ...COPY_SYNC_OPTIONS, signal: checkSignal };
 
 function checkSignal(name: string, signal: unknown): void {
-  if (!(signal instanceof AbortSignal)) throw invalid(name, 'must be an AbortSignal', signal);
+  if (!isSignal(signal)) throw invalid(name, 'must be an AbortSignal', signal);
+}
+
+/** Whether something is a signal, and no object that only looks like one: that throws when it is asked. */
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean';
+  } catch {
+    return false;
+  }
 }

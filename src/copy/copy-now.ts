@@ -12,17 +12,21 @@ export type CopyNow = (to: ArrayBufferView, from: ArrayBufferView, limit: number
 
 const { set: setBytes } = Uint8Array.prototype;
 
-type SharedView = ArrayBufferView<SharedArrayBuffer>;
-
 /** The short way of one small pair, whose checks and bytes together cost less than planning it. */
 export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne): CopyNow {
   // A view may have getters of its own, so what it says is looked at.
   const reaches = (buffer: SharedArrayBuffer, isOwn: boolean, offset: number, bytes: number) =>
     isRange(offset, bytes, Number.POSITIVE_INFINITY) &&
     (isOwn ? memory.holds(offset, bytes) : offset + bytes <= buffer.byteLength);
-  const copyPair = (to: SharedView, from: SharedView, bytes: number) => {
-    const { buffer: toBuffer, byteOffset: target } = to;
-    const { buffer: fromBuffer, byteOffset: source } = from;
+  const copyPair = (
+    to: ArrayBufferView,
+    from: ArrayBufferView,
+    toBuffer: SharedArrayBuffer,
+    fromBuffer: SharedArrayBuffer,
+    bytes: number,
+  ) => {
+    const { byteOffset: target } = to;
+    const { byteOffset: source } = from;
     const writesOwn = memory.is(toBuffer);
     const readsOwn = memory.is(fromBuffer);
     if (!reaches(toBuffer, writesOwn, target, bytes) || !reaches(fromBuffer, readsOwn, source, bytes)) return false;
@@ -31,25 +35,26 @@ export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne):
     if (writesOwn && readsOwn && method !== 'typed-array') return copyOne(target, source, bytes);
     if (method === 'memory.copy' || (readsOwn && memory.isPoisoned(source, bytes))) return false;
     // Not what a subclass calls `set`.
-    setBytes.call(bytesOf(to), bytesOf(from));
+    setBytes.call(bytesOf(to, toBuffer, target, bytes), bytesOf(from, fromBuffer, source, bytes));
     return true;
   };
   return (to, from, limit) => {
+    if (!ArrayBuffer.isView(to) || !ArrayBuffer.isView(from)) return -1;
+    const { buffer: toBuffer } = to;
+    const { buffer: fromBuffer } = from;
     // First: a DataView whose buffer is gone has no length.
-    if (!isSharedView(to) || !isSharedView(from)) return -1;
+    if (!isShared(toBuffer) || !isShared(fromBuffer)) return -1;
     const bytes = to.byteLength;
-    return bytes === from.byteLength && bytes < limit && copyPair(to, from, bytes) ? bytes : -1;
+    if (bytes !== from.byteLength || !(bytes < limit)) return -1;
+    return copyPair(to, from, toBuffer, fromBuffer, bytes) ? bytes : -1;
   };
-}
-
-function isSharedView(view: unknown): view is SharedView {
-  return ArrayBuffer.isView(view) && isShared(view.buffer);
 }
 
 function overlap(a: number, b: number, bytes: number): boolean {
   return a < b + bytes && b < a + bytes;
 }
 
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return types.isUint8Array(view) ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+/** The view itself, if it is of bytes and as many as it says, which a subclass may not be. */
+function bytesOf(view: ArrayBufferView, buffer: SharedArrayBuffer, offset: number, bytes: number): Uint8Array {
+  return types.isUint8Array(view) && view.length === bytes ? view : new Uint8Array(buffer, offset, bytes);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { anything, type Checks, checkOptions, checkThreads, MAX_THREADS, wholeNumber, yesOrNo } from '../check.js';
+import { anything, type Checks, checkOptions, checkThreads, isWord, MAX_THREADS, wholeNumber, yesOrNo } from '../check.js';
 import { invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { type Steps, takeAll } from '../steps.js';
@@ -279,9 +279,10 @@ export class CopyEngine implements AsyncDisposable {
    * ESHUTDOWN if the engine is closed.
    */
   allocate(bytes: number, options: AllocateOptions = {}): Uint8Array<SharedArrayBuffer> {
-    this.#lifetime.checkOpen();
     checkBytes('bytes', bytes);
     const { node, populate: wantsPages } = checkOptions(options, ALLOCATE_OPTIONS);
+    // After the last look at what was given: a getter may have closed it.
+    this.#lifetime.checkOpen();
     const pages = Math.max(1, pagesOf(bytes));
     const pfn = this.memory.allocContig(pages, node === undefined ? {} : { node });
     this.#allocations.set(pfn, bytes);
@@ -296,13 +297,19 @@ export class CopyEngine implements AsyncDisposable {
    * @throws ErrnoError EINVAL for any other view, or one that was freed before.
    */
   free(view: Uint8Array): void {
-    const isOurs = ArrayBuffer.isView(view) && isShared(view.buffer) && this.#rules.memory.is(view.buffer);
-    const pfn = isOurs ? view.byteOffset / PAGE_SIZE : -1;
+    const pfn = this.#pfnOf(view);
     if (pfn < 0 || this.#allocations.get(pfn) !== view.byteLength) {
       throw invalid('view', 'must be what allocate() returned, and not yet freed', view);
     }
     this.#allocations.delete(pfn);
     this.memory.freeContig(pfn);
+  }
+
+  /** The frame in which a view on the engine's memory begins; -1 of any other. */
+  #pfnOf(view: unknown): number {
+    if (!ArrayBuffer.isView(view)) return -1;
+    const { buffer, byteOffset } = view;
+    return isWord(byteOffset) && isShared(buffer) && this.#rules.memory.is(buffer) ? byteOffset / PAGE_SIZE : -1;
   }
 
   /**
@@ -482,11 +489,12 @@ export class CopyEngine implements AsyncDisposable {
     checks: Checks<Options>,
     options: Options = {} as Options,
   ): Promise<Call> {
-    this.#lifetime.checkOpen();
     const started = performance.now();
     const { signal, caller, stores }: CopyOptions = checkOptions(options, checks);
     beginTurn();
     const steps = open(started);
+    // After the last look at what was given that isn't within the call: a getter may have closed it.
+    this.#lifetime.checkOpen();
     return this.#lifetime.during(async () => this.#run(await inTurns(steps), caller, stores, signal));
   }
 
@@ -496,11 +504,12 @@ export class CopyEngine implements AsyncDisposable {
     checks: Checks<Options>,
     options: Options = {} as Options,
   ): Call {
-    this.#lifetime.checkOpen();
     const started = performance.now();
     const { caller, stores }: CopySyncOptions = checkOptions(options, checks);
     const restMs = this.#restBefore(started);
     const call = takeAll(open(started));
+    // As above.
+    this.#lifetime.checkOpen();
     this.#chooseStores(call, stores);
     for (let batch = takeAll(nextBatch(call)); batch; batch = takeAll(nextBatch(call, batch))) {
       if (this.#isSmall(batch, restMs)) takeAll(this.#dispatcher.copyInline(batch));

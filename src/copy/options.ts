@@ -168,7 +168,7 @@ function bytesOrAuto(name: string, value: number | string = 'auto'): number | 'a
 
 /** The memory that was given, or a new one of so many bytes. */
 function takeMemory(memory: unknown): PhysicalMemory {
-  if (memory instanceof PhysicalMemory) return memory;
+  if (PhysicalMemory.is(memory)) return memory;
   if (typeof memory !== 'number' && typeof memory !== 'string') {
     throw invalid('memory', 'must be bytes, a size such as 2G, or a PhysicalMemory', memory);
   }

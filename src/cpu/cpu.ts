@@ -138,26 +138,26 @@ export class Cpu {
   }
 
   /**
-   * Stores the lowest byte of `value`. @throws as {@link load8}; EOPNOTSUPP for a page that must be copied first, and is
-   * private to a device.
+   * Stores the lowest byte of `value`. @throws as {@link load8}; EINVAL for a value that is no number; EOPNOTSUPP for a page that
+   * must be copied first, and is private to a device.
    */
   store8(address: number, value: number): void {
     // Here and below before the translation: a conversion may run code that polls, and answers for that translation too.
-    const number = +value;
+    const number = toNumber('value', value);
     const frame = this.#translate(address, 1, true);
     this.#bytes[frame * PAGE_SIZE + (address & OFFSET)] = number;
   }
 
   /** Stores the lowest 2 bytes of `value`. @throws as {@link load16} and {@link store8}. */
   store16(address: number, value: number): void {
-    const number = +value;
+    const number = toNumber('value', value);
     const frame = this.#translate(address, 2, true);
     this.#halves[frame * (PAGE_SIZE / 2) + ((address & OFFSET) >> 1)] = number;
   }
 
   /** Stores the lowest 4 bytes of `value`. @throws as {@link load32} and {@link store8}. */
   store32(address: number, value: number): void {
-    const number = +value;
+    const number = toNumber('value', value);
     const frame = this.#translate(address, 4, true);
     this.#ints[frame * (PAGE_SIZE / 4) + ((address & OFFSET) >> 2)] = number;
   }
@@ -169,7 +169,7 @@ export class Cpu {
    * @throws as {@link load64} and {@link store8}; EINVAL for any other value.
    */
   store64(address: number, value: number): void {
-    if (!(value >= 0 && value <= MAX_INTEGER) || value !== Math.floor(value)) {
+    if (typeof value !== 'number' || !(value >= 0 && value <= MAX_INTEGER) || value !== Math.floor(value)) {
       throw invalid('value', 'must be a whole number from 0 to 2^53 - 1', value);
     }
     const frame = this.#translate(address, 8, true);
@@ -193,12 +193,12 @@ export class Cpu {
    * Idles for `ms` milliseconds, or until {@link stopRequested}. An idle CPU is lazy: nobody interrupts it to flush its
    * TLB, and it comes back with an empty one.
    *
-   * @throws ErrnoError ESRCH once the program has ended
+   * @throws ErrnoError EINVAL for what is no number; ESRCH once the program has ended
    */
   idle(ms: number): void {
     this.#checkRuns();
     // Before it leaves: a conversion may run code that accesses memory.
-    const until = performance.now() + +ms;
+    const until = performance.now() + toNumber('ms', ms);
     this.#leave();
     for (let left = until - performance.now(); left > 0 && !this.stopRequested; left = until - performance.now()) {
       // First the bell, then the word that it announces: a stop in between has rung it, and the wait returns at once.
@@ -249,6 +249,7 @@ export class Cpu {
   /** The frame of the page at `address`, for an access of `size` bytes, which ends before the next poll. */
   #translate(address: number, size: number, isStore: boolean): number {
     if (Atomics.load(this.#words, this.#base + BELL) !== this.#bell) this.#answerInterrupts();
+    if (typeof address !== 'number') throw invalid('address', 'must be a number', address);
     const vpn = Math.floor(address / PAGE_SIZE);
     const isWhole = address >= 0 && vpn * PAGE_SIZE + (address & OFFSET) === address;
     if (!isWhole || address & (size - 1)) throw invalid('address', `must be a multiple of ${size}`, address);
@@ -383,6 +384,13 @@ export class Cpu {
     if (code === 'EFAULT') throw segfault(vpn, this.number);
     throw new ErrnoError(code, `CPU ${this.number}: ${isStore ? 'store' : 'load'} at page ${hex(vpn)} failed`);
   }
+}
+
+/** @throws ErrnoError EINVAL for what is no number, and can't be made one */
+function toNumber(name: string, value: unknown): number {
+  const isNone = typeof value === 'bigint' || typeof value === 'symbol';
+  if (isNone) throw invalid(name, 'must be a number', value);
+  return Number(value);
 }
 
 function segfault(vpn: number, cpu: number): ErrnoError {

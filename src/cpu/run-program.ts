@@ -84,11 +84,27 @@ function failed({ code, message }: ErrnoError): CpuOutcome {
   return { code, message };
 }
 
+/** What Node.js says of a name that can't be a module's. */
+const NO_MODULE = [
+  'ERR_INVALID_MODULE_SPECIFIER',
+  'ERR_INVALID_FILE_URL_HOST',
+  'ERR_INVALID_FILE_URL_PATH',
+  'ERR_INVALID_ARG_VALUE',
+  'ERR_UNSUPPORTED_ESM_URL_SCHEME',
+  'ERR_UNSUPPORTED_DIR_IMPORT',
+  'ERR_UNSUPPORTED_RESOLVE_REQUEST',
+  'ERR_UNKNOWN_FILE_EXTENSION',
+];
+
 type Program = (cpu: Cpu, args: unknown) => unknown;
 
 async function load(program: string): Promise<Program> {
   const { default: main } = await import(program).catch((error) => {
-    throw error?.code === 'ERR_MODULE_NOT_FOUND' ? new ErrnoError('ENOENT', `program: ${error.message}`) : error;
+    const code = error?.code;
+    if (code === 'ERR_MODULE_NOT_FOUND') throw new ErrnoError('ENOENT', `program: ${error.message}`);
+    if (NO_MODULE.includes(code))
+      throw invalid('program', `must be the URL, or the path, of a module (${code})`, program);
+    throw error;
   });
   if (typeof main === 'function') return main;
   throw invalid('program', 'must have a function as its default export', program);

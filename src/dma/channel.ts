@@ -7,7 +7,7 @@ import { monotonicMs } from '../trace/clock.js';
 import { ChannelThread } from './channel-thread.js';
 import type { DeviceModel, DmaCapability } from './device.js';
 import type { FaultPlan } from './faults.js';
-import type { SgTable } from './sg-table.js';
+import { checkSgTable, type SgTable } from './sg-table.js';
 import {
   ACTIVE,
   completionRecord,
@@ -214,7 +214,7 @@ export class DmaChannel {
    * @param callback called when it is found to be complete
    * @param mode how it takes the bytes; for any but `'plain'` both addresses and the size are multiples of 4. Default: `'plain'`
    * @returns what to submit, above 0; 0 if the queue is full, or the channel is being terminated
-   * @throws ErrnoError EINVAL for what is no address, no size or no mode; EOPNOTSUPP for another mode than `'plain'` if the
+   * @throws ErrnoError EINVAL for what is no address, no size, no callback or no mode; EOPNOTSUPP for another mode than `'plain'` if the
    * channel can do nothing `'private'`
    */
   prepMemcpy(
@@ -226,6 +226,7 @@ export class DmaChannel {
     mode: MemcpyMode = 'plain',
   ): number {
     checkRange(to, from, bytes);
+    checkCallback(callback);
     if (mode !== 'plain') {
       checkMode('mode', mode);
       this.#checkPrivate(to, from, bytes);
@@ -240,11 +241,14 @@ export class DmaChannel {
    * have as many bytes; their ranges need not be alike.
    *
    * @returns as {@link prepMemcpy}
-   * @throws ErrnoError EOPNOTSUPP if the channel can't; EINVAL for tables of different, or no, bytes; E2BIG for more ranges
-   * than the queue ever has room for
+   * @throws ErrnoError EOPNOTSUPP if the channel can't; EINVAL for what is no table or no callback, or tables of different, or
+   * no, bytes; E2BIG for more ranges than the queue ever has room for
    */
   prepMemcpySg(to: SgTable, from: SgTable, interrupt = false, callback?: DmaCallback): number {
     this.#checkCan('memcpy-sg');
+    checkSgTable('to', to);
+    checkSgTable('from', from);
+    checkCallback(callback);
     const { segments } = this.#ring;
     const needed = countSegments(to, from);
     if (needed > segments) {
@@ -302,9 +306,10 @@ export class DmaChannel {
    * @throws ErrnoError EINVAL for a number that is no cookie
    */
   txStatus(cookie: number): DmaStatus {
-    const sequence = cookie - 1;
+    const isNumber = Number.isInteger(cookie);
+    const sequence = isNumber ? cookie - 1 : 0;
     const age = distance(sequence, this.#submitted);
-    if (!Number.isInteger(cookie) || cookie <= 0 || cookie > SEQUENCE_MASK + 1 || age === 0 || age > OLD) {
+    if (!isNumber || cookie <= 0 || cookie > SEQUENCE_MASK + 1 || age === 0 || age > OLD) {
       throw invalid('cookie', 'must be one that submit returned', cookie);
     }
     // The place of one that is prepared only may be taken already.
@@ -636,6 +641,11 @@ function checkRange(to: number, from: number, bytes: number): void {
     'must be two addresses and a size above 0, of 32 bits',
     [to, from, bytes].map(show).join(', '),
   );
+}
+
+function checkCallback(callback: unknown): void {
+  if (callback === undefined || typeof callback === 'function') return;
+  throw invalid('callback', 'must be a function', callback);
 }
 
 /** Pieces of two tables, each in one range of both. */

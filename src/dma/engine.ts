@@ -1,7 +1,7 @@
 import { anything, type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
 import { takeListMemory } from '../copy/stream-list.js';
 import { openNative } from '../copy/streaming.js';
-import { ErrnoError, invalid } from '../errno.js';
+import { ErrnoError, invalid, show } from '../errno.js';
 import { PhysicalMemory } from '../memory/physical-memory.js';
 import { Lifetime } from '../threads/lifetime.js';
 import { prepareThreads } from '../threads/pool.js';
@@ -72,7 +72,7 @@ const HARDWARE: Checks<DmaHardware> = {
 const OPTIONS: Checks<DmaEngineOptions> = {
   ...HARDWARE,
   memory: (name, value) => {
-    if (!(value instanceof PhysicalMemory)) throw invalid(name, 'must be a PhysicalMemory', value);
+    if (!PhysicalMemory.is(value)) throw invalid(name, 'must be a PhysicalMemory', value);
   },
   firstSequence: wholeNumber(0, SEQUENCE_MASK),
 };
@@ -200,7 +200,7 @@ export class DmaEngine {
   request(capability: DmaCapability = 'memcpy'): DmaChannel {
     this.#lifetime.checkOpen();
     if (!this.device.capabilities.includes(capability)) {
-      throw new ErrnoError('ENODEV', `device: a ${this.device.name} has no channel that can do '${capability}'`);
+      throw new ErrnoError('ENODEV', `device: a ${this.device.name} has no channel that can do ${show(capability)}`);
     }
     const served = this.#free.findLastIndex(({ isServed }) => isServed);
     // One whose thread is there before one whose thread may not start.

@@ -3,7 +3,7 @@ import { ErrnoError, invalid, show } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../units.js';
 import { IovaAllocator } from './iova.js';
-import { DMA_DIRECTIONS, type DmaDirection, type SgTable } from './sg-table.js';
+import { checkSgTable, DMA_DIRECTIONS, type DmaDirection, type SgTable } from './sg-table.js';
 import { SingleMappings } from './single-mappings.js';
 import { ACTIVE } from './worker/ring.js';
 import {
@@ -65,8 +65,8 @@ export class Iommu {
   }
 
   mapSg(table: SgTable, direction: DmaDirection): void {
+    checkSgTable('table', table);
     if (this.#tables.has(table)) throw invalid('table', 'must be unmapped first', table);
-    if (!(table?.dma instanceof Uint32Array)) throw invalid('table', 'must be of createSgTable', table);
     const access = accessOf(direction);
     const { address, bytes, dma } = table;
     let pages = 0;

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { invalid } from '../errno.js';
 
 /** Which way bytes go: names of {@link DmaDirection}. */
@@ -21,6 +22,15 @@ export interface SgTable {
   readonly dma: Uint32Array;
 }
 
+/** Those that {@link createSgTable} has made: whose arrays nobody can exchange. */
+const tables = new WeakSet<object>();
+
+/** @throws ErrnoError EINVAL for what {@link createSgTable} has not made */
+export function checkSgTable(name: string, value: unknown): asserts value is SgTable {
+  const isTable = typeof value === 'object' && value !== null && tables.has(value);
+  if (!isTable) throw invalid(name, 'must be of createSgTable', value);
+}
+
 /**
  * A table of ranges, mapped for nobody. It keeps both arrays, which must not be changed while it is mapped.
  *
@@ -30,10 +40,13 @@ export interface SgTable {
  * mapped
  */
 export function createSgTable(address: Uint32Array, bytes: Uint32Array): SgTable {
-  if (!(address instanceof Uint32Array)) throw invalid('address', 'must be a Uint32Array', address);
-  if (!(bytes instanceof Uint32Array)) throw invalid('bytes', 'must be a Uint32Array', bytes);
-  if (address.length !== bytes.length) {
-    throw invalid('table', 'must have as many addresses as lengths', `${address.length} and ${bytes.length}`);
+  if (!types.isUint32Array(address)) throw invalid('address', 'must be a Uint32Array', address);
+  if (!types.isUint32Array(bytes)) throw invalid('bytes', 'must be a Uint32Array', bytes);
+  const { length } = address;
+  if (length !== bytes.length) {
+    throw invalid('table', 'must have as many addresses as lengths', `${length} and ${bytes.length}`);
   }
-  return { address, bytes, dma: new Uint32Array(address.length) };
+  const table = Object.freeze({ address, bytes, dma: new Uint32Array(length) });
+  tables.add(table);
+  return table;
 }

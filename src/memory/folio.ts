@@ -17,6 +17,9 @@ interface FolioMemory {
   putFolio(pfn: number): void;
 }
 
+/** Whether something is a folio of a physical memory, and not of another. */
+export let isFolioOf: (memory: { readonly page: PageMetadata }, value: unknown) => value is Folio;
+
 /**
  * A folio: 2^order contiguous, naturally aligned pages handled as one. A thin view on the metadata of its first page,
  * cheap to make and holding no state of its own: two views of one PFN are the same folio.
@@ -25,6 +28,11 @@ interface FolioMemory {
  * and from then on the view must not be used.
  */
 export class Folio {
+  static {
+    isFolioOf = (memory, value): value is Folio =>
+      typeof value === 'object' && value !== null && #memory in value && value.#memory === memory;
+  }
+
   readonly #memory: FolioMemory;
   /** Frame number of the first page. */
   readonly pfn: Pfn;
@@ -149,9 +157,4 @@ export class Folio {
     const bits = Atomics.load(this.#memory.page.flags, this.pfn);
     return (Object.keys(PG) as FolioFlag[]).filter((name) => bits & PG[name]);
   }
-}
-
-/** Whether something is a folio of a physical memory, and not of another. */
-export function isFolioOf({ buffer }: { readonly buffer: ArrayBufferLike }, value: unknown): value is Folio {
-  return value instanceof Folio && value.bytes.buffer === buffer;
 }

@@ -1,5 +1,6 @@
+import { types } from 'node:util';
 import { anything, type Check, type Checks, checkOptions, numberFrom, oneOf, wholeNumber } from '../check.js';
-import { ErrnoError, invalid } from '../errno.js';
+import { ErrnoError, invalid, show } from '../errno.js';
 import { seededRandom, shuffle } from '../random.js';
 import {
   formatSize,
@@ -38,7 +39,9 @@ const OPTIONS: Checks<PhysicalMemoryOptions> = { nodes: anything, pcpHigh: numbe
 const checkCount = wholeNumber(0, Number.POSITIVE_INFINITY);
 const checkPages = wholeNumber(1, Number.POSITIVE_INFINITY);
 const checkOrder = wholeNumber(0, MAX_PAGE_ORDER);
-const checkFrames = oneOf(FRAMES);
+const checkBytes = wholeNumber(0, Number.POSITIVE_INFINITY);
+const NODE_OPTIONS: Checks<Pick<FrameOptions, 'node'>> = { node: anything };
+const FRAME_OPTIONS: Checks<FrameOptions> = { ...NODE_OPTIONS, frames: oneOf(FRAMES), seed: checkSeed };
 
 /** Options of {@link PhysicalMemory.create}. */
 export interface PhysicalMemoryOptions {
@@ -107,6 +110,11 @@ export class PhysicalMemory {
   /** Made once: every allocation that names a node is checked. */
   readonly #checkNode: Check;
 
+  /** Whether something is one, and no object that only looks like it. @internal */
+  static is(value: unknown): value is PhysicalMemory {
+    return typeof value === 'object' && value !== null && #poison in value;
+  }
+
   /**
    * Boots a physical memory. There is nothing to close: it is given back once nothing refers to it or to a view on it.
    *
@@ -118,7 +126,8 @@ export class PhysicalMemory {
     if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > MAX_NODES) {
       throw invalid('nodes', `must be 1 to ${MAX_NODES} sizes`, nodes);
     }
-    const sizes = nodes.map((size) => checkNodeSize(size));
+    // Not by map(), which would pass over holes.
+    const sizes = Array.from(nodes, checkNodeSize);
     return new PhysicalMemory(sizes, pcpHigh);
   }
 
@@ -167,22 +176,26 @@ export class PhysicalMemory {
   }
 
   /**
-   * The folio whose first page is `pfn`: a view, without a reference of its own. Nothing is checked: what the view says of
-   * any other page means nothing.
+   * The folio whose first page is `pfn`: a view, without a reference of its own. What the view says of any other page means
+   * nothing.
+   *
+   * @throws ErrnoError EINVAL for what is no frame of this memory
    */
   folio(pfn: number): Folio {
+    if (!this.#isFrame(pfn)) throw invalid('pfn', 'must be a frame of this memory', pfn);
     return new Folio(this, pfn as Pfn);
   }
 
   /**
    * Allocates a folio of 2^order pages, with one reference that the caller owns. Its bytes are what they were.
    *
-   * @throws ErrnoError EINVAL for an order or node that doesn't exist; ENOMEM if the node has no free block of that
-   * order, however many pages it has.
+   * @throws ErrnoError EINVAL for an order, a node or an option that doesn't exist; ENOMEM if the node has no free block of
+   * that order, however many pages it has.
    */
   allocFolio(order: number, options: Pick<FrameOptions, 'node'> = {}): Folio {
     checkOrder('order', order);
-    return this.folio(this.#allocBlock(order as Order, this.#nodeId(options.node)));
+    const { node } = checkOptions(options, NODE_OPTIONS);
+    return this.folio(this.#allocBlock(order as Order, this.#nodeId(node)));
   }
 
   /**
@@ -212,10 +225,8 @@ export class PhysicalMemory {
    */
   allocFolios(count: number, order: number, options: FrameOptions = {}): Uint32Array {
     checkCount('count', count);
-    const { frames = 'sequential', seed = 1 } = options;
-    checkFrames('frames', frames);
-    if (!Number.isInteger(seed)) throw invalid('seed', 'must be a whole number', seed);
-    const node = this.#nodeId(options.node);
+    const { frames = 'sequential', seed = 1, node: asked } = checkOptions(options, FRAME_OPTIONS);
+    const node = this.#nodeId(asked);
     checkOrder('order', order);
     const size = order as Order;
     if (count * 2 ** size > this.#freePages(node)) {
@@ -241,22 +252,26 @@ export class PhysicalMemory {
   /**
    * Drops a reference on each folio; see {@link Folio.put}.
    *
-   * @throws ErrnoError at the first that is free, EINVAL, or that can't be freed, EBUSY; those before it were dropped.
+   * @throws ErrnoError EINVAL for what is no Uint32Array; and at the first that is free, EINVAL, or that can't be freed, EBUSY:
+   * those before it were dropped.
    */
   freeFolios(pfns: Uint32Array): void {
-    for (const pfn of pfns) this.putFolio(pfn);
+    if (!types.isUint32Array(pfns)) throw invalid('pfns', 'must be a Uint32Array', pfns);
+    // Not by its iterator, which one that was transferred has none of.
+    for (let i = 0; i < pfns.length; i++) this.putFolio(pfns[i]);
   }
 
   /**
    * Drops a reference, or several, on the folio at `pfn` and frees it with the last; see {@link Folio.put}.
    *
-   * @throws ErrnoError as there
+   * @throws ErrnoError as there; EINVAL for a number of references that it doesn't have
    */
   putFolio(pfn: number, references = 1): void {
     const { flags, refcount, order } = this.page;
     const allocator = this.#allocatorOf(pfn);
-    if (!allocator || !(flags[pfn] & PG.head) || refcount[pfn] < references) {
-      throw notAllocated(pfn);
+    if (!allocator || !(flags[pfn] & PG.head) || refcount[pfn] === 0) throw notAllocated(pfn);
+    if (!(Number.isInteger(references) && references > 0 && references <= refcount[pfn])) {
+      throw invalid('references', `must be 1 to ${refcount[pfn]}, which it has`, references);
     }
     // Orders every holder's use of the bytes before the free: the thread that takes the count to 0 comes last.
     if (Atomics.sub(refcount, pfn, references) > references) return;
@@ -287,11 +302,11 @@ export class PhysicalMemory {
    * Allocates `pages` frames in a row (alloc_contig_pages). The caller owns them until {@link freeContig}.
    *
    * @returns the first frame
-   * @throws ErrnoError EINVAL for a page count or node that doesn't exist; ENOMEM if no free run is that long.
+   * @throws ErrnoError EINVAL for a page count, a node or an option that doesn't exist; ENOMEM if no free run is that long.
    */
   allocContig(pages: number, options: Pick<FrameOptions, 'node'> = {}): Pfn {
     checkPages('pages', pages);
-    const node = this.#nodeId(options.node);
+    const node = this.#nodeId(checkOptions(options, NODE_OPTIONS).node);
     this.#drain(node);
     return this.#allocRun(pages, this.#allocators[node], `node ${node}`);
   }
@@ -311,10 +326,11 @@ export class PhysicalMemory {
    * @throws ErrnoError EINVAL if `pfn` isn't the first frame of such a range (a double free).
    */
   freeContig(pfn: number): void {
-    const allocator = pfn >= this.#reserved.start && pfn < this.#reserved.end ? this.#reserved : this.#allocatorOf(pfn);
     const pages = this.contigPages(pfn);
+    const isReserved = pages > 0 && pfn >= this.#reserved.start && pfn < this.#reserved.end;
+    const allocator = isReserved ? this.#reserved : this.#allocatorOf(pfn);
     if (!allocator || pages === 0) {
-      throw new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated range: already freed?`);
+      throw new ErrnoError('EINVAL', `PFN ${show(pfn)} is not the first page of an allocated range: already freed?`);
     }
     Atomics.store(this.page.flags, pfn, 0);
     Atomics.store(this.page.refcount, pfn, 0);
@@ -324,8 +340,7 @@ export class PhysicalMemory {
   /** Pages of the range that {@link allocContig} returned `pfn` for; 0 if there is none. */
   contigPages(pfn: number): number {
     const { flags, next } = this.page;
-    const isFrame = Number.isInteger(pfn) && pfn >= 0 && pfn < flags.length;
-    return isFrame && Atomics.load(flags, pfn) & PG.contig ? next[pfn] : 0;
+    return this.#isFrame(pfn) && Atomics.load(flags, pfn) & PG.contig ? next[pfn] : 0;
   }
 
   /** Physical address where the nodes start: below it is reserved. */
@@ -374,8 +389,14 @@ export class PhysicalMemory {
     if (!this.#isHeld(pfn, allocator)) allocator.freeRange(pfn, 1);
   }
 
-  /** Whether any frame under the `bytes` from `address` is poisoned. */
+  /**
+   * Whether any frame under the `bytes` from `address` is poisoned.
+   *
+   * @throws ErrnoError EINVAL for what is no address, or no number of bytes
+   */
   isPoisoned(address: number, bytes: number): boolean {
+    checkBytes('address', address);
+    checkBytes('bytes', bytes);
     return this.#poison.touches(address, bytes);
   }
 
@@ -431,8 +452,12 @@ export class PhysicalMemory {
     else if (!this.#pcp[nid[pfn]].give(pfn, order)) allocator.freeBlock(pfn, order);
   }
 
+  #isFrame(pfn: number): boolean {
+    return Number.isInteger(pfn) && pfn >= 0 && pfn < this.page.nid.length;
+  }
+
   #allocatorOf(pfn: number): BuddyAllocator | undefined {
-    if (!Number.isInteger(pfn) || pfn < 0 || pfn >= this.page.nid.length) return undefined;
+    if (!this.#isFrame(pfn)) return undefined;
     const allocator = this.#allocators[this.page.nid[pfn]];
     return allocator && pfn >= allocator.start && pfn < allocator.end ? allocator : undefined;
   }
@@ -467,7 +492,11 @@ export class PhysicalMemory {
 }
 
 function notAllocated(pfn: number): ErrnoError {
-  return new ErrnoError('EINVAL', `PFN ${pfn} is not the first page of an allocated folio: already freed?`);
+  return new ErrnoError('EINVAL', `PFN ${show(pfn)} is not the first page of an allocated folio: already freed?`);
+}
+
+function checkSeed(name: string, value: unknown): void {
+  if (!Number.isInteger(value)) throw invalid(name, 'must be a whole number', value);
 }
 
 /** Physical addresses from `start` up to, not including, `end`. */

@@ -55,7 +55,8 @@ export class PoisonMap {
   /** Whether any frame that the `bytes` from `address` touch is poisoned. */
   touches(address: number, bytes: number): boolean {
     if (bytes === 0 || this.count === 0) return false;
-    return this.#anyFrom(Math.floor(address / 2 ** PAGE_SHIFT), Math.floor((address + bytes - 1) / 2 ** PAGE_SHIFT));
+    const last = Math.min(Math.floor((address + bytes - 1) / 2 ** PAGE_SHIFT), this.#bits.length * 32 - 1);
+    return this.#anyFrom(Math.floor(address / 2 ** PAGE_SHIFT), last);
   }
 
   #anyFrom(first: number, last: number): boolean {

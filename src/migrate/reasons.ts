@@ -50,8 +50,13 @@ export function parseReasonMask(value: string | number, name = 'reason_mask'): R
   return mask;
 }
 
-/** A set of reasons as names that {@link parseReasonMask} reads; `'none'` for the empty one. */
+/**
+ * A set of reasons as names that {@link parseReasonMask} reads; `'none'` for the empty one.
+ *
+ * @throws ErrnoError EINVAL for what is no mask
+ */
 export function formatReasonMask(mask: ReasonMask): string {
+  checkMask('mask', mask, mask);
   return MIGRATE_REASONS.filter((reason) => mask & reasonBit(reason)).join(',') || 'none';
 }
 

@@ -1,3 +1,4 @@
+import { type Checks, checkOptions, numberFrom } from '../check.js';
 import { HPAGE_PMD_ORDER } from '../units.js';
 import type { OffloadUsage } from './migrator.js';
 
@@ -116,9 +117,28 @@ export function countSucceeded(stats: MigrateStats, order: number): void {
   if (order >= HPAGE_PMD_ORDER) stats.thpSucceeded++;
 }
 
-/** The fraction F of a migration's time that its copies took, 0 to 1; 0 if it took none. */
+const checkNs = numberFrom(0, Number.MAX_VALUE);
+const PHASES: Checks<Phases> = {
+  isolate: checkNs,
+  unmap: checkNs,
+  flush: checkNs,
+  copy: checkNs,
+  move: checkNs,
+  putBack: checkNs,
+};
+
+/**
+ * The fraction F of a migration's time that its copies took, 0 to 1; 0 if it took none.
+ *
+ * @throws ErrnoError EINVAL for anything but the nanoseconds of each phase
+ */
 export function fractionCopy(phases: Phases): number {
-  const { isolate, unmap, flush, copy, move, putBack } = phases;
+  const { isolate, unmap, flush, copy, move, putBack } = checkOptions(
+    phases,
+    PHASES,
+    Object.keys(PHASES) as (keyof Phases)[],
+    'phases',
+  );
   const all = isolate + unmap + flush + copy + move + putBack;
   return all === 0 ? 0 : copy / all;
 }

@@ -1,4 +1,5 @@
-import { anything, type Checks, checkOptions, wholeNumber, yesOrNo } from '../check.js';
+import { types } from 'node:util';
+import { anything, bytesOf, type Checks, checkOptions, wholeNumber, yesOrNo } from '../check.js';
 import { createPageTable, type PageTable, PTRS_PER_PTE, VPN_LIMIT } from '../cpu/page-table.js';
 import { PRESENT, WRITE } from '../cpu/pte.js';
 import { ERRNO, ErrnoError, invalid } from '../errno.js';
@@ -77,6 +78,11 @@ export class AddressSpace {
   readonly #forks = new Set<Promise<void>>();
   #closing: Promise<void> | undefined;
 
+  /** Whether something is one, and no object that only looks like it. @internal */
+  static is(value: unknown): value is AddressSpace {
+    return typeof value === 'object' && value !== null && #manager in value;
+  }
+
   /** @internal */
   constructor(manager: MemoryManager, options: AddressSpaceOptions = {}) {
     const { uid = 0, memsAllowed } = checkOptions(options, OPTIONS);
@@ -103,13 +109,14 @@ export class AddressSpace {
   /**
    * Maps memory at a free address.
    *
-   * @throws ErrnoError EINVAL for a wrong option; ENOENT for a file that doesn't exist; ENOMEM if no addresses are free, or
+   * @throws ErrnoError EINVAL for a wrong option; ENOENT for a file that doesn't exist, EACCES or EIO for one that can't be opened; ENOMEM if no addresses are free, or
    * with `populate` no folios; EAGAIN with `populate` while pages of the file are being migrated; ESRCH if the address space is
    * closed. Nothing is mapped then.
    */
   mmap(options: MmapOptions): Area {
-    this.#checkOpen();
     const asked = checkOptions(options, MMAP_OPTIONS);
+    // After the last look at what was given: a getter may have closed it.
+    this.#checkOpen();
     const { folioSize: size = PAGE_SIZE, shared = false, file, populate = false, node: nid = 0 } = asked;
     const order = orderOf(parseSize(size, 'folio size'));
     const folioSize = PAGE_SIZE * 2 ** order;
@@ -170,18 +177,20 @@ export class AddressSpace {
    * wait for that, or fail likewise.
    */
   async fork(area: Area, child: AddressSpace): Promise<Area> {
-    this.#checkOpen();
-    if (!(child instanceof AddressSpace) || child === this || child.#manager !== this.#manager)
+    if (!AddressSpace.is(child) || child === this || child.#manager !== this.#manager)
       throw invalid('child', 'must be another address space of this machine', child);
-    child.#checkOpen();
     if (!(area instanceof Area) || area.mm !== this) throw invalid('area', 'must be one of this address space', area);
-    const [first, end] = checkRange(area.address, area.length);
+    const { address, length, folioSize } = area;
+    const [first, end] = checkRange(address, length);
+    // After the last look at what was given, as in mmap.
+    this.#checkOpen();
+    child.#checkOpen();
     const vmas = this.#overlapping(first, end);
     if (vmas.length === 0) throw invalid('area', 'must be mapped', area);
     if (child.#overlapping(first, end).length > 0) {
       throw new ErrnoError(
         'EEXIST',
-        `the child has something mapped at 0x${area.address.toString(16)} or after it: unmap it first`,
+        `the child has something mapped at 0x${address.toString(16)} or after it: unmap it first`,
       );
     }
     for (const vma of vmas) {
@@ -203,7 +212,7 @@ export class AddressSpace {
       throw error;
     }
     forget();
-    return new Area(child, area.address, area.length, area.folioSize);
+    return new Area(child, address, length, folioSize);
   }
 
   /**
@@ -225,23 +234,26 @@ export class AddressSpace {
   /**
    * Stores `bytes` from `address` on. What comes before a page that fails is stored.
    *
-   * @throws as {@link read}; EOPNOTSUPP if a page must be copied first that is private to a device; UnresponsiveCpuError if a
+   * @throws as {@link read}; EINVAL for what is no Uint8Array, or has lost its memory meanwhile; EOPNOTSUPP if a page must be copied first that is private to a device; UnresponsiveCpuError if a
    * page must be and a CPU does not answer: it isn't, then
    */
   async write(address: number, bytes: Uint8Array): Promise<void> {
-    if (!(bytes instanceof Uint8Array)) throw invalid('bytes', 'must be a Uint8Array', bytes);
+    if (!types.isUint8Array(bytes)) throw invalid('bytes', 'must be a Uint8Array', bytes);
     this.#checkOpen();
-    await accessProcessVm(this.#manager.memory, this, address, bytes.length, true, (physical, done) =>
-      physical.set(bytes.subarray(done, done + physical.length)),
-    );
+    const given = bytesOf(bytes);
+    await accessProcessVm(this.#manager.memory, this, address, given.length, true, (physical, done) => {
+      const part = given.subarray(done, done + physical.length);
+      if (part.length < physical.length) throw invalid('bytes', 'must keep their memory until they are stored', bytes);
+      physical.set(part);
+    });
   }
 
   /**
    * The folio that is mapped at `address`, in bytes, now: a view, without a reference of its own. `undefined` if none is, as
-   * while it is being migrated.
+   * while it is being migrated, and for what is no address.
    */
   folioAt(address: number): Folio | undefined {
-    const vpn = Math.floor(address / PAGE_SIZE);
+    const vpn = typeof address === 'number' ? Math.floor(address / PAGE_SIZE) : -1;
     const entry = vpn >= 0 && vpn < VPN_LIMIT ? entryAt(this.table, vpn) : 0;
     if (!(entry & PRESENT)) return undefined;
     return this.#manager.memory.folio(compoundHead(this.#manager.memory.page, frameAt(this.table, vpn, entry)));
@@ -407,9 +419,11 @@ export class Area {
 function checkNodes({ memory }: MemoryManager, nodes: readonly number[] | undefined): readonly number[] {
   const all = memory.nodes.map(({ id }) => id);
   if (nodes === undefined) return all;
-  // Copied first, which makes holes something that every() looks at.
-  const allowed = Array.isArray(nodes) ? Array.from(nodes) : [];
-  if (allowed.length > 0 && allowed.every((node) => all.includes(node as NodeId))) return allowed;
+  // Not more of a list than is right: it may be of billions of holes.
+  const allowed: number[] = [];
+  const length = Array.isArray(nodes) ? nodes.length : 0;
+  while (allowed.length < length && all.includes(nodes[allowed.length] as NodeId)) allowed.push(nodes[allowed.length]);
+  if (length > 0 && allowed.length === length) return allowed;
   throw invalid('memsAllowed', `must be nodes from 0 to ${all.length - 1}`, nodes);
 }
 

@@ -113,16 +113,15 @@ export class Cpus {
    * sent. Or whatever the program throws.
    */
   async run(mm: AddressSpace, program: URL | string, options: RunOptions = {}): Promise<unknown> {
-    this.#lifetime.checkOpen();
-    if (!(mm instanceof AddressSpace)) throw invalid('mm', 'must be an address space of this machine', mm);
-    if (mm.memory !== this.#memory) throw new ErrnoError('ESRCH', 'mm: must be an address space of this machine');
-    if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
-    if (/^\.\.?\//.test(String(program))) {
-      throw invalid('program', 'must be a URL, as of new URL(path, import.meta.url), or an absolute path', program);
-    }
     const { cpu, args } = checkOptions(options, RUN_OPTIONS);
+    if (!AddressSpace.is(mm)) throw invalid('mm', 'must be an address space of this machine', mm);
+    if (mm.memory !== this.#memory) throw new ErrnoError('ESRCH', 'mm: must be an address space of this machine');
+    const url = moduleOf(program);
+    // After the last look at what was given: a getter may have closed either.
+    this.#lifetime.checkOpen();
+    if (mm.closed) throw new ErrnoError('ESRCH', 'the address space is closed: create another');
     const number = this.#pick(cpu);
-    return this.#lifetime.during(() => this.#runOn(number, mm, String(program), args));
+    return this.#lifetime.during(() => this.#runOn(number, mm, url, args));
   }
 
   async #runOn(cpu: number, mm: AddressSpace, program: string, args: unknown): Promise<unknown> {
@@ -273,6 +272,13 @@ export class Cpus {
     Atomics.add(this.#words, FAULT_BELL, 1);
     Atomics.notify(this.#words, FAULT_BELL);
   }
+}
+
+/** The module of a program. @throws ErrnoError EINVAL for what is no URL, and no path that isn't relative */
+function moduleOf(program: unknown): string {
+  const module = program instanceof URL ? program.href : program;
+  if (typeof module === 'string' && module !== '' && !/^\.\.?\//.test(module)) return module;
+  throw invalid('program', 'must be a URL, as of new URL(path, import.meta.url), or an absolute path', program);
 }
 
 /** What a program returned. @throws what it threw */

@@ -1,5 +1,5 @@
 import { ERRNO, ErrnoError, invalid, show } from '../errno.js';
-import { Folio, isFolioOf } from '../memory/folio.js';
+import { type Folio, isFolioOf } from '../memory/folio.js';
 import { clearAndWake, tryLockFolio } from '../memory/folio-lock.js';
 import { PG } from '../memory/page-metadata.js';
 import type { Pfn } from '../units.js';
@@ -42,8 +42,8 @@ export function setMovable(manager: MemoryManager, folio: Folio, operations: Mov
  * @throws ErrnoError EINVAL if it isn't movable; EBUSY while it is isolated
  */
 export function clearMovable(manager: MemoryManager, folio: Folio): void {
-  if (!isFolioOf(manager.memory, folio) || !isMovable(manager, folio.pfn))
-    throw invalid('folio', 'must be a movable Folio', folio instanceof Folio ? `PFN ${folio.pfn}` : folio);
+  if (!isFolioOf(manager.memory, folio)) throw invalid('folio', 'must be a movable Folio', folio);
+  if (!isMovable(manager, folio.pfn)) throw invalid('folio', 'must be a movable Folio', `PFN ${folio.pfn}`);
   const { flags } = manager.memory.page;
   if (flags[folio.pfn] & PG.isolated)
     throw new ErrnoError('EBUSY', `folio: the one at PFN ${folio.pfn} is being moved; wait for that to end`);

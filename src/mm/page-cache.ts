@@ -17,12 +17,16 @@ interface FileStats {
 
 const BLOCK_PAGES = 1 << MAX_PAGE_ORDER;
 
-/** Opens a file's page cache, or finds it. The last area that leaves it closes it; see {@link releaseCache}. */
+/**
+ * Opens a file's page cache, or finds it. The last area that leaves it closes it; see {@link releaseCache}.
+ *
+ * @throws ErrnoError as {@link mappableSize}
+ */
 export function openFileCache(manager: MemoryManager, path: string): CachedMapping {
   const { key, size } = statOf(path);
   const known = manager.files.get(key);
   if (known) return known;
-  const file = { fd: openSync(path, 'r'), bytes: size, key };
+  const file = { fd: opened(path, () => openSync(path, 'r')), bytes: size, key };
   // Room for a last folio of any size, as far as an address space reaches.
   const pages = Math.ceil(pagesOf(size) / BLOCK_PAGES) * BLOCK_PAGES;
   const frames = new Uint32Array(Math.min(pages, VPN_LIMIT));
@@ -132,7 +136,7 @@ function fill(
 
 /**
  * Bytes that can be mapped of a file: all, or as many as it had when it was cached. @throws ErrnoError ENOENT if there is
- * none; EINVAL for what isn't a file with something in it
+ * none; EINVAL for what isn't a file with something in it; EACCES or EIO if it can't be opened
  */
 export function mappableSize(manager: MemoryManager, path: string): number {
   const { key, size } = statOf(path);
@@ -140,9 +144,20 @@ export function mappableSize(manager: MemoryManager, path: string): number {
 }
 
 function statOf(path: string): FileStats {
-  if (typeof path !== 'string' || path === '') throw invalid('file', 'must be the path of a file', path);
-  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
+  const isPath = typeof path === 'string' && path !== '' && !path.includes('\0');
+  if (!isPath) throw invalid('file', 'must be the path of a file', path);
+  const stats = opened(path, () => statSync(path, { throwIfNoEntry: false, bigint: true }));
   if (!stats) throw new ErrnoError('ENOENT', `file: there is no ${path}`);
   if (!stats.isFile() || stats.size === 0n) throw invalid('file', 'must be a file with something in it', path);
   return { key: `${stats.dev}:${stats.ino}`, size: Number(stats.size) };
+}
+
+/** What the operating system says of a file. @throws ErrnoError EACCES or EIO if it doesn't */
+function opened<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ErrnoError(code === 'EACCES' ? 'EACCES' : 'EIO', `file: ${path} can't be opened (${code})`, { cause });
+  }
 }

@@ -1,6 +1,6 @@
 import { type CpuAccount, createCpuAccount, during } from '../copy/cpu-account.js';
 import { ERRNO, invalid } from '../errno.js';
-import { Folio, isFolioOf } from '../memory/folio.js';
+import { type Folio, isFolioOf } from '../memory/folio.js';
 import { migratePages } from '../migrate/migrate-pages.js';
 import type { MigrateManner } from '../migrate/migration.js';
 import { timedAlone } from '../migrate/phase-clock.js';
@@ -76,7 +76,8 @@ async function isolateAll(
 function takeFolios(manager: MemoryManager, folios: readonly Folio[]): Pfn[] {
   if (!Array.isArray(folios)) throw invalid('folios', 'must be an array of Folio', folios);
   return Array.from(folios, (folio, i) => {
-    if (isFolioOf(manager.memory, folio) && isMovable(manager, folio.pfn)) return folio.pfn;
-    throw invalid(`folios[${i}]`, 'must be a movable Folio', folio instanceof Folio ? `PFN ${folio.pfn}` : folio);
+    const isFolio = isFolioOf(manager.memory, folio);
+    if (isFolio && isMovable(manager, folio.pfn)) return folio.pfn;
+    throw invalid(`folios[${i}]`, 'must be a movable Folio', isFolio ? `PFN ${folio.pfn}` : folio);
   });
 }

@@ -66,7 +66,7 @@ export async function checkRequest(
   checkList('nodes', nodeList, 'an array of nodes');
   if (nodeList.length !== pages.length)
     throw invalid('nodes', `must be one for each of ${pages.length} pages`, nodeList.length);
-  const nodes = copyOf(nodeList);
+  const nodes = copyOf('nodes', nodeList);
   await checkEach(nodes, (node, i) => checkNode(memory.nodes.length, mm, `nodes[${i}]`, node));
   return { pages, asked: nodes, moveAll };
 }
@@ -77,7 +77,7 @@ export async function takePages(list: ArrayLike<number>): Promise<ArrayLike<numb
   if (list.length > VPN_LIMIT) {
     throw new ErrnoError('E2BIG', `pages: ${list.length} are more than the ${VPN_LIMIT} an address space has`);
   }
-  const pages = copyOf(list);
+  const pages = copyOf('pages', list);
   await checkEach(pages, (address, i) => {
     if (Number.isSafeInteger(address) && address >= 0 && (address & (PAGE_SIZE - 1)) === 0) return;
     throw invalid(`pages[${i}]`, 'must be a page address, a multiple of 4096', address);
@@ -93,9 +93,18 @@ async function checkEach(list: ArrayLike<number>, check: (value: number, i: numb
   }
 }
 
-/** A list that nobody else changes, also from another thread, between a look at it and the next (copy_from_user). */
-function copyOf(list: ArrayLike<number>): ArrayLike<number> {
-  return ArrayBuffer.isView(list) ? (list as unknown as Float64Array).slice() : Array.from(list);
+/**
+ * A list that nobody else changes, also from another thread, between a look at it and the next (copy_from_user).
+ *
+ * @throws ErrnoError EFAULT for an array of no numbers, or one that was transferred
+ */
+function copyOf(name: string, list: ArrayLike<number>): ArrayLike<number> {
+  if (!ArrayBuffer.isView(list)) return Array.from(list);
+  try {
+    return new Float64Array(list);
+  } catch {
+    throw new ErrnoError('EFAULT', `${name}: must be an array of numbers that was not transferred, got ${show(list)}`);
+  }
 }
 
 function checkList(name: string, list: unknown, what: string): void {

@@ -1,4 +1,4 @@
-import { ErrnoError, invalid } from '../errno.js';
+import { ErrnoError, invalid, show } from '../errno.js';
 
 /** A number's digits at the start of a text: `0x` and hexadecimal, `0` and octal, or decimal. */
 const DIGITS = /^(?:0x([\da-f]+)|0([0-7]*)|([1-9]\d*))/i;
@@ -42,5 +42,5 @@ function isEnd(rest: string): boolean {
 }
 
 function tooLarge(name: string, text: string): ErrnoError {
-  return new ErrnoError('ERANGE', `${name}: must be a number of 32 bits, got '${text}'`);
+  return new ErrnoError('ERANGE', `${name}: must be a number of 32 bits, got ${show(text)}`);
 }

@@ -1,8 +1,7 @@
-import { types } from 'node:util';
 import { ErrnoError, invalid, show } from '../../errno.js';
 import type { Steps } from '../../steps.js';
 import type { CopyMethod } from '../../words.js';
-import { type CopyItems, checkLengths, type Ranges } from './items.js';
+import { type CopyItems, type Ranges, takeArrays } from './items.js';
 import { type EngineMemory, isRange, isShared, Line, type PlacedBuffer } from './line.js';
 import { checkOverlap } from './overlap.js';
 import { createSurvey, type Survey, survey, surveyItems } from './survey.js';
@@ -66,12 +65,8 @@ export type Given = readonly unknown[] | CopyItems;
 export function takeItems(items: unknown, keeps: boolean): Given {
   // Neither slice(), which a subclass has make one of its own, nor the iterator, which takes its time for a list of holes.
   if (Array.isArray(items)) return keeps ? items : ([] as unknown[]).concat(items);
-  const { to, from, bytes } = (items ?? {}) as CopyItems;
-  if (![to, from, bytes].every((array) => types.isUint32Array(array))) {
-    throw invalid('items', 'must be an array of { to, from } or a CopyItems', items);
-  }
+  const { to, from, bytes } = takeArrays(items, 'an array of { to, from } or a CopyItems');
   if ([to, from, bytes].some(isGone)) throw invalid('items', 'must not have been transferred', items);
-  checkLengths({ to, from, bytes });
   if (keeps && ![to, from, bytes].some(({ buffer }) => isShared(buffer))) return { to, from, bytes };
   return { to: new Uint32Array(to), from: new Uint32Array(from), bytes: new Uint32Array(bytes) };
 }
@@ -198,7 +193,7 @@ function checkRange(memory: EngineMemory, address: number, bytes: number, side: 
 
 function* batchOfPairs(rules: BatchRules, pairs: readonly unknown[]): Steps<Batch> {
   const count = pairs.length;
-  const items = { to: new Float64Array(count), from: new Float64Array(count), bytes: new Float64Array(count) };
+  const items = createRanges(count);
   const line = new Line(rules.memory);
   const seen = createSurvey();
   for (let first = 0; first < count; first += STEP_PAIRS) {
@@ -210,6 +205,15 @@ function* batchOfPairs(rules: BatchRules, pairs: readonly unknown[]): Steps<Batc
   yield* checkAddresses(rules.memory, items, seen, rules.memory.buffer.byteLength);
   yield* checkOverlap(items, seen);
   return finishBatch(items, seen, line.foreign);
+}
+
+/** Room for as many items, wherever they are. @throws ErrnoError ENOMEM for more than there is memory for */
+function createRanges(count: number): Record<'to' | 'from' | 'bytes', Float64Array> {
+  try {
+    return { to: new Float64Array(count), from: new Float64Array(count), bytes: new Float64Array(count) };
+  } catch (cause) {
+    throw new ErrnoError('ENOMEM', `items: there is no memory for a list of ${count}: copy it in parts`, { cause });
+  }
 }
 
 /** Reads pairs `first` up to `end`, each part once, and checks them. */
@@ -305,7 +309,7 @@ function baseOf(
 /** A batch of the items at some positions of another. */
 export function* selectItems(batch: Batch, positions: readonly number[]): Steps<Batch> {
   const count = positions.length;
-  const items = { to: new Float64Array(count), from: new Float64Array(count), bytes: new Float64Array(count) };
+  const items = createRanges(count);
   const index = new Uint32Array(count);
   for (const [i, position] of positions.entries()) {
     if (i % STEP_ITEMS === 0) yield;

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+import { lengthOf } from '../../check.js';
 import { invalid } from '../../errno.js';
 
 /**
@@ -25,9 +27,24 @@ export function createCopyItems(count: number): CopyItems {
   return { to: new Uint32Array(count), from: new Uint32Array(count), bytes: new Uint32Array(count) };
 }
 
-/** Throws EINVAL unless the three arrays are of one length. */
-export function checkLengths({ to, from, bytes }: CopyItems): void {
-  if (from.length === to.length && bytes.length === to.length) return;
-  const lengths = `${to.length}, ${from.length} and ${bytes.length}`;
-  throw invalid('items', 'must have as many to as from and bytes', lengths);
+/**
+ * The three arrays of a batch, each read once.
+ *
+ * @param what what `items` must be, as an error says it
+ * @throws ErrnoError EINVAL for anything but Uint32Arrays of one length
+ */
+export function takeArrays(items: unknown, what = 'a CopyItems'): CopyItems {
+  const { to, from, bytes } = (items ?? {}) as CopyItems;
+  if (![to, from, bytes].every((array) => types.isUint32Array(array))) {
+    throw invalid('items', `must be ${what}`, items);
+  }
+  const lengths = [to, from, bytes].map(lengthOf);
+  if (lengths.some((length) => length !== lengths[0])) {
+    throw invalid('items', 'must have as many to as from and bytes', `${lengths[0]}, ${lengths[1]} and ${lengths[2]}`);
+  }
+  // Whoever copies goes by what they say.
+  if ([to, from, bytes].some(({ length }) => length !== lengths[0])) {
+    throw invalid('items', 'must say the length that they have', items);
+  }
+  return { to, from, bytes };
 }

@@ -1,6 +1,6 @@
 import { MAX_THREADS, wholeNumber } from '../../check.js';
 import { CACHE_LINE } from '../../units.js';
-import { type CopyItems, checkLengths, type Ranges } from './items.js';
+import { type CopyItems, type Ranges, takeArrays } from './items.js';
 
 /** Words of a descriptor: to, from, bytes. */
 export const DESCRIPTOR_WORDS = 3;
@@ -39,7 +39,7 @@ export interface CopyPlan extends PlanTarget {
  *
  * @param items the batch; an item of 0 bytes gets no descriptor
  * @param lists threads that copy, 1 to 65: 64 workers and a caller that helps
- * @throws ErrnoError EINVAL for another number of lists, or arrays of different lengths
+ * @throws ErrnoError EINVAL for another number of lists, or what is no CopyItems with arrays of one length
  *
  * @example
  * ```js
@@ -53,12 +53,12 @@ export interface CopyPlan extends PlanTarget {
  */
 export function planCopy(items: CopyItems, lists: number): CopyPlan {
   checkLists('lists', lists);
-  checkLengths(items);
-  const count = items.to.length;
+  const taken = takeArrays(items);
+  const count = taken.to.length;
   const capacity = staticCapacity(count, lists);
   const target = { descriptors: new Uint32Array(capacity * DESCRIPTOR_WORDS), source: new Uint32Array(capacity) };
   const borders = new Uint32Array(lists + 1);
-  const used = planStatic(target, borders, items, 0, count, lists);
+  const used = planStatic(target, borders, taken, 0, count, lists);
   return {
     distribution: count < lists ? 'chunks' : 'folios',
     descriptors: target.descriptors.subarray(0, used * DESCRIPTOR_WORDS),
