@@ -182,10 +182,9 @@ async function neighbours(): Promise<void> {
     `A process that reads ${formatSize(READ_BYTES)} over and over, beside copies of ${formatSize(COPY_BYTES)} by one thread: medians (quartiles) of ${NEIGHBOUR_ROUNDS} rounds of ${NEIGHBOUR_MS} ms in turns. The reader is among the other processes.`,
   );
   const [byStreaming, byCached] = [median(lost('streaming')), median(lost('memory.copy'))];
+  const share = (part: number) => `${(part * 100).toFixed(1)} %`;
   const verdict = byStreaming < byCached ? 'met' : 'MISSED';
-  console.log(
-    `Lost beside streaming ${percent([byStreaming])} %, beside memory.copy ${percent([byCached])} %: ${verdict}.`,
-  );
+  console.log(`Lost beside streaming ${share(byStreaming)}, beside memory.copy ${share(byCached)}: ${verdict}.`);
 }
 
 /** One way to call an engine with pairs. */

@@ -8,10 +8,10 @@ import { spin, watchWorkers } from '../support/threads.js';
 /* What a result says was copied past the caches is there, as the calling thread sees it, which has copied none of it. */
 
 const SOAK_SECONDS = Number(process.env.MTCOPY_SOAK_SECONDS ?? 0);
-/** Rounds of both schedules together. */
-const ABORTS = 10_000;
+/** Rounds of both schedules together; a soak has ten times as many. */
+const ABORTS = SOAK_SECONDS ? 10_000 : 1000;
 /** Rounds in which a thread is killed, which takes as long to start as a hundred rounds; a soak has as many as it has time for. */
-const KILLS = SOAK_SECONDS ? ABORTS : 20;
+const KILLS = SOAK_SECONDS ? ABORTS : 10;
 const KILL_MS = SOAK_SECONDS ? SOAK_SECONDS * 250 : 20_000;
 /** More than a group of what is noted together, and one of several pieces. */
 const SIZES = [...new Array(40).fill(24 * KiB), 600 * KiB, ...new Array(100).fill(PAGE_SIZE)];
