@@ -5,8 +5,10 @@ import { median } from 'simple-statistics';
 import { createArena, type Shape } from '../support/arena.js';
 import { type Blocked, threadTime, watchTurns } from '../support/event-loop.js';
 import { inTurns, ratio, showRatio } from '../support/in-turns.js';
+import { memoryPairs, type Pair, plainPairs, setEach, verifyPairs } from '../support/pairs.js';
 import { runAsked } from '../support/run-asked.js';
 import { printTable, showSpread } from '../support/table.js';
+import { timed, timedSync } from '../support/timed.js';
 
 /*
  * Every way to call the engine against the loop of `set` that one would write instead: time, and turns of the event loop.
@@ -24,11 +26,6 @@ const RSS_ROUNDS = 5;
 /** Peak resident memory beyond a loop's, in MiB. */
 const RSS_TARGET = 64;
 
-interface Pair {
-  readonly to: Uint8Array;
-  readonly from: Uint8Array;
-}
-
 /** One way to call. */
 interface Way {
   readonly name: string;
@@ -44,36 +41,10 @@ await using engine = await CopyEngine.create({ memory });
 
 const LARGEST = 256 * MiB;
 const base = arena.slice('one item', LARGEST, 0);
-/** The same addresses, from the base on, as bytes of two SharedArrayBuffers; made when first asked for. */
-let plainBuffers: Pair | undefined;
+const inPlainBuffers = plainPairs(base, LARGEST);
+const inMemory = (items: CopyItems) => memoryPairs(memory, items);
 
 const PLACES = { "the engine's": inMemory, plain: inPlainBuffers } as const;
-
-function inMemory({ to, from, bytes }: CopyItems): Pair[] {
-  const view = (address: number, i: number) => memory.bytes.subarray(address, address + bytes[i]);
-  return Array.from(to, (address, i) => ({ to: view(address, i), from: view(from[i], i) }));
-}
-
-function inPlainBuffers({ to, from, bytes }: CopyItems): Pair[] {
-  plainBuffers ??= { to: numbered(LARGEST).fill(0), from: numbered(LARGEST) };
-  const all = plainBuffers;
-  const view = (whole: Uint8Array, start: number, i: number) => whole.subarray(start, start + bytes[i]);
-  return Array.from(to, (address, i) => ({
-    to: view(all.to, address - base.to[0], i),
-    from: view(all.from, from[i] - base.from[0], i),
-  }));
-}
-
-/** A plain SharedArrayBuffer's bytes, in which no two words are alike. */
-function numbered(bytes: number): Uint8Array {
-  const words = new Uint32Array(new SharedArrayBuffer(bytes));
-  for (let i = 0; i < words.length; i++) words[i] = i;
-  return new Uint8Array(words.buffer);
-}
-
-function setEach(pairs: readonly Pair[]): void {
-  for (const { to, from } of pairs) to.set(from);
-}
 
 function setItems({ to, from, bytes }: CopyItems): void {
   const all = memory.bytes;
@@ -108,34 +79,6 @@ function waysOf(place: keyof typeof PLACES, items: CopyItems, pairs: readonly Pa
     });
   }
   return ways;
-}
-
-/** Has each contestant copy once to what was cleared before. */
-async function verifyPairs(pairs: readonly Pair[], copies: readonly (() => unknown)[]): Promise<void> {
-  for (const [number, copy] of copies.entries()) {
-    for (const { to } of pairs) to.fill(0);
-    await copy();
-    const wrong = pairs.findIndex(({ to, from }) => Buffer.compare(to, from) !== 0);
-    if (wrong >= 0) throw new Error(`contestant ${number} of ${copies.length} did not copy pair ${wrong}`);
-  }
-}
-
-/** Nanoseconds a call, of several in a row. */
-function timed(calls: number, copy: () => Promise<unknown>): () => Promise<number> {
-  return async () => {
-    const started = performance.now();
-    for (let call = 0; call < calls; call++) await copy();
-    return ((performance.now() - started) * 1e6) / calls;
-  };
-}
-
-/** The same for what blocks: awaiting it would take as long as a small copy. */
-function timedSync(calls: number, copy: () => unknown): () => number {
-  return () => {
-    const started = performance.now();
-    for (let call = 0; call < calls; call++) copy();
-    return ((performance.now() - started) * 1e6) / calls;
-  };
 }
 
 const micros = (ns: readonly number[]) =>

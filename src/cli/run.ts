@@ -43,7 +43,9 @@ async function runProgram(args: readonly string[], shell: Shell, print: (text: s
   }
 }
 
-function failed(error: Error, { stderr }: Shell): number {
+function failed(error: Error, { stderr, signal }: Shell): number {
+  // What was waited for when the signal came: whoever has sent it knows why nothing is there.
+  if (signal.aborted && error.name === 'AbortError') return INTERRUPTED;
   // A reader that has seen enough, such as head, is no error.
   if (error instanceof OutputError && (error.cause as NodeJS.ErrnoException).code === 'EPIPE') return 0;
   stderr.write(`mtcopy: ${error.message}\n`);

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
@@ -70,6 +71,23 @@ describe('mtcopy report', () => {
     expect(cut.stderr).toMatch(/^mtcopy: EIO: report: standard input is no JSON, or ends too soon/);
     const twice = spawnMtcopy('report', '-', '-');
     expect(twice).toMatchObject({ status: 2, stderr: expect.stringContaining('EINVAL: files: -, standard input') });
+  });
+
+  it('ends with 130 and writes nothing if it is interrupted while it reads standard input', async () => {
+    const child = spawn(process.execPath, [COMMAND, 'report', '-', '-o', at('out.html')]);
+    const ended = { stdout: '', stderr: '' };
+    child.stdout.on('data', (data) => {
+      ended.stdout += data;
+    });
+    child.stderr.on('data', (data) => {
+      ended.stderr += data;
+    });
+    // More than a pipe holds: once it is through, the command reads.
+    await new Promise((resolve) => child.stdin.write(' '.repeat(2 ** 20), resolve));
+    child.kill('SIGINT');
+    const [status] = await once(child, 'close');
+    expect({ status, ...ended }).toEqual({ status: 130, stdout: '', stderr: '' });
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('names a file that is too large to be a text', async () => {

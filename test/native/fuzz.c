@@ -16,6 +16,8 @@
 
 enum { LEAST = 1 << 20, LIST = 4096, MOST = 64, STOP = 64, LEFT = 128, FOUND = 192, POISON = 8192, ARENA = 64 << 10, PIECE = 256 << 10 };
 enum { PLACES = 4, TABLE = 64, WIDE = 24, NARROW = 12, ROUNDS_A_MEMORY = 50 };
+/* The descriptor that is changed; those before it, of no bytes, have its line read before it is. */
+enum { CHANGED = 3 };
 
 /* Which walker: walk(), walk_line(), fill_line() or compare_line(). All but the first go by doubles. */
 enum kind { WALK, WALK_LINE, FILL, COMPARE, KINDS };
@@ -365,25 +367,33 @@ static const char *walk_anyhow(void) {
   return why;
 }
 
-/* What the thread beside does to a list. */
+/* What the thread beside does to a list: to which word of one descriptor, or to all words. */
 struct scribble {
   int is_wide;
-  uint32_t words, done, count;
+  uint32_t word, words, done, count;
 };
 
-/* Makes the first descriptor's range end at the memory's last byte, and beyond it, in turns: as fast as can be, word by word. */
+static void write_word(int is_wide, uint32_t i, uint32_t word, double number) {
+  uint64_t bits;
+  memcpy(&bits, &number, 8);
+  if (is_wide) __atomic_store_n((uint64_t *)(bytes + list_at + i * WIDE + word * 8), bits, __ATOMIC_RELAXED);
+  else __atomic_store_n((uint32_t *)(bytes + list_at + i * NARROW + word * 4), (uint32_t)number, __ATOMIC_RELAXED);
+}
+
+/*
+ * Has the range of a list's last descriptor end in the memory, and beyond it: who reads that word twice finds another one the
+ * second time, now and then. A processor that guesses right what follows reads both times at once. So what follows is drawn: the
+ * range may have no bytes too.
+ */
 static void *alternate(void *given) {
   struct scribble *asked = given;
-  const double words[2][3] = { { size - 100, size - 100, 100 }, { size - 50, size - 50, 5000 } };
-  for (uint32_t i = 0; !__atomic_load_n(&asked->done, __ATOMIC_RELAXED); i++) {
-    uint32_t word = i / 4096 % 3;
-    for (uint32_t j = 0; j < 3; j++) {
-      double number = words[j == word && i % 2][j];
-      uint64_t bits;
-      memcpy(&bits, &number, 8);
-      if (asked->is_wide) __atomic_store_n((uint64_t *)(bytes + list_at + j * 8), bits, __ATOMIC_RELAXED);
-      else __atomic_store_n((uint32_t *)(bytes + list_at + j * 4), (uint32_t)number, __ATOMIC_RELAXED);
-    }
+  const double sound[] = { size - 100, size - 100, 100 }, beyond[] = { size - 50, size - 50, 5000 };
+  state = asked->word + 7919u * asked->is_wide;
+  for (uint32_t word = 0; word < 2; word++) write_word(asked->is_wide, CHANGED, word, sound[word]);
+  while (!__atomic_load_n(&asked->done, __ATOMIC_RELAXED)) {
+    uint32_t drawn = draw(3);
+    if (asked->word < 2) write_word(asked->is_wide, CHANGED, asked->word, (drawn == 0 ? beyond : sound)[asked->word]);
+    write_word(asked->is_wide, CHANGED, 2, drawn == 1 ? 0 : (asked->word == 2 && drawn == 0 ? beyond : sound)[2]);
     __atomic_fetch_add(&asked->count, 1, __ATOMIC_RELAXED);
   }
   return NULL;
@@ -409,16 +419,16 @@ static void *scribble(void *given) {
 /* Lists that another thread changes meanwhile, and whose items reach over list, poison map and words. Counts the changes. */
 static const char *walk_while_changed(int alternates, long *changes) {
   enum kind kind = draw(KINDS);
-  int is_wide = kind != WALK;
-  uint32_t descriptor = is_wide ? WIDE : NARROW, count = alternates ? 1 : MOST;
+  int is_wide = kind != WALK, walks = alternates ? 200000 : 500;
+  uint32_t descriptor = is_wide ? WIDE : NARROW, count = alternates ? CHANGED + 1 : MOST;
   const char *why = NULL;
   place_words(count, descriptor);
   if (alternates) list_at = LIST, poison_at = POISON;
   arena_end = size;
-  struct scribble beside = { is_wide, count * descriptor / 4, 0, 0 };
+  struct scribble beside = { is_wide, draw(3), count * descriptor / 4, 0, 0 };
   pthread_t thread;
   if (pthread_create(&thread, NULL, alternates ? alternate : scribble, &beside)) return "no thread";
-  for (int i = 0; !why && (i < 500 || __atomic_load_n(&beside.count, __ATOMIC_RELAXED) < 20000); i++) {
+  for (int i = 0; !why && (i < walks || __atomic_load_n(&beside.count, __ATOMIC_RELAXED) < 20000); i++) {
     struct walk asked = { list_at, list_at + count * descriptor, STOP, poison_at, LEFT, draw(4) ? UINT32_MAX : draw(100000) };
     __atomic_store_n((uint32_t *)(bytes + FOUND), UINT32_MAX, __ATOMIC_RELAXED);
     int64_t next = walk_once(kind, asked, draw(2));

@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installInto } from '../support/installed.js';
 import { HAS_NATIVE } from '../support/native.js';
 import { ROOT } from '../support/paths.js';
+
+const NATIVE = join(ROOT, 'dist/copy/worker/native');
+/** For this machine, where it has a compiler; after `npm run build:native` also for others. */
+const BUILT = existsSync(NATIVE) ? readdirSync(NATIVE).filter((name) => name.endsWith('.node')) : [];
 
 let folder: string;
 /** What the tarball holds. */
@@ -46,6 +50,12 @@ describe('the packed tarball in an empty project', () => {
     const program = PROGRAM.replace('threads: 2', "threads: 2, method: 'streaming'");
     writeFileSync(join(folder, 'streaming.mjs'), `${program}console.log(engine.method);`);
     expect(run('node', 'streaming.mjs').trim()).toBe(`${8 * 2 ** 20}\nstreaming`);
+  });
+
+  it.runIf(BUILT.length > 0).each(BUILT)('has the loop in C that was built as %s', (name) => {
+    expect(paths).toContain(`dist/copy/worker/native/${name}`);
+    const installed = readFileSync(join(folder, 'node_modules/mtcopy/dist/copy/worker/native', name));
+    expect(installed.equals(readFileSync(join(NATIVE, name)))).toBe(true);
   });
 
   it('compiles from strict TypeScript without the DOM library', () => {

@@ -1,7 +1,7 @@
-import { syncBuiltinESMExports } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import threads, { type Worker, type WorkerOptions } from 'node:worker_threads';
+import threads from 'node:worker_threads';
 import { until } from './machines.js';
+import { preloadThreads } from './preload.js';
 
 /*
  * Holds threads at a known point: at their n-th atomic operation of a kind. Code that orders its steps by Atomics can so be
@@ -73,21 +73,12 @@ export function holdThreads(): { at(point: HoldPoint): Hold; [Symbol.dispose]():
   const used = sharedWords(1);
   const states = sharedWords(MAX_HOLDS * WORDS);
   const points = new Float64Array(new SharedArrayBuffer(MAX_HOLDS * NUMBERS * 8));
-  const { Worker } = threads;
-  const workers = new Map<number, Worker>();
   const release = (hold: number) => {
     Atomics.store(states, hold * WORDS + STATE, GONE);
     Atomics.notify(states, hold * WORDS + STATE);
   };
   threads.setEnvironmentData(KEY, { operations, used, states, points });
-  replaceWorker(
-    class extends Worker {
-      constructor(file: string | URL, options: WorkerOptions = {}) {
-        super(file, { ...options, execArgv: [...(options.execArgv ?? []), '--require', PRELOAD] });
-        workers.set(this.threadId, this);
-      }
-    },
-  );
+  const { workers, restore } = preloadThreads(PRELOAD);
   return {
     at(point) {
       const hold = Atomics.load(used, 0);
@@ -119,7 +110,7 @@ export function holdThreads(): { at(point: HoldPoint): Hold; [Symbol.dispose]():
     [Symbol.dispose]() {
       for (let hold = 0; hold < Atomics.load(used, 0); hold++) release(hold);
       threads.setEnvironmentData(KEY, undefined);
-      replaceWorker(Worker);
+      restore();
     },
   };
 }
@@ -133,12 +124,6 @@ export async function raceHeld(hold: Hold, copying: Promise<unknown>): Promise<b
   over.catch(() => {});
   while (!isOver && !hold.isHeld) await new Promise((resolve) => setTimeout(resolve, 1));
   return hold.isHeld;
-}
-
-/** Of everybody: of CommonJS, as Piscina is, and of ES modules. */
-function replaceWorker(worker: typeof Worker): void {
-  Object.assign(threads, { Worker: worker });
-  syncBuiltinESMExports();
 }
 
 function numbersOf({ operation, array, index, thread, value }: HoldPoint, operations: readonly string[]): number[] {

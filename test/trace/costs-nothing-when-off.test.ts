@@ -1,15 +1,21 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Machine, PAGE_SIZE } from 'mtcopy';
+import { Machine, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { expect, it } from 'vitest';
 import { METHOD_MEMORY_COPY, OPERATION_COPY, openRing, publishJob, RING_PAGES } from '#src/copy/worker/job-ring.js';
 import { copyUnit, type Held, NO_LIMIT, type Participant } from '#src/copy/worker/participate.js';
+import { DmaEngine } from '#src/dma/engine.js';
 import { startRecording } from '#src/trace/recording.js';
 import { createRings, createTraceReader, createTraceWriter, type TraceWriter } from '#src/trace/ring.js';
+import { until } from '../support/machines.js';
+import { countStretches } from '../support/stretches.js';
 
 const UNITS = 16_384;
 /** Jobs of so many units that are measured: what else is on the heap is little beside a number for each. */
 const JOBS = 8;
+/** Bursts that a DMA channel is given, and descriptors of one: as many as its queue has room for. */
+const BURSTS = 10;
+const DESCRIPTORS = 1024;
 
 /** What so many units cost a worker beside its copies: looks at the clock, and bytes on its heap. */
 function costOf(trace: TraceWriter | undefined, drain = () => {}): { readonly looks: number; readonly bytes: number } {
@@ -69,6 +75,41 @@ it('a unit takes no look at the clock and nothing of the heap for a trace that n
   const reader = createTraceReader(rings, 0);
   const on = costOf(createTraceWriter({ rings, epochMs: 0 }, 0), () => void reader.drain(() => {}));
   expect(on.looks).toBeGreaterThan(0);
+});
+
+/** What bursts of so many descriptors cost a channel's thread beside its copies, a burst in the mean. */
+async function costOfBursts(descriptors: number): Promise<{ readonly looks: number; readonly bytes: number }> {
+  using stretches = countStretches();
+  const memory = PhysicalMemory.create({ nodes: ['1M'] });
+  const [to, from] = Array.from(memory.allocFolios(2, 0), (pfn) => pfn * PAGE_SIZE);
+  await using engine = await DmaEngine.create({ memory, device: 'sdxi' });
+  const channel = engine.request();
+  const burst = async () => {
+    const { rests } = stretches.sums;
+    for (let i = 1; i <= descriptors; i++) channel.submit(channel.prepMemcpy(to, from, 8, i === descriptors));
+    channel.issuePending();
+    while (channel.inFlight > 0) await channel.completions(10_000);
+    await until(() => stretches.sums.rests > rests);
+  };
+  // By then the code is compiled.
+  for (let warmUp = 0; warmUp < 40; warmUp++) await burst();
+  const before = stretches.sums;
+  for (let i = 0; i < BURSTS; i++) await burst();
+  const after = stretches.sums;
+  expect(after.rests - before.rests).toBe(BURSTS);
+  return { looks: (after.looks - before.looks) / BURSTS, bytes: (after.bytes - before.bytes) / BURSTS };
+}
+
+it('a descriptor of a DMA channel takes no look at the clock and nothing of the heap for a trace that nobody makes', async () => {
+  const one = await costOfBursts(1);
+  const many = await costOfBursts(DESCRIPTORS);
+  expect(many.looks).toBe(one.looks);
+  // A number on the heap takes 12 bytes: not one a descriptor.
+  expect(many.bytes - one.bytes).toBeLessThan(4 * DESCRIPTORS);
+  // The same with a trace, so that this can fail: a burst is a slice.
+  const recording = startRecording();
+  expect((await costOfBursts(DESCRIPTORS)).looks).toBe(one.looks + 2);
+  recording.stop();
 });
 
 it('threads get rings only while somebody records', async () => {

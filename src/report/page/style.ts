@@ -29,9 +29,9 @@ details{min-width:0}details[open]{flex-basis:100%}summary{cursor:pointer;color:v
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums;background:var(--surface)}
 th,td{padding:4px 10px;border-bottom:1px solid var(--grid);text-align:left;vertical-align:top;white-space:nowrap;font-weight:400}
 thead th{vertical-align:bottom;color:var(--muted);border-bottom-color:var(--axis)}
-.n{text-align:right}td.w{white-space:normal;min-width:32ch}.o{white-space:nowrap}
+.n{text-align:right}td.w{white-space:normal;min-width:32ch}header td.w{min-width:26ch}.o{white-space:nowrap}
 .verdict{border-left:3px solid var(--bad);padding:2px 0 2px 12px;margin:12px 0}.verdict.holds{border-left-color:var(--good)}
 .verdict p{margin:0}
-@media (max-width:480px){figure{padding:10px 8px}main,header,footer{padding:0 10px}h1{font-size:22px}}
+@media (max-width:480px){figure{padding:10px 8px}main,header,footer{padding:0 10px}h1{font-size:22px}header td.w{min-width:60ch}}
 @media print{body{background:none}figure{break-inside:avoid}.tools a{display:none}}
 `.trim();

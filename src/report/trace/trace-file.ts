@@ -1,4 +1,15 @@
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { threadId } from 'node:worker_threads';
 import { ErrnoError, startRecording } from 'mtcopy';
 import { createPerfettoEncoder } from './perfetto.js';
 
@@ -29,7 +40,7 @@ export function startTraceFile(path: string, title: string): TraceFile {
   const encoder = createPerfettoEncoder(title);
   let file: number;
   try {
-    file = openSync(path, 'w');
+    file = openOwn(path);
   } catch (error) {
     recording.stop();
     throw error;
@@ -39,7 +50,7 @@ export function startTraceFile(path: string, title: string): TraceFile {
   const append = (encode: () => Uint8Array) => {
     if (failed !== undefined) return;
     try {
-      checkAlone(file, written);
+      checkOwn(file, written);
       const bytes = encode();
       // A write may be short.
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
@@ -69,8 +80,29 @@ export function startTraceFile(path: string, title: string): TraceFile {
   };
 }
 
-/** @throws Error if a file is not as long as this process has written it: another one has emptied it, and writes it now */
-function checkAlone(file: number, written: number): void {
+/**
+ * Opens a file that nobody else has open, in the place of what is there: who writes that goes on with a file that has no name any
+ * more, and never into this one. A device, or a pipe, is itself.
+ */
+function openOwn(path: string): number {
+  // What a link leads to, not the link.
+  const target = existsSync(path) ? realpathSync(path) : path;
+  if (statSync(target, { throwIfNoEntry: false })?.isFile() === false) return openSync(target, 'w');
+  const fresh = `${target}.${process.pid}-${threadId}.tmp`;
+  const file = openSync(fresh, 'w');
+  try {
+    renameSync(fresh, target);
+    return file;
+  } catch (error) {
+    closeSync(file);
+    rmSync(fresh, { force: true });
+    throw error;
+  }
+}
+
+/** @throws Error if a file has no name any more, so that nobody would find what is written, or was written by another program */
+function checkOwn(file: number, written: number): void {
   const stats = fstatSync(file);
-  if (stats.isFile() && stats.size !== written) throw new Error('another process writes it too');
+  if (stats.nlink === 0) throw new Error('it was removed meanwhile, or another process writes it now');
+  if (stats.isFile() && stats.size !== written) throw new Error('another program has changed it meanwhile');
 }

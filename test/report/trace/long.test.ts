@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { CopyEngine, KiB, MiB } from 'mtcopy';
 import protobuf from 'protobufjs';
 import { expect, it } from 'vitest';
@@ -71,11 +81,14 @@ it('of two processes that write one trace the first is told, and the other has i
   // Its timer has written what there is, and writes on while the other does.
   await new Promise((resolve) => setTimeout(resolve, 300));
   record();
+  const { ino } = statSync(place.path);
   const size = ['--total', '4M', '--folio-size', '4K', '--migrator', 'kernel', '--runs', '1', '--warmup', '0'];
   const other = spawnSync(process.execPath, [COMMAND, 'migrate', ...size, '--trace', place.path], { encoding: 'utf8' });
   expect({ status: other.status, stderr: other.stderr }).toEqual({ status: 0, stderr: '' });
+  // A file of its own: whenever the first writes, it doesn't write there.
+  expect(statSync(place.path).ino).not.toBe(ino);
   const error = await errorOf(async () => file.stop());
-  expect(error).toMatchObject({ code: 'EIO', message: expect.stringContaining('another process writes it too') });
+  expect(error).toMatchObject({ code: 'EIO', message: expect.stringContaining('another process writes it now') });
   expect(recording).toBeUndefined();
   const { slices, open } = readTrace(place.path);
   expect(open).toBe(0);
@@ -92,6 +105,26 @@ it('a trace whose file is emptied meanwhile says so, and is not written on', asy
   const error = await errorOf(async () => file.stop());
   expect(error).toMatchObject({ code: 'EIO' });
   expect(statSync(place.path).size).toBe(1);
+});
+
+it('a trace that is removed meanwhile says so', async () => {
+  using place = tracePlace();
+  const file = startTraceFile(place.path, 'a test');
+  rmSync(place.path);
+  const error = await errorOf(async () => file.stop());
+  expect(error).toMatchObject({ code: 'EIO', message: expect.stringContaining('it was removed meanwhile') });
+  expect(existsSync(place.path)).toBe(false);
+});
+
+it('a trace takes the place of what a link leads to, and leaves nothing beside it', () => {
+  using place = tracePlace();
+  const there = join(place.folder, 'there');
+  symlinkSync('there', place.path);
+  writeFileSync(there, 'an older one');
+  startTraceFile(place.path, 'a test').stop();
+  expect(readTrace(there).open).toBe(0);
+  expect(lstatSync(place.path).isSymbolicLink()).toBe(true);
+  expect(readdirSync(place.folder).sort()).toEqual(['there', 'trace.pftrace']);
 });
 
 function countPackets(trace: Uint8Array): number {
