@@ -73,6 +73,7 @@ export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
 export { migratorText, threadsText } from './shared/labels.js';
+export { type LoopSettings, loopOf } from './shared/loops.js';
 export { type Mover, moverText, WAY_NAMES, WAYS, type Way, type WayName } from './shared/movers.js';
 export type { Picture } from './shared/picture.js';
 export { PATTERNS, type Pattern } from './shared/pmbench/access-pattern.js';
@@ -109,16 +110,17 @@ export {
 export type { Tuning } from './shared/tuned.js';
 export { findDifference, hashFolios } from './shared/verify.js';
 export { type Alternative, type Choice, choose, type Measured } from './tune/choose.js';
-export { type Copied, type CopyManner, copyCost, copyManners, copyText, withCopies } from './tune/copies.js';
+export { type Copied, type CopyManner, copyCost, copyLoops, copyManners, copyText, withCopies } from './tune/copies.js';
 export {
   type MigrationManner,
   migrationCost,
   migrationManners,
+  migrationStores,
   migrationText,
   type Shape,
   withMigrations,
 } from './tune/migrations.js';
-export { type Race, type Runner, race } from './tune/race.js';
+export { type Place, type Race, type Runner, race } from './tune/race.js';
 export { tuneParts } from './tune/table.js';
 export {
   shapeOf,

@@ -76,7 +76,7 @@ export interface Mover {
 /** What a profile has a machine do. */
 export function tunedMover({ threads, channels, ...tuned }: MachineSettings): Mover {
   const count = { kernel: 0, mtcopy: threads, dcbm: channels }[tuned.migrator];
-  return { way: 'tuned', count, tuned: { ...tuned, stores: 'auto' } };
+  return { way: 'tuned', count, tuned };
 }
 
 function wayOf({ way, tuned }: Mover): Way {

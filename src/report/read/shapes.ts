@@ -63,6 +63,7 @@ const PMBENCH: Shape = {
   call: 'string',
   batchLimit: 'count',
   batchUnit: 'string',
+  copiedWith: 'string',
   seed: 'number',
   samples: [{ pagesMigratedPerSecond: 'number' }],
   seconds: 'number',
@@ -222,7 +223,13 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
 const COPY_MANNER: Shape = {
   ...{ threads: 'count', caller: 'string', schedule: 'string', distribution: 'string', method: 'string' },
 };
-const MIGRATION_MANNER: Shape = { migrator: 'string', flow: 'string', 'threads?': 'count', 'channels?': 'count' };
+const MIGRATION_MANNER: Shape = {
+  migrator: 'string',
+  flow: 'string',
+  stores: 'string',
+  'threads?': 'count',
+  'channels?': 'count',
+};
 
 /** What was chosen among some manners. */
 const choice = (manner: Shape): Shape => ({
@@ -246,6 +253,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
         copies: choice(COPY_MANNER),
         'methods?': choice(COPY_MANNER),
         'migrations?': choice(MIGRATION_MANNER),
+        'stores?': choice(MIGRATION_MANNER),
       },
     ],
     'profile?': {},
