@@ -38,15 +38,18 @@ export type { Breakdown } from './reproduce/breakdown/parts.js';
 export type { PageNs, StepsRow } from './reproduce/breakdown/steps.js';
 export type { CallsFigures, CallsRatios, Contention, ContentionRow } from './reproduce/contention/measure.js';
 /** @internal */
-export { figuresOf } from './reproduce/contention/measure.js';
+export { figuresOf, lapsThatFit } from './reproduce/contention/measure.js';
 export type { CyclesPerPage, CyclesRow } from './reproduce/cycles-per-page/measure.js';
 export type { DmaSetupRow, DmaSetups } from './reproduce/dma-setup.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
 export type { Figure } from './reproduce/figure.js';
 export { type Claim, type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
+export type { Amounts } from './reproduce/fit.js';
+/** @internal */
+export { bytesThatFit } from './reproduce/fit.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export { type FolioCountThroughput, publishedOfCount } from './reproduce/folio-count.js';
-export { bytesThatFit, type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
+export { type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export {
   type FailedTable,

@@ -128,11 +128,14 @@ const STEPS = numbers(
   'whole',
 );
 
+const AMOUNTS: Shape = { bytes: 'count', usualBytes: 'count' };
+
 /** What each table's measurements have to have: what charts and tables show of them. */
 export const MEASURED: Readonly<Record<TableName, Shape>> = {
-  'folio-size': { cores: 'count', bytes: 'count', usualBytes: 'count', rows: [THROUGHPUT] },
-  'folio-count': { rows: [THROUGHPUT] },
+  'folio-size': { cores: 'count', ...AMOUNTS, rows: [THROUGHPUT] },
+  'folio-count': { ...AMOUNTS, rows: [THROUGHPUT] },
   overheads: {
+    ...AMOUNTS,
     rows: [
       {
         ...{ folioSize: 'string', folioBytes: 'count', folios: 'count', publishedFolios: 'count', runs: 'count' },
@@ -142,7 +145,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   'cycles-per-page': {
-    mhz: 'number',
+    ...{ mhz: 'number', ...AMOUNTS },
     rows: [
       {
         ...{ kernel: 'string', moved: 'string', publishedAs: 'string', runs: 'count' },
@@ -162,6 +165,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     vanillaBySerial: { ipisPerSecond: RATIO, ipisPerPage: RATIO, pagesPerSecond: RATIO },
   },
   breakdown: {
+    'amounts?': { throughput: AMOUNTS, steps: AMOUNTS },
     throughput: [
       {
         ...{ accounting: 'string', queueDepth: 'number', runs: 'count' },
@@ -177,7 +181,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   'dma-setup': {
-    folios: 'count',
+    ...{ folios: 'count', ...AMOUNTS },
     rows: [
       {
         ...{ iommu: 'string', setup: 'string', runs: 'count' },
@@ -187,7 +191,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   flows: {
-    ...{ folios: 'count', threads: 'count' },
+    ...{ folios: 'count', threads: 'count', ...AMOUNTS },
     rows: [
       {
         ...{ failure: 'string', share: 'number', flow: 'string', runs: 'count' },
@@ -197,7 +201,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   contention: {
-    ...{ bandwidth: 'number', callers: 'count', callBytes: 'count' },
+    ...{ bandwidth: 'number', callers: 'count', callBytes: 'count', laps: 'count', usualLaps: 'count' },
     rows: [
       {
         ...{ setting: 'string', runs: 'count' },
@@ -206,7 +210,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   'batch-limit': {
-    ...{ bytes: 'count', threads: 'count' },
+    ...{ threads: 'count', touchedBytes: 'count', usualTouchedBytes: 'count', ...AMOUNTS },
     rows: [
       {
         ...{ migrator: 'string', limit: 'count', folioBytes: 'count', runs: 'count', ns: 'number' },
@@ -243,7 +247,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   copy: { results: [COPY] },
   migrate: { results: [MIGRATE] },
   pmbench: { results: [PMBENCH], 'comparison?': COMPARISON },
-  reproduce: { tables: [TABLE], failed: [FAILED], notBegun: ['string'] },
+  reproduce: { 'stores?': 'string', tables: [TABLE], failed: [FAILED], notBegun: ['string'] },
   tune: {
     sizes: [
       {
