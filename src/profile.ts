@@ -18,6 +18,8 @@ import {
   type MigratorName,
   SCHEDULES,
   type Schedule,
+  STORES,
+  type Stores,
 } from './words.js';
 
 /*
@@ -27,7 +29,7 @@ import {
 /** What a profile's `schema` says. */
 export const PROFILE_SCHEMA = 'mtcopy-profile';
 /** The `version` of the schema that this library writes and reads. */
-export const PROFILE_VERSION = 1;
+export const PROFILE_VERSION = 2;
 
 /** By what a machine is known again: another one has other settings that are best. */
 export interface ProfileHost {
@@ -59,6 +61,8 @@ export interface EngineSettings {
   readonly minParallelBytes: number | 'never';
   /** Which loop copies the bytes. */
   readonly method: CopyMethod;
+  /** Whether what is written is kept in the caches, where `method` is `'auto'`. */
+  readonly stores: Stores;
 }
 
 /** What is best for a `Machine`: values of its options of the same names, but for the last two. */
@@ -67,6 +71,8 @@ export interface MachineSettings {
   readonly migrator: MigratorName;
   /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Whether what is copied is kept in the caches. */
+  readonly stores: Stores;
   /** Worker threads of `'mtcopy'`, 1 to 64. */
   readonly threads: number;
   /** How they share a batch. */
@@ -98,7 +104,7 @@ export interface Profile {
   /** By which it is known for one. */
   readonly schema: 'mtcopy-profile';
   /** Of the schema: another one is EINVAL. */
-  readonly version: 1;
+  readonly version: 2;
   /** The version of mtcopy that measured. */
   readonly mtcopy: string;
   /** When it measured: ISO 8601, UTC. */
@@ -190,10 +196,12 @@ const ENGINE = members<EngineSettings>({
   caller: checked(oneOf(CALLER_MODES)),
   minParallelBytes: orWord('never', wholeNumber(0, Number.POSITIVE_INFINITY)),
   method: checked(oneOf(COPY_METHODS)),
+  stores: checked(oneOf(STORES)),
 });
 const MACHINE = members<MachineSettings>({
   migrator: checked(oneOf(MIGRATOR_NAMES)),
   flow: checked(oneOf(FLOWS)),
+  stores: checked(oneOf(STORES)),
   threads: checked(wholeNumber(1, MAX_THREADS)),
   schedule: checked(oneOf(SCHEDULES)),
   caller: checked(oneOf(CALLER_MODES)),

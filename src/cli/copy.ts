@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type CallerMode, COPY_METHODS, DISTRIBUTIONS, ErrnoError, FRAMES, SCHEDULES } from 'mtcopy';
-import { type CopySweep, copyParts, SWEEP_CALLERS, type SweepCaller, sweepCopies } from 'mtcopy/experiments';
+import { type CopySweep, copyParts, loopOf, SWEEP_CALLERS, type SweepCaller, sweepCopies } from 'mtcopy/experiments';
 import { count, folioSizes, natural, size, threadCounts, unitSizes, words } from './arguments.js';
 import { checkSeed, checkShapes } from './effects.js';
 import { addExamples } from './examples.js';
@@ -76,8 +76,8 @@ const DEFAULTS: CopyArguments = {
 function byProfile(options: Partial<CopyArguments>): Partial<CopyArguments> {
   const engine = tunedBy(options, options.folioSize)?.engine;
   if (!engine) return {};
-  const { threads, schedule, distribution, unitBytes, caller, method } = engine;
-  const says = { threads: [threads], schedule: [schedule], caller: [sweepCaller(caller)], method: [method] };
+  const { threads, schedule, distribution, unitBytes, caller } = engine;
+  const says = { threads: [threads], schedule: [schedule], caller: [sweepCaller(caller)], method: [loopOf(engine)] };
   if (Object.keys(says).every((name) => Object.hasOwn(options, name))) {
     throw new ErrnoError('EINVAL', '--profile: means nothing, for other options say all that it does');
   }

@@ -101,6 +101,27 @@ export function checkBatches(
   }
 }
 
+/** Flows in which a whole batch is copied at once, by whoever copies. */
+const WHOLE: ReadonlySet<Flow> = new Set(['batch-move', 'pre-copy']);
+
+/**
+ * @param options those that were given, without defaults
+ * @param flows those that are measured; none where sysfs says which
+ * @throws ErrnoError EINVAL for stores where all copies are the same: a device's, and the calling thread's of folio by folio
+ */
+export function checkStores(
+  { stores }: { readonly stores?: unknown },
+  flows: readonly Flow[] | undefined,
+  { migrators }: Copiers,
+): void {
+  const copiesWhole = migrators.includes('kernel') && (!flows || flows.some((flow) => WHOLE.has(flow)));
+  if (stores === undefined || copiesWhole || migrators.includes('mtcopy')) return;
+  throw new ErrnoError(
+    'EINVAL',
+    `--stores: means nothing to ${migrators.join(' and ')} in ${flows?.join(' and ') ?? 'any flow'}: add --migrator mtcopy, or kernel with --flow pre-copy`,
+  );
+}
+
 /** What of a schedule's own was given, and which schedules there are. @throws ErrnoError EINVAL for what is of none of them */
 export function checkShapes(
   { distribution, unit }: { readonly distribution?: unknown; readonly unit?: unknown },

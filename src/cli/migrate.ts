@@ -40,7 +40,7 @@ import {
 import { checkBatches, checkEffects } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
-import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
+import { addProfileOption, type ProfileArguments, setByProfile, storesByProfile } from './profile.js';
 import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
 import { addTraceOption } from './trace.js';
 
@@ -139,9 +139,10 @@ export function addMigrateCommand(program: Command, invocation: Invocation): voi
     .option('--input <file>', "move this file's page cache too")
     .action((options: Partial<MigrateArguments>) => {
       const set = setByProfile(options, options.folioSize);
-      return migrate(invocation, { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) }, (copiers) =>
-        checkEffects(options, copiers),
-      );
+      const { stores } = storesByProfile(options, options.folioSize);
+      const kept = stores && { stores: [stores] };
+      const complete = { ...undecided(DEFAULTS, set), ...kept, ...options, ...(set && { set }) };
+      return migrate(invocation, complete, (copiers) => checkEffects(options, copiers));
     });
   addProfileOption(command);
   addSetOption(command);

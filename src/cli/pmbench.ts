@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { BATCH_UNITS, ErrnoError, FLOWS, MIGRATOR_NAMES } from 'mtcopy';
+import { BATCH_UNITS, ErrnoError, FLOWS, MIGRATOR_NAMES, STORES } from 'mtcopy';
 import {
   compareBatching,
   comparePmbenchFlows,
@@ -11,10 +11,10 @@ import {
   SWEEP_CALLERS,
 } from 'mtcopy/experiments';
 import { count, folioSize, number, threadCount, word, words } from './arguments.js';
-import { checkBatches, checkEffects } from './effects.js';
+import { checkBatches, checkEffects, checkStores } from './effects.js';
 import { addExamples } from './examples.js';
 import { addBaselineOption, addOutputOptions, type Invocation, type OutputArguments, present } from './present.js';
-import { addProfileOption, type ProfileArguments, setByProfile } from './profile.js';
+import { addProfileOption, type ProfileArguments, setByProfile, storesByProfile } from './profile.js';
 import { addSetOption, partsWithSet, undecided, withSet } from './settings.js';
 import { addTraceOption } from './trace.js';
 
@@ -44,15 +44,22 @@ export function addPmbenchCommand(program: Command, invocation: Invocation): voi
     )
     .option('--batch-limit <count>', 'pages or folios of a batch, 1 to 1048576 (default: 512)', count)
     .option('--batch-unit <unit>', 'what that counts: pages (default), folios', word(...BATCH_UNITS))
+    .option(
+      '--stores <stores>',
+      'whether copies are kept in the caches: auto (default), cached, streaming',
+      word(...STORES),
+    )
     .option('--seconds <seconds>', 'measured with each flow (default: 5)', number)
     .option('--runs <count>', 'runs that these are cut into, in turns with the other flows (default: 4)', count)
     .option('--warmup <seconds>', 'run with each flow before anything counts (default: 0)', number)
     .option('--seed <number>', 'what the CPUs draw pages by, 0 to 1048576 (default: 0)', number)
     .action((options: Partial<PmbenchArguments>) => {
       const set = setByProfile(options, options.folioSize === undefined ? undefined : [options.folioSize]);
-      const complete = { ...undecided(DEFAULTS, set), ...options, ...(set && { set }) };
+      const stores = storesByProfile(options, options.folioSize === undefined ? undefined : [options.folioSize]);
+      const complete = { ...undecided(DEFAULTS, set), ...stores, ...options, ...(set && { set }) };
       return pmbench(invocation, complete, (copiers) => {
         checkEffects(options, copiers);
+        checkStores(options, complete.flow, copiers);
         checkBatches(options, { flows: complete.flow, folioSizes: [complete.folioSize] });
       });
     });
@@ -96,6 +103,7 @@ const COMPARABLE = {
     'call',
     'batchLimit',
     'batchUnit',
+    'copyStores',
     'seed',
   ],
   figure: 'pagesMigratedPerSecond',

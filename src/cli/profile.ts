@@ -6,10 +6,14 @@ import {
   type MigratorName,
   NR_MAX_BATCHED_MIGRATION,
   PAGE_SIZE,
+  type Stores,
   settingsOf,
   type TunedSettings,
 } from 'mtcopy';
 import { decidedBy, type SysfsSetting } from 'mtcopy/experiments';
+
+/** Bytes of the largest batch of pages. */
+const BATCH_BYTES = NR_MAX_BATCHED_MIGRATION * PAGE_SIZE;
 
 /** What the command line says of a profile. */
 export interface ProfileArguments {
@@ -63,7 +67,7 @@ export function setByProfile<Options extends MachineArguments>(
   migrators?: readonly MigratorName[],
 ): readonly SysfsSetting[] | undefined {
   const { set } = options;
-  const machine = tunedBy(options, folioSizes, NR_MAX_BATCHED_MIGRATION * PAGE_SIZE)?.machine;
+  const machine = tunedBy(options, folioSizes, BATCH_BYTES)?.machine;
   if (!machine) return set;
   const decided: ReadonlySet<string> = decidedBy(set);
   const copying = migrators ?? options.migrator ?? (decided.has('migrator') ? MIGRATOR_NAMES : machine.migrator);
@@ -74,6 +78,19 @@ export function setByProfile<Options extends MachineArguments>(
     throw new ErrnoError('EINVAL', '--profile: means nothing, for other options say all that it does');
   }
   return [...files.map(({ path, value }) => ({ path, value: String(value) })), ...(set ?? [])];
+}
+
+/**
+ * What a profile says of stores, which no file of sysfs does: nothing where it is what is default, and so depends on the reason.
+ *
+ * @throws ErrnoError as {@link tunedBy}
+ */
+export function storesByProfile(
+  options: ProfileArguments,
+  folioSizes: readonly number[] | undefined,
+): { readonly stores?: Stores } {
+  const stores = tunedBy(options, folioSizes, BATCH_BYTES)?.machine.stores ?? 'auto';
+  return stores === 'auto' ? {} : { stores };
 }
 
 /** What a profile says of a machine, as far as it means something to those that copy. */

@@ -1,5 +1,5 @@
 import { Argument, type Command } from 'commander';
-import { ErrnoError } from 'mtcopy';
+import { ErrnoError, STORES, type Stores } from 'mtcopy';
 import {
   EXPERIMENTS,
   type Experiment,
@@ -26,6 +26,7 @@ interface ReproduceArguments extends OutputArguments, ProfileArguments {
   seconds?: number;
   warmup?: number;
   seed?: number;
+  stores?: Stores;
 }
 
 /** How long it takes; of 60 columns. */
@@ -33,13 +34,16 @@ const HOW_LONG = `
 A table takes its seconds: 10 min each and 100 min for all
 by default, about 2 min for all with --quick. Each part has
 six rounds in any case; a line below a table says where the
-time was over first. folio-size and tlb move less where six
-rounds would not fit.`;
+time was over first. Most move less where six rounds would
+not fit, and say so.`;
 
 /** Tables in which CPUs draw pages. */
 const DRAWING = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).drawsPages);
 /** Tables in which a profile says anything. */
 const TUNED = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).takesProfile);
+
+/** Tables whose copies differ by their stores. */
+const STORING = TABLE_NAMES.filter((name) => (EXPERIMENTS[name] as Experiment<object, never>).takesStores);
 
 /** Adds `mtcopy reproduce`. */
 export function addReproduceCommand(program: Command, invocation: Invocation): void {
@@ -57,6 +61,11 @@ export function addReproduceCommand(program: Command, invocation: Invocation): v
     .option('--seconds <seconds>', 'for each table, but six rounds in any case (default: 600; quick 12)', number)
     .option('--warmup <rounds>', "rounds of each part that don't count (default: by what they move)", natural)
     .option('--seed <number>', `what CPUs draw pages by, in ${DRAWING.join(' and ')} (default: 0)`, natural)
+    .option(
+      '--stores <stores>',
+      'copy all with auto, cached or streaming (default: cached where published)',
+      word(...STORES),
+    )
     .action((tables: TableName[] | undefined, options: ReproduceArguments) => show(invocation, tables, options));
   command.addHelpText('after', HOW_LONG);
   addProfileOption(command);
@@ -75,7 +84,7 @@ type FigureRow = Figure & { readonly table: string };
 
 /** What is compared with an earlier run: figures of several runs, as an interval or a standard deviation shows. */
 const COMPARABLE: Comparable = {
-  context: ['quick'],
+  context: ['quick', 'stores'],
   settings: ['table', 'row', 'variant', 'measure', 'unit'],
   figure: 'value',
   rowsOf: ({ tables }: { readonly tables?: readonly Partial<ReproducedTable>[] } & Row) =>
@@ -91,15 +100,16 @@ async function show(
   asked: TableName[] | undefined,
   options: ReproduceArguments,
 ): Promise<void> {
-  const { quick, seconds, warmup, seed, profile } = options;
+  const { quick, seconds, warmup, seed, stores, profile } = options;
   checkMeaning('--seed', seed, asked, DRAWING, 'where CPUs draw no pages');
+  checkMeaning('--stores', stores, asked, STORING, 'whose copies are the same with all of them');
   checkMeaning('--profile', profile, asked, TUNED, 'whose settings are the published ones');
   const tuning = tunedBy(options, undefined) && { from: profile as string, force: options.forceProfile };
   const { failed, tables } = await present('reproduce', invocation, options, {
     preparing: 'preparing',
     measure: (control) =>
       reproduce(
-        { quick, seconds, warmUps: warmup, seed, profile: tuning, ...(asked?.length && { tables: asked }) },
+        { quick, seconds, warmUps: warmup, seed, stores, profile: tuning, ...(asked?.length && { tables: asked }) },
         control,
       ),
     rows: (result: Reproduction & { readonly results?: readonly FigureRow[] }) => rowsOf(result),

@@ -128,6 +128,8 @@ export function completeOptions(options: CreateOptions = {}): EngineOptions {
   const { profile, memory, ...given } = checkOptions(options, OPTIONS);
   const tuned = profile === undefined ? undefined : settingsOf(profile).engine;
   const least = tuned?.minParallelBytes === 'never' ? Number.POSITIVE_INFINITY : tuned?.minParallelBytes;
+  // Both say which loop copies: who says one of them means it, whatever the profile has for the other.
+  const loop = given.method === undefined && given.stores === undefined ? tuned : undefined;
   return {
     threads: checkThreads(given.threads ?? tuned?.threads ?? 'auto'),
     schedule: given.schedule ?? tuned?.schedule ?? 'dynamic',
@@ -136,8 +138,8 @@ export function completeOptions(options: CreateOptions = {}): EngineOptions {
     caller: given.caller ?? tuned?.caller ?? 'auto',
     niceIncrement: given.niceIncrement ?? 0,
     minParallelBytes: bytesOrAuto('minParallelBytes', given.minParallelBytes ?? least),
-    method: checkMethod(given.method ?? tuned?.method ?? 'auto'),
-    stores: given.stores ?? 'auto',
+    method: checkMethod(given.method ?? loop?.method ?? 'auto'),
+    stores: given.stores ?? loop?.stores ?? 'auto',
     memory: takeMemory(memory === undefined ? DEFAULT_MEMORY : memory),
   };
 }

@@ -38,15 +38,18 @@ export type { Breakdown } from './reproduce/breakdown/parts.js';
 export type { PageNs, StepsRow } from './reproduce/breakdown/steps.js';
 export type { CallsFigures, CallsRatios, Contention, ContentionRow } from './reproduce/contention/measure.js';
 /** @internal */
-export { figuresOf } from './reproduce/contention/measure.js';
+export { figuresOf, lapsThatFit } from './reproduce/contention/measure.js';
 export type { CyclesPerPage, CyclesRow } from './reproduce/cycles-per-page/measure.js';
 export type { DmaSetupRow, DmaSetups } from './reproduce/dma-setup.js';
 export type { Experiment, Scale } from './reproduce/experiment.js';
 export type { Figure } from './reproduce/figure.js';
 export { type Claim, type Estimate, type Finding, findingHolds, judge, type Verdict } from './reproduce/finding.js';
+export type { Amounts } from './reproduce/fit.js';
+/** @internal */
+export { bytesThatFit } from './reproduce/fit.js';
 export type { Flows, FlowsRow } from './reproduce/flows/measure.js';
 export { type FolioCountThroughput, publishedOfCount } from './reproduce/folio-count.js';
-export { bytesThatFit, type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
+export { type FolioSizeThroughput, publishedOfSize } from './reproduce/folio-size.js';
 export type { Overheads, OverheadsRow } from './reproduce/overheads/measure.js';
 export {
   type FailedTable,
@@ -73,6 +76,7 @@ export { allocFolioBatch, type FolioBatch } from './shared/folios.js';
 export { type HostFacts, hostFacts } from './shared/host.js';
 export { MIN_ROUNDS, runInTurns, type Turns, type Variant } from './shared/in-turns.js';
 export { migratorText, threadsText } from './shared/labels.js';
+export { type LoopSettings, loopOf } from './shared/loops.js';
 export { type Mover, moverText, WAY_NAMES, WAYS, type Way, type WayName } from './shared/movers.js';
 export type { Picture } from './shared/picture.js';
 export { PATTERNS, type Pattern } from './shared/pmbench/access-pattern.js';
@@ -109,16 +113,17 @@ export {
 export type { Tuning } from './shared/tuned.js';
 export { findDifference, hashFolios } from './shared/verify.js';
 export { type Alternative, type Choice, choose, type Measured } from './tune/choose.js';
-export { type Copied, type CopyManner, copyCost, copyManners, copyText, withCopies } from './tune/copies.js';
+export { type Copied, type CopyManner, copyCost, copyLoops, copyManners, copyText, withCopies } from './tune/copies.js';
 export {
   type MigrationManner,
   migrationCost,
   migrationManners,
+  migrationStores,
   migrationText,
   type Shape,
   withMigrations,
 } from './tune/migrations.js';
-export { type Race, type Runner, race } from './tune/race.js';
+export { type Place, type Race, type Runner, race } from './tune/race.js';
 export { tuneParts } from './tune/table.js';
 export {
   shapeOf,

@@ -59,6 +59,8 @@ describe('the completion of bash', () => {
       ['mtcopy copy --input completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
       ['mtcopy report --output completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
       ['mtcopy report one.json completion.', ['completion.bash', 'completion.fish', 'completion.zsh']],
+      ['mtcopy pmbench --stores ', ['auto', 'cached', 'streaming']],
+      ['mtcopy reproduce --stores s', ['streaming']],
       ['mtcopy reproduce cyc', ['cycles-per-page']],
       ['mtcopy completion ', ['bash', 'zsh', 'fish', '--help']],
       ['mtcopy nothing --', []],

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { Machine } from 'mtcopy';
+import { describe, expect, it, vi } from 'vitest';
 import { mtcopy } from '../support/command.js';
+import { HAS_NATIVE } from '../support/native.js';
 import { itRefuses, type Refusals } from '../support/refusals.js';
 
 const SHORT = ['--pages', '1024', '--seconds', '0.1'];
@@ -33,6 +35,8 @@ const RESULT = {
   call: 'move_pages',
   batchLimit: 512,
   batchUnit: 'pages',
+  copiedWith: 'memory.copy',
+  noStreaming: expect.any(String),
   seed: 0,
   samples: new Array(4).fill(SAMPLE),
   seconds: positive,
@@ -90,6 +94,16 @@ const REFUSED: Refusals = [
   ],
   [['--batch-unit', 'folios', '--flow', 'serial', '--folio-size', '64K'], '--batch-unit: means nothing to serial'],
   [['--batch-unit', 'folios'], '--batch-unit: means nothing with folios of 4K, each of which is a page'],
+  [['--stores', 'memory'], "'memory' is none of auto, cached, streaming"],
+  [['--stores', 'cached,streaming'], 'must be one of auto, cached, streaming, not a list'],
+  [
+    ['--stores', 'streaming'],
+    '--stores: means nothing to kernel in serial and vanilla: add --migrator mtcopy, or kernel with',
+  ],
+  [
+    ['--stores', 'streaming', '--migrator', 'dcbm', '--flow', 'pre-copy'],
+    '--stores: means nothing to dcbm in pre-copy',
+  ],
   [['--cpu', '2'], 'Did you mean --cpus?'],
 ];
 /** What means nothing to any migrator but mtcopy, with every way to ask for another. */
@@ -227,6 +241,44 @@ describe('mtcopy pmbench', () => {
       result.samples.reduce((all: number, sample: Record<string, number>) => all + sample[of], 0);
     expect(result.pagesMigrated).toBe(sum('pagesMigrated'));
     expect(result.ipis).toBe(sum('ipis'));
+  });
+
+  it.each(['move_pages', 'migrate_pages'] as const)(
+    'copies with the stores that are asked for, by %s',
+    async (call) => {
+      const method = call === 'move_pages' ? 'movePages' : 'migratePages';
+      const moved = vi.spyOn(Machine.prototype, method);
+      const asked = [...SHORTER, '--cpus', '1', '--flow', 'pre-copy', '--call', call, '--stores', 'streaming'];
+      const { stdout } = await pmbench(...asked, '--json');
+      const [result] = JSON.parse(stdout).results;
+      const calls = moved.mock.calls as { stores?: unknown; flow?: unknown }[][];
+      const stores = new Set(
+        calls.map((args) => args.at(-1)).flatMap((how) => (how?.flow === 'pre-copy' ? [how.stores] : [])),
+      );
+      moved.mockRestore();
+      expect(stores).toEqual(new Set(['streaming']));
+      const copiedWith = HAS_NATIVE ? 'streaming' : 'memory.copy';
+      expect(result).toMatchObject({ copyStores: 'streaming', copiedWith, lostUpdates: 0 });
+      if (HAS_NATIVE) expect(result).not.toHaveProperty('noStreaming');
+      // Its loads and stores have the name that the option has elsewhere.
+      expect(result.stores).toBeGreaterThan(0);
+    },
+  );
+
+  it('says which loop copied, and why that did not stream', async () => {
+    const asked = [...SHORTER, '--cpus', '1', '--flow', 'vanilla,pre-copy'];
+    const textOf = async (...more: string[]) => (await pmbench(...asked, ...more)).stdout.replaceAll(/\s+/g, ' ');
+    if (!HAS_NATIVE) {
+      expect(await textOf()).toMatch(/Copied with memory.copy, for the native copy loop for \S+ can't be loaded/);
+      return;
+    }
+    expect(await textOf()).toContain(
+      'for sources and targets fit into the L3 cache: kernel vanilla; kernel pre-copy. ',
+    );
+    expect(await textOf('--stores', 'streaming')).toContain(
+      'Copied with memory.copy, for the calling thread copies folio by folio in vanilla: kernel vanilla streaming. ' +
+        'Copied with streaming: kernel pre-copy streaming. ',
+    );
   });
 
   it('shows the runs beside their mean', async () => {

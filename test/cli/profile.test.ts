@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, mtcopy } from '../support/command.js';
+import { HAS_NATIVE } from '../support/native.js';
 import { ENGINE, fileWith, foreignProfile, MACHINE, profile } from '../support/profiles.js';
 
 const COPY = ['copy', '--total', '4M', '--runs', '1', '--warmup', '0', '--json'];
@@ -48,6 +49,34 @@ describe('a profile says what the command line does not', () => {
     expect(given.set.at(-1)).toEqual({ path: 'kernel/cpu_mt/caller', value: 'waits' });
   });
 
+  it('to copy, which loop copies, by the name that it has there', async () => {
+    const methodBy = async (own: Partial<typeof ENGINE>, ...args: string[]) => {
+      const { results } = await withProfile(profile({ engine: { ...ENGINE, ...own } }), ...COPY, ...args);
+      return results[0].method;
+    };
+    expect(await methodBy({ method: 'auto', stores: 'cached' })).toBe('memory.copy');
+    expect(await methodBy({ method: 'auto', stores: 'auto' })).toBe('auto');
+    if (HAS_NATIVE) expect(await methodBy({ method: 'auto', stores: 'streaming' })).toBe('streaming');
+    expect(await methodBy({ method: 'auto', stores: 'cached' }, '--method', 'typed-array')).toBe('typed-array');
+  });
+
+  it('to migrate and pmbench, with which stores', async () => {
+    const auto = profile({
+      sizes: profile().sizes.map((size) => ({ ...size, machine: { ...MACHINE, stores: 'auto' } })),
+    });
+    for (const [args, member] of [
+      [MIGRATE, 'stores'],
+      [[...PMBENCH, '--folio-size', '64K'], 'copyStores'],
+    ] as const) {
+      const storesBy = async (own: object, ...more: string[]) =>
+        (await withProfile(own, ...args, ...more)).results[0][member];
+      expect(await storesBy(profile())).toBe('cached');
+      expect(await storesBy(profile(), '--stores', 'streaming')).toBe('streaming');
+      // What is default depends on the reason.
+      expect(await storesBy(auto)).toBeUndefined();
+    }
+  });
+
   it('to migrate with the kernel, which has no threads', async () => {
     const { set, results } = await withProfile(KERNEL, ...MIGRATE);
     expect(results).toMatchObject([{ flow: 'batch-move', migrator: 'kernel' }]);
@@ -85,7 +114,7 @@ describe('a profile is refused', () => {
     { name, args, file: 'foreign', status: 2, message: " is another machine's (cpu another, here " },
     { name, args, file: 'foreign', status: 2, message: 'mtcopy.profile.json is another' },
     { name, args, file: 'foreign', status: 2, message: 'or force it: --force-profile' },
-    { name, args, file: 'older', status: 2, message: 'mtcopy.profile.json.version: must be 1' },
+    { name, args, file: 'older', status: 2, message: 'mtcopy.profile.json.version: must be 2' },
     { name, args, file: 'older', status: 2, message: 'with --force-profile too' },
     { name, args, file: 'broken', status: 2, message: 'is no JSON, or not all of it' },
     { name, args, file: 'gone', status: 1, message: 'ENOENT: profile: there is no ' },
@@ -110,7 +139,7 @@ describe('a profile is refused', () => {
   const ended: Ended[] = [];
   beforeAll(async () => {
     using foreign = fileWith(JSON.stringify(foreignProfile()));
-    using older = fileWith(JSON.stringify({ ...profile(), version: 0 }));
+    using older = fileWith(JSON.stringify({ ...profile(), version: 1 }));
     using broken = fileWith(JSON.stringify(profile()).slice(0, 500));
     using good = fileWith(JSON.stringify(profile()));
     const files: Record<string, string> = {

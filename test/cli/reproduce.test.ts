@@ -97,6 +97,46 @@ describe('mtcopy reproduce', () => {
     });
   });
 
+  it('copies with the stores that are asked for, says so, and refuses them where all are the same', async () => {
+    const storesOf = async (table: string, ...more: string[]) => {
+      const boot = vi.spyOn(Machine, 'boot');
+      const moved = vi.spyOn(Machine.prototype, 'movePages');
+      const ending = new AbortController();
+      const { movePages } = Machine.prototype;
+      moved.mockImplementation(function (this: Machine, ...call) {
+        ending.abort();
+        return movePages.apply(this, call);
+      });
+      await mtcopyIn({ signal: ending.signal }, 'reproduce', table, ...SMALL, ...more);
+      const [, , options] = moved.mock.lastCall ?? [];
+      const stores = options?.stores ?? boot.mock.lastCall?.[0]?.stores;
+      vi.restoreAllMocks();
+      return stores;
+    };
+    for (const table of ['cycles-per-page', 'overheads', 'folio-size', 'folio-count', 'breakdown']) {
+      expect([table, await storesOf(table), await storesOf(table, '--stores', 'streaming')]).toEqual([
+        ...[table, 'cached', 'streaming'],
+      ]);
+    }
+    for (const table of ['flows', 'batch-limit']) {
+      expect([table, await storesOf(table), await storesOf(table, '--stores', 'cached')]).toEqual([
+        ...[table, undefined, 'cached'],
+      ]);
+    }
+    const asked = ['reproduce', 'folio-count', 'dma-setup', ...SMALL, '--stores', 'streaming'];
+    const said = 'Copied with stores streaming, as was asked for; published was memcpy, whose stores the caches keep.';
+    const text = (await mtcopy(...asked)).stdout.replaceAll('\n', ' ');
+    // Below the one table that it means something to.
+    expect(text.split(said)).toHaveLength(2);
+    expect(JSON.parse((await mtcopy(...asked, '--json')).stdout)).toMatchObject({ stores: 'streaming' });
+    expect(await mtcopy('reproduce', 'dma-setup', 'contention', 'tlb', '--stores', 'cached')).toEqual({
+      status: 2,
+      stdout: '',
+      stderr:
+        'mtcopy: EINVAL: --stores: means nothing to dma-setup, contention, tlb, whose copies are the same with all of them\n',
+    });
+  });
+
   it('takes from a profile what its tables leave open, and refuses it where they leave nothing', async () => {
     using own = fileWith(JSON.stringify(profile()));
     const boot = vi.spyOn(Machine, 'boot');

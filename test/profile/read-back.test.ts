@@ -8,6 +8,7 @@ import {
   MIGRATOR_NAMES,
   readProfile,
   SCHEDULES,
+  STORES,
 } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { fileWith, profile } from '../support/profiles.js';
@@ -22,10 +23,12 @@ const engine = fc.record({
   caller: fc.constantFrom(...CALLER_MODES),
   minParallelBytes: fc.oneof(fc.constant('never' as const), fc.nat()),
   method: fc.constantFrom(...COPY_METHODS),
+  stores: fc.constantFrom(...STORES),
 });
 const machine = fc.record({
   migrator: fc.constantFrom(...MIGRATOR_NAMES),
   flow: fc.constantFrom(...FLOWS),
+  stores: fc.constantFrom(...STORES),
   threads,
   schedule: fc.constantFrom(...SCHEDULES),
   caller: fc.constantFrom(...CALLER_MODES),
@@ -42,7 +45,7 @@ const size = fc.record({
 });
 const profiles = fc.record({
   schema: fc.constant('mtcopy-profile'),
-  version: fc.constant(1),
+  version: fc.constant(2),
   mtcopy: words,
   date: fc
     .date({ min: new Date(0), max: new Date('9999-01-01'), noInvalidDate: true })

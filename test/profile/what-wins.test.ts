@@ -1,5 +1,16 @@
-import { CopyEngine, KiB, Machine, MiB, settingsOf } from 'mtcopy';
+import {
+  CopyEngine,
+  type CopyMethod,
+  type CreateOptions,
+  KiB,
+  Machine,
+  type MachineOptions,
+  MiB,
+  type Stores,
+  settingsOf,
+} from 'mtcopy';
 import { describe, expect, it, vi } from 'vitest';
+import { HAS_NATIVE } from '../support/native.js';
 import { ENGINE, fileWith, MACHINE, profile } from '../support/profiles.js';
 
 const PRIVATE = { memory: '16M' } as const;
@@ -37,6 +48,38 @@ describe('a profile wins over defaults, and options over it', () => {
     expect(await participants(parallel, 2 * MiB)).toBe(2);
     expect(await participants(never, 2 * MiB)).toBe(1);
     expect(await participants(given, 2 * MiB)).toBe(1);
+  });
+
+  it('which loop copies, of which an option says both that say it', async () => {
+    const says = (method: CopyMethod, stores: Stores) => profile({ engine: { ...ENGINE, method, stores } });
+    const methodOf = async (options: CreateOptions) => {
+      await using engine = await CopyEngine.create({ ...PRIVATE, ...options });
+      return engine.methodFor(1).method;
+    };
+    const streams = HAS_NATIVE ? 'streaming' : 'memory.copy';
+    expect(await methodOf({ profile: says('typed-array', 'auto') })).toBe('typed-array');
+    // However little is copied.
+    expect(await methodOf({ profile: says('auto', 'streaming') })).toBe(streams);
+    expect(await methodOf({ profile: says('auto', 'auto') })).toBe('memory.copy');
+    expect(await methodOf({ profile: says('auto', 'streaming'), method: 'typed-array' })).toBe('typed-array');
+    expect(await methodOf({ profile: says('auto', 'streaming'), method: 'auto' })).toBe('memory.copy');
+    expect(await methodOf({ profile: says('auto', 'streaming'), stores: 'cached' })).toBe('memory.copy');
+    expect(await methodOf({ profile: says('typed-array', 'auto'), stores: 'streaming' })).toBe(streams);
+  });
+
+  it('the stores of a machine', async () => {
+    const manner = { migrator: 'mtcopy', flow: 'pre-copy' } as const;
+    const methodOf = async (options: MachineOptions, bytes = 4096) => {
+      await using machine = await Machine.boot({ ...NODES, migrator: 'kernel', ...options });
+      return machine.methodFor(bytes, manner).method;
+    };
+    const says = (stores: Stores) => profile({ machine: { ...MACHINE, stores } });
+    const streams = HAS_NATIVE ? 'streaming' : 'memory.copy';
+    expect(await methodOf({ profile: says('streaming') })).toBe(streams);
+    expect(await methodOf({ profile: says('auto') })).toBe('memory.copy');
+    expect(await methodOf({ profile: says('auto') }, 2 ** 40)).toBe(streams);
+    expect(await methodOf({ profile: says('cached') }, 2 ** 40)).toBe('memory.copy');
+    expect(await methodOf({ profile: says('streaming'), stores: 'auto' })).toBe('memory.copy');
   });
 
   it('of a machine', async () => {

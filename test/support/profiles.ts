@@ -11,10 +11,12 @@ export const ENGINE: EngineSettings = {
   caller: 'helps',
   minParallelBytes: 4 * MiB,
   method: 'typed-array',
+  stores: 'auto',
 };
 export const MACHINE: MachineSettings = {
   migrator: 'mtcopy',
   flow: 'pre-copy',
+  stores: 'cached',
   threads: 3,
   schedule: 'static',
   caller: 'helps',
@@ -26,7 +28,7 @@ export const MACHINE: MachineSettings = {
 export function profile(own: Partial<Profile> = {}): Profile {
   return {
     schema: 'mtcopy-profile',
-    version: 1,
+    version: 2,
     mtcopy: '0.1.0',
     date: '2026-11-22T03:33:13.000Z',
     host: profileHost(),

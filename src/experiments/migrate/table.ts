@@ -1,6 +1,6 @@
 import { formatSize, NR_MAX_BATCHED_MIGRATION, PAGE_SIZE } from 'mtcopy';
 import { type SettingColumn, type SettingColumns, splitSettings } from '../shared/columns.js';
-import { migratorText, PHASES } from '../shared/labels.js';
+import { loopText, migratorText, PHASES } from '../shared/labels.js';
 import { barPicture, sparkPicture } from '../shared/picture.js';
 import type { Part, Sheet } from '../shared/sheet.js';
 import type { MigrateMeasurement } from './measure.js';
@@ -57,17 +57,6 @@ export function migrateParts(rows: readonly MigrateMeasurement[], what: string):
     loopText(rows),
     EXPLANATION,
   ];
-}
-
-/** Which loop copied for whom, and why that didn't stream. */
-function loopText(rows: readonly MigrateMeasurement[]): string {
-  const users = new Map<string, Set<string>>();
-  for (const { migrator, flow, stores, copiedWith, noStreaming } of rows) {
-    const loop = noStreaming === undefined ? copiedWith : `${copiedWith}, for ${noStreaming}`;
-    const who = [migrator, flow, stores].filter((word) => word !== undefined).join(' ');
-    users.set(loop, (users.get(loop) ?? new Set()).add(who));
-  }
-  return Array.from(users, ([loop, names]) => `Copied with ${loop}: ${[...names].join('; ')}.`).join('\n');
 }
 
 /** A line for each row whose migrator has moved less than everything: the calling thread has copied the rest. */

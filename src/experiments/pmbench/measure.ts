@@ -24,7 +24,10 @@ import {
   oneOf,
   PAGE_SIZE,
   type Phases,
+  STORES,
+  type Stores,
   threadCount,
+  type UsedMethod,
   type Vmstat,
   wholeNumber,
 } from 'mtcopy';
@@ -91,6 +94,7 @@ const COMPARISON: Checks<PmbenchComparison> = {
   call: oneOf(PMBENCH_CALLS),
   batchLimit: wholeNumber(1, MAX_BATCH_LIMIT),
   batchUnit: oneOf(BATCH_UNITS),
+  stores: oneOf(STORES),
   seed: wholeNumber(0, MAX_SEED),
   flows: listOf(oneOf(FLOWS)),
   migrator: oneOf(MIGRATOR_NAMES),
@@ -152,6 +156,12 @@ export interface PmbenchMeasurement {
   readonly batchLimit: number;
   /** What that counts. */
   readonly batchUnit: BatchUnit;
+  /** What was asked for of the stores of copies; there if anything was. */
+  readonly copyStores?: Stores;
+  /** The loop that copied, or would in a call that moves all of the area at once. */
+  readonly copiedWith: UsedMethod['method'];
+  /** Why that wasn't `'streaming'`; there if it wasn't. */
+  readonly noStreaming?: string;
   /** What the CPUs drew pages by. */
   readonly seed: number;
   /** Every run, in the order in which they were made; the rest of this is of all of them together. */
@@ -322,7 +332,7 @@ export function compareBatching(results: readonly PmbenchMeasurement[]): FlowCom
 
 /** What the runs of one flow on its machine come to together. */
 function summarize(
-  { cpus, pages, folioBytes, pattern, writeRatio, caller, ...asked }: Comparison,
+  { cpus, pages, folioBytes, pattern, writeRatio, caller, stores: copyStores, ...asked }: Comparison,
   flow: Flow,
   machine: Machine,
   runs: readonly PmbenchRun[],
@@ -334,6 +344,8 @@ function summarize(
     cpus: { migrationWaits },
   } = machine;
   const migrator = migratorOf(machine);
+  const copies = { migrator, flow, stores: copyStores, folioBytes };
+  const { method: copiedWith, noStreaming } = machine.methodFor(pages * PAGE_SIZE, copies);
   const { seconds, accessSeconds, accesses, stores, lostUpdates, latencies, stats, vmstat } = addRuns(runs);
   const ipis = vmstat.nr_tlb_remote_flush_received;
   const pagesMigrated = stats.succeeded;
@@ -350,6 +362,9 @@ function summarize(
     call: asked.call ?? 'move_pages',
     batchLimit: asked.batchLimit ?? NR_MAX_BATCHED_MIGRATION,
     batchUnit: asked.batchUnit ?? 'pages',
+    ...(copyStores !== undefined && { copyStores }),
+    copiedWith,
+    ...(noStreaming !== undefined && { noStreaming }),
     seed: asked.seed ?? 0,
     samples: runs.map(sampleOf),
     seconds,

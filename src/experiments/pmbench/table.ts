@@ -1,6 +1,6 @@
 import { formatSize } from 'mtcopy';
 import { max, min } from 'simple-statistics';
-import { migratorText, PHASES } from '../shared/labels.js';
+import { loopText, migratorText, PHASES } from '../shared/labels.js';
 import { barPicture } from '../shared/picture.js';
 import type { Part, Sheet } from '../shared/sheet.js';
 import type { FlowComparison, PmbenchMeasurement } from './measure.js';
@@ -21,6 +21,7 @@ export function pmbenchParts(rows: readonly PmbenchMeasurement[], comparison: Fl
   return [
     heading,
     mannerText(first),
+    loopText(rows.map(({ copyStores, ...row }) => ({ ...row, stores: copyStores }))),
     migrationSheet(rows),
     'Accesses, and nanoseconds from the end of one to the end of the next:',
     accessSheet(rows),

@@ -1,7 +1,7 @@
 import { DMA_SETUPS, type DmaPhases, type DmaSetup, type IommuMode, Machine, MiB, PAGE_SIZE } from 'mtcopy';
 import { median } from 'simple-statistics';
 import { type Control, isCutShort } from '../shared/control.js';
-import { runInTurns } from '../shared/in-turns.js';
+import { runInTurns, type Variant } from '../shared/in-turns.js';
 import { type MigrationRun, mapMovedMemory, moveAcross } from '../shared/moved-memory.js';
 import { atLeast1Ns } from '../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../shared/ratio.js';
@@ -9,6 +9,7 @@ import { shareTime } from '../shared/share-time.js';
 import type { Experiment, Scale } from './experiment.js';
 import { type Figure, figuresOf } from './figure.js';
 import { type Claim, digits, estimateText } from './finding.js';
+import { type Amounts, bytesThatFit, LEAST_PART, lessText, timeTrials, withWarmUp } from './fit.js';
 
 const IOMMUS = ['passthrough', 'translated'] as const satisfies readonly IommuMode[];
 /** Bytes that are moved in a run, in batches of 512 folios of 4 KiB; what is asked for is a batch's cost, whose number matters little. */
@@ -44,7 +45,7 @@ export interface DmaSetupRow {
 }
 
 /** What setting an engine up costs, for each folio or for a batch. */
-export interface DmaSetups {
+export interface DmaSetups extends Amounts {
   /** Folios of 4 KiB that a run moves. */
   readonly folios: number;
   /** A row for each IOMMU and set-up; fewer if it was cut short. */
@@ -63,14 +64,24 @@ export const dmaSetupExperiment: Experiment<DmaSetups, Claim> = {
 };
 
 async function measure(scale: Scale, control: Control): Promise<DmaSetups> {
-  const bytes = Math.min(scale.bytes, scale.quick ? BYTES.quick : BYTES.thorough);
-  const nextSeconds = shareTime(scale.seconds, IOMMUS.length);
+  const usualBytes = Math.min(scale.bytes, scale.quick ? BYTES.quick : BYTES.thorough);
+  const started = performance.now();
+  const bytes = scale.quick ? usualBytes : await bytesWithin(usualBytes, scale, control);
+  const nextSeconds = shareTime(scale.seconds - (performance.now() - started) / 1000, IOMMUS.length);
   const rows: DmaSetupRow[] = [];
   for (const iommu of IOMMUS) {
     if (isCutShort(control)) break;
     rows.push(...(await measureIommu(iommu, bytes, { ...scale, seconds: nextSeconds() }, control)));
   }
-  return { folios: bytes / PAGE_SIZE, rows };
+  return { bytes, usualBytes, folios: bytes / PAGE_SIZE, rows };
+}
+
+async function bytesWithin(bytes: number, { seconds, warmUps = WARM_UPS }: Scale, control: Control): Promise<number> {
+  if (isCutShort(control)) return bytes;
+  const leastSeconds = await withWays('translated', bytes / LEAST_PART, (ways) =>
+    timeTrials(withWarmUp(ways), control),
+  );
+  return bytesThatFit({ bytes, seconds: seconds / IOMMUS.length, leastSeconds, warmUpsOf: () => warmUps });
 }
 
 async function measureIommu(
@@ -79,16 +90,25 @@ async function measureIommu(
   { seconds, bound, warmUps = WARM_UPS }: Scale,
   control: Control,
 ): Promise<DmaSetupRow[]> {
+  const turns = { warmUps, seconds, bound, measure: 'ns of set-up' };
+  const samples = await withWays(iommu, bytes, (ways) => runInTurns(ways, setUpNs, turns, control));
+  if (samples[0].length === 0) return [];
+  return DMA_SETUPS.map((setup, i) => summarize(iommu, setup, bytes / PAGE_SIZE, samples[i], samples[0]));
+}
+
+async function withWays<T>(
+  iommu: IommuMode,
+  bytes: number,
+  measure: (ways: readonly Variant<MigrationRun>[]) => Promise<T>,
+): Promise<T> {
   const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, dma: { iommu } });
   try {
     const memory = mapMovedMemory(machine, bytes, PAGE_SIZE);
-    const variants = DMA_SETUPS.map((dmaSetup) => ({
+    const ways = DMA_SETUPS.map((dmaSetup) => ({
       name: `${iommu}, ${dmaSetup}`,
       run: () => moveAcross(memory, { flow: 'pre-copy', migrator: 'dcbm', dmaSetup }),
     }));
-    const samples = await runInTurns(variants, setUpNs, { warmUps, seconds, bound, measure: 'ns of set-up' }, control);
-    if (samples[0].length === 0) return [];
-    return DMA_SETUPS.map((setup, i) => summarize(iommu, setup, bytes / PAGE_SIZE, samples[i], samples[0]));
+    return await measure(ways);
   } finally {
     await machine.close();
   }
@@ -149,7 +169,7 @@ function figures({ folios, rows }: DmaSetups): Figure[] {
   );
 }
 
-function parts({ folios, rows }: DmaSetups) {
+function parts({ folios, rows, ...amounts }: DmaSetups) {
   if (rows.length === 0) return [];
   const whole = (ns: number) => ns.toFixed(0);
   const sheet = {
@@ -167,8 +187,11 @@ function parts({ folios, rows }: DmaSetups) {
   };
   return [
     sheet,
-    `Medians a folio of 4 KiB, of ${folios} in batches of 512; device ptdma, one channel.\n` +
-      'Set-up: CPU time of the calling thread. Copy: wall time, with the wait for the engine.\n' +
+    [
+      `Medians a folio of 4 KiB, of ${folios} in batches of 512; device ptdma, one channel.`,
+      ...lessText(amounts),
+      'Set-up: CPU time of the calling thread. Copy: wall time, with the wait for the engine.',
       'Claimed for the set-up: an order of magnitude, without a table.',
+    ].join('\n'),
   ];
 }

@@ -1,3 +1,4 @@
+import type { Stores } from 'mtcopy';
 import type { Control } from '../shared/control.js';
 import type { Part } from '../shared/sheet.js';
 import type { Tuning } from '../shared/tuned.js';
@@ -20,6 +21,8 @@ export interface Scale {
   readonly seed?: number | undefined;
   /** Which profile says what a table doesn't, and whether it is forced. Default: none, and this project's defaults. */
   readonly profile?: Tuning | undefined;
+  /** To copy with, whatever a table has. Default: as published `'cached'`, and where nothing was as the machine has it. */
+  readonly stores?: Stores | undefined;
 }
 
 /** One published table, or one open question, and how to measure it here. */
@@ -32,6 +35,8 @@ export interface Experiment<Measured extends object, Found extends Finding | Cla
   readonly claimed?: object;
   /** Whether a profile says anything in it. */
   readonly takesProfile?: boolean;
+  /** Whether it matters to its copies whether stores are kept in the caches. */
+  readonly takesStores?: boolean;
   /** Whether CPUs draw pages in it, by the seed. */
   readonly drawsPages?: boolean;
   /** @throws ErrnoError ENOMEM for more memory than there is; EIO if anything came out wrong */

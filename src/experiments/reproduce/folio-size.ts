@@ -1,11 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { formatSize, KiB, MiB, parseSize } from 'mtcopy';
-import { mean } from 'simple-statistics';
-import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { type Control, isCutShort } from '../shared/control.js';
 import { MIN_ROUNDS } from '../shared/in-turns.js';
-import { bootMoved, type Mover, moveBy, moverText, tunedMover, type WayName } from '../shared/movers.js';
+import { BASELINE, type Mover, tunedMover, type WayName } from '../shared/movers.js';
 import { shareTime } from '../shared/share-time.js';
 import type { Part } from '../shared/sheet.js';
 import { type PublishedRatio, type PublishedSpread, publishedRatio } from '../shared/spread.js';
@@ -13,6 +11,7 @@ import { measureThroughput, type ThroughputRow, usualWarmUps } from '../shared/t
 import { tunedMachine } from '../shared/tuned.js';
 import type { Experiment, Scale } from './experiment.js';
 import type { Figure } from './figure.js';
+import { type Amounts, bytesThatFit, LEAST_PART, lessText, withLeftOut } from './fit.js';
 import { throughputV3, throughputV4 } from './published.js';
 import {
   beside,
@@ -23,15 +22,12 @@ import {
   throughputSheet,
   throughputVerdict,
 } from './throughput-text.js';
+import { timeMovers } from './time-movers.js';
 
 /** Throughput by the size of folios, and by threads or channels. */
-export interface FolioSizeThroughput {
+export interface FolioSizeThroughput extends Amounts {
   /** Threads that this machine runs at once. */
   readonly cores: number;
-  /** Bytes that each run moved. */
-  readonly bytes: number;
-  /** Bytes that were meant to be moved: more than there was time for, if it isn't the same. */
-  readonly usualBytes: number;
   /** A row for each mover and folio size, the baseline first; fewer if it was cut short. */
   readonly rows: readonly ThroughputRow[];
 }
@@ -50,98 +46,69 @@ export const folioSizeExperiment: Experiment<FolioSizeThroughput> = {
   findings,
   verdict: (measured) => throughputVerdict(findings(measured), measured.cores),
   takesProfile: true,
+  takesStores: true,
   figures,
   parts,
 };
 
-/** Part of the usual bytes that is moved at least: of 1 GiB 64 MiB, several times what caches hold. */
-const LEAST_PART = 16;
-
 async function measure(scale: Scale, control: Control): Promise<FolioSizeThroughput> {
-  const { quick, seconds, bound, warmUps } = scale;
+  const { seconds, bound, warmUps, stores } = scale;
   const started = performance.now();
-  const sizes = (quick ? QUICK_SIZES : SIZES).filter((size) => size <= scale.bytes);
-  const groupsOf = (folioBytes: number) => [...moverGroups(quick), ...tunedGroup(scale, folioBytes)];
-  const bytes = quick ? scale.bytes : await bytesWithin(scale, sizes.length, groupsOf, control);
+  const { bytes, isFew } = await plan(scale, control);
+  const sizes = sizesOf(isFew, scale.bytes);
   const nextSeconds = shareTime(seconds - (performance.now() - started) / 1000, sizes.length);
   const rows: ThroughputRow[] = [];
   for (const folioBytes of sizes) {
     if (isCutShort(control)) break;
-    const own = { bytes, folioBytes, seconds: nextSeconds(), bound, warmUps };
-    rows.push(...(await measureThroughput(groupsOf(folioBytes), own, control)));
+    const own = { bytes, folioBytes, seconds: nextSeconds(), bound, warmUps, stores };
+    rows.push(...(await measureThroughput(groupsOf(isFew, scale, folioBytes), own, control)));
   }
   return { cores: availableParallelism(), bytes, usualBytes: scale.bytes, rows };
 }
 
-/** {@link bytesThatFit}, by runs of the least bytes in the folios that take longest and in those that take least. */
-async function bytesWithin(
-  scale: Scale,
-  sizes: number,
-  groupsOf: (folioBytes: number) => readonly (readonly Mover[])[],
-  control: Control,
-): Promise<number> {
-  const seen: number[] = [];
-  for (const folioBytes of QUICK_SIZES) {
-    if (isCutShort(control)) return scale.bytes;
-    seen.push(await timeEach(groupsOf(folioBytes), scale.bytes / LEAST_PART, folioBytes, control));
-  }
-  return bytesThatFit(scale, sizes, mean(seen));
+/** How much is moved, and whether by as few as with `--quick`. */
+interface Plan {
+  readonly bytes: number;
+  readonly isFew: boolean;
 }
 
 /**
- * Bytes of which there is time for the rounds that are made in any case, of all sizes: what is usual, or half of that, or a half
- * of that, and so on.
- *
- * @param sizes of folios, one after the other
- * @param leastSeconds that a round of the least bytes takes, a sixteenth of what is usual
+ * {@link bytesThatFit}, by runs of the least bytes in the folios that take longest and in those that take least; with few sizes and
+ * movers where not even six rounds of the least bytes fit.
  */
-export function bytesThatFit(
-  { bytes, seconds, warmUps }: Pick<Scale, 'bytes' | 'seconds' | 'warmUps'>,
-  sizes: number,
-  leastSeconds: number,
-): number {
+async function plan(scale: Scale, control: Control): Promise<Plan> {
+  const { quick, bytes, seconds, warmUps, stores } = scale;
+  const all = { bytes, isFew: quick };
+  if (quick) return all;
+  const share = seconds / sizesOf(false, bytes).length;
   const least = bytes / LEAST_PART;
-  const takes = (amount: number) =>
-    leastSeconds * (amount / least) * (MIN_ROUNDS + (warmUps ?? usualWarmUps(amount))) * sizes;
-  let fits = bytes;
-  while (fits > least && takes(fits) > seconds) fits /= 2;
-  return fits;
+  const warmUpsOf = (amount: number) => warmUps ?? usualWarmUps(amount);
+  const isSlow = (leastSeconds: number) => leastSeconds * (MIN_ROUNDS + warmUpsOf(least)) > share;
+  let sum = 0;
+  for (const folioBytes of QUICK_SIZES) {
+    if (isCutShort(control)) return all;
+    const groups = groupsOf(false, scale, folioBytes).map((group) => [BASELINE, ...group]);
+    sum += await timeMovers(groups, least, folioBytes, stores, control);
+    // Also if the other took no time at all.
+    if (isSlow(sum / QUICK_SIZES.length)) return { bytes: least, isFew: true };
+  }
+  const leastSeconds = sum / QUICK_SIZES.length;
+  return { bytes: bytesThatFit({ bytes, seconds: share, leastSeconds, warmUpsOf }), isFew: false };
 }
 
-/** Seconds that a run of each mover takes, all together, or those that were made before the signal was aborted. */
-async function timeEach(
-  groups: readonly (readonly Mover[])[],
-  bytes: number,
-  folioBytes: number,
-  control: Control,
-): Promise<number> {
-  const memory = await bootMoved(bytes, folioBytes);
-  // Twice, for whoever is first touches frames, and starts threads: those of one group, before the next one's.
-  const runs = groups.flatMap((group) => {
-    const movers: Mover[] = [{ way: 'baseline', count: 0 }, ...group];
-    return [false, true].flatMap((counts) => movers.map((mover) => ({ mover, counts })));
-  });
-  let seconds = 0;
-  try {
-    for (const [done, { mover, counts }] of runs.entries()) {
-      if (isCutShort(control)) break;
-      control.onProgress?.({ done, runs: runs.length, what: `how much there is time for, ${moverText(mover)}` });
-      const began = performance.now();
-      await moveBy(memory, mover);
-      if (counts) seconds += (performance.now() - began) / 1000;
-    }
-    return seconds;
-  } finally {
-    await memory.machine.close();
-    collectGarbage();
-  }
+function sizesOf(isFew: boolean, bytes: number): number[] {
+  return (isFew ? QUICK_SIZES : SIZES).filter((size) => size <= bytes);
+}
+
+function groupsOf(isFew: boolean, scale: Scale, folioBytes: number): Mover[][] {
+  return [...moverGroups(isFew), ...tunedGroup(scale, folioBytes)];
 }
 
 /** The two of mtcopy have other schedules, so they are in groups of their own. */
-function moverGroups(quick: boolean): Mover[][] {
+function moverGroups(isFew: boolean): Mover[][] {
   const movers = (ways: readonly WayName[], each: readonly number[]) =>
     combine(ways, each).map(([way, count]): Mover => ({ way, count }));
-  if (quick) return [movers(['mtcopy', 'dcbm'], [1, 2]), movers(['mtcopy-defaults', 'dcbm-pre-copy'], [2])];
+  if (isFew) return [movers(['mtcopy', 'dcbm'], [1, 2]), movers(['mtcopy-defaults', 'dcbm-pre-copy'], [2])];
   return [
     movers(['mtcopy', 'dcbm'], COUNTS),
     [...movers(['mtcopy-defaults'], COUNTS), ...movers(['dcbm-pre-copy'], PRE_COPY_COUNTS)],
@@ -197,13 +164,13 @@ function parts({ cores, bytes, usualBytes, rows }: FolioSizeThroughput): Part[] 
     throughputSheet(['folios'], beside(rows, publishedOfSize), ({ folioBytes }) => [formatSize(folioBytes)]),
     [
       `${formatSize(bytes)} moved by move_pages(); 1G was published.`,
-      ...(bytes < usualBytes ? [`Not ${formatSize(usualBytes)}: there was no time for six rounds of so much.`] : []),
+      ...lessText({ bytes, usualBytes }).map(withLeftOut),
       ...THROUGHPUT_NOTES,
       'mtcopy: as published. mtcopy defaults: what this project has at first. dcbm: V3; pre-copy: V4.',
       ...(rows.some(({ way }) => way === 'tuned')
         ? ['Tuned: what the profile says for folios of that size, but how a batch is cut.']
         : []),
-      'Stores are kept in the caches, as memcpy does that the published driver uses; with the defaults they are auto.',
+      'What was published keeps stores in the caches, as memcpy does; with the defaults they are auto.',
       `Threads and channels are threads of this machine, which runs ${cores} at once.`,
     ].join('\n'),
   ];

@@ -8,6 +8,8 @@ import {
   listOf,
   MiB,
   oneOf,
+  STORES,
+  type Stores,
   settingsOf,
   wholeNumber,
   yesOrNo,
@@ -43,6 +45,11 @@ export interface ReproduceOptions {
    * threads of `'mtcopy'` copy, and in `folio-size` what one more row moves with. Default: none.
    */
   readonly profile?: Tuning | undefined;
+  /**
+   * Whether what is copied is kept in the caches, of all that a table migrates; it means nothing to `tlb`, `dma-setup` and
+   * `contention`. Default: `'cached'` of what was published, which copies with memcpy, and of the rest as a machine has it.
+   */
+  readonly stores?: Stores | undefined;
 }
 
 /** A finding, and what these runs say of it. */
@@ -91,6 +98,8 @@ export interface FailedTable {
 
 /** What was reproduced of what was asked for: each table is in one of three lists. */
 export interface Reproduction {
+  /** The stores that were asked for; there if any were. */
+  readonly stores?: Stores;
   /** Whether the small form was asked for. */
   readonly quick: boolean;
   /** Seconds that each table had. */
@@ -110,6 +119,7 @@ const OPTIONS: Checks<ReproduceOptions> = {
   warmUps: checkWarmUps,
   seed: wholeNumber(0, MAX_SEED),
   profile: anything,
+  stores: oneOf(STORES),
 };
 const THOROUGH = { quick: false, bytes: GiB, seconds: 600, bound: 0.02 } as const;
 const QUICK = { quick: true, bytes: 64 * MiB, seconds: 12, bound: 0.1 } as const;
@@ -123,9 +133,9 @@ const QUICK = { quick: true, bytes: 64 * MiB, seconds: 12, bound: 0.1 } as const
  * `failed` says: ENOMEM for more memory than there is, EIO if anything came out wrong, and whatever else they throw
  */
 export async function reproduce(asked: ReproduceOptions = {}, control: Control = {}): Promise<Reproduction> {
-  const { tables = TABLE_NAMES, quick = false, seconds, warmUps, seed, profile } = checkOptions(asked, OPTIONS);
+  const { tables = TABLE_NAMES, quick = false, seconds, warmUps, seed, profile, stores } = checkOptions(asked, OPTIONS);
   const usual = quick ? QUICK : THOROUGH;
-  const scale: Scale = { ...usual, seconds: seconds ?? usual.seconds, warmUps, seed, profile };
+  const scale: Scale = { ...usual, seconds: seconds ?? usual.seconds, warmUps, seed, profile, stores };
   // Now, and not in each table.
   if (profile) settingsOf(profile);
   const names = [...new Set(tables)];
@@ -146,7 +156,7 @@ export async function reproduce(asked: ReproduceOptions = {}, control: Control =
       failed.push(failureOf(name, error as Error));
     }
   }
-  return { quick, seconds: scale.seconds, tables: reproduced, failed, notBegun };
+  return { quick, seconds: scale.seconds, ...(stores && { stores }), tables: reproduced, failed, notBegun };
 }
 
 async function reproduceOne(name: TableName, scale: Scale, control: Control): Promise<ReproducedTable> {

@@ -31,10 +31,14 @@ function tableParts(table: ReproducedTable, reproduction: Reproduction): Part[] 
 /** What is said below a table: where its time was over first, and whether it was cut short. */
 export function tableNotes(
   { name, turns, cutShort }: Pick<ReproducedTable, 'name' | 'turns' | 'cutShort'>,
-  { seconds, quick }: Pick<Reproduction, 'seconds' | 'quick'>,
+  { seconds, quick, stores }: Pick<Reproduction, 'seconds' | 'quick' | 'stores'>,
 ): string[] {
   const late = lateText(turns, seconds, quick);
+  const isKept = stores !== undefined && (EXPERIMENTS[name] as Experiment<object>).takesStores;
   return [
+    ...(isKept
+      ? [`Copied with stores ${stores}, as was asked for; published was memcpy, whose stores the caches keep.`]
+      : []),
     ...(late === '' ? [] : [late]),
     ...(cutShort ? [`${name} was cut short: not every run of it was made.`] : []),
   ];

@@ -1,4 +1,12 @@
-import { type Distribution, formatSize, type MigratorName, type Phases, type Schedule } from 'mtcopy';
+import {
+  type Distribution,
+  type Flow,
+  formatSize,
+  type MigratorName,
+  type Phases,
+  type Schedule,
+  type Stores,
+} from 'mtcopy';
 import type { SweepCaller } from './callers.js';
 
 /** The phases of a migration in their order, and what a column of each is called. */
@@ -40,4 +48,23 @@ export function scheduleText({
   const shape =
     schedule === 'static' ? distribution : typeof unitBytes === 'number' ? formatSize(unitBytes) : unitBytes;
   return shape === 'auto' ? schedule : `${schedule} ${shape}`;
+}
+
+/** Which loop copied for whom, and why that didn't stream. */
+export function loopText(
+  rows: readonly {
+    readonly migrator: MigratorName;
+    readonly flow: Flow;
+    readonly stores?: Stores | undefined;
+    readonly copiedWith: string;
+    readonly noStreaming?: string | undefined;
+  }[],
+): string {
+  const users = new Map<string, Set<string>>();
+  for (const { migrator, flow, stores, copiedWith, noStreaming } of rows) {
+    const loop = noStreaming === undefined ? copiedWith : `${copiedWith}, for ${noStreaming}`;
+    const who = [migrator, flow, stores].filter((word) => word !== undefined).join(' ');
+    users.set(loop, (users.get(loop) ?? new Set()).add(who));
+  }
+  return Array.from(users, ([loop, names]) => `Copied with ${loop}: ${[...names].join('; ')}.`).join('\n');
 }

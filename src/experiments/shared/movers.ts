@@ -73,10 +73,13 @@ export interface Mover {
   readonly tuned?: Way;
 }
 
+/** What others are measured against. */
+export const BASELINE: Mover = { way: 'baseline', count: 0 };
+
 /** What a profile has a machine do. */
 export function tunedMover({ threads, channels, ...tuned }: MachineSettings): Mover {
   const count = { kernel: 0, mtcopy: threads, dcbm: channels }[tuned.migrator];
-  return { way: 'tuned', count, tuned: { ...tuned, stores: 'auto' } };
+  return { way: 'tuned', count, tuned };
 }
 
 function wayOf({ way, tuned }: Mover): Way {
@@ -125,10 +128,12 @@ export async function setDrivers(machine: Machine, mover: Mover): Promise<void> 
  * Moves everything to the other node, and verifies it. The baseline counts pages, as the kernel before the series; the others
  * folios, as the published benchmarks did.
  *
+ * @param asked stores to copy with instead of the way's
  * @throws ErrnoError EIO if anything came out wrong
  */
-export async function moveBy(memory: MovedMemory, mover: Mover): Promise<MigrationRun> {
-  const { migrator, flow, stores } = wayOf(mover);
+export async function moveBy(memory: MovedMemory, mover: Mover, asked?: Stores): Promise<MigrationRun> {
+  const { migrator, flow, stores: own } = wayOf(mover);
+  const stores = asked ?? own;
   const manner = { migrator, flow, stores, batchUnit: mover.way === 'baseline' ? 'pages' : 'folios' } as const;
   await setDrivers(memory.machine, mover);
   return moveAcross(memory, manner);

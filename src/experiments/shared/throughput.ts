@@ -1,9 +1,9 @@
-import { formatSize, MiB } from 'mtcopy';
+import { formatSize, MiB, type Stores } from 'mtcopy';
 import { collectGarbage } from './collect-garbage.js';
 import { type Control, isCutShort } from './control.js';
 import { runInTurns } from './in-turns.js';
 import type { MigrationRun } from './moved-memory.js';
-import { bootMoved, type Mover, moveBy, moverText } from './movers.js';
+import { BASELINE, bootMoved, type Mover, moveBy, moverText } from './movers.js';
 import { type Ratio, ratioOf } from './ratio.js';
 import { shareTime } from './share-time.js';
 import { type Spread, spreadOf } from './spread.js';
@@ -31,9 +31,10 @@ export interface ThroughputScale {
   readonly bound: number;
   /** Rounds that don't count. Default: as many as move 32 MiB, 16 at most. */
   readonly warmUps?: number | undefined;
+  /** To copy with, instead of what each way has. */
+  readonly stores?: Stores | undefined;
 }
 
-const BASELINE: Mover = { way: 'baseline', count: 0 };
 /** Bytes that each moves before anything counts: by then the code is compiled, and its threads have been started. */
 const WARM_UP_BYTES = 32 * MiB;
 const MAX_WARM_UPS = 16;
@@ -47,7 +48,7 @@ const MAX_WARM_UPS = 16;
  */
 export async function measureThroughput(
   groups: readonly (readonly Mover[])[],
-  { bytes, folioBytes, seconds, bound, warmUps }: ThroughputScale,
+  { bytes, folioBytes, seconds, bound, warmUps, stores }: ThroughputScale,
   control: Control,
 ): Promise<ThroughputRow[]> {
   const nextSeconds = shareTime(seconds, groups.length);
@@ -60,7 +61,7 @@ export async function measureThroughput(
       const movers = [BASELINE, ...group];
       const variants = movers.map((mover) => ({
         name: `${folios} of ${formatSize(folioBytes)}, ${moverText(mover)}`,
-        run: () => moveBy(memory, mover),
+        run: () => moveBy(memory, mover, stores),
       }));
       const turns = { warmUps: warmUps ?? usualWarmUps(bytes), seconds: nextSeconds(), bound };
       const samples = await runInTurns(variants, ({ ns }) => ns, turns, control);

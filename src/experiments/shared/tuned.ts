@@ -30,10 +30,12 @@ export function tunedMachine(profile: Tuning, folioSize: number): MachineSetting
 export function copyThreads(
   profile: Tuning | undefined,
   folioSize: number,
-): Pick<MachineOptions, 'schedule' | 'caller' | 'distribution' | 'unitBytes'> & { readonly threads: number } {
+): Pick<MachineOptions, 'schedule' | 'caller' | 'distribution' | 'unitBytes' | 'stores'> & {
+  readonly threads: number;
+} {
   if (!profile) return { threads: Math.min(DEFAULT_THREADS, availableParallelism()) };
   const { machine, engine } = settingsOf({ ...profile, folioSize, batch: BATCH_BYTES });
-  const { threads, schedule, caller } = machine;
+  const { threads, schedule, caller, stores } = machine;
   const { distribution, unitBytes } = engine;
-  return { threads, schedule, caller, distribution, unitBytes };
+  return { threads, schedule, caller, stores, distribution, unitBytes };
 }

@@ -8,9 +8,10 @@ import {
   type ProfileHost,
   type ProfileSize,
 } from 'mtcopy';
+import { settingsOfLoop } from '../shared/loops.js';
 import { choose, leastBatch, type Measured } from './choose.js';
 import { ALONE, type CopyManner, copyCost } from './copies.js';
-import { type MigrationManner, migrationCost } from './migrations.js';
+import { KERNEL, type MigrationManner, migrationCost } from './migrations.js';
 
 /** What was measured of batches of one size, of folios of one size, beside so many busy processes. */
 export interface SizeMeasured {
@@ -18,9 +19,11 @@ export interface SizeMeasured {
   readonly folioBytes: number;
   readonly batchBytes: number;
   readonly copies: readonly Measured<CopyManner>[];
-  /** The chosen manner of copying with both loops. */
+  /** The chosen manner of copying with each loop. */
   readonly methods: readonly Measured<CopyManner>[];
   readonly migrations: readonly Measured<MigrationManner>[];
+  /** The chosen manner of migrating with each kind of stores; none where they are all alike. */
+  readonly stores: readonly Measured<MigrationManner>[];
 }
 
 /** What a profile says beside its settings. */
@@ -68,11 +71,11 @@ function engineSettings(sizes: readonly SizeMeasured[]): EngineSettings {
   );
   const parallel = pooled.filter(({ settings }) => settings.threads > 0);
   const { threads, schedule, distribution, unitBytes, caller } = choose(parallel, copyCost)?.chosen ?? ALONE;
-  const alone = pool(
+  const loops = pool(
     sizes.map(({ methods }) => methods.map((one) => ({ ...one, settings: { ...ALONE, method: one.settings.method } }))),
     nameOf,
   );
-  const method = choose(alone, copyCost)?.chosen.method ?? 'auto';
+  const loop = settingsOfLoop(choose(loops, copyCost)?.chosen.method ?? 'auto');
   const atBatches = byBatch(sizes).map(([batchBytes, same]) => {
     const both = pool(
       same.map(({ copies }) => copies),
@@ -85,7 +88,7 @@ function engineSettings(sizes: readonly SizeMeasured[]): EngineSettings {
     return { batchBytes, gains: (choose(both, copyCost)?.chosen.threads ?? 0) > 0 };
   });
   const minParallelBytes = leastBatch(atBatches) ?? 'never';
-  return { threads: Math.max(1, threads), schedule, distribution, unitBytes, caller, minParallelBytes, method };
+  return { threads: Math.max(1, threads), schedule, distribution, unitBytes, caller, minParallelBytes, ...loop };
 }
 
 function leastParallel(size: SizeMeasured, alike: readonly SizeMeasured[]): EngineSettings['minParallelBytes'] {
@@ -114,6 +117,11 @@ function machineSettings(sizes: readonly SizeMeasured[], alike = sizes): Machine
           pooled.filter(({ settings }) => settings.migrator === 'kernel'),
           migrationCost,
         )?.chosen;
+  const kept = pool(
+    sizes.map((size) => size.stores.map((one) => ({ ...one, settings: { ...KERNEL, stores: one.settings.stores } }))),
+    nameOf,
+  );
+  const stores = choose(kept, migrationCost)?.chosen.stores ?? 'auto';
   const ofThreads = {
     threads: threaded?.threads ?? 1,
     schedule: threaded?.schedule ?? 'dynamic',
@@ -124,6 +132,7 @@ function machineSettings(sizes: readonly SizeMeasured[], alike = sizes): Machine
     return {
       migrator: 'kernel',
       flow: kernel?.flow ?? 'vanilla',
+      stores,
       ...ofThreads,
       // For calls that name mtcopy where it isn't chosen.
       minBytes: MTCOPY_MIN_BYTES,
@@ -131,7 +140,7 @@ function machineSettings(sizes: readonly SizeMeasured[], alike = sizes): Machine
     };
   }
   const { migrator, flow, channels } = offloaded;
-  return { migrator, flow, ...ofThreads, minBytes: least, channels };
+  return { migrator, flow, stores, ...ofThreads, minBytes: least, channels };
 }
 
 /** Bytes of the smallest batch from which on, up to the largest of `sizes`, a migrator gains on the calling thread. */

@@ -1,5 +1,6 @@
 import {
   type CallerMode,
+  COPY_METHODS,
   CopyEngine,
   type CopyMethod,
   type Distribution,
@@ -10,6 +11,7 @@ import {
   PhysicalMemory,
   type Schedule,
 } from 'mtcopy';
+import { collectGarbage } from '../shared/collect-garbage.js';
 import { combine } from '../shared/combine.js';
 import { fillWithPattern, scrub } from '../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../shared/folios.js';
@@ -30,7 +32,7 @@ export interface CopyManner {
   /** Whether the calling thread copies too. */
   readonly caller: Exclude<CallerMode, 'waits'>;
   /** Which loop copies the bytes. */
-  readonly method: Exclude<CopyMethod, 'memory.copy'>;
+  readonly method: CopyMethod;
 }
 
 /** The calling thread alone. */
@@ -68,6 +70,16 @@ export function copyManners(threads: readonly number[]): CopyManner[] {
     method: 'auto' as const,
   }));
   return [ALONE, ...parallel];
+}
+
+/**
+ * A manner with each loop that this machine has, itself first. Where there is none in C, `'auto'` is `'memory.copy'`.
+ *
+ * @param streams whether there is one
+ */
+export function copyLoops(manner: CopyManner, streams: boolean): CopyManner[] {
+  const others = COPY_METHODS.filter((method) => method !== manner.method && (streams || method === 'typed-array'));
+  return [manner, ...others.map((method) => ({ ...manner, method }))];
 }
 
 /** Fewer threads first, then what has a caller free, then as little as possible that is no default. */
@@ -179,6 +191,7 @@ export async function withCopies<T>(
     return await measure(runners);
   } finally {
     await Promise.all(Array.from(engines.values(), (engine) => engine.close()));
+    collectGarbage();
   }
 }
 

@@ -9,6 +9,8 @@ import {
   orderOf,
   PAGE_SIZE,
   type Schedule,
+  STORES,
+  type Stores,
   takeAll,
 } from 'mtcopy';
 import { ageNodes } from '../shared/age-node.js';
@@ -25,6 +27,8 @@ export interface MigrationManner {
   readonly migrator: MigratorName;
   /** In which order a batch goes through its steps. */
   readonly flow: Flow;
+  /** Whether what is copied is kept in the caches. */
+  readonly stores: Stores;
   /** Worker threads of `'mtcopy'`; they mean nothing to others. */
   readonly threads: number;
   /** How they share a batch, likewise. */
@@ -43,9 +47,11 @@ export interface Shape {
   readonly unitBytes: number | 'auto';
 }
 
-const KERNEL: MigrationManner = {
+/** The calling thread alone. */
+export const KERNEL: MigrationManner = {
   migrator: 'kernel',
   flow: 'vanilla',
+  stores: 'auto',
   threads: 1,
   schedule: 'dynamic',
   caller: 'auto',
@@ -56,7 +62,10 @@ const CHANNELS = [1, 2];
 const RUN_BYTES = 16 * MiB;
 const RUN_BATCHES = 16;
 
-/** Every way to migrate that a search looks at: what copies whole batches needs a flow that has them. */
+/**
+ * Every way to migrate that a search looks at: what copies whole batches needs a flow that has them. Stores are looked at by
+ * themselves.
+ */
 export function migrationManners(threads: readonly number[]): MigrationManner[] {
   const pre = { ...KERNEL, flow: 'pre-copy' } as const;
   // Those of one schedule after each other: one that is told another starts its threads anew.
@@ -71,11 +80,24 @@ export function migrationManners(threads: readonly number[]): MigrationManner[] 
   ];
 }
 
+/** A manner with all kinds of stores, itself first: for a machine that has the loop in C, or they are all alike. */
+export function migrationStores(manner: MigrationManner): MigrationManner[] {
+  return [manner, ...STORES.filter((one) => one !== manner.stores).map((stores) => ({ ...manner, stores }))];
+}
+
 /** Fewer threads first, those of channels too; then what has the caller free, then what is default. */
-export function migrationCost({ migrator, flow, threads, schedule, caller, channels }: MigrationManner): number[] {
+export function migrationCost({
+  migrator,
+  flow,
+  stores,
+  threads,
+  schedule,
+  caller,
+  channels,
+}: MigrationManner): number[] {
   const own = { kernel: 0, mtcopy: threads, dcbm: channels }[migrator];
   const other = Number(schedule !== 'dynamic') + Number(flow !== 'vanilla') + Number(migrator === 'dcbm');
-  return [own, Number(caller === 'helps'), other];
+  return [own, Number(caller === 'helps'), other, Number(stores !== 'auto')];
 }
 
 const bothThreads = (a: MigrationManner, b: MigrationManner) => a.migrator === 'mtcopy' && b.migrator === 'mtcopy';
@@ -106,11 +128,28 @@ export const MIGRATION_DIMENSIONS: readonly Dimension<MigrationManner>[] = [
   },
 ];
 
+/** Of stores, which are looked at once all else is chosen. */
+export const STORES_DIMENSION: Dimension<MigrationManner> = {
+  name: 'stores',
+  of: ({ stores }) => stores,
+  isComparable: () => true,
+};
+
 /** For the progress. */
-export function migrationText({ migrator, flow, threads, schedule, caller, channels }: MigrationManner): string {
-  if (migrator === 'kernel') return `${migrator}, ${flow}`;
-  if (migrator === 'dcbm') return `${migrator}×${channels}, ${flow}`;
-  return `${migrator}×${threads}, caller ${caller}, ${schedule}, ${flow}`;
+export function migrationText({ migrator, flow, stores, ...others }: MigrationManner): string {
+  const kept = stores === 'auto' ? '' : `, stores ${stores}`;
+  return `${copierText({ migrator, ...others })}, ${flow}${kept}`;
+}
+
+function copierText({
+  migrator,
+  threads,
+  schedule,
+  caller,
+  channels,
+}: Omit<MigrationManner, 'flow' | 'stores'>): string {
+  if (migrator === 'kernel') return migrator;
+  return migrator === 'dcbm' ? `${migrator}×${channels}` : `${migrator}×${threads}, caller ${caller}, ${schedule}`;
 }
 
 /**
@@ -168,10 +207,16 @@ async function bootAged(
   }
 }
 
-/** Threads that had another schedule have ended by the time that counts. */
-function runOnce(memory: MovedMemory, manner: MigrationManner, batchLimit: number): Promise<number> {
-  const { migrator, flow, threads, schedule, caller, channels } = manner;
-  if (migrator === 'mtcopy') memory.machine.schedule = schedule;
-  memory.machine.caller = caller;
-  return moveThereAndBack(memory, { migrator, flow, threads, channels, batchLimit });
+/**
+ * Threads that had another schedule have ended by the time that counts, and those that have this one have moved all of the memory:
+ * whoever comes after another schedule in its round would be measured with threads that have just started, and no other.
+ */
+async function runOnce(memory: MovedMemory, manner: MigrationManner, batchLimit: number): Promise<number> {
+  const { machine } = memory;
+  const { schedule, caller, ...own } = manner;
+  const startsThreads = own.migrator === 'mtcopy' && machine.schedule !== schedule;
+  if (startsThreads) machine.schedule = schedule;
+  machine.caller = caller;
+  if (startsThreads) await moveThereAndBack(memory, { ...own, batchLimit });
+  return moveThereAndBack(memory, { ...own, batchLimit });
 }

@@ -1,4 +1,5 @@
 import { type EngineSettings, formatSize, type MachineSettings, type Profile } from 'mtcopy';
+import { loopOf } from '../shared/loops.js';
 import { type Ratio, ratioText } from '../shared/ratio.js';
 import type { Part } from '../shared/sheet.js';
 import type { Alternative } from './choose.js';
@@ -24,7 +25,7 @@ export function tuneParts({ profile, sizes }: Tuned): Part[] {
 
 /** Whether what was chosen could be far from the fastest, or something that wasn't chosen much faster. */
 function isNoisy(sizes: readonly TunedSize[]): boolean {
-  const choices = sizes.flatMap(({ copies, methods, migrations }) => [copies, methods, migrations]);
+  const choices = sizes.flatMap(({ copies, methods, migrations, stores }) => [copies, methods, migrations, stores]);
   return choices.some((choice) => {
     if (choice === undefined) return false;
     return isWide(choice.ofFastest) || choice.alternatives.some(({ ratio }) => ratio.high > 1 && isWide(ratio));
@@ -36,13 +37,14 @@ function isWide(ratio: Ratio): boolean {
 }
 
 function sizeParts(size: TunedSize): Part[] {
-  const { copies, methods, migrations } = size;
+  const { copies, methods, migrations, stores } = size;
   return [
     `${sizeText(size)}`,
     choiceText('Copying', copies, copyText),
     ...reasons(copies.alternatives),
     ...(methods ? [choiceText('Loop', methods, ({ method }) => method), ...reasons(methods.alternatives)] : []),
     ...(migrations ? [choiceText('Migrating', migrations, migrationText), ...reasons(migrations.alternatives)] : []),
+    ...(stores ? [choiceText('Stores', stores, (manner) => manner.stores), ...reasons(stores.alternatives)] : []),
   ];
 }
 
@@ -89,14 +91,23 @@ function profileParts({ engine, machine }: Profile): Part[] {
   ];
 }
 
-function engineText({ threads, schedule, distribution, unitBytes, caller, minParallelBytes, method }: EngineSettings) {
+function engineText({ threads, schedule, distribution, unitBytes, caller, minParallelBytes, ...loop }: EngineSettings) {
   const shape = schedule === 'static' ? `distribution ${distribution}` : `unitBytes ${sizeOr(unitBytes)}`;
-  return `threads ${threads}, caller ${caller}, ${schedule}, ${shape}, minParallelBytes ${sizeOr(minParallelBytes)}, ${method}`;
+  return `threads ${threads}, caller ${caller}, ${schedule}, ${shape}, minParallelBytes ${sizeOr(minParallelBytes)}, ${loopOf(loop)}`;
 }
 
-function machineText({ migrator, flow, threads, schedule, caller, minBytes, channels }: MachineSettings): string {
+function machineText({
+  migrator,
+  flow,
+  stores,
+  threads,
+  schedule,
+  caller,
+  minBytes,
+  channels,
+}: MachineSettings): string {
   const own = migrator === 'dcbm' ? `channels ${channels}` : `threads ${threads}, caller ${caller}, ${schedule}`;
-  return `${migrator}, ${flow}${migrator === 'kernel' ? '' : `, ${own}, minBytes ${formatSize(minBytes)}`}`;
+  return `${migrator}, ${flow}, stores ${stores}${migrator === 'kernel' ? '' : `, ${own}, minBytes ${formatSize(minBytes)}`}`;
 }
 
 function sizeOr(bytes: number | string): string {

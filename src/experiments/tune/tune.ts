@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import {
   above0,
   type Checks,
+  CopyEngine,
   checkOptions,
   ErrnoError,
   formatSize,
@@ -27,6 +28,7 @@ import {
   COPY_DIMENSIONS,
   type CopyManner,
   copyCost,
+  copyLoops,
   copyManners,
   METHOD_DIMENSION,
   withCopies,
@@ -37,10 +39,12 @@ import {
   type MigrationManner,
   migrationCost,
   migrationManners,
+  migrationStores,
   type Shape,
+  STORES_DIMENSION,
   withMigrations,
 } from './migrations.js';
-import { race } from './race.js';
+import { type Place, race } from './race.js';
 
 /** What to tune for, and how thoroughly. */
 export interface TuneOptions {
@@ -98,10 +102,12 @@ export interface TunedSize {
   readonly batchBytes: number;
   /** How to copy: 0 threads are the calling thread alone. All by the loop that is the default. */
   readonly copies: TunedChoice<CopyManner>;
-  /** That by both loops, the default first; not there if it was cut short before. */
+  /** That by each loop that this machine has, the default first; not there if it was cut short before. */
   readonly methods?: TunedChoice<CopyManner>;
   /** How to migrate; not there if it was cut short before. */
   readonly migrations?: TunedChoice<MigrationManner>;
+  /** That with each kind of stores, the default first; not there without the loop in C, or if it was cut short before. */
+  readonly stores?: TunedChoice<MigrationManner>;
 }
 
 /** What was found. */
@@ -128,7 +134,8 @@ const THOROUGH = { seconds: 100, bound: 0.01 } as const;
 const QUICK = { seconds: 15, bound: 0.05 } as const;
 const WARM_UPS = 1;
 /** Parts of the time that a size has, for what is measured of it. */
-const SHARES = { copies: 4, methods: 1, migrations: 5 } as const;
+const SHARES = { copies: 4, methods: 1, migrations: 5, stores: 1 } as const;
+const ALL_SHARES = Object.values(SHARES).reduce<number>((sum, share) => sum + share, 0);
 
 /** Bytes of a folio and of a batch. */
 interface Size {
@@ -142,6 +149,8 @@ interface How {
   readonly bound: number;
   readonly warmUps: number;
   readonly seed: number | undefined;
+  /** Whether there is a loop in C, whose stores go past the caches. */
+  readonly streams: boolean;
   /** Seconds of a share of the time, of what is left of it. */
   readonly secondsOf: (share: number) => number;
 }
@@ -164,8 +173,10 @@ export async function tune(asked: TuneOptions = {}, control: Control = {}): Prom
   for (const size of sizes) checkSize(size);
   const { seconds, bound } = quick ? QUICK : THOROUGH;
   const loads = load === undefined ? [0] : [0, load];
-  const secondsOf = shareOut(options.seconds ?? seconds, loads.length * sizes.length);
-  const how = { threads: distinct(threads), bound, warmUps, seed, secondsOf };
+  const streams = await canStream();
+  const shares = loads.length * sizes.length * (streams ? ALL_SHARES : ALL_SHARES - SHARES.stores);
+  const secondsOf = shareOut(options.seconds ?? seconds, shares);
+  const how = { threads: distinct(threads), bound, warmUps, seed, streams, secondsOf };
   const found: { measured: SizeFound; tuned: TunedSize }[] = [];
   for (const processes of loads) {
     if (control.signal?.aborted) break;
@@ -197,6 +208,16 @@ export async function tune(asked: TuneOptions = {}, control: Control = {}): Prom
   };
 }
 
+/** Whether this machine has the loop in C. */
+async function canStream(): Promise<boolean> {
+  const engine = await CopyEngine.create({ memory: MiB, threads: 1 });
+  try {
+    return engine.noStreaming === undefined;
+  } finally {
+    await engine.close();
+  }
+}
+
 function distinct(numbers: readonly number[]): number[] {
   return [...new Set(numbers)].toSorted((a, b) => a - b);
 }
@@ -219,9 +240,9 @@ function checkSize({ folioBytes, batchBytes }: Size): void {
 }
 
 /** Gives each part of each size its share of the time that is left when it begins. */
-function shareOut(seconds: number, sizes: number): How['secondsOf'] {
+function shareOut(seconds: number, shares: number): How['secondsOf'] {
   const until = performance.now() + seconds * 1000;
-  let left = sizes * (SHARES.copies + SHARES.methods + SHARES.migrations);
+  let left = shares;
   return (share) => {
     const own = (Math.max(0, until - performance.now()) / 1000) * (share / left);
     left -= share;
@@ -230,7 +251,7 @@ function shareOut(seconds: number, sizes: number): How['secondsOf'] {
 }
 
 /** Says what is measured before each of its runs. */
-function named({ onProgress, signal }: Control, what: string): Control {
+function namedRuns({ onProgress, signal }: Control, what: string): Control {
   return { signal, onProgress: (progress) => onProgress?.({ ...progress, what: `${what}: ${progress.what}` }) };
 }
 
@@ -240,33 +261,40 @@ type SizeFound = Parameters<typeof assembleProfile>[0][number];
 async function tuneSize(
   size: Size,
   load: number,
-  { threads, bound, warmUps, seed, secondsOf }: How,
+  { threads, bound, warmUps, seed, streams, secondsOf }: How,
   control: Control,
 ): Promise<{ measured: SizeFound; tuned: TunedSize } | undefined> {
   const what = sizeText({ ...size, load });
   const copied = { ...size, seed };
-  const lengthOf = (share: number) => ({ seconds: secondsOf(share), bound, warmUps });
-  const copying = named(control, `${what}, copying`);
-  const copies = await withCopies(copyManners(threads), copied, (runners) =>
-    race(runners, copyCost, lengthOf(SHARES.copies), copying),
-  );
+  const raceOf = <Settings>(
+    manners: readonly Settings[],
+    place: Place<Settings>,
+    costOf: (settings: Settings) => readonly number[],
+    part: keyof typeof SHARES,
+  ) => {
+    const named = part === 'copies' || part === 'methods' ? 'copying' : 'migrating';
+    const length = { seconds: secondsOf(SHARES[part]), bound, warmUps };
+    return race(manners, place, costOf, length, namedRuns(control, `${what}, ${named}`));
+  };
+  const copying: Place<CopyManner> = (manners, measure) => withCopies(manners, copied, measure);
+  const copies = await raceOf(copyManners(threads), copying, copyCost, 'copies');
   const ofCopies = choiceOf(copies, copyCost, COPY_DIMENSIONS);
   if (!ofCopies) return undefined;
-  const loops = [ofCopies.chosen, { ...ofCopies.chosen, method: 'typed-array' as const }];
-  const methods = await withCopies(loops, copied, (runners) =>
-    race(runners, copyCost, lengthOf(SHARES.methods), copying),
-  );
+  const methods = await raceOf(copyLoops(ofCopies.chosen, streams), copying, copyCost, 'methods');
   const ofMethods = choiceOf(methods, copyCost, [METHOD_DIMENSION]);
-  const measured = { load, ...size, copies, methods, migrations: [] };
+  const measured = { load, ...size, copies, methods, migrations: [], stores: [] };
   const tuned = { load, ...size, copies: ofCopies, ...(ofMethods && { methods: ofMethods }) };
-  if (control.signal?.aborted) return { measured, tuned };
-  const migrations = await withMigrations(migrationManners(threads), copied, shapeOf(copies), (runners) =>
-    race(runners, migrationCost, lengthOf(SHARES.migrations), named(control, `${what}, migrating`)),
-  );
+  const shape = shapeOf(copies);
+  const migrating: Place<MigrationManner> = (manners, measure) => withMigrations(manners, copied, shape, measure);
+  const migrations = await raceOf(migrationManners(threads), migrating, migrationCost, 'migrations');
   const ofMigrations = choiceOf(migrations, migrationCost, MIGRATION_DIMENSIONS);
+  if (!ofMigrations) return { measured, tuned };
+  const manners = migrationStores(ofMigrations.chosen);
+  const stores = streams ? await raceOf(manners, migrating, migrationCost, 'stores') : [];
+  const ofStores = choiceOf(stores, migrationCost, [STORES_DIMENSION]);
   return {
-    measured: { ...measured, migrations },
-    tuned: { ...tuned, ...(ofMigrations && { migrations: ofMigrations }) },
+    measured: { ...measured, migrations, stores },
+    tuned: { ...tuned, migrations: ofMigrations, ...(ofStores && { stores: ofStores }) },
   };
 }
 

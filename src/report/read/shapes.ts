@@ -63,6 +63,7 @@ const PMBENCH: Shape = {
   call: 'string',
   batchLimit: 'count',
   batchUnit: 'string',
+  copiedWith: 'string',
   seed: 'number',
   samples: [{ pagesMigratedPerSecond: 'number' }],
   seconds: 'number',
@@ -127,11 +128,14 @@ const STEPS = numbers(
   'whole',
 );
 
+const AMOUNTS: Shape = { bytes: 'count', usualBytes: 'count' };
+
 /** What each table's measurements have to have: what charts and tables show of them. */
 export const MEASURED: Readonly<Record<TableName, Shape>> = {
-  'folio-size': { cores: 'count', bytes: 'count', usualBytes: 'count', rows: [THROUGHPUT] },
-  'folio-count': { rows: [THROUGHPUT] },
+  'folio-size': { cores: 'count', ...AMOUNTS, rows: [THROUGHPUT] },
+  'folio-count': { ...AMOUNTS, rows: [THROUGHPUT] },
   overheads: {
+    ...AMOUNTS,
     rows: [
       {
         ...{ folioSize: 'string', folioBytes: 'count', folios: 'count', publishedFolios: 'count', runs: 'count' },
@@ -141,7 +145,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   'cycles-per-page': {
-    mhz: 'number',
+    ...{ mhz: 'number', ...AMOUNTS },
     rows: [
       {
         ...{ kernel: 'string', moved: 'string', publishedAs: 'string', runs: 'count' },
@@ -161,6 +165,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     vanillaBySerial: { ipisPerSecond: RATIO, ipisPerPage: RATIO, pagesPerSecond: RATIO },
   },
   breakdown: {
+    'amounts?': { throughput: AMOUNTS, steps: AMOUNTS },
     throughput: [
       {
         ...{ accounting: 'string', queueDepth: 'number', runs: 'count' },
@@ -176,7 +181,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   'dma-setup': {
-    folios: 'count',
+    ...{ folios: 'count', ...AMOUNTS },
     rows: [
       {
         ...{ iommu: 'string', setup: 'string', runs: 'count' },
@@ -186,7 +191,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   flows: {
-    ...{ folios: 'count', threads: 'count' },
+    ...{ folios: 'count', threads: 'count', ...AMOUNTS },
     rows: [
       {
         ...{ failure: 'string', share: 'number', flow: 'string', runs: 'count' },
@@ -196,7 +201,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   contention: {
-    ...{ bandwidth: 'number', callers: 'count', callBytes: 'count' },
+    ...{ bandwidth: 'number', callers: 'count', callBytes: 'count', laps: 'count', usualLaps: 'count' },
     rows: [
       {
         ...{ setting: 'string', runs: 'count' },
@@ -205,7 +210,7 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
     ],
   },
   'batch-limit': {
-    ...{ bytes: 'count', threads: 'count' },
+    ...{ threads: 'count', touchedBytes: 'count', usualTouchedBytes: 'count', ...AMOUNTS },
     rows: [
       {
         ...{ migrator: 'string', limit: 'count', folioBytes: 'count', runs: 'count', ns: 'number' },
@@ -222,7 +227,13 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
 const COPY_MANNER: Shape = {
   ...{ threads: 'count', caller: 'string', schedule: 'string', distribution: 'string', method: 'string' },
 };
-const MIGRATION_MANNER: Shape = { migrator: 'string', flow: 'string', 'threads?': 'count', 'channels?': 'count' };
+const MIGRATION_MANNER: Shape = {
+  migrator: 'string',
+  flow: 'string',
+  stores: 'string',
+  'threads?': 'count',
+  'channels?': 'count',
+};
 
 /** What was chosen among some manners. */
 const choice = (manner: Shape): Shape => ({
@@ -236,7 +247,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   copy: { results: [COPY] },
   migrate: { results: [MIGRATE] },
   pmbench: { results: [PMBENCH], 'comparison?': COMPARISON },
-  reproduce: { tables: [TABLE], failed: [FAILED], notBegun: ['string'] },
+  reproduce: { 'stores?': 'string', tables: [TABLE], failed: [FAILED], notBegun: ['string'] },
   tune: {
     sizes: [
       {
@@ -246,6 +257,7 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
         copies: choice(COPY_MANNER),
         'methods?': choice(COPY_MANNER),
         'migrations?': choice(MIGRATION_MANNER),
+        'stores?': choice(MIGRATION_MANNER),
       },
     ],
     'profile?': {},

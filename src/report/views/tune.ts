@@ -55,12 +55,13 @@ function sizeCharts(file: string, size: TunedSize): SeriesChart[] {
   }));
 }
 
-function triesOf({ copies, methods, migrations }: TunedSize): Tries[] {
+function triesOf({ copies, methods, migrations, stores }: TunedSize): Tries[] {
   const alone = 'the calling thread alone';
   return [
     tries('Copying', alone, copies, copyText),
     ...(methods ? [tries('The loop of copying', 'the default loop', methods, copyText)] : []),
     ...(migrations ? [tries('Migrating', alone, migrations, migrationText)] : []),
+    ...(stores ? [tries('The stores of migrating', 'with stores auto', stores, migrationText)] : []),
   ];
 }
 

@@ -118,7 +118,8 @@ function made(limit: number, low: number, high: number, more: Partial<BatchLimit
     ...more,
   };
 }
-const judged = (...rows: BatchLimitRow[]) => verdict({ bytes: 4 * MiB, threads: 2, rows });
+const AMOUNTS = { bytes: 4 * MiB, usualBytes: 4 * MiB, touchedBytes: 4 * MiB, usualTouchedBytes: 4 * MiB };
+const judged = (...rows: BatchLimitRow[]) => verdict({ ...AMOUNTS, threads: 2, rows });
 
 describe('its verdict on results that were made up', () => {
   it('advises the smallest limit that is within 5 % of the best, with its waits, and holds if 512 is', () => {

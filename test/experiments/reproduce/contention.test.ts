@@ -1,5 +1,13 @@
 import { MiB } from 'mtcopy';
-import { type Contention, type ContentionRow, EXPERIMENTS, figuresOf, type Ratio, textOf } from 'mtcopy/experiments';
+import {
+  type Contention,
+  type ContentionRow,
+  EXPERIMENTS,
+  figuresOf,
+  lapsThatFit,
+  type Ratio,
+  textOf,
+} from 'mtcopy/experiments';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ratio } from '../../support/ratios.js';
 
@@ -84,7 +92,7 @@ function made(gbps: [number, number], p99: [number, number]): Contention {
     { ...common, setting: 'all', demotionAgainstAll: NO_CHANGE },
     { ...common, setting: 'demotion', demotion: { ...FIGURES, offloaded: 1 }, demotionAgainstAll },
   ];
-  return { bandwidth: 1e9, callers: 4, callBytes: 2 * MiB, rows };
+  return { bandwidth: 1e9, callers: 4, callBytes: 2 * MiB, laps: 4, usualLaps: 4, rows };
 }
 
 describe('its verdict on results that were made up', () => {
@@ -113,4 +121,30 @@ describe('its verdict on results that were made up', () => {
       says: expect.stringContaining('Not known'),
     });
   });
+});
+
+describe('laps', () => {
+  it('are as many as there is time for, one at least', () => {
+    expect([1000, 40, 39, 10, 9, 0.1].map((seconds) => lapsThatFit(4, 10, seconds))).toEqual([4, 4, 3, 1, 1, 1]);
+    // Of what was not asked nothing is known.
+    expect(lapsThatFit(4, 0, 1)).toBe(4);
+  });
+
+  it.each([
+    ['all where there is time', 1e9, 7],
+    ['one where there is none', 1e-9, 1],
+  ])(
+    'of a run are %s, as it finds out, and it says so',
+    async (_, seconds, laps) => {
+      const ending = new AbortController();
+      const onProgress = ({ what }: { what: string }) => {
+        if (!what.startsWith('how much')) ending.abort();
+      };
+      const scale = { quick: false, bytes: 32 * MiB, seconds, bound: 1, warmUps: 0 };
+      const measured = await measure(scale, { onProgress, signal: ending.signal });
+      expect(measured).toMatchObject({ laps, usualLaps: 7 });
+      expect(textOf(parts(measured)).includes('There was no time for 7 laps')).toBe(laps < 7);
+    },
+    60_000,
+  );
 });

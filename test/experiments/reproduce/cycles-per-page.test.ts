@@ -27,7 +27,7 @@ function madeUp(kernel: string, F: Ratio, againstGeneric: Ratio, publishedAs = '
     againstGeneric,
   };
 }
-const result = (...rows: CyclesRow[]): CyclesPerPage => ({ mhz: 2000, rows });
+const result = (...rows: CyclesRow[]): CyclesPerPage => ({ mhz: 2000, bytes: MiB, usualBytes: MiB, rows });
 
 describe('cycles-per-page', () => {
   it('has a row for each kernel and amount, and copies take a part of each', async () => {

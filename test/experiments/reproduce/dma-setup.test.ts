@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 const { 'dma-setup': dmaSetup } = EXPERIMENTS;
 const SCALE = { quick: true, bytes: MiB, seconds: 0.01, bound: 1 };
 
+const AMOUNTS = { bytes: 2 * MiB, usualBytes: 2 * MiB, folios: 512 };
 const exactly = (median: number): Ratio => ({ median, low: median, high: median, confidence: 0.95, pairs: 6 });
 
 function madeUp(setup: DmaSetupRow['setup'], setUpByBatch: number): DmaSetupRow {
@@ -35,18 +36,18 @@ it('has both ways to set a batch up, with both IOMMUs, each beside one table a b
 
 it('holds where a set-up a folio costs more, and says how near that comes to what is claimed', () => {
   const rows = [madeUp('batch', 1), madeUp('per-folio', 5)];
-  expect(judge(dmaSetup.findings({ folios: 512, rows }))).toEqual({
+  expect(judge(dmaSetup.findings({ ...AMOUNTS, rows }))).toEqual({
     holds: true,
     says: 'Holds: 1 of 1 findings. Measured by claimed: 0.500.',
   });
   const cheaper = [madeUp('batch', 1), madeUp('per-folio', 0.5)];
-  expect(judge(dmaSetup.findings({ folios: 512, rows: cheaper })).holds).toBe(false);
+  expect(judge(dmaSetup.findings({ ...AMOUNTS, rows: cheaper })).holds).toBe(false);
 });
 
 it('calls nothing published that was only claimed', () => {
   expect(dmaSetup.published).toEqual({});
   expect(dmaSetup.claimed).toMatchObject({ setUpAFolioByABatch: 10 });
-  const measured = { folios: 512, rows: [madeUp('batch', 1), madeUp('per-folio', 0.5)] };
+  const measured = { ...AMOUNTS, rows: [madeUp('batch', 1), madeUp('per-folio', 0.5)] };
   const all = [dmaSetup.findings(measured), dmaSetup.figures(measured), judge(dmaSetup.findings(measured))];
   expect(JSON.stringify(all)).not.toContain('published');
   expect(dmaSetup.findings(measured)).toMatchObject([{ claimed: 10 }]);
@@ -65,5 +66,5 @@ it('ends with the rows that it has', async () => {
   const measured = await dmaSetup.measure(SCALE, { signal: stop.signal, onProgress });
   expect(measured.rows.map(({ iommu }) => iommu)).toEqual(['passthrough', 'passthrough']);
   expect(dmaSetup.findings(measured)).toHaveLength(1);
-  expect(dmaSetup.parts({ folios: 512, rows: [] })).toEqual([]);
+  expect(dmaSetup.parts({ ...AMOUNTS, rows: [] })).toEqual([]);
 });

@@ -92,7 +92,7 @@ function preCopy(low: number, high: number, inVain = 0): FlowsRow {
     againstBatchMove: { low, high, median: (low + high) / 2, confidence: 0.95, pairs: 6 },
   };
 }
-const made = (...rows: FlowsRow[]) => verdict({ folios: 100, threads: 2, rows });
+const made = (...rows: FlowsRow[]) => verdict({ bytes: MiB, usualBytes: MiB, folios: 100, threads: 2, rows });
 
 describe('its verdict on results that were made up', () => {
   it('holds where pre-copy is faster, or nobody can tell', () => {

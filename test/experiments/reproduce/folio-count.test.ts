@@ -1,10 +1,12 @@
-import { MiB } from 'mtcopy';
+import { GiB, MiB } from 'mtcopy';
 import { EXPERIMENTS, judge, type Ratio, type ThroughputRow } from 'mtcopy/experiments';
 import { describe, expect, it } from 'vitest';
 import { ratio } from '../../support/ratios.js';
 
 const { measure, findings, parts } = EXPERIMENTS['folio-count'];
 const TINY = { quick: true, bytes: 16 * MiB, seconds: 0.01, bound: 1 };
+
+const AMOUNTS = { bytes: GiB, usualBytes: GiB };
 
 /** A made-up row of one channel. */
 function madeUp(folios: number, againstBaseline: Ratio): ThroughputRow {
@@ -26,8 +28,8 @@ describe('folio-count', () => {
   });
 
   it('holds where one channel lies on the published side, and not elsewhere', () => {
-    const holds = (measured: Ratio) => judge(findings({ rows: [madeUp(512, measured)] }));
-    expect(findings({ rows: [madeUp(512, ratio(1, 2))] })[0].published).toBeCloseTo(12.61 / 10.59, 9);
+    const holds = (measured: Ratio) => judge(findings({ ...AMOUNTS, rows: [madeUp(512, measured)] }));
+    expect(findings({ ...AMOUNTS, rows: [madeUp(512, ratio(1, 2))] })[0].published).toBeCloseTo(12.61 / 10.59, 9);
     expect(holds(ratio(1.1, 1.3)).holds).toBe(true);
     expect(holds(ratio(0.7, 0.9))).toMatchObject({ holds: false, says: expect.stringContaining('Differs') });
     expect(holds(ratio(0.7, 1.3))).toMatchObject({ holds: false, says: expect.stringContaining('Not decided') });

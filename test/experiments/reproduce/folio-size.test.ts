@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Machine, MiB } from 'mtcopy';
 import {
-  bytesThatFit,
   EXPERIMENTS,
   type FolioSizeThroughput,
   type Mover,
@@ -126,19 +125,6 @@ describe('folio-size', () => {
     expect(lost?.says).toMatch(/With at most 2 threads or channels[^\n]*: 1 of 1/);
     expect(lost?.says).toContain('beyond the cores here: 0 of 1');
     expect(verdict?.(result(two, sixteen(ratio(0.4, 2))))?.says).toContain('Not decided');
-  });
-
-  it('moves as much as there is time for six rounds of, a sixteenth at least', () => {
-    // Of 16M a round takes 16 s, with two sizes; it has no warm-up.
-    const fits = (seconds: number) => bytesThatFit({ bytes: 16 * MiB, seconds, warmUps: 0 }, 2, 1) / MiB;
-    const all = 16 * 6 * 2;
-    expect([1e9, all, all - 0.1, all / 2, all / 4, all / 8, all / 16, 1e-9].map(fits)).toEqual([
-      16, 16, 8, 8, 4, 2, 1, 1,
-    ]);
-    // Rounds that don't count take time too: unless it is said how many, those that move 32M.
-    const withWarmUps = (warmUps: number | undefined) =>
-      bytesThatFit({ bytes: 16 * MiB, seconds: all, warmUps }, 2, 1) / MiB;
-    expect([6, 18, undefined].map(withWarmUps)).toEqual([8, 4, 8]);
   });
 
   it.each([

@@ -6,6 +6,8 @@ import { ratio } from '../../support/ratios.js';
 const { measure, findings, parts } = EXPERIMENTS.overheads;
 const TINY = { quick: true, bytes: 4 * MiB, seconds: 0.01, bound: 1 };
 
+const AMOUNTS = { bytes: 64 * MiB, usualBytes: 64 * MiB };
+
 /** A made-up row of the largest amount. */
 function madeUp(F: Ratio, measured: Ratio): OverheadsRow {
   const one = ratio(1, 1);
@@ -83,7 +85,7 @@ describe('overheads', () => {
   });
 
   it('holds where shares and the speed-up lie on the published side, and not elsewhere', () => {
-    const holds = (F: Ratio, measured: Ratio) => judge(findings({ rows: [madeUp(F, measured)] })).holds;
+    const holds = (F: Ratio, measured: Ratio) => judge(findings({ ...AMOUNTS, rows: [madeUp(F, measured)] })).holds;
     expect(holds(ratio(0.9, 0.98), ratio(1.5, 1.7))).toBe(true);
     expect(holds(ratio(0.3, 0.4), ratio(1.5, 1.7))).toBe(false);
     expect(holds(ratio(0.9, 0.98), ratio(0.8, 1.2))).toBe(false);
@@ -91,8 +93,8 @@ describe('overheads', () => {
 
   it('says which amount stands beside which', () => {
     const rows = [madeUp(ratio(0.9, 0.98), ratio(1.5, 1.7))];
-    expect(findings({ rows })[0].what).toContain('2MBx32 (published: 2MBx512)');
-    expect(parts({ rows }).join('\n')).toContain('makes that 5.40');
+    expect(findings({ ...AMOUNTS, rows })[0].what).toContain('2MBx32 (published: 2MBx512)');
+    expect(parts({ ...AMOUNTS, rows }).join('\n')).toContain('makes that 5.40');
   });
 
   it('has nothing to say when it is cut short at once', async () => {

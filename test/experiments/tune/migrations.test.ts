@@ -1,5 +1,5 @@
 import { CopyEngine, KiB, Machine, MiB } from 'mtcopy';
-import { migrationManners, withMigrations } from 'mtcopy/experiments';
+import { migrationManners, migrationStores, withMigrations } from 'mtcopy/experiments';
 import { afterEach, expect, it, vi } from 'vitest';
 
 const COPIED = { folioBytes: 64 * KiB, batchBytes: MiB };
@@ -25,6 +25,40 @@ it('all manners migrate the same memory, each by the schedule that it names', as
     }
   });
   expect(boot).toHaveBeenCalledTimes(1);
+});
+
+it('threads that were started for a schedule migrate all of it once before they are timed, and those of the same never twice', async () => {
+  const mtcopy = migrationManners([1]).filter(({ migrator, caller }) => migrator === 'mtcopy' && caller === 'auto');
+  const [dynamic, fixed] = mtcopy;
+  const calls = vi.spyOn(Machine.prototype, 'movePages');
+  const pages = COPIED.batchBytes * 16;
+  /** How often all of the memory has moved in a run. */
+  const wholes = async (run: () => Promise<number>) => {
+    calls.mockClear();
+    await run();
+    return calls.mock.calls.filter(([, addresses]) => addresses.length === pages / COPIED.folioBytes).length;
+  };
+  await withMigrations([dynamic, fixed], COPIED, SHAPE, async ([one, other]) => {
+    await one.run();
+    expect([await wholes(one.run), await wholes(other.run)]).toEqual([2, 4]);
+    expect([await wholes(other.run), await wholes(one.run)]).toEqual([2, 4]);
+  });
+});
+
+it('all kinds of stores are looked at, that of the manner first, and each migration has its own', async () => {
+  const [, preCopy] = migrationManners([1]);
+  const manners = migrationStores(preCopy);
+  expect(manners.map(({ stores }) => stores)).toEqual(['auto', 'cached', 'streaming']);
+  expect(migrationStores(manners[2]).map(({ stores }) => stores)).toEqual(['streaming', 'auto', 'cached']);
+  const calls = vi.spyOn(Machine.prototype, 'movePages');
+  await withMigrations(manners, COPIED, SHAPE, async (runners) => {
+    for (const { name, settings, run } of runners) {
+      calls.mockClear();
+      await run();
+      expect(new Set(calls.mock.calls.map(([, , options]) => options?.stores))).toEqual(new Set([settings.stores]));
+      expect(name.includes(`stores ${settings.stores}`)).toBe(settings.stores !== 'auto');
+    }
+  });
 });
 
 it('those of one schedule follow each other, whatever their threads and callers', () => {
@@ -62,8 +96,10 @@ it('a machine is ready for another schedule once the threads of the one before h
   });
   await newOne;
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
-  expect(isReady).toBe(false);
+  const wasReady = isReady;
+  // Before anything fails: the machine is closed then, which waits for it.
   letEnd();
+  expect(wasReady).toBe(false);
   await whole;
   expect(isReady).toBe(true);
 });

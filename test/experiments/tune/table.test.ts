@@ -1,4 +1,12 @@
-import { type CopyManner, copyManners, type TunedChoice, type TunedSize, textOf, tuneParts } from 'mtcopy/experiments';
+import {
+  type CopyManner,
+  copyManners,
+  migrationManners,
+  type TunedChoice,
+  type TunedSize,
+  textOf,
+  tuneParts,
+} from 'mtcopy/experiments';
 import { expect, it } from 'vitest';
 
 const ratio = (median: number) => ({ median, low: median - 0.1, high: median + 0.1, confidence: 0.95, pairs: 9 });
@@ -24,6 +32,37 @@ it('says of each choice how fast it is against what it was compared with: of the
     '  1.50 [1.40, 1.60] times as fast as calling thread alone',
     'Loop: typed-array',
     '  1.20 [1.10, 1.30] times as fast as auto',
+  ]);
+});
+
+it('says what was fastest where that was not taken, and of migrations which stores', () => {
+  const taken = {
+    ...choice(alone, threads, 1.5),
+    fastest: typed,
+    ofFastest: { ...ratio(0.99), low: 0.97, high: 1.01 },
+  };
+  const [kernel] = migrationManners([2]);
+  const cached = { ...kernel, stores: 'cached' } as const;
+  const both = [kernel, cached].map((settings) => ({ settings, samplesNs: [1], ofFirst: ratio(1.3) }));
+  const stores = {
+    chosen: cached,
+    fastest: cached,
+    ofFastest: SURE,
+    ofFirst: ratio(1.3),
+    alternatives: [],
+    tried: both,
+  };
+  const size: TunedSize = { ...{ load: 0, folioBytes: 4096, batchBytes: 65536 }, copies: taken, stores };
+  expect(
+    textOf(tuneParts({ sizes: [size] }))
+      .split('\n')
+      .slice(1, 6),
+  ).toEqual([
+    'Copying: 2 threads, caller auto, dynamic',
+    '  1.50 [1.40, 1.60] times as fast as calling thread alone',
+    '  within the noise, 0.99 [0.97, 1.01] times as fast as what was fastest: 2 threads, caller auto, dynamic typed-array',
+    'Stores: cached',
+    '  1.30 [1.20, 1.40] times as fast as auto',
   ]);
 });
 

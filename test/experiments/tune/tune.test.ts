@@ -2,6 +2,7 @@ import { checkProfile, hostDifferences, KiB, MiB, PhysicalMemory } from 'mtcopy'
 import { type Tuned, textOf, tune, tuneParts } from 'mtcopy/experiments';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { errorOf } from '../../support/errors.js';
+import { HAS_NATIVE } from '../../support/native.js';
 
 const SMALL = { folioBytes: [64 * KiB], batchBytes: [128 * KiB], threads: [1], seconds: 0.001, quick: true } as const;
 
@@ -36,6 +37,22 @@ describe('tune', () => {
         expect(ofFirst.high).toBeGreaterThanOrEqual(ofFirst.median);
       }
       expect(copies.tried[0].ofFirst).toMatchObject({ median: 1, low: 1, high: 1 });
+    }
+  });
+
+  it('has each loop that this machine has for what was chosen of copies, and its stores for what was of migrations', () => {
+    for (const { copies, methods, migrations, stores } of tuned.sizes) {
+      const loops = HAS_NATIVE ? ['auto', 'streaming', 'memory.copy', 'typed-array'] : ['auto', 'typed-array'];
+      expect(methods?.tried.map(({ settings }) => settings)).toEqual(
+        loops.map((method) => ({ ...copies.chosen, method })),
+      );
+      const kinds = HAS_NATIVE ? ['auto', 'cached', 'streaming'] : undefined;
+      expect(stores?.tried.map(({ settings }) => settings)).toEqual(
+        kinds?.map((one) => ({ ...migrations?.chosen, stores: one })),
+      );
+      for (const { samplesNs } of [...(methods?.tried ?? []), ...(stores?.tried ?? [])]) {
+        expect(samplesNs.length).toBeGreaterThanOrEqual(6);
+      }
     }
   });
 

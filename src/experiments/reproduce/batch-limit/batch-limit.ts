@@ -4,6 +4,7 @@ import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
 import { type Figure, figuresOf } from '../figure.js';
 import { digits, estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
+import { lessText, withLeftOut } from '../fit.js';
 import { throughputV4 } from '../published.js';
 import { type BatchLimit, type BatchLimitRow, measureBatchLimit } from './measure.js';
 import { MANNERS } from './settings.js';
@@ -29,6 +30,7 @@ export const batchLimitExperiment: Experiment<BatchLimit> = {
   verdict: batchLimitVerdict,
   drawsPages: true,
   takesProfile: true,
+  takesStores: true,
   figures,
   parts,
 };
@@ -111,7 +113,7 @@ function figures({ bytes, rows }: BatchLimit): Figure[] {
   );
 }
 
-function parts({ bytes, threads, rows }: BatchLimit): Part[] {
+function parts({ bytes, usualBytes, touchedBytes, usualTouchedBytes, threads, rows }: BatchLimit): Part[] {
   const sheet = {
     texts: ['migrator', 'folio'],
     numbers: [
@@ -137,8 +139,14 @@ function parts({ bytes, threads, rows }: BatchLimit): Part[] {
   };
   const notes = [
     `${formatSize(bytes)} a call. kernel: vanilla; mtcopy: pre-copy, ${threads} threads, which copy batches of 512 KiB and more.`,
+    ...lessText({ bytes, usualBytes }).map(withLeftOut),
     'First folio: from the first unmap of its batch until it is mapped again. Waits: of a CPU at migration',
     'entries, in runs of their own, counted by powers of two: each lies between half of the figure and it.',
+    ...(touchedBytes < usualTouchedBytes
+      ? [
+          `There only ${formatSize(touchedBytes)} moved, not ${formatSize(usualTouchedBytes)}, for which there was no time: no larger batch has waits.`,
+        ]
+      : []),
   ];
   return [sheet, notes.join('\n')];
 }

@@ -6,6 +6,7 @@ import { shareTime } from '../../shared/share-time.js';
 import type { Experiment, Scale } from '../experiment.js';
 import { type Figure, figuresOf } from '../figure.js';
 import { type Finding, judge, type Verdict } from '../finding.js';
+import type { Amounts } from '../fit.js';
 import { dsaBreakdown } from '../published.js';
 import { type Accounting, type EngineRow, measureThroughput } from './engine.js';
 import { type Breakdown, parts } from './parts.js';
@@ -15,6 +16,7 @@ import { measureSteps, type StepsRow } from './steps.js';
 export const breakdownExperiment: Experiment<Breakdown> = {
   question: 'How much of an engine is left once all of a migration counts, and where does offload gain?',
   published: dsaBreakdown,
+  takesStores: true,
   measure,
   findings,
   verdict,
@@ -25,10 +27,13 @@ export const breakdownExperiment: Experiment<Breakdown> = {
 async function measure(scale: Scale, control: Control): Promise<Breakdown> {
   const nextSeconds = shareTime(scale.seconds, 2);
   if (isCutShort(control)) return { throughput: [], steps: [] };
-  const throughput = await measureThroughput({ ...scale, seconds: nextSeconds() }, control);
-  const steps = await measureSteps({ ...scale, seconds: nextSeconds() }, control);
-  return { throughput, steps };
+  const engine = await measureThroughput({ ...scale, seconds: nextSeconds() }, control);
+  const migrations = await measureSteps({ ...scale, seconds: nextSeconds() }, control);
+  const amounts = { throughput: amountsOf(engine), steps: amountsOf(migrations) };
+  return { amounts, throughput: engine.rows, steps: migrations.rows };
 }
+
+const amountsOf = ({ bytes, usualBytes }: Amounts): Amounts => ({ bytes, usualBytes });
 
 const { throughputGBps: speeds, shareOfMigratePages: shares } = dsaBreakdown;
 const PUBLISHED_SPEEDS: Readonly<Partial<Record<Accounting, number>>> = {

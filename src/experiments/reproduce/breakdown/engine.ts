@@ -10,10 +10,12 @@ import {
   PAGE_SIZE,
   PhysicalMemory,
   type SgTable,
+  type Stores,
 } from 'mtcopy';
 import { median } from 'simple-statistics';
 import { closeAll } from '../../shared/close-all.js';
-import type { Control } from '../../shared/control.js';
+import { collectGarbage } from '../../shared/collect-garbage.js';
+import { type Control, isCutShort } from '../../shared/control.js';
 import { scrub } from '../../shared/fill.js';
 import { allocFolioBatch, type FolioBatch } from '../../shared/folios.js';
 import { runInTurns, type Variant } from '../../shared/in-turns.js';
@@ -21,6 +23,7 @@ import { type MovedMemory, mapMovedMemory, moveAcross } from '../../shared/moved
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { findDifference } from '../../shared/verify.js';
 import type { Scale } from '../experiment.js';
+import { type Amounts, bytesThatFit, LEAST_PART, timeTrials, withWarmUp } from '../fit.js';
 
 /**
  * What of a copy counts: one core's copy of folio after folio; an engine's, with submission and polling alone; and with the
@@ -70,20 +73,46 @@ interface Way extends Variant<Timed> {
   readonly queueDepth: number;
 }
 
-export async function measureThroughput(scale: Scale, control: Control): Promise<EngineRow[]> {
-  const bytes = Math.min(scale.bytes, scale.quick ? BYTES.quick : BYTES.thorough);
+/** What was measured, and of how many bytes. */
+export interface EngineThroughput extends Amounts {
+  readonly rows: EngineRow[];
+}
+
+export async function measureThroughput(scale: Scale, control: Control): Promise<EngineThroughput> {
+  const { quick, seconds, bound, warmUps = WARM_UPS } = scale;
+  const started = performance.now();
+  const usualBytes = Math.min(scale.bytes, quick ? BYTES.quick : BYTES.thorough);
+  const bytes = quick ? usualBytes : await bytesWithin(usualBytes, scale, control);
+  const rows = await withWays(bytes, scale, async (ways) => {
+    const left = seconds - (performance.now() - started) / 1000;
+    const samples = await runInTurns(ways, ({ ns }) => ns, { warmUps, seconds: left, bound }, control);
+    if (samples[0].length === 0) return [];
+    return ways.map((way, i) => summarize(way, bytes, i, ways, samples));
+  });
+  return { bytes, usualBytes, rows };
+}
+
+async function bytesWithin(bytes: number, scale: Scale, control: Control): Promise<number> {
+  if (isCutShort(control)) return bytes;
+  const { seconds, warmUps = WARM_UPS } = scale;
+  const leastSeconds = await withWays(bytes / LEAST_PART, scale, (ways) => timeTrials(withWarmUp(ways), control));
+  return bytesThatFit({ bytes, seconds, leastSeconds, warmUpsOf: () => warmUps });
+}
+
+async function withWays<T>(
+  bytes: number,
+  { quick, stores = 'cached' }: Scale,
+  measure: (ways: readonly Way[]) => Promise<T>,
+): Promise<T> {
   const memory = PhysicalMemory.create({ nodes: [bytes, bytes] });
   const batch = allocFolioBatch(memory, bytes, PAGE_SIZE, 'sequential');
   fillWithNumbers(memory, batch);
   const closers: { close(): Promise<unknown> }[] = [];
   try {
-    const ways = await createWays(memory, batch, scale.quick ? DEPTHS.quick : DEPTHS.thorough, closers);
-    const { seconds, bound, warmUps = WARM_UPS } = scale;
-    const samples = await runInTurns(ways, ({ ns }) => ns, { warmUps, seconds, bound }, control);
-    if (samples[0].length === 0) return [];
-    return ways.map((way, i) => summarize(way, bytes, i, ways, samples));
+    return await measure(await createWays(memory, batch, quick ? DEPTHS.quick : DEPTHS.thorough, stores, closers));
   } finally {
     await closeAll(closers);
+    collectGarbage();
   }
 }
 
@@ -91,13 +120,14 @@ async function createWays(
   memory: PhysicalMemory,
   batch: FolioBatch,
   depths: readonly number[],
+  stores: Stores,
   closers: { close(): Promise<unknown> }[],
 ): Promise<Way[]> {
-  const cpu = await CopyEngine.create({ memory, threads: 1, minParallelBytes: 2 * batch.total });
+  // What was published copies with memcpy, unless other stores are asked for.
+  const cpu = await CopyEngine.create({ memory, threads: 1, minParallelBytes: 2 * batch.total, stores });
   closers.push(cpu);
   const dma = { device: 'dsa', iommu: 'translated' } as const;
-  // What was published copies with memcpy.
-  const machine = await Machine.boot({ nodes: [batch.total, batch.total], cpus: 0, stores: 'cached', dma });
+  const machine = await Machine.boot({ nodes: [batch.total, batch.total], cpus: 0, stores, dma });
   closers.push(machine);
   const moved = mapMovedMemory(machine, batch.total, PAGE_SIZE);
   const ways: Way[] = [

@@ -1,12 +1,20 @@
 import { formatSize } from 'mtcopy';
 import type { Part, Sheet } from '../../shared/sheet.js';
 import { digits, estimateText } from '../finding.js';
+import { type Amounts, lessText } from '../fit.js';
 import { dsaBreakdown } from '../published.js';
 import type { Accounting, EngineRow } from './engine.js';
 import type { StepsRow } from './steps.js';
 
 /** 4 KiB pages copied by an engine, and what migrations are made of. */
 export interface Breakdown {
+  /** What was moved for each of the two; not there if it was cut short before. */
+  readonly amounts?: {
+    /** Copied by the engine. */
+    readonly throughput: Amounts;
+    /** Migrated, step by step. */
+    readonly steps: Amounts;
+  };
   /** How fast 4 KiB pages are copied, by what of it counts. */
   readonly throughput: readonly EngineRow[];
   /** What the migration of a page is made of. */
@@ -24,10 +32,11 @@ const ACCOUNTINGS: Readonly<Record<Accounting, { readonly text: string; readonly
     'whole-kernel': { text: 'migrate_pages by caller', publishedGBps: undefined },
   };
 
-export function parts({ throughput, steps }: Breakdown): Part[] {
+export function parts({ amounts, throughput, steps }: Breakdown): Part[] {
+  const less = (of: 'throughput' | 'steps') => (amounts ? lessText(amounts[of]) : []);
   const all: Part[] = [];
-  if (throughput.length > 0) all.push(throughputSheet(throughput), THROUGHPUT_TEXT);
-  if (steps.length > 0) all.push(stepsSheet(steps), STEPS_TEXT, gainSheet(steps), GAIN_TEXT);
+  if (throughput.length > 0) all.push(throughputSheet(throughput), ...less('throughput'), THROUGHPUT_TEXT);
+  if (steps.length > 0) all.push(stepsSheet(steps), ...less('steps'), STEPS_TEXT, gainSheet(steps), GAIN_TEXT);
   return all;
 }
 

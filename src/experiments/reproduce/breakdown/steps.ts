@@ -1,11 +1,13 @@
 import { KiB, Machine, MiB, type MigratorName, PAGE_SIZE, type Steps } from 'mtcopy';
-import { median } from 'simple-statistics';
+import { mean, median } from 'simple-statistics';
+import { combine } from '../../shared/combine.js';
 import { type Control, isCutShort } from '../../shared/control.js';
-import { runInTurns } from '../../shared/in-turns.js';
+import { MIN_ROUNDS, runInTurns, type Variant } from '../../shared/in-turns.js';
 import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
+import { type Amounts, bytesThatFit, LEAST_PART, timeTrials } from '../fit.js';
 import { mapCachedMemory, type SteppedRun } from './cached-memory.js';
 
 /** The calling thread first: the others are measured against it. */
@@ -66,47 +68,83 @@ export interface StepsRow {
   readonly cpuByKernel: Ratio;
 }
 
-export async function measureSteps(scale: Scale, control: Control): Promise<StepsRow[]> {
-  const settings = scale.quick ? SETTINGS.quick : SETTINGS.thorough;
-  const each = settings.folioBytes.flatMap((folioBytes) =>
-    settings.mappings.map((mappings) => ({ folioBytes, mappings })),
-  );
-  const nextSeconds = shareTime(scale.seconds, each.length);
-  const rows: StepsRow[] = [];
-  for (const { folioBytes, mappings } of each) {
-    if (isCutShort(control)) break;
-    const bytes = Math.max(LEAST_FOLIOS * folioBytes, Math.min(scale.bytes, settings.bytes));
-    rows.push(...(await measureOne(folioBytes, mappings, bytes, { ...scale, seconds: nextSeconds() }, control)));
-  }
-  return rows;
+/** What was measured, and of how many bytes. */
+export interface MeasuredSteps extends Amounts {
+  readonly rows: StepsRow[];
 }
 
-async function measureOne(
-  folioBytes: number,
-  mappings: number,
+/** Page cache: in what folios, and mapped by how many. */
+interface Cached {
+  readonly folioBytes: number;
+  readonly mappings: number;
+}
+
+export async function measureSteps(scale: Scale, control: Control): Promise<MeasuredSteps> {
+  const settings = scale.quick ? SETTINGS.quick : SETTINGS.thorough;
+  const each = combine(settings.folioBytes, settings.mappings).map(
+    ([folioBytes, mappings]): Cached => ({ folioBytes, mappings }),
+  );
+  const started = performance.now();
+  const usualBytes = Math.min(scale.bytes, settings.bytes);
+  const bytes = scale.quick ? usualBytes : await bytesWithin(usualBytes, each.length, scale, control);
+  const nextSeconds = shareTime(scale.seconds - (performance.now() - started) / 1000, each.length);
+  const rows: StepsRow[] = [];
+  for (const cached of each) {
+    if (isCutShort(control)) break;
+    rows.push(...(await measureOne(cached, bytes, { ...scale, seconds: nextSeconds() }, control)));
+  }
+  return { bytes, usualBytes, rows };
+}
+
+/** {@link bytesThatFit}, by runs of the least bytes in the folios that take longest, which none maps, and which most do. */
+async function bytesWithin(bytes: number, parts: number, scale: Scale, control: Control): Promise<number> {
+  const { seconds, warmUps = WARM_UPS } = scale;
+  const seen: number[] = [];
+  for (const mappings of [0, 16]) {
+    if (isCutShort(control)) return bytes;
+    const trial = { folioBytes: PAGE_SIZE, mappings };
+    const began = performance.now();
+    const runs = await withMigrators(trial, bytes / LEAST_PART, scale, (ways) => timeTrials(ways, control));
+    // What prepares it takes as long as some of the rounds, and there is a lot of such parts.
+    const prepared = (performance.now() - began) / 1000 - runs;
+    seen.push(runs + prepared / (MIN_ROUNDS + warmUps));
+  }
+  return bytesThatFit({ bytes, seconds: seconds / parts, leastSeconds: mean(seen), warmUpsOf: () => warmUps });
+}
+
+async function measureOne(cached: Cached, bytes: number, scale: Scale, control: Control): Promise<StepsRow[]> {
+  const { seconds, bound, warmUps = WARM_UPS } = scale;
+  const own = bytesOf(cached, bytes);
+  const started = performance.now();
+  const samples = await withMigrators(cached, bytes, scale, (ways) => {
+    const left = seconds - (performance.now() - started) / 1000;
+    return runInTurns(ways, wholeNs, { warmUps, seconds: left, bound, measure: 'ns of all phases' }, control);
+  });
+  if (samples[0].length === 0) return [];
+  return MIGRATORS.map((migrator, i) => {
+    return { ...cached, migrator, ...summarize(migrator, own / PAGE_SIZE, samples[i], samples[0]) };
+  });
+}
+
+const bytesOf = ({ folioBytes }: Cached, bytes: number) => Math.max(LEAST_FOLIOS * folioBytes, bytes);
+
+async function withMigrators<T>(
+  cached: Cached,
   bytes: number,
-  { seconds, bound, warmUps = WARM_UPS }: Scale,
-  control: Control,
-): Promise<StepsRow[]> {
-  const common = { cpus: 0, threads: 'auto', caller: 'waits' } as const;
-  const machine = await Machine.boot({ nodes: [bytes, bytes], ...common, dma: { device: 'dsa', iommu: 'translated' } });
+  { stores }: Scale,
+  measure: (ways: readonly Variant<SteppedRun>[]) => Promise<T>,
+): Promise<T> {
+  const { folioBytes, mappings } = cached;
+  const own = bytesOf(cached, bytes);
+  const common = { cpus: 0, threads: 'auto', caller: 'waits', ...(stores && { stores }) } as const;
+  const machine = await Machine.boot({ nodes: [own, own], ...common, dma: { device: 'dsa', iommu: 'translated' } });
   try {
-    const move = await mapCachedMemory(machine, bytes, folioBytes, mappings);
-    const variants = MIGRATORS.map((migrator) => ({
+    const move = await mapCachedMemory(machine, own, folioBytes, mappings);
+    const ways = MIGRATORS.map((migrator) => ({
       name: `folios of ${folioBytes / KiB}K mapped by ${mappings}, ${migrator}`,
       run: () => move({ flow: 'pre-copy', migrator, batchUnit: 'folios' }),
     }));
-    const samples = await runInTurns(
-      variants,
-      wholeNs,
-      { warmUps, seconds, bound, measure: 'ns of all phases' },
-      control,
-    );
-    if (samples[0].length === 0) return [];
-    return MIGRATORS.map((migrator, i) => {
-      const pages = bytes / PAGE_SIZE;
-      return { folioBytes, mappings, migrator, ...summarize(migrator, pages, samples[i], samples[0]) };
-    });
+    return await measure(ways);
   } finally {
     await machine.close();
   }

@@ -77,7 +77,7 @@ function callsFigures(setting: ContentionRow['setting'], calls: string, own: Cal
   });
 }
 
-function parts({ bandwidth, callers, callBytes, rows }: Contention): Part[] {
+function parts({ bandwidth, callers, callBytes, laps, usualLaps, rows }: Contention): Part[] {
   const sheet = {
     texts: ['mask', 'calls'],
     numbers: ['GB/s', 'median\nms', '99%\nms', 'by the\nengine', 'CPU ns\na page', '99%\nagainst all'],
@@ -88,6 +88,11 @@ function parts({ bandwidth, callers, callBytes, rows }: Contention): Part[] {
   };
   const notes = [
     `One channel of ${digits(bandwidth / 1e9)} GB/s. Calls of ${formatSize(callBytes)} in folios of 64 KiB; ${callers} callers of move_pages storm.`,
+    ...(laps < usualLaps
+      ? [
+          `There was no time for ${usualLaps} laps of the memory a run: with ${laps} the 99% of a run are its longest call.`,
+        ]
+      : []),
     'alone: demotion with no storm. A batch that finds the channel taken is copied by the calling thread.',
     'CPU: of the calling thread, a page of 4 KiB. All callers share that thread: in Linux each has a core.',
   ];

@@ -1,12 +1,13 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { type CpuTime, ErrnoError, KiB, Machine, MiB, type MovePagesResult, PAGE_SIZE } from 'mtcopy';
 import { median, quantile, sum } from 'simple-statistics';
-import type { Control } from '../../shared/control.js';
-import { runInTurns } from '../../shared/in-turns.js';
+import { type Control, isCutShort } from '../../shared/control.js';
+import { MIN_ROUNDS, runInTurns } from '../../shared/in-turns.js';
 import { type MovedMemory, mapMovedMemory, scrubLeft, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
 import type { Scale } from '../experiment.js';
+import { timeTrials, withWarmUp } from '../fit.js';
 
 /** What each setting is: for which reasons the engine copies, and whether the storm rages. */
 export const SETTINGS = {
@@ -65,6 +66,10 @@ export interface Contention {
   readonly callers: number;
   /** Bytes of a call of either kind. */
   readonly callBytes: number;
+  /** How often all of the memory is demoted in a run. */
+  readonly laps: number;
+  /** How often it was meant to be: more than there was time for, if it isn't the same. */
+  readonly usualLaps: number;
   /** A row for each setting; none if it was cut short. */
   readonly rows: readonly ContentionRow[];
 }
@@ -99,17 +104,15 @@ const FOLIO_BYTES = 64 * KiB;
 /** Bytes that are demoted there and back, and that each caller moves: together more than the caches hold. */
 const DEMOTED_BYTES = 64 * MiB;
 const CALLERS_BYTES = 16 * MiB;
-/** Demotions of a run at least: with fewer it has no 99 % quantile. */
+/** Demotions of a run at least, where there is time: with fewer its 99 % quantile is the longest. */
 const DEMOTIONS = 100;
 const WARM_UPS = 1;
 /** Of what the storm's memory is filled with; that which is demoted has 1. */
 const FIRST_SEED = 2;
 
 /** Demotes memory back and forth while others call move_pages for theirs, on a machine whose one DMA channel has a limited speed. */
-export async function measureContention(
-  { bytes, seconds, bound, warmUps = WARM_UPS }: Scale,
-  control: Control,
-): Promise<Contention> {
+export async function measureContention(scale: Scale, control: Control): Promise<Contention> {
+  const { quick, bytes, seconds, bound, warmUps = WARM_UPS } = scale;
   const nextSeconds = shareTime(seconds, 1);
   const demoted = Math.min(DEMOTED_BYTES, bytes);
   const stormed = Math.min(CALLERS_BYTES, bytes);
@@ -123,14 +126,29 @@ export async function measureContention(
       mapMovedMemory(machine, stormed, FOLIO_BYTES, undefined, FIRST_SEED + i),
     );
     const names = Object.keys(SETTINGS) as Setting[];
-    const laps = Math.ceil((DEMOTIONS * CALL_BYTES) / demoted);
-    const variants = names.map((name) => ({ name, run: () => runOnce(machine, memory, areas, name, laps) }));
+    const usualLaps = Math.ceil((DEMOTIONS * CALL_BYTES) / demoted);
+    const variantsOf = (laps: number) =>
+      names.map((name) => ({ name, run: () => runOnce(machine, memory, areas, name, laps) }));
+    const isAsked = !quick && usualLaps > 1 && !isCutShort(control);
+    const lapSeconds = isAsked ? await timeTrials(withWarmUp(variantsOf(1)), control) : 0;
+    const laps = lapsThatFit(usualLaps, lapSeconds * (MIN_ROUNDS + warmUps), nextSeconds());
+    const variants = variantsOf(laps);
     const runs = await runInTurns(variants, ({ ns }) => ns, { warmUps, seconds: nextSeconds(), bound }, control);
     const rows = runs[0].length === 0 ? [] : names.map((name, i) => summarize(name, runs[i], runs[0]));
-    return { bandwidth: BANDWIDTH, callers: CALLERS, callBytes: CALL_BYTES, rows };
+    return { bandwidth: BANDWIDTH, callers: CALLERS, callBytes: CALL_BYTES, laps, usualLaps, rows };
   } finally {
     await machine.close();
   }
+}
+
+/**
+ * As many laps as there is time for, what is usual at most, and one at least.
+ *
+ * @param lapSeconds that all runs take which are made in any case, of one lap each
+ */
+export function lapsThatFit(usual: number, lapSeconds: number, seconds: number): number {
+  if (lapSeconds * usual <= seconds) return usual;
+  return Math.max(1, Math.floor(seconds / lapSeconds));
 }
 
 async function runOnce(

@@ -3,6 +3,7 @@ import { publishedRatio, type Spread } from '../../shared/spread.js';
 import type { Experiment } from '../experiment.js';
 import { type Figure, figuresOf } from '../figure.js';
 import { digits, estimateText, type Finding } from '../finding.js';
+import { lessText } from '../fit.js';
 import { cyclesPerPage } from '../published.js';
 import { type CyclesPerPage, type CyclesRow, measureCycles, NAMED_SHARE } from './measure.js';
 
@@ -10,6 +11,7 @@ import { type CyclesPerPage, type CyclesRow, measureCycles, NAMED_SHARE } from '
 export const cyclesPerPageExperiment: Experiment<CyclesPerPage> = {
   question: 'What does migrate_pages() spend on a page of 4 KiB, and what of that is copying?',
   published: cyclesPerPage,
+  takesStores: true,
   measure: measureCycles,
   findings,
   figures,
@@ -71,7 +73,7 @@ function figures({ mhz, rows }: CyclesPerPage): Figure[] {
   });
 }
 
-function parts({ mhz, rows }: CyclesPerPage): Part[] {
+function parts({ mhz, rows, ...amounts }: CyclesPerPage): Part[] {
   const clock = mhz === 0 ? 'The frequency of the clock is not known.' : `Cycles are of ${mhz.toFixed(0)} MHz.`;
   const instead = rows.some(({ moved, publishedAs }) => moved !== publishedAs);
   return [
@@ -82,6 +84,7 @@ function parts({ mhz, rows }: CyclesPerPage): Part[] {
       'F: folio_copy / migrate_pages, mean of the runs, then median with its interval of 95 %.',
       'Against generic: time of migrate_pages; =: published as equal within its standard deviations, so no finding.',
       ...(instead ? ['64MB stands in for the 256MB of the published table.'] : []),
+      ...lessText(amounts),
       'The DMA engine takes 5.2 µs a descriptor, as published, however fast this machine is otherwise.',
     ].join('\n'),
     ...rows.filter(isNamed).map(namedText),

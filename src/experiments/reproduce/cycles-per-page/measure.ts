@@ -1,15 +1,27 @@
-import { type Flow, fractionCopy, GiB, KiB, Machine, MiB, type MigratorName, PAGE_SIZE } from 'mtcopy';
+import {
+  type Flow,
+  formatSize,
+  fractionCopy,
+  GiB,
+  KiB,
+  Machine,
+  MiB,
+  type MigratorName,
+  PAGE_SIZE,
+  type Stores,
+} from 'mtcopy';
 import { max } from 'simple-statistics';
 import { clockMhz } from '../../shared/clock.js';
 import { collectGarbage } from '../../shared/collect-garbage.js';
 import { type Control, isCutShort } from '../../shared/control.js';
-import { runInTurns } from '../../shared/in-turns.js';
+import { runInTurns, type Variant } from '../../shared/in-turns.js';
 import { type MigrationRun, type MovedMemory, mapMovedMemory, moveAcross } from '../../shared/moved-memory.js';
 import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
 import { type Spread, spreadOf } from '../../shared/spread.js';
 import type { Scale } from '../experiment.js';
+import { type Amounts, bytesThatFit, LEAST_PART, timeTrials, withWarmUp } from '../fit.js';
 
 /** The published kernels: how they migrate, and with what. */
 const KERNELS: Readonly<Record<string, { readonly flow: Flow; readonly migrator: MigratorName }>> = {
@@ -72,7 +84,7 @@ export interface CyclesRow {
 }
 
 /** What migrate_pages() and the copies in it take a page. */
-export interface CyclesPerPage {
+export interface CyclesPerPage extends Amounts {
   /** Of the clock, in MHz, as the system says; 0 if it doesn't. */
   readonly mhz: number;
   /** A row for each kernel and amount; fewer if it was cut short. */
@@ -81,15 +93,35 @@ export interface CyclesPerPage {
 
 export async function measureCycles(scale: Scale, control: Control): Promise<CyclesPerPage> {
   const mhz = clockMhz();
-  const amounts = amountsWithin(scale.bytes);
-  const nextSeconds = shareTime(scale.seconds, amounts.length);
+  const started = performance.now();
+  const amounts = amountsWithin(scale.quick ? scale.bytes : await bytesWithin(scale, control));
+  const nextSeconds = shareTime(scale.seconds - (performance.now() - started) / 1000, amounts.length);
   const rows: CyclesRow[] = [];
   for (const amount of amounts) {
     if (isCutShort(control)) break;
     rows.push(...(await measureAmount(amount, { ...scale, seconds: nextSeconds() }, mhz, control)));
     collectGarbage();
   }
-  return { mhz, rows };
+  return { mhz, bytes: largestOf(amounts), usualBytes: largestOf(amountsWithin(scale.bytes)), rows };
+}
+
+const largestOf = (amounts: readonly Amount[]) => Math.max(...amounts.map(({ bytes }) => bytes));
+
+/** {@link bytesThatFit} the share of the largest amount. */
+async function bytesWithin(scale: Scale, control: Control): Promise<number> {
+  const { bytes, seconds, warmUps, stores } = scale;
+  if (isCutShort(control)) return bytes;
+  const least = bytes / LEAST_PART;
+  const leastSeconds = await withKernels(least, formatSize(least), stores, (ways) =>
+    timeTrials(withWarmUp(ways), control),
+  );
+  collectGarbage();
+  const share = seconds / amountsWithin(bytes).length;
+  return bytesThatFit({ bytes, seconds: share, leastSeconds, warmUpsOf: (amount) => warmUps ?? usualWarmUps(amount) });
+}
+
+function usualWarmUps(bytes: number): number {
+  return Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
 }
 
 function amountsWithin(bytes: number): Amount[] {
@@ -101,37 +133,35 @@ function amountsWithin(bytes: number): Amount[] {
 
 async function measureAmount(
   amount: Amount,
-  { seconds, bound, warmUps: asked }: Scale,
+  { seconds, bound, warmUps: asked, stores }: Scale,
   mhz: number,
   control: Control,
 ): Promise<CyclesRow[]> {
   const { bytes, moved } = amount;
+  const turns = { warmUps: asked ?? usualWarmUps(bytes), seconds, bound, measure: 'ns within migrate_pages()' };
+  const samples = await withKernels(bytes, moved, stores, (ways) => runInTurns(ways, migratePagesNs, turns, control));
+  if (samples[0].length === 0) return [];
+  return Object.keys(KERNELS).map((kernel, i) => summarize(kernel, amount, mhz, samples[i], samples[0]));
+}
+
+async function withKernels<T>(
+  bytes: number,
+  moved: string,
+  stores: Stores | undefined,
+  measure: (ways: readonly Variant<MigrationRun>[]) => Promise<T>,
+): Promise<T> {
+  // The published series copies with memcpy, which keeps what it stores in the caches.
+  const kept = stores ?? 'cached';
   // Freed frames come back in the order in which they were freed: the memory lies as it did, in every run.
-  // The published series copies with memcpy.
-  const stores = 'cached';
-  const machine = await Machine.boot({
-    nodes: [bytes, bytes],
-    cpus: 0,
-    stores,
-    dma: DMA,
-    pcpHigh: Number.POSITIVE_INFINITY,
-  });
+  const common = { cpus: 0, dma: DMA, pcpHigh: Number.POSITIVE_INFINITY } as const;
+  const machine = await Machine.boot({ nodes: [bytes, bytes], stores: kept, ...common });
   try {
     const memory = mapMovedMemory(machine, bytes, PAGE_SIZE);
-    const kernels = Object.keys(KERNELS);
-    const variants = kernels.map((name) => ({
+    const ways = Object.keys(KERNELS).map((name) => ({
       name: `${moved} ${name}`,
       run: () => moveThere(memory, KERNELS[name]),
     }));
-    const warmUps = asked ?? Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
-    const samples = await runInTurns(
-      variants,
-      migratePagesNs,
-      { warmUps, seconds, bound, measure: 'ns within migrate_pages()' },
-      control,
-    );
-    if (samples[0].length === 0) return [];
-    return kernels.map((kernel, i) => summarize(kernel, amount, mhz, samples[i], samples[0]));
+    return await measure(ways);
   } finally {
     await machine.close();
   }

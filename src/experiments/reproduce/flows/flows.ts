@@ -4,6 +4,7 @@ import type { Part } from '../../shared/sheet.js';
 import type { Experiment } from '../experiment.js';
 import { type Figure, figuresOf } from '../figure.js';
 import { estimateText, NOT_KNOWN, type Verdict } from '../finding.js';
+import { lessText } from '../fit.js';
 import { type Flows, type FlowsRow, measureFlows, nameOf } from './measure.js';
 
 /** What the review asked, of which no figures were published. */
@@ -20,6 +21,7 @@ export const flowsExperiment: Experiment<Flows> = {
   published: PUBLISHED,
   measure: measureFlows,
   takesProfile: true,
+  takesStores: true,
   findings: () => [],
   verdict: flowsVerdict,
   figures,
@@ -67,7 +69,7 @@ function failingText({ failure, share }: Pick<FlowsRow, 'failure' | 'share'>): s
   return failure === 'none' ? 'none' : `${share * 100}% ${failure}`;
 }
 
-function parts({ folios, threads, rows }: Flows): Part[] {
+function parts({ folios, threads, rows, ...amounts }: Flows): Part[] {
   const sheet = {
     texts: ['failing', 'flow'],
     numbers: ['ms', 'failed', 'tried\nagain', 'in vain\nMiB', 'ns a\npage', 'against\nbatch-move'],
@@ -84,6 +86,7 @@ function parts({ folios, threads, rows }: Flows): Part[] {
   };
   const notes = [
     `${folios} folios of 4 KiB, batches of 512, mtcopy with ${threads} threads. Medians of the runs; ns a page that moved.`,
+    ...lessText(amounts),
     'Pinned before: an extra reference from before the call. Both flows see it before they copy.',
     'Pinned in copy: an extra reference as a batch was copied. By then batch-move has moved the metadata,',
     'and the folio moves all the same; pre-copy looks at the references once more, and it fails.',

@@ -1,12 +1,13 @@
-import { type AddressSpace, ErrnoError, type Flow, type Folio, Machine, PAGE_SIZE } from 'mtcopy';
+import { type AddressSpace, ErrnoError, type Flow, type Folio, Machine, type MachineOptions, PAGE_SIZE } from 'mtcopy';
 import { median } from 'simple-statistics';
-import type { Control } from '../../shared/control.js';
-import { runInTurns } from '../../shared/in-turns.js';
+import { collectGarbage } from '../../shared/collect-garbage.js';
+import { type Control, isCutShort } from '../../shared/control.js';
+import { runInTurns, type Variant } from '../../shared/in-turns.js';
 import { type MovedMemory, mapMovedMemory, scrubLeft, verifyBytes } from '../../shared/moved-memory.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
-import { shareTime } from '../../shared/share-time.js';
 import { copyThreads } from '../../shared/tuned.js';
 import type { Scale } from '../experiment.js';
+import { type Amounts, bytesThatFit, LEAST_PART, timeTrials, withWarmUp } from '../fit.js';
 import { type CountingMigrator, countCopies } from './counting-migrator.js';
 import { FAILURES, type Failure, spreadOver, whileFailing } from './failing-folios.js';
 
@@ -39,7 +40,7 @@ export interface FlowsRow {
 }
 
 /** What flows come to where folios fail. */
-export interface Flows {
+export interface Flows extends Amounts {
   /** Folios of 4 KiB that each run is to move. */
   readonly folios: number;
   /** Threads of `mtcopy`. */
@@ -63,32 +64,52 @@ const SETTINGS: readonly Setting[] = [
 ];
 
 /** Moves folios of 4 KiB back and forth with both flows, while parts of them fail. */
-export async function measureFlows(
-  { quick, bytes, seconds, bound, warmUps = WARM_UPS, profile }: Scale,
-  control: Control,
-): Promise<Flows> {
-  const nextSeconds = shareTime(seconds, 1);
+export async function measureFlows(scale: Scale, control: Control): Promise<Flows> {
+  const { quick, seconds, bound, warmUps = WARM_UPS, profile } = scale;
+  const started = performance.now();
   // There are many settings, and no published amount.
-  const moved = quick ? bytes / 2 : bytes / 4;
-  const copying = copyThreads(profile, PAGE_SIZE);
+  const usualBytes = quick ? scale.bytes / 2 : scale.bytes / 4;
+  const stores = scale.stores && { stores: scale.stores };
+  const copying = { ...copyThreads(profile, PAGE_SIZE), ...stores };
+  const bytes = quick ? usualBytes : await bytesWithin(usualBytes, scale, copying, control);
+  const runs = await withSettings(bytes, copying, (variants) => {
+    const left = seconds - (performance.now() - started) / 1000;
+    const turns = { warmUps, seconds: left, bound, measure: 'ns a page that moved' };
+    return runInTurns(variants, ({ nsAPageMoved }) => nsAPageMoved, turns, control);
+  });
   const { threads } = copying;
-  const machine = await Machine.boot({ nodes: [moved, moved], cpus: 0, ...copying, migrator: 'mtcopy' });
+  const rows = runs[0].length === 0 ? [] : summarize(runs);
+  return { bytes, usualBytes, folios: bytes / PAGE_SIZE, threads, rows };
+}
+
+async function bytesWithin(
+  bytes: number,
+  { seconds, warmUps = WARM_UPS }: Scale,
+  copying: MachineOptions,
+  control: Control,
+): Promise<number> {
+  if (isCutShort(control)) return bytes;
+  const leastSeconds = await withSettings(bytes / LEAST_PART, copying, (variants) =>
+    timeTrials(withWarmUp(variants), control),
+  );
+  return bytesThatFit({ bytes, seconds, leastSeconds, warmUpsOf: () => warmUps });
+}
+
+async function withSettings<T>(
+  bytes: number,
+  copying: MachineOptions,
+  measure: (variants: readonly Variant<FlowsRun>[]) => Promise<T>,
+): Promise<T> {
+  const machine = await Machine.boot({ nodes: [bytes, bytes], cpus: 0, ...copying, migrator: 'mtcopy' });
   try {
-    const memory = mapMovedMemory(machine, moved, PAGE_SIZE);
+    const memory = mapMovedMemory(machine, bytes, PAGE_SIZE);
     const migrator = countCopies(machine);
-    const variants = SETTINGS.map((setting) => ({
-      name: nameOf(setting),
-      run: () => moveSome(memory, migrator, setting),
-    }));
-    const runs = await runInTurns(
-      variants,
-      ({ nsAPageMoved }) => nsAPageMoved,
-      { warmUps, seconds: nextSeconds(), bound, measure: 'ns a page that moved' },
-      control,
+    return await measure(
+      SETTINGS.map((setting) => ({ name: nameOf(setting), run: () => moveSome(memory, migrator, setting) })),
     );
-    return { folios: memory.addresses.length, threads, rows: runs[0].length === 0 ? [] : summarize(runs) };
   } finally {
     await machine.close();
+    collectGarbage();
   }
 }
 

@@ -4,6 +4,7 @@ import { amdahl } from '../amdahl.js';
 import type { Experiment } from '../experiment.js';
 import { type Figure, figuresOf } from '../figure.js';
 import { digits, estimateText, type Finding } from '../finding.js';
+import { lessText } from '../fit.js';
 import { overheads } from '../published.js';
 import { measureOverheads, type Overheads, type OverheadsRow } from './measure.js';
 
@@ -13,6 +14,7 @@ const { folioCopyShareOfMovePages: shares, amdahl: law } = overheads;
 export const overheadsExperiment: Experiment<Overheads> = {
   question: 'What of move_pages() is copying, and is the speed-up what Amdahl says?',
   published: overheads,
+  takesStores: true,
   measure: measureOverheads,
   findings,
   figures,
@@ -78,7 +80,7 @@ function figures({ rows }: Overheads): Figure[] {
   });
 }
 
-function parts({ rows }: Overheads): Part[] {
+function parts({ rows, ...amounts }: Overheads): Part[] {
   const isLess = rows.some(({ folios, publishedFolios }) => folios !== publishedFolios);
   return [
     shareSheet(rows),
@@ -86,6 +88,7 @@ function parts({ rows }: Overheads): Part[] {
       'F: share of folio copy in the wall time of move_pages(), one thread copying folio by folio: median',
       'with its interval of 95 %. Allowed: 1 / (1 - F).',
       ...(isLess ? ['512 folios of 2MB are more than is moved here: as many of them as there is room for.'] : []),
+      ...lessText(amounts),
     ].join('\n'),
     speedupSheet(rows),
     [

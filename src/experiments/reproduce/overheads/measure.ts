@@ -1,15 +1,18 @@
-import { KiB, MiB } from 'mtcopy';
+import { KiB, MiB, type Stores } from 'mtcopy';
 import { collectGarbage } from '../../shared/collect-garbage.js';
 import { type Control, isCutShort } from '../../shared/control.js';
 import { runInTurns } from '../../shared/in-turns.js';
 import { threadsText } from '../../shared/labels.js';
 import type { MigrationRun, MovedMemory } from '../../shared/moved-memory.js';
-import { bootMoved, moveBy } from '../../shared/movers.js';
+import { BASELINE, bootMoved, moveBy } from '../../shared/movers.js';
 import { atLeast1Ns } from '../../shared/nanoseconds.js';
 import { type Ratio, ratioOf } from '../../shared/ratio.js';
 import { shareTime } from '../../shared/share-time.js';
+import { usualWarmUps } from '../../shared/throughput.js';
 import { amdahl } from '../amdahl.js';
 import type { Scale } from '../experiment.js';
+import { type Amounts, bytesThatFit, LEAST_PART } from '../fit.js';
+import { timeMovers } from '../time-movers.js';
 
 /** Threads that copy: workers, and whether the calling thread is one more. */
 interface Threads {
@@ -57,20 +60,19 @@ export interface OverheadsRow extends Amount {
 }
 
 /** What copying is of a migration, and what Amdahl's law predicts of faster copies. */
-export interface Overheads {
+export interface Overheads extends Amounts {
   /** A row for each amount; fewer if it was cut short. */
   readonly rows: readonly OverheadsRow[];
 }
 
-/** Bytes moved before anything counts: by then the code is compiled, and the threads have been started. */
-const WARM_UP_BYTES = 32 * MiB;
-const MAX_WARM_UPS = 16;
 /** Of each amount: which threads copy fastest, and then what these gain. */
 const PARTS = 2;
 
 export async function measureOverheads(scale: Scale, control: Control): Promise<Overheads> {
-  const amounts = amountsWithin(scale.bytes);
-  const nextSeconds = shareTime(scale.seconds, PARTS * amounts.length);
+  const started = performance.now();
+  const bytes = scale.quick ? scale.bytes : await bytesWithin(scale, control);
+  const amounts = amountsWithin(bytes);
+  const nextSeconds = shareTime(scale.seconds - (performance.now() - started) / 1000, PARTS * amounts.length);
   const rows: OverheadsRow[] = [];
   for (const amount of amounts) {
     if (isCutShort(control)) break;
@@ -78,7 +80,19 @@ export async function measureOverheads(scale: Scale, control: Control): Promise<
     if (row) rows.push(row);
     collectGarbage();
   }
-  return { rows };
+  return { bytes: largestOf(amounts), usualBytes: largestOf(amountsWithin(scale.bytes)), rows };
+}
+
+const largestOf = (amounts: readonly Amount[]) =>
+  Math.max(...amounts.map(({ folios, folioBytes }) => folios * folioBytes));
+
+/** {@link bytesThatFit} the share of a part, by how long the largest amount of 2 MiB folios takes. */
+async function bytesWithin({ bytes, seconds, warmUps, stores }: Scale, control: Control): Promise<number> {
+  if (isCutShort(control)) return bytes;
+  const movers = THREADS.map(({ threads, caller }) => ({ way: 'mtcopy', count: threads, caller }) as const);
+  const leastSeconds = await timeMovers([[BASELINE, ...movers]], bytes / LEAST_PART, 2 * MiB, stores, control);
+  const share = seconds / (PARTS * amountsWithin(bytes).length);
+  return bytesThatFit({ bytes, seconds: share, leastSeconds, warmUpsOf: (amount) => warmUps ?? usualWarmUps(amount) });
 }
 
 /** 1 and 512 folios of each size; of 2 MiB as many of them as there are bytes for. */
@@ -97,7 +111,7 @@ function amountsWithin(bytes: number): Amount[] {
 
 async function measureAmount(
   amount: Amount,
-  { bound, warmUps: asked }: Scale,
+  { bound, warmUps: asked, stores }: Scale,
   nextSeconds: () => number,
   control: Control,
 ): Promise<OverheadsRow | undefined> {
@@ -106,13 +120,13 @@ async function measureAmount(
   const memory = await bootMoved(bytes, folioBytes);
   try {
     const name = `${folios} of ${folioSize}`;
-    const kernel = { name: `${name}, kernel`, run: () => moveBy(memory, { way: 'baseline', count: 0 }) };
+    const kernel = { name: `${name}, kernel`, run: () => moveBy(memory, BASELINE, stores) };
     const others = THREADS.map((threads) => ({
       name: `${name}, mtcopy×${threadsText(threads)}`,
-      run: () => moveWith(memory, threads),
+      run: () => moveWith(memory, threads, stores),
     }));
     const choosing = [kernel, ...others].map((one) => ({ ...one, name: `${one.name}, to choose threads` }));
-    const warmUps = asked ?? Math.min(MAX_WARM_UPS, Math.ceil(WARM_UP_BYTES / bytes));
+    const warmUps = asked ?? usualWarmUps(bytes);
     const turns = { warmUps, seconds: nextSeconds(), bound };
     const [first, ...tried] = await runInTurns(choosing, wholeNs, turns, control);
     if (first.length === 0 || isCutShort(control)) return undefined;
@@ -127,8 +141,8 @@ async function measureAmount(
 }
 
 /** As published, threads for one page too: what the law says of that is asked as well. */
-function moveWith(memory: MovedMemory, { threads, caller }: Threads): Promise<MigrationRun> {
-  return moveBy(memory, { way: 'mtcopy', count: threads, caller });
+function moveWith(memory: MovedMemory, { threads, caller }: Threads, stores?: Stores): Promise<MigrationRun> {
+  return moveBy(memory, { way: 'mtcopy', count: threads, caller }, stores);
 }
 
 /** Which of some have copied fastest. */

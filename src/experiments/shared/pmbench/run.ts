@@ -11,6 +11,7 @@ import {
   type MigrateStats,
   NR_MAX_BATCHED_MIGRATION,
   PAGE_SIZE,
+  type Stores,
   type Vmstat,
 } from 'mtcopy';
 import { growth, sumCounts } from '../statistics.js';
@@ -44,6 +45,8 @@ export interface PmbenchLoad {
   readonly batchLimit?: number | undefined;
   /** What that counts. Default: `'pages'`. */
   readonly batchUnit?: BatchUnit | undefined;
+  /** Whether what is copied is kept in the caches. Default: `'auto'`. */
+  readonly stores?: Stores | undefined;
   /** What the CPUs draw pages by, 0 to 2^20. Default: 0. */
   readonly seed?: number | undefined;
 }
@@ -155,7 +158,7 @@ const CREATE_MOVER: Readonly<Record<PmbenchCall, CreateMover>> = {
 };
 
 function moveInPieces(machine: Machine, area: Area, load: PmbenchLoad, flow: Flow): () => Promise<MigrateStats> {
-  const { batchLimit, batchUnit } = load;
+  const { batchLimit, batchUnit, stores } = load;
   const folios = area.folios();
   const batch = foliosOfBatch(load, flow);
   let node = 1;
@@ -164,7 +167,7 @@ function moveInPieces(machine: Machine, area: Area, load: PmbenchLoad, flow: Flo
   return async () => {
     const called = performance.now();
     const piece = folios.subarray(first, first + count);
-    const { stats } = await machine.movePages(area.mm, piece, { node, flow, batchLimit, batchUnit });
+    const { stats } = await machine.movePages(area.mm, piece, { node, flow, batchLimit, batchUnit, stores });
     first += piece.length;
     if (first === folios.length) {
       first = 0;
@@ -187,12 +190,13 @@ function foliosOfBatch(load: PmbenchLoad, flow: Flow): number {
 function migrateWhole(
   machine: Machine,
   { mm }: Area,
-  { batchLimit, batchUnit }: PmbenchLoad,
+  { batchLimit, batchUnit, stores }: PmbenchLoad,
   flow: Flow,
 ): () => Promise<MigrateStats> {
+  const manner = { flow, batchLimit, batchUnit, stores };
   let from = 0;
   return async () => {
-    const { stats } = await machine.migratePages(mm, { from: [from], to: [1 - from], flow, batchLimit, batchUnit });
+    const { stats } = await machine.migratePages(mm, { from: [from], to: [1 - from], ...manner });
     from = 1 - from;
     return stats;
   };
