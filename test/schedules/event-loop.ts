@@ -1,0 +1,212 @@
+import {
+  ACTIVE,
+  CAME,
+  type Control,
+  DEAD,
+  DRAINING,
+  EVENTS,
+  IDLE,
+  MAIN,
+  MAX_THREADS,
+  MAX_WAITERS,
+  OUT,
+  of,
+  ofWaiter,
+  READY,
+  STARTING,
+  STATE,
+  TICKETS,
+  WAITER_EXPECTED,
+  WAITER_STATE,
+  WAITER_TICKET,
+  WAITER_TIMEOUT,
+  WAITER_WORD,
+} from './control.js';
+import type { Scheduler } from './scheduler.js';
+
+/** A task of a thread, whose end is told when the schedule has it. */
+interface Task {
+  readonly worker: number;
+  readonly ended: Promise<unknown>;
+  readonly tell: () => void;
+}
+
+/** What a pool of threads is to a schedule; see src/threads/pool.ts. */
+interface Pool {
+  run(task: unknown): Promise<unknown>;
+}
+
+/** The main thread's event loop while schedules are run: what comes when is the scheduler's choice. */
+export interface EventLoop {
+  waitAsync(word: number, expected: number, timeout: number): ReturnType<typeof Atomics.waitAsync>;
+  /** Has the threads of these pools begin and end their tasks when the schedule has them. */
+  schedulePools(prototype: Pool): void;
+  /** Runs until a promise has settled, and then until nobody can go on. */
+  run(scheduler: Scheduler, body: () => Promise<void>): Promise<void>;
+  /** Has the time of all short timers pass. */
+  fireTimers(): void;
+}
+
+const realImmediate = globalThis.setImmediate;
+const realTimeout = globalThis.setTimeout;
+const realNow = performance.now.bind(performance);
+/** The clock goes on by so many milliseconds at each look. */
+const LOOK_MS = 0.02;
+/** A longer timer is somebody else's. */
+const SHORT_TIMER_MS = 1000;
+
+/** Turns of the event loop after which a thread that doesn't come is being started. */
+const MANY_LOOKS = 100;
+
+const pause = () => new Promise<void>((resolve) => realTimeout(resolve, 1));
+const turn = () => new Promise<void>((resolve) => realImmediate(resolve));
+
+export function createEventLoop(control: Control): EventLoop {
+  const { words, clock } = control;
+  const immediates: (() => void)[] = [];
+  const waiters: (((woken: string) => void) | undefined)[] = new Array(MAX_WAITERS).fill(undefined);
+  const timers = new Set<() => void>();
+  let tasks: Task[] = [];
+  const isScheduled = () => words[ACTIVE] === 1 && words[of(MAIN, STATE)] !== OUT;
+
+  replaceGlobal('setImmediate', (callback: () => void) => {
+    if (!isScheduled()) return realImmediate(callback);
+    words[EVENTS]++;
+    immediates.push(callback);
+    return undefined;
+  });
+  replaceGlobal('setTimeout', (callback: () => void, ms = 0) => {
+    if (ms >= SHORT_TIMER_MS) return realTimeout(callback, ms);
+    timers.add(callback);
+    const timer = { unref: () => timer, ref: () => timer, refresh: () => timer, callback };
+    return timer;
+  });
+  const realClear = globalThis.clearTimeout;
+  replaceGlobal('clearTimeout', (timer: { callback?: () => void } | undefined) => {
+    if (timer?.callback) timers.delete(timer.callback);
+    else realClear(timer as NodeJS.Timeout | undefined);
+  });
+  Object.defineProperty(performance, 'now', {
+    value: () => {
+      if (!isScheduled()) return realNow();
+      clock[0] += LOOK_MS;
+      return clock[0];
+    },
+  });
+
+  /** What may be done now, each as a function that does it. */
+  function ready(): (() => Promise<void> | void)[] {
+    const found: (() => Promise<void> | void)[] = [];
+    if (immediates.length > 0) found.push(() => immediates.shift()?.());
+    for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
+      const state = words[ofWaiter(waiter, WAITER_STATE)];
+      if (state >= 2) found.push(() => settle(waiter, state === 2 ? 'ok' : 'timed-out'));
+    }
+    for (const task of tasks) if (isOver(task)) found.push(() => finish(task));
+    return found;
+  }
+
+  function settle(waiter: number, woken: string): void {
+    words[ofWaiter(waiter, WAITER_STATE)] = 0;
+    waiters[waiter]?.(woken);
+    waiters[waiter] = undefined;
+  }
+
+  function isOver({ worker }: Task): boolean {
+    const state = words[of(worker + 1, STATE)];
+    return state === OUT || state === DEAD;
+  }
+
+  async function finish(task: Task): Promise<void> {
+    tasks = tasks.filter((one) => one !== task);
+    await task.ended;
+    task.tell();
+  }
+
+  /** Threads whose tasks have been begun come before anything else is decided: how long that takes is not the schedule's. */
+  async function letIn(): Promise<void> {
+    for (let thread = 1; thread < MAX_THREADS; thread++) {
+      const at = of(thread, STATE);
+      // One that runs already comes at once; one that is being started needs this core meanwhile.
+      for (let looks = 0; words[at] === STARTING; looks++) await (looks < MANY_LOOKS ? turn() : pause());
+      if (words[at] === CAME) words[at] = READY;
+    }
+  }
+
+  /** What one turn of the event loop does: one thing, and all that follows from it. */
+  async function once(scheduler: Scheduler, state: typeof IDLE | typeof DRAINING): Promise<boolean> {
+    await turn();
+    await letIn();
+    scheduler.yieldAs(state);
+    if (words[EVENTS] === 0) return false;
+    const things = ready();
+    words[EVENTS]--;
+    await things[scheduler.pick(things.length)]();
+    return true;
+  }
+
+  return {
+    waitAsync(word, expected, timeout) {
+      const waiter = waiters.indexOf(undefined);
+      if (waiter < 0) throw new Error(`more than ${MAX_WAITERS} waits at once`);
+      words[ofWaiter(waiter, WAITER_WORD)] = word;
+      words[ofWaiter(waiter, WAITER_EXPECTED)] = expected;
+      words[ofWaiter(waiter, WAITER_TIMEOUT)] = timeout;
+      words[ofWaiter(waiter, WAITER_TICKET)] = ++words[TICKETS];
+      words[ofWaiter(waiter, WAITER_STATE)] = 1;
+      const value = new Promise<'ok' | 'timed-out'>((resolve) => {
+        waiters[waiter] = resolve as (woken: string) => void;
+      });
+      return { async: true, value };
+    },
+    schedulePools(prototype) {
+      const { run } = prototype;
+      prototype.run = function (this: Pool, worker) {
+        // Before it can come.
+        if (isScheduled()) words[of((worker as number) + 1, STATE)] = STARTING;
+        const real = run.call(this, worker);
+        return new Promise((resolve, reject) => {
+          let tell = () => {};
+          const ended = real.then(
+            (value) => {
+              tell = () => resolve(value);
+            },
+            (error) => {
+              tell = () => reject(error);
+            },
+          );
+          const task = { worker: worker as number, ended, tell: () => tell() };
+          tasks.push(task);
+          ended.then(() => {
+            if (isScheduled()) return;
+            tasks = tasks.filter((one) => one !== task);
+            tell();
+          });
+        });
+      };
+    },
+    async run(scheduler, body) {
+      let isSettled = false;
+      const settled = body().finally(() => {
+        isSettled = true;
+      });
+      // Its rejection is the caller's, at the end.
+      settled.catch(() => {});
+      // What a microtask may settle is looked at after a turn, in which they run.
+      await turn();
+      while (!isSettled) {
+        await once(scheduler, IDLE);
+        await turn();
+      }
+      while (await once(scheduler, DRAINING));
+      await settled;
+    },
+    fireTimers() {
+      for (const callback of [...timers]) callback();
+    },
+  };
+}
+
+function replaceGlobal(name: string, value: unknown): void {
+  Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+}

@@ -1,0 +1,165 @@
+/*
+ * Runs the schedules of one scenario, in a process of its own, which ends with the first failure.
+ * Usage: node build/schedules/explore.js DIST SCENARIO SECONDS SEED [SCHEDULE]
+ */
+import { writeSync } from 'node:fs';
+import { describe, OPERATION_NAMES, scheduleAtomics } from './atomics.js';
+import {
+  createControl,
+  DECISIONS,
+  DIES_AT,
+  DYING,
+  FAILED_THREAD,
+  FAILED_WORD,
+  FAILURE,
+  FAILURES,
+  LAST,
+  LOG_ENTRIES,
+  LOG_WORDS,
+  LOGGED,
+  MAIN,
+  MAX_STEPS,
+  OPERATIONS,
+  of,
+  openControl,
+  STEPS,
+  TIME_PASSES,
+  VERBOSE,
+} from './control.js';
+import { createEventLoop } from './event-loop.js';
+import type { Outcome } from './outcome.js';
+import { scenarioOf } from './scenarios/index.js';
+import { byPriority, depthFirst, replay, type Strategy } from './strategies.js';
+import { preloadThreads } from './threads.js';
+import { nameOf } from './words.js';
+import { endDead, type Stage, setStage } from './world.js';
+
+/** Operations of one schedule; the longest have a few hundred. */
+const MOST_STEPS = 20_000;
+/** Preemptions of the schedules that are all run, and depth of those that are drawn. */
+const BOUNDS = [0, 1, 2];
+const DEPTH = 3;
+/** Share of the time for schedules that are all run. */
+const SYSTEMATIC = 0.7;
+/** Operations shown of a schedule that failed. */
+const SHOWN = 80;
+
+const [dist, name, secondsText, seedText, schedule] = process.argv.slice(2);
+const scenario = scenarioOf(name);
+const began = performance.now();
+const now = performance.now.bind(performance);
+const seconds = Number(secondsText);
+
+const buffer = createControl();
+const control = openControl(buffer);
+const { words } = control;
+preloadThreads(buffer);
+const loop = createEventLoop(control);
+let schedules = 0;
+let operations = 0;
+let exhaustive = false;
+let ring: Int32Array = new Int32Array(0);
+
+const scheduler = scheduleAtomics(control, {
+  number: () => MAIN,
+  become() {},
+  onFailure: () => end(wordsOfFailure()),
+  onDied: () => endDead(control, ring),
+  waitAsync: loop.waitAsync,
+  print: (line) => writeSync(2, `${line}\n`),
+});
+
+/** Prints what came of it, and ends the process, whose threads may stand anywhere. */
+function end(failure?: string): never {
+  const outcome: Outcome = { name, schedules, operations: operations + words[STEPS], exhaustive };
+  if (failure) writeSync(1, JSON.stringify({ ...outcome, failure, schedule: scheduleText(), log: lastOperations() }));
+  else writeSync(1, JSON.stringify(outcome));
+  process.exit();
+}
+
+function wordsOfFailure(): string {
+  const word = words[FAILED_WORD];
+  const who = words[FAILED_THREAD] === MAIN ? 'caller' : `worker ${words[FAILED_THREAD] - 1}`;
+  return `${FAILURES[words[FAILURE]]}${word >= 0 ? `: ${nameOf(control, word)}` : ''} (seen by ${who})`;
+}
+
+/** What runs a schedule again: who dies at which operation, and the decisions. */
+function scheduleText(): string {
+  const death = words[DYING] > 0 ? `x${words[DYING]}.${words[DIES_AT]}.` : '';
+  return `${death}${Array.from(control.chosen.subarray(0, words[DECISIONS]), (one) => one.toString(36)).join('')}`;
+}
+
+function lastOperations(): string[] {
+  const lines: string[] = [];
+  for (let entry = Math.max(0, words[LOGGED] - SHOWN); entry < words[LOGGED]; entry++) {
+    const [me, operation, word, value, then] = control.log.subarray((entry % LOG_ENTRIES) * LOG_WORDS);
+    lines.push(describe(control, me, OPERATION_NAMES[operation], word, value, then));
+  }
+  return lines;
+}
+
+/** Runs one schedule, from rest to rest. */
+async function runOnce(stage: Stage): Promise<void> {
+  stage.reset();
+  try {
+    await loop.run(scheduler, async () => scenario.run(stage.world));
+    stage.checkRest();
+  } catch (error) {
+    end(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  schedules++;
+  operations += words[STEPS];
+}
+
+/** Runs schedules until there are no more, or the time is over; returns whether all were run. */
+async function runAll(stage: Stage, next: Strategy, until: number): Promise<boolean> {
+  while (now() < until) {
+    if (!next(control)) return true;
+    await runOnce(stage);
+  }
+  return false;
+}
+
+/** Ends each worker at each of its operations, in schedules that differ more and more. */
+async function runDeaths(stage: Stage, until: number, seed: number): Promise<void> {
+  const straight: Strategy = replay(new Uint8Array());
+  for (let round = 0; now() < until; round++) {
+    const strategy = round === 0 ? straight : byPriority(DEPTH, seed + round);
+    for (let thread = 1; thread <= scenario.options.threads && now() < until; thread++) {
+      words[DYING] = thread;
+      for (words[DIES_AT] = 1; now() < until; words[DIES_AT]++) {
+        strategy(control);
+        await runOnce(stage);
+        // It has none so late.
+        if (words[of(thread, OPERATIONS)] < words[DIES_AT]) break;
+      }
+    }
+  }
+}
+
+const stage = await setStage(control, loop, dist, scenario);
+ring = stage.ring;
+words[MAX_STEPS] = MOST_STEPS;
+words[TIME_PASSES] = scenario.dies ? 1 : 0;
+await stage.enter();
+stage.reset();
+scheduler.yieldAs(LAST);
+const until = began + seconds * 1000;
+if (schedule !== undefined) {
+  const [, dying, at, decisions] = /^(?:x(\d+)\.(\d+)\.)?(\w*)$/.exec(schedule) ?? [];
+  if (decisions === undefined) throw new Error(`not a schedule: ${schedule}`);
+  words[DYING] = Number(dying ?? 0);
+  words[DIES_AT] = Number(at ?? 0);
+  words[VERBOSE] = 1;
+  replay(Uint8Array.from(decisions, (one) => Number.parseInt(one, 36)))(control);
+  await runOnce(stage);
+} else if (scenario.dies) {
+  await runDeaths(stage, until, Number(seedText));
+} else {
+  for (const bound of BOUNDS) {
+    exhaustive = await runAll(stage, depthFirst(bound), began + seconds * 1000 * SYSTEMATIC);
+  }
+  await runAll(stage, byPriority(DEPTH, Number(seedText)), until);
+}
+words[STEPS] = 0;
+end();

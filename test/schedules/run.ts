@@ -1,0 +1,168 @@
+/*
+ * Runs schedules of all scenarios, and looks whether each mutant is found. Build it by `npm run schedules`, which runs it.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { MUTANTS, type Mutant, writeMutant } from './mutants.js';
+import type { Outcome } from './outcome.js';
+import { SCENARIOS } from './scenarios/index.js';
+
+const HELP = `Usage: npm run schedules -- [--seconds N] [--scenarios TEXT] [--mutants TEXT] [--seed N] [--json]
+
+  --seconds N       time in all, of this process' children; default 120
+  --scenarios TEXT  those alone whose names have it; 'none' for none
+  --mutants TEXT    the same of mutants
+  --seed N          of the schedules that are drawn; default 1
+  --json            one object on the last line, and nothing else on standard output
+  SCHEDULE=...      in the environment: runs that schedule again, and prints each operation
+`;
+
+const BUILD = dirname(fileURLToPath(import.meta.url));
+const DIST = join(BUILD, '../../dist');
+const EXPLORE = join(BUILD, 'explore.js');
+/** Scenarios that run at once: each has one thread at a time. */
+const AT_ONCE = 2;
+/** Time for a mutant that is not found, in shares of that of a scenario. */
+const MUTANT_SHARE = 0.5;
+/** A child that takes so much longer than its time hangs, in seconds. */
+const PATIENCE = 30;
+/** A thread that hands over to another on its own core needs no interrupt. */
+const PINNED = existsSync('/usr/bin/taskset');
+
+interface Work {
+  readonly dist: string;
+  readonly scenario: string;
+  readonly seconds: number;
+}
+
+/** One scenario in a process of its own. */
+function explore({ dist, scenario, seconds }: Work, core: number, seed: number): Promise<Outcome> {
+  const line = [process.execPath, EXPLORE, dist, scenario, String(seconds), String(seed)];
+  const [command, ...rest] = PINNED ? ['/usr/bin/taskset', '-c', String(core), ...line] : line;
+  return new Promise((resolve) => {
+    const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const texts = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      texts[0] += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      texts[1] += text;
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), (seconds + PATIENCE) * 1000);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      const last = texts[0].trim().split('\n').at(-1) ?? '';
+      if (last.startsWith('{')) return resolve(JSON.parse(last));
+      const failure = `the process ended with ${signal ?? code} and no result: ${texts[1].slice(-2000)}`;
+      resolve({ name: scenario, schedules: 0, operations: 0, exhaustive: false, failure });
+    });
+  });
+}
+
+/** All work, so many at once, each lane on a core of its own. */
+async function exploreAll(work: readonly Work[], seed: number, report: (at: number, outcome: Outcome) => void) {
+  const outcomes: Outcome[] = [];
+  let next = 0;
+  const lane = async (core: number) => {
+    while (next < work.length) {
+      const at = next++;
+      outcomes[at] = await explore(work[at], core, seed);
+      report(at, outcomes[at]);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, core) => lane(core)));
+  return outcomes;
+}
+
+function chosen<T extends { readonly name: string }>(all: readonly T[], text: string | undefined): readonly T[] {
+  return text === undefined ? all : all.filter(({ name }) => name.includes(text));
+}
+
+/** What a failed scenario prints, and how to run its schedule again. */
+function textOf({ name, failure, schedule, log = [] }: Outcome, dist: string): string {
+  const again = schedule === undefined ? '' : `\nSCHEDULE='${dist}|${name}|${schedule}' npm run schedules`;
+  return `${name}: ${failure}\n${log.map((line) => `  ${line}`).join('\n')}${again}\n`;
+}
+
+/** Runs one schedule again, with a line for each operation. */
+async function runAgain(schedule: string): Promise<number> {
+  const [variant, scenario, decisions] = schedule.split('|');
+  const mutant = MUTANTS.find(({ name }) => name === variant);
+  const dist = mutant ? writeMutant(DIST, BUILD, mutant) : DIST;
+  const child = spawn(process.execPath, ['--enable-source-maps', EXPLORE, dist, scenario, '60', '1', decisions], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '120' },
+      scenarios: { type: 'string' },
+      mutants: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const { SCHEDULE } = process.env;
+  if (SCHEDULE) return runAgain(SCHEDULE);
+  const say = (text: string) => (values.json ? process.stderr : process.stdout).write(text);
+  const scenarios = chosen(SCENARIOS, values.scenarios);
+  const mutants = chosen(MUTANTS, values.mutants);
+  const parts = (scenarios.length + MUTANT_SHARE * mutants.length) / AT_ONCE;
+  const seconds = Number(values.seconds) / Math.max(parts, 1);
+  mkdirSync(BUILD, { recursive: true });
+
+  const real = scenarios.map(({ name }) => ({ dist: DIST, scenario: name, seconds }));
+  const outcomes = await exploreAll(real, Number(values.seed), (_, outcome) => say(lineOf(outcome)));
+  for (const outcome of outcomes) if (outcome.failure) say(textOf(outcome, 'dist'));
+
+  const mutated = mutants.map((mutant: Mutant) => ({
+    dist: writeMutant(DIST, BUILD, mutant),
+    scenario: mutant.scenario,
+    seconds: seconds * MUTANT_SHARE,
+  }));
+  const found = await exploreAll(mutated, Number(values.seed), (at, outcome) => say(mutantLine(mutants[at], outcome)));
+
+  const result = {
+    schedules: sum(outcomes, ({ schedules }) => schedules),
+    operations: sum(outcomes, ({ operations }) => operations),
+    scenarios: outcomes.map(({ name, schedules, exhaustive }) => ({ name, schedules, exhaustive })),
+    mutants: { found: found.filter(isFound).length, of: found.length },
+    // Plain accesses are not looked at.
+    races: null,
+    failures: outcomes.filter(({ failure }) => failure !== undefined).length,
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  return result.failures > 0 || result.mutants.found < result.mutants.of ? 1 : 0;
+}
+
+/** A mutant is found by a schedule; a process that came to no result has not found it. */
+function isFound({ failure, schedule }: Outcome): boolean {
+  return failure !== undefined && schedule !== undefined;
+}
+
+function lineOf({ name, schedules, operations, exhaustive, failure }: Outcome): string {
+  const all = exhaustive ? ', all of at most 2 preemptions among them' : '';
+  return `${failure ? 'FAILED' : 'ok'}  ${name}: ${schedules} schedules, ${operations} operations${all}\n`;
+}
+
+function mutantLine({ name }: Mutant, outcome: Outcome): string {
+  if (!isFound(outcome)) return `SURVIVED  ${name}, in ${outcome.schedules} schedules ${outcome.failure ?? ''}\n`;
+  return `found  ${name}, after ${outcome.schedules} schedules: ${outcome.failure?.split('\n')[0]}\n`;
+}
+
+function sum(outcomes: readonly Outcome[], count: (outcome: Outcome) => number): number {
+  return outcomes.reduce((total, outcome) => total + count(outcome), 0);
+}
+
+process.exitCode = await main();

@@ -1,0 +1,30 @@
+import type { CopyEngine, CopyItems, CopyResult, CreateOptions } from 'mtcopy';
+
+/** A scenario: what the caller does, from rest to rest, of which each schedule is one way to go. */
+export interface Scenario {
+  readonly name: string;
+  readonly options: CreateOptions & { readonly threads: number };
+  /** Slots of the ring that it needs; writing to another is a failure, for one was leaked. Default: 1. */
+  readonly slots?: number;
+  /** Whether a worker dies in it, at each of its operations in turn. Default: false. */
+  readonly dies?: boolean;
+  readonly run: (world: World) => void | Promise<void>;
+}
+
+/** What a scenario has: an engine at rest, whose workers all sleep on the doorbell. */
+export interface World {
+  readonly engine: CopyEngine;
+  /** Items that no other batch has, of `units` units: their destination holds nothing yet. */
+  batch(units: number): CopyItems;
+  /** Throws unless the call says that it has copied all of a batch, and each byte is there. */
+  check(items: CopyItems, result: CopyResult): void;
+  /** Throws unless the items that the call doesn't say it left are there. */
+  checkCopied(items: CopyItems, failed: CopyResult['failed']): void;
+  /** Does something in a later turn of the caller's event loop: when, is the schedule's choice. Resolves once it is done. */
+  later(action: () => void): Promise<void>;
+  /** Has the time pass after which idle workers leave. */
+  rest(): void;
+}
+
+/** What a scenario says that went wrong. */
+export class Wrong extends Error {}

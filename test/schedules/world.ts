@@ -1,0 +1,202 @@
+import { pathToFileURL } from 'node:url';
+import type { CopyEngine, CopyItems } from 'mtcopy';
+import {
+  ATTACHED,
+  CLOSED,
+  DONE,
+  type JobRing,
+  workerInbox,
+  workerState,
+  workerTid,
+} from '../../src/copy/worker/job-ring.js';
+import {
+  ACTIVE,
+  ASLEEP,
+  BUFFER_BYTES,
+  type Control,
+  DECISIONS,
+  DIED,
+  DYING,
+  EVENTS,
+  GO,
+  LOGGED,
+  MAIN,
+  MAX_THREADS,
+  OPERATIONS,
+  OUT,
+  OWNERS,
+  of,
+  READY,
+  RING_ADDRESS,
+  RING_WORDS,
+  SLOT_0,
+  SLOT_WORDS,
+  STATE,
+  STEPS,
+  TICKET,
+  TICKETS,
+  USED_SLOTS,
+  USED_WORKERS,
+} from './control.js';
+import type { EventLoop } from './event-loop.js';
+import { type Scenario, type World, Wrong } from './scenario.js';
+import { endThread } from './threads.js';
+
+const MiB = 2 ** 20;
+/** Where the ring of the first engine on a memory is. */
+const RING = 4 * MiB;
+/** Bytes of an item: two of them are more than a unit of 64 KiB may have. */
+const ITEM_BYTES = 33 * 1024;
+/** Neighbours don't touch, so they are not merged. */
+const STRIDE = ITEM_BYTES + 64;
+const MOST_UNITS = 16;
+
+/** Atomics' own: they don't come into a schedule. */
+const { notify, load } = Atomics;
+
+/** An engine whose threads can be scheduled, and back. */
+export interface Stage {
+  readonly world: World;
+  /** The words of its engine's ring. */
+  readonly ring: Int32Array;
+  /** Brings all threads into the schedule, asleep; the main one is not, until a schedule runs. */
+  enter(): Promise<void>;
+  /** All counts, and the bytes, as they are at the beginning of a schedule. */
+  reset(): void;
+  /** Throws unless the ring is at rest: no unit is owned, no worker is awake. */
+  checkRest(): void;
+}
+
+/** Ends the thread that has died, for the main thread, which owns it. */
+export function endDead({ words }: Control, ring: Int32Array): void {
+  const worker = words[DIED] - 1;
+  words[DIED] = 0;
+  endThread(ring[workerInbox(worker)], ring[workerTid(worker)]);
+}
+
+/** Makes the engine of a scenario, of the library in `dist`. */
+export async function setStage(
+  control: Control,
+  loop: EventLoop,
+  dist: string,
+  { options, slots = 1 }: Scenario,
+): Promise<Stage> {
+  const { words, numbers } = control;
+  const fromDist = (path: string) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
+  const mtcopy: typeof import('mtcopy') = await fromDist('index.js');
+  const { openRing }: { openRing(buffer: SharedArrayBuffer, address: number): JobRing } =
+    await fromDist('copy/worker/job-ring.js');
+  const { ThreadPool } = await fromDist('threads/pool.js');
+  loop.schedulePools(ThreadPool.prototype);
+  const engine: CopyEngine = await mtcopy.CopyEngine.create({ memory: '16M', minParallelBytes: 0, ...options });
+  const ring = openRing(engine.memory.buffer, RING);
+  describeRing(control, engine, ring, options.threads, slots);
+  const workers = Array.from({ length: options.threads }, (_, index) => index);
+
+  const world = createWorld(engine, loop);
+
+  return {
+    world,
+    ring: ring.words,
+    async enter() {
+      for (const worker of workers) {
+        if (ring.words[workerState(worker)] !== ATTACHED) throw new Error(`worker ${worker} takes no jobs`);
+        words[of(worker + 1, STATE)] = OUT;
+        words[of(worker + 1, GO)] = 0;
+        numbers[ring.words[workerInbox(worker)]] = worker + 2;
+      }
+      words[ACTIVE] = 1;
+      const hasCome = (worker: number) => load(words, of(worker + 1, STATE)) === READY;
+      while (!workers.every(hasCome)) {
+        notify(ring.words, 0);
+        await new Promise((resolve) => realImmediate(resolve));
+      }
+    },
+    reset() {
+      for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, DIED]) words[word] = 0;
+      words[TICKETS] = MAX_THREADS;
+      for (let thread = 0; thread < MAX_THREADS; thread++) {
+        words[of(thread, OPERATIONS)] = 0;
+        // Who sleeps longest does not depend on the schedule before.
+        words[of(thread, TICKET)] = thread;
+      }
+      world.clear();
+      words[of(MAIN, STATE)] = READY;
+    },
+    checkRest() {
+      for (const worker of workers) {
+        if (words[of(worker + 1, STATE)] !== ASLEEP) throw new Wrong(`worker ${worker} is not asleep at the end`);
+      }
+      for (const slot of ring.slots.slice(0, slots)) {
+        for (let unit = 0; unit < MOST_UNITS; unit++) {
+          const owner = ring.words[slot.owners + unit];
+          // What a thread that died had still to close is closed by nobody, if its job was over without that.
+          if (owner !== CLOSED && owner !== words[DYING])
+            throw new Wrong(`slot ${slot.number}: unit ${unit} has owner ${owner} at the end`);
+        }
+        if (ring.words[slot.base + DONE] < 0) throw new Wrong(`slot ${slot.number}: DONE is below 0`);
+      }
+    },
+  };
+}
+
+const realImmediate = globalThis.setImmediate;
+
+function describeRing({ words }: Control, engine: CopyEngine, ring: JobRing, workers: number, slots: number): void {
+  words[BUFFER_BYTES] = engine.memory.buffer.byteLength;
+  words[RING_ADDRESS] = ring.words.byteOffset;
+  words[RING_WORDS] = ring.words.length;
+  words[SLOT_0] = ring.slots[0].base;
+  words[SLOT_WORDS] = ring.slots[1].base - ring.slots[0].base;
+  words[OWNERS] = ring.slots[0].owners - ring.slots[0].base;
+  words[USED_SLOTS] = slots;
+  words[USED_WORKERS] = workers;
+}
+
+function createWorld(engine: CopyEngine, loop: EventLoop): World & { clear(): void } {
+  const [to, from] = [engine.allocate(MOST_UNITS * STRIDE), engine.allocate(MOST_UNITS * STRIDE)];
+  for (let i = 0; i < from.length; i++) from[i] = (Math.imul(i, 0x9e3779b1) >>> 24) | 1;
+  const bytesAt = (view: Uint8Array, item: number) =>
+    Buffer.from(view.buffer as unknown as ArrayBuffer, view.byteOffset + item * STRIDE, ITEM_BYTES);
+  const itemOf = (address: number) => (address - to.byteOffset) / STRIDE;
+  let used = 0;
+  const world = {
+    engine,
+    batch(units: number): CopyItems {
+      if (used + units > MOST_UNITS) throw new Error(`more than ${MOST_UNITS} units`);
+      const first = used;
+      used += units;
+      const at = (view: Uint8Array) =>
+        Uint32Array.from({ length: units }, (_, i) => view.byteOffset + (first + i) * STRIDE);
+      return { to: at(to), from: at(from), bytes: new Uint32Array(units).fill(ITEM_BYTES) };
+    },
+    check(items: CopyItems, { bytes, failed }: { bytes: number; failed: readonly { index: number }[] }) {
+      const expected = items.bytes.length * ITEM_BYTES;
+      if (failed.length > 0 || bytes !== expected) {
+        throw new Wrong(`${bytes} of ${expected} bytes are said to be copied, ${failed.length} items failed`);
+      }
+      world.checkCopied(items, failed);
+    },
+    checkCopied(items: CopyItems, failed: readonly { index: number }[]) {
+      const missing = new Set(failed.map(({ index }) => index));
+      for (let i = 0; i < items.to.length; i++) {
+        const item = itemOf(items.to[i]);
+        if (!missing.has(i) && !bytesAt(to, item).equals(bytesAt(from, item)))
+          throw new Wrong(`item ${i} is not copied`);
+      }
+    },
+    later: (action: () => void) =>
+      new Promise<void>((resolve) => {
+        setImmediate(() => {
+          action();
+          resolve();
+        });
+      }),
+    rest: () => loop.fireTimers(),
+    clear() {
+      to.fill(0, 0, used * STRIDE);
+      used = 0;
+    },
+  };
+  return world;
+}
