@@ -4,9 +4,6 @@ import {
   BUFFER_BYTES,
   CAME,
   type Control,
-  LOG_ENTRIES,
-  LOG_WORDS,
-  LOGGED,
   MAIN,
   OUT,
   of,
@@ -15,19 +12,12 @@ import {
   RING_WORDS,
   STARTING,
   STATE,
-  STEPS,
-  VERBOSE,
   WRONG_WORD,
 } from './control.js';
 import { brokenBy } from './invariants.js';
+import { note, OPERATIONS_ON_WORDS, type OperationName } from './log.js';
 import { createScheduler, type Scheduler } from './scheduler.js';
-import { isUsed, nameOf, ringWord } from './words.js';
-
-/** Operations that change or read a word, by their number in the log. */
-const ON_WORDS = ['load', 'store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange'] as const;
-/** Names of all operations in the log. */
-export const OPERATION_NAMES = [...ON_WORDS, 'wait', 'notify', 'waitAsync'] as const;
-type OperationName = (typeof OPERATION_NAMES)[number];
+import { isUsed, ringWord } from './words.js';
 
 type Words = Int32Array<SharedArrayBuffer>;
 type OnWords = (array: Words, index: number, a?: number, b?: number) => number;
@@ -49,7 +39,7 @@ interface Thread {
 /** Puts a scheduled Atomics in the place of this thread's. */
 export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
   const real = globalThis.Atomics;
-  const { words, log } = control;
+  const { words } = control;
   let buffer: ArrayBufferLike | undefined;
   let ring: Int32Array = new Int32Array(0);
   const scheduler = createScheduler(control, (word) => ring[word], thread.onFailure, thread.onDied);
@@ -68,82 +58,80 @@ export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
   }
 
   /** Until this thread may do an operation; its number, or -1 if it isn't one of the schedule's. */
-  function begin(operation: OperationName, word: number, value: number): number {
-    const what = operation === 'store' && value === ATTACHED ? ringWord(control, word) : undefined;
-    if (what?.kind === 'state' && thread.number() < 0) thread.become(what.worker);
+  function begin(name: OperationName, word: number, value: number): number {
+    if (thread.number() < 0 && name === 'store' && value === ATTACHED) {
+      const what = ringWord(control, word);
+      if (what.kind === 'state') thread.become(what.worker);
+    }
     const me = thread.number();
     if (me < 0) return -1;
-    if (words[of(me, STATE)] === READY) scheduler.step(me);
-    else if (me !== MAIN) scheduler.arrive(me, words[of(me, STATE)] === STARTING ? CAME : READY);
+    const state = words[of(me, STATE)];
+    if (state === READY) scheduler.step(me);
+    else if (me !== MAIN) scheduler.arrive(me, state === STARTING ? CAME : READY);
     return words[ACTIVE] === 1 && words[of(me, STATE)] !== OUT ? me : -1;
   }
 
-  function note(me: number, operation: OperationName, word: number, value: number, now: number): void {
-    const at = (words[LOGGED]++ % LOG_ENTRIES) * LOG_WORDS;
-    log[at] = me;
-    log[at + 1] = OPERATION_NAMES.indexOf(operation);
-    log[at + 2] = word;
-    log[at + 3] = value;
-    log[at + 4] = now;
-    if (words[VERBOSE] === 1) {
-      thread.print(`${words[STEPS]}\t${describe(control, me, operation, word, value, now)}\t${callerOf(new Error())}`);
-    }
+  const noted = (me: number, name: OperationName, word: number, value: number, now: number) =>
+    note(control, { me, name, word, value, now }, thread.print);
+
+  /** After a change of a word: whether it may be, and whether a worker's task has ended with it. */
+  function changed(me: number, word: number, before: number, now: number): void {
+    const broken = brokenBy(control, me, word, before, now);
+    if (broken !== 0) scheduler.fail(me, broken, word);
+    if (me === MAIN || now !== DETACHED || ringWord(control, word).kind !== 'state') return;
+    thread.become(undefined);
+    scheduler.leave(me);
   }
 
-  function onWords(name: (typeof ON_WORDS)[number]): OnWords {
+  /** A thread that has just begun draws tickets from all slots; but the caller publishes in none but those of its scenario. */
+  function checkUnused(word: number, before: number): void {
+    if (ring[word] === before || thread.number() !== MAIN || words[of(MAIN, STATE)] !== READY) return;
+    scheduler.fail(MAIN, WRONG_WORD, word);
+  }
+
+  function onWords(name: (typeof OPERATIONS_ON_WORDS)[number]): OnWords {
     const plain = real[name] as OnWords;
     return (array, index, a, b) => {
       const word = wordOf(array, index);
       if (word < 0) return plain(array, index, a, b);
-      const isQuiet = !isUsed(control, word);
-      const value = Number(name === 'compareExchange' ? b : (a ?? 0));
-      const me = isQuiet ? thread.number() : begin(name, word, value);
+      if (!isUsed(control, word)) {
+        const before = ring[word];
+        const result = plain(array, index, a, b);
+        checkUnused(word, before);
+        return result;
+      }
+      const value = (name === 'compareExchange' ? b : a) ?? 0;
+      const me = begin(name, word, value);
       const before = ring[word];
       const result = plain(array, index, a, b);
       if (me < 0) return result;
       const now = ring[word];
-      if (isQuiet) {
-        // A thread that has just begun draws tickets from all slots.
-        if (now !== before && me === MAIN && words[of(MAIN, STATE)] === READY) scheduler.fail(me, WRONG_WORD, word);
-        return result;
-      }
-      note(me, name, word, name === 'load' ? result : value, now);
-      if (name !== 'load') {
-        const broken = brokenBy(control, me, word, before, now);
-        if (broken !== 0) scheduler.fail(me, broken, word);
-        if (me !== MAIN && now === DETACHED && ringWord(control, word).kind === 'state') {
-          thread.become(undefined);
-          scheduler.leave(me);
-        }
-      }
+      noted(me, name, word, name === 'load' ? result : value, now);
+      if (name !== 'load') changed(me, word, before, now);
       return result;
     };
   }
 
-  function sleepOn(array: Words, index: number, value: number, timeout?: number): string {
-    for (;;) {
-      const word = wordOf(array, index);
-      const me = word < 0 ? -1 : begin('wait', word, value);
-      if (me < 0) {
-        const woken = real.wait(array, index, value, timeout);
-        // Woken to come into a schedule: it sleeps there.
-        if (wordOf(array, index) < 0 || thread.number() < 0 || woken !== 'ok') return woken;
-        if (array[index] !== value) return woken;
-        continue;
-      }
-      note(me, 'wait', word, value, ring[word]);
-      if (ring[word] !== value) return 'not-equal';
-      const woken = scheduler.sleep(me, word, value, timeout ?? 0);
-      if (woken !== 'released') return woken;
+  function wait(array: Words, index: number, value: number, timeout?: number): string {
+    const word = wordOf(array, index);
+    const me = word < 0 ? -1 : begin('wait', word, value);
+    if (me < 0) {
+      const woken = real.wait(array, index, value, timeout);
+      // Woken to come into a schedule, it sleeps there.
+      const comes = woken === 'ok' && wordOf(array, index) >= 0 && thread.number() >= 0 && array[index] === value;
+      return comes ? wait(array, index, value, timeout) : woken;
     }
+    noted(me, 'wait', word, value, ring[word]);
+    if (ring[word] !== value) return 'not-equal';
+    return scheduler.sleep(me, word, value, timeout ?? 0);
   }
 
-  function wake(array: Words, index: number, count = Number.POSITIVE_INFINITY): number {
+  function notify(array: Words, index: number, count = Number.POSITIVE_INFINITY): number {
     const word = wordOf(array, index);
     const me = word < 0 ? -1 : begin('notify', word, count);
     if (me < 0) return real.notify(array, index, count);
     const woken = scheduler.wake(word, count);
-    note(me, 'notify', word, Math.min(count, 2 ** 31 - 1), woken);
+    noted(me, 'notify', word, Math.min(count, 2 ** 31 - 1), woken);
     return woken;
   }
 
@@ -151,37 +139,16 @@ export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
     const word = wordOf(array, index);
     const me = word < 0 || !thread.waitAsync ? -1 : begin('waitAsync', word, value);
     if (me < 0 || !thread.waitAsync) return real.waitAsync(array, index, value, timeout);
-    note(me, 'waitAsync', word, value, ring[word]);
+    noted(me, 'waitAsync', word, value, ring[word]);
     if (ring[word] !== value) return { async: false, value: 'not-equal' };
     return thread.waitAsync(word, value, timeout ?? 0);
   }
 
-  const scheduled = Object.fromEntries(ON_WORDS.map((name) => [name, onWords(name)]));
+  const scheduled = Object.fromEntries(OPERATIONS_ON_WORDS.map((name) => [name, onWords(name)]));
   Object.defineProperty(globalThis, 'Atomics', {
-    value: { isLockFree: real.isLockFree, ...scheduled, wait: sleepOn, notify: wake, waitAsync },
+    value: { isLockFree: real.isLockFree, ...scheduled, wait, notify, waitAsync },
     configurable: true,
     writable: true,
   });
   return scheduler;
-}
-
-/** An operation as a line of a log. */
-export function describe(
-  control: Control,
-  me: number,
-  operation: OperationName,
-  word: number,
-  value: number,
-  now: number,
-): string {
-  const who = me === MAIN ? 'caller' : `worker ${me - 1}`;
-  const what = operation === 'load' ? `${value}` : `${value} -> ${now}`;
-  return `${who}\t${operation}\t${nameOf(control, word)}\t${what}`;
-}
-
-/** Where an operation stands in the source: the first line of a stack that isn't this file's. */
-function callerOf({ stack = '' }: Error): string {
-  const lines = stack.split('\n').slice(1);
-  const line = lines.find((one) => !/[\\/](test[\\/]schedules|build[\\/]schedules[\\/][^\\/]+\.c?js)/.test(one));
-  return /([^\\/ (]+:\d+):\d+\)?$/.exec(line ?? '')?.[1] ?? '';
 }

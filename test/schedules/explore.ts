@@ -3,20 +3,13 @@
  * Usage: node build/schedules/explore.js DIST SCENARIO SECONDS SEED [SCHEDULE]
  */
 import { writeSync } from 'node:fs';
-import { describe, OPERATION_NAMES, scheduleAtomics } from './atomics.js';
+import { scheduleAtomics } from './atomics.js';
 import {
   createControl,
   DECISIONS,
   DIES_AT,
   DYING,
-  FAILED_THREAD,
-  FAILED_WORD,
-  FAILURE,
-  FAILURES,
   LAST,
-  LOG_ENTRIES,
-  LOG_WORDS,
-  LOGGED,
   MAIN,
   MAX_STEPS,
   OPERATIONS,
@@ -27,11 +20,11 @@ import {
   VERBOSE,
 } from './control.js';
 import { createEventLoop } from './event-loop.js';
+import { failureOf, lastOperations } from './log.js';
 import type { Outcome } from './outcome.js';
 import { scenarioOf } from './scenarios/index.js';
 import { byPriority, depthFirst, replay, type Strategy } from './strategies.js';
 import { preloadThreads } from './threads.js';
-import { nameOf } from './words.js';
 import { endDead, type Stage, setStage } from './world.js';
 
 /** Operations of one schedule; the longest have a few hundred. */
@@ -41,12 +34,9 @@ const BOUNDS = [0, 1, 2];
 const DEPTH = 3;
 /** Share of the time for schedules that are all run. */
 const SYSTEMATIC = 0.7;
-/** Operations shown of a schedule that failed. */
-const SHOWN = 80;
 
 const [dist, name, secondsText, seedText, schedule] = process.argv.slice(2);
 const scenario = scenarioOf(name);
-const began = performance.now();
 const now = performance.now.bind(performance);
 const seconds = Number(secondsText);
 
@@ -63,7 +53,7 @@ let ring: Int32Array = new Int32Array(0);
 const scheduler = scheduleAtomics(control, {
   number: () => MAIN,
   become() {},
-  onFailure: () => end(wordsOfFailure()),
+  onFailure: () => end(failureOf(control)),
   onDied: () => endDead(control, ring),
   waitAsync: loop.waitAsync,
   print: (line) => writeSync(2, `${line}\n`),
@@ -71,31 +61,21 @@ const scheduler = scheduleAtomics(control, {
 
 /** Prints what came of it, and ends the process, whose threads may stand anywhere. */
 function end(failure?: string): never {
-  const outcome: Outcome = { name, schedules, operations: operations + words[STEPS], exhaustive };
-  if (failure) writeSync(1, JSON.stringify({ ...outcome, failure, schedule: scheduleText(), log: lastOperations() }));
-  else writeSync(1, JSON.stringify(outcome));
+  const outcome: Outcome = failure
+    ? { ...counts(), exhaustive: false, failure, schedule: scheduleText(), log: lastOperations(control) }
+    : counts();
+  writeSync(1, JSON.stringify(outcome));
   process.exit();
 }
 
-function wordsOfFailure(): string {
-  const word = words[FAILED_WORD];
-  const who = words[FAILED_THREAD] === MAIN ? 'caller' : `worker ${words[FAILED_THREAD] - 1}`;
-  return `${FAILURES[words[FAILURE]]}${word >= 0 ? `: ${nameOf(control, word)}` : ''} (seen by ${who})`;
+function counts() {
+  return { name, schedules, operations, exhaustive };
 }
 
 /** What runs a schedule again: who dies at which operation, and the decisions. */
 function scheduleText(): string {
   const death = words[DYING] > 0 ? `x${words[DYING]}.${words[DIES_AT]}.` : '';
   return `${death}${Array.from(control.chosen.subarray(0, words[DECISIONS]), (one) => one.toString(36)).join('')}`;
-}
-
-function lastOperations(): string[] {
-  const lines: string[] = [];
-  for (let entry = Math.max(0, words[LOGGED] - SHOWN); entry < words[LOGGED]; entry++) {
-    const [me, operation, word, value, then] = control.log.subarray((entry % LOG_ENTRIES) * LOG_WORDS);
-    lines.push(describe(control, me, OPERATION_NAMES[operation], word, value, then));
-  }
-  return lines;
 }
 
 /** Runs one schedule, from rest to rest. */
@@ -144,6 +124,8 @@ words[TIME_PASSES] = scenario.dies ? 1 : 0;
 await stage.enter();
 stage.reset();
 scheduler.yieldAs(LAST);
+// The time to start is not the schedules'.
+const began = now();
 const until = began + seconds * 1000;
 if (schedule !== undefined) {
   const [, dying, at, decisions] = /^(?:x(\d+)\.(\d+)\.)?(\w*)$/.exec(schedule) ?? [];
@@ -161,5 +143,4 @@ if (schedule !== undefined) {
   }
   await runAll(stage, byPriority(DEPTH, Number(seedText)), until);
 }
-words[STEPS] = 0;
 end();

@@ -1,7 +1,8 @@
 /*
  * Runs schedules of all scenarios, and looks whether each mutant is found. Build it by `npm run schedules`, which runs it.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,12 +13,13 @@ import { SCENARIOS } from './scenarios/index.js';
 
 const HELP = `Usage: npm run schedules -- [--seconds N] [--scenarios TEXT] [--mutants TEXT] [--seed N] [--json]
 
-  --seconds N       time in all, of this process' children; default 120
-  --scenarios TEXT  those alone whose names have it; 'none' for none
-  --mutants TEXT    the same of mutants
-  --seed N          of the schedules that are drawn; default 1
-  --json            one object on the last line, and nothing else on standard output
-  SCHEDULE=...      in the environment: runs that schedule again, and prints each operation
+  --seconds N         time for schedules, shared by the scenarios, each of which takes half a second more to start; default 120
+  --mutant-seconds N  time in which each mutant must be found; default 30
+  --scenarios TEXT    those alone whose names have it, 'none' for none; may be given again
+  --mutants TEXT      the same of mutants
+  --seed N            of the schedules that are drawn; default 1
+  --json              one object on the last line, and nothing else on standard output
+  SCHEDULE=...        in the environment: runs that schedule again, and prints each operation
 `;
 
 const BUILD = dirname(fileURLToPath(import.meta.url));
@@ -25,8 +27,6 @@ const DIST = join(BUILD, '../../dist');
 const EXPLORE = join(BUILD, 'explore.js');
 /** Scenarios that run at once: each has one thread at a time. */
 const AT_ONCE = 2;
-/** Time for a mutant that is not found, in shares of that of a scenario. */
-const MUTANT_SHARE = 0.5;
 /** A child that takes so much longer than its time hangs, in seconds. */
 const PATIENCE = 30;
 /** A thread that hands over to another on its own core needs no interrupt. */
@@ -42,24 +42,26 @@ interface Work {
 function explore({ dist, scenario, seconds }: Work, core: number, seed: number): Promise<Outcome> {
   const line = [process.execPath, EXPLORE, dist, scenario, String(seconds), String(seed)];
   const [command, ...rest] = PINNED ? ['/usr/bin/taskset', '-c', String(core), ...line] : line;
-  return new Promise((resolve) => {
-    const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const texts = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      texts[0] += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      texts[1] += text;
-    });
-    const timer = setTimeout(() => child.kill('SIGKILL'), (seconds + PATIENCE) * 1000);
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      const last = texts[0].trim().split('\n').at(-1) ?? '';
-      if (last.startsWith('{')) return resolve(JSON.parse(last));
-      const failure = `the process ended with ${signal ?? code} and no result: ${texts[1].slice(-2000)}`;
-      resolve({ name: scenario, schedules: 0, operations: 0, exhaustive: false, failure });
-    });
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    errors += text;
   });
+  const timer = setTimeout(() => child.kill('SIGKILL'), (seconds + PATIENCE) * 1000);
+  return outcomeOf(child, scenario, () => errors.slice(-2000)).finally(() => clearTimeout(timer));
+}
+
+/** What a child printed last, once it has ended. */
+async function outcomeOf(child: ChildProcess, name: string, errors: () => string): Promise<Outcome> {
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (part) => {
+    text += part;
+  });
+  const [code, signal] = await once(child, 'close');
+  const last = text.trim().split('\n').at(-1) ?? '';
+  if (last.startsWith('{')) return JSON.parse(last);
+  const failure = `the process ended with ${signal ?? code} and no result: ${errors()}`;
+  return { name, schedules: 0, operations: 0, exhaustive: false, failure };
 }
 
 /** All work, so many at once, each lane on a core of its own. */
@@ -77,8 +79,8 @@ async function exploreAll(work: readonly Work[], seed: number, report: (at: numb
   return outcomes;
 }
 
-function chosen<T extends { readonly name: string }>(all: readonly T[], text: string | undefined): readonly T[] {
-  return text === undefined ? all : all.filter(({ name }) => name.includes(text));
+function chosen<T extends { readonly name: string }>(all: readonly T[], texts: readonly string[]): readonly T[] {
+  return all.filter(({ name }) => texts.some((text) => name.includes(text)));
 }
 
 /** What a failed scenario prints, and how to run its schedule again. */
@@ -87,23 +89,26 @@ function textOf({ name, failure, schedule, log = [] }: Outcome, dist: string): s
   return `${name}: ${failure}\n${log.map((line) => `  ${line}`).join('\n')}${again}\n`;
 }
 
-/** Runs one schedule again, with a line for each operation. */
+/** Runs one schedule again, with a line for each operation on standard error. */
 async function runAgain(schedule: string): Promise<number> {
   const [variant, scenario, decisions] = schedule.split('|');
+  if (decisions === undefined) throw new Error(`SCHEDULE is not what a failure prints: ${schedule}`);
   const mutant = MUTANTS.find(({ name }) => name === variant);
   const dist = mutant ? writeMutant(DIST, BUILD, mutant) : DIST;
-  const child = spawn(process.execPath, ['--enable-source-maps', EXPLORE, dist, scenario, '60', '1', decisions], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+  const line = ['--enable-source-maps', EXPLORE, dist, scenario, '0', '1', decisions];
+  const child = spawn(process.execPath, line, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const { failure } = await outcomeOf(child, scenario, () => '');
+  process.stdout.write(`${failure ?? 'nothing went wrong'}\n`);
+  return failure === undefined ? 0 : 1;
 }
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       seconds: { type: 'string', default: '120' },
-      scenarios: { type: 'string' },
-      mutants: { type: 'string' },
+      'mutant-seconds': { type: 'string', default: '30' },
+      scenarios: { type: 'string', multiple: true, default: [''] },
+      mutants: { type: 'string', multiple: true, default: [''] },
       seed: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -118,8 +123,7 @@ async function main(): Promise<number> {
   const say = (text: string) => (values.json ? process.stderr : process.stdout).write(text);
   const scenarios = chosen(SCENARIOS, values.scenarios);
   const mutants = chosen(MUTANTS, values.mutants);
-  const parts = (scenarios.length + MUTANT_SHARE * mutants.length) / AT_ONCE;
-  const seconds = Number(values.seconds) / Math.max(parts, 1);
+  const seconds = (Number(values.seconds) * AT_ONCE) / Math.max(scenarios.length, AT_ONCE);
   mkdirSync(BUILD, { recursive: true });
 
   const real = scenarios.map(({ name }) => ({ dist: DIST, scenario: name, seconds }));
@@ -129,7 +133,7 @@ async function main(): Promise<number> {
   const mutated = mutants.map((mutant: Mutant) => ({
     dist: writeMutant(DIST, BUILD, mutant),
     scenario: mutant.scenario,
-    seconds: seconds * MUTANT_SHARE,
+    seconds: Number(values['mutant-seconds']),
   }));
   const found = await exploreAll(mutated, Number(values.seed), (at, outcome) => say(mutantLine(mutants[at], outcome)));
 

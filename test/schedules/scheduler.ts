@@ -55,7 +55,7 @@ import {
 const { load, store, notify, wait } = Atomics;
 
 /** What ends a sleep. */
-export type Woken = 'ok' | 'timed-out' | 'released';
+export type Woken = 'ok' | 'timed-out';
 
 /** A thread's own part of a schedule: one thread runs at a time, and decides who goes on. */
 export interface Scheduler {
@@ -63,7 +63,7 @@ export interface Scheduler {
   arrive(me: number, state: number): void;
   /** Before an operation: whoever is chosen goes on. */
   step(me: number): void;
-  /** Sleeps on a word until somebody wakes it, or its time is over; `'released'` if the schedules are over. */
+  /** Sleeps on a word until somebody wakes it, or its time is over. */
   sleep(me: number, word: number, expected: number, timeout: number): Woken;
   /** Wakes up to `count` of those that sleep on a word, those first that sleep longest; returns how many. */
   wake(word: number, count: number): number;
@@ -285,7 +285,6 @@ export function createScheduler(
       words[of(me, TIMEOUT)] = timeout;
       words[of(me, STATE)] = ASLEEP;
       pass(me);
-      if (words[of(me, STATE)] === OUT) return 'released';
       const woken = words[of(me, STATE)] === READY ? 'ok' : 'timed-out';
       words[of(me, STATE)] = READY;
       return woken;
