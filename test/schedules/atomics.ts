@@ -16,8 +16,12 @@ import {
 } from './control.js';
 import { brokenBy } from './invariants.js';
 import { note, OPERATIONS_ON_WORDS, type OperationName } from './log.js';
+import type { Races } from './races.js';
 import { createScheduler, type Scheduler } from './scheduler.js';
 import { isUsed, ringWord } from './words.js';
+
+/** As it is before views on the ring are watched. */
+const Plain = Int32Array;
 
 type Words = Int32Array<SharedArrayBuffer>;
 type OnWords = (array: Words, index: number, a?: number, b?: number) => number;
@@ -37,11 +41,11 @@ interface Thread {
 }
 
 /** Puts a scheduled Atomics in the place of this thread's. */
-export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
+export function scheduleAtomics(control: Control, races: Races, thread: Thread): Scheduler {
   const real = globalThis.Atomics;
   const { words } = control;
   let buffer: ArrayBufferLike | undefined;
-  let ring: Int32Array = new Int32Array(0);
+  let ring: Int32Array = new Plain(0);
   const scheduler = createScheduler(control, (word) => ring[word], thread.onFailure, thread.onDied);
 
   /** The word of the ring that an operation is done to; -1 for all others, and while nothing is scheduled. */
@@ -51,7 +55,7 @@ export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
     if (its !== buffer) {
       if (its.byteLength !== words[BUFFER_BYTES]) return -1;
       buffer = its;
-      ring = new Int32Array(its, words[RING_ADDRESS], words[RING_WORDS]);
+      ring = new Plain(its, words[RING_ADDRESS], words[RING_WORDS]);
     }
     const word = (array.byteOffset + index * array.BYTES_PER_ELEMENT - words[RING_ADDRESS]) / 4;
     return word >= 0 && word < words[RING_WORDS] ? word : -1;
@@ -83,23 +87,25 @@ export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
     scheduler.leave(me);
   }
 
-  /** A thread that has just begun draws tickets from all slots; but the caller publishes in none but those of its scenario. */
-  function checkUnused(word: number, before: number): void {
-    if (ring[word] === before || thread.number() !== MAIN || words[of(MAIN, STATE)] !== READY) return;
-    scheduler.fail(MAIN, WRONG_WORD, word);
+  /**
+   * An operation on a word that the scenario doesn't use. A thread that has just begun draws tickets from all slots; but the
+   * caller publishes in none of those.
+   */
+  function onUnused(word: number, operate: () => number): number {
+    const before = ring[word];
+    const result = operate();
+    const isCaller = thread.number() === MAIN && words[of(MAIN, STATE)] === READY;
+    if (isCaller && ring[word] !== before) scheduler.fail(MAIN, WRONG_WORD, word);
+    return result;
   }
 
   function onWords(name: (typeof OPERATIONS_ON_WORDS)[number]): OnWords {
     const plain = real[name] as OnWords;
-    return (array, index, a, b) => {
+    return (view, index, a, b) => {
+      const array = races.plain(view);
       const word = wordOf(array, index);
       if (word < 0) return plain(array, index, a, b);
-      if (!isUsed(control, word)) {
-        const before = ring[word];
-        const result = plain(array, index, a, b);
-        checkUnused(word, before);
-        return result;
-      }
+      if (!isUsed(control, word)) return onUnused(word, () => plain(array, index, a, b));
       const value = (name === 'compareExchange' ? b : a) ?? 0;
       const me = begin(name, word, value);
       const before = ring[word];
@@ -107,12 +113,15 @@ export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
       if (me < 0) return result;
       const now = ring[word];
       noted(me, name, word, name === 'load' ? result : value, now);
+      const writes = name !== 'load' && !(name === 'compareExchange' && result !== a);
+      races.atomic(me, word, name !== 'store', writes);
       if (name !== 'load') changed(me, word, before, now);
       return result;
     };
   }
 
-  function wait(array: Words, index: number, value: number, timeout?: number): string {
+  function wait(view: Words, index: number, value: number, timeout?: number): string {
+    const array = races.plain(view);
     const word = wordOf(array, index);
     const me = word < 0 ? -1 : begin('wait', word, value);
     if (me < 0) {
@@ -122,11 +131,13 @@ export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
       return comes ? wait(array, index, value, timeout) : woken;
     }
     noted(me, 'wait', word, value, ring[word]);
+    races.atomic(me, word, true, false);
     if (ring[word] !== value) return 'not-equal';
     return scheduler.sleep(me, word, value, timeout ?? 0);
   }
 
-  function notify(array: Words, index: number, count = Number.POSITIVE_INFINITY): number {
+  function notify(view: Words, index: number, count = Number.POSITIVE_INFINITY): number {
+    const array = races.plain(view);
     const word = wordOf(array, index);
     const me = word < 0 ? -1 : begin('notify', word, count);
     if (me < 0) return real.notify(array, index, count);
@@ -135,11 +146,13 @@ export function scheduleAtomics(control: Control, thread: Thread): Scheduler {
     return woken;
   }
 
-  function waitAsync(array: Words, index: number, value: number, timeout?: number) {
+  function waitAsync(view: Words, index: number, value: number, timeout?: number) {
+    const array = races.plain(view);
     const word = wordOf(array, index);
     const me = word < 0 || !thread.waitAsync ? -1 : begin('waitAsync', word, value);
     if (me < 0 || !thread.waitAsync) return real.waitAsync(array, index, value, timeout);
     noted(me, 'waitAsync', word, value, ring[word]);
+    races.atomic(me, word, true, false);
     if (ring[word] !== value) return { async: false, value: 'not-equal' };
     return thread.waitAsync(word, value, timeout ?? 0);
   }

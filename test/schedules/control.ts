@@ -53,6 +53,8 @@ export const OWNERS = 26;
 /** Slots and workers that a scenario has; nobody may write to others. */
 export const USED_SLOTS = 27;
 export const USED_WORKERS = 28;
+/** Races in their table. */
+export const RACES = 29;
 const HEADER = 64;
 
 // A thread, in words from its first.
@@ -128,6 +130,9 @@ export const MAX_DECISIONS = 1 << 16;
 /** Entries of the log of operations, five words each: thread, operation, word, argument, value then. */
 export const LOG_ENTRIES = 1 << 12;
 export const LOG_WORDS = 5;
+/** Races that the table has room for, five words each: word, thread and kind of the first access, and of the second. */
+export const MAX_RACES = 1 << 10;
+export const RACE_WORDS = 5;
 /** Node.js's numbers of threads are below. */
 const MAX_THREAD_IDS = 1 << 16;
 
@@ -141,6 +146,7 @@ export interface Control {
   /** The first decisions, as {@link GIVEN} says. */
   readonly given: Uint8Array;
   readonly log: Int32Array;
+  readonly races: Int32Array;
   /** The number of each thread in the schedule, and 1, by Node.js's number of it; 0 for none. */
   readonly numbers: Uint8Array;
   /** The main thread's clock, in milliseconds. */
@@ -149,7 +155,8 @@ export interface Control {
 
 const WORDS = HEADER + MAX_THREADS * THREAD + MAX_WAITERS * WAITER;
 const LOG = WORDS * 4;
-const CLOCK = LOG + LOG_ENTRIES * LOG_WORDS * 4;
+const RACE_TABLE = LOG + LOG_ENTRIES * LOG_WORDS * 4;
+const CLOCK = RACE_TABLE + MAX_RACES * RACE_WORDS * 4;
 const BYTES = CLOCK + 8;
 const TOTAL = BYTES + 4 * MAX_DECISIONS + MAX_THREAD_IDS;
 
@@ -162,6 +169,7 @@ export function openControl(buffer: SharedArrayBuffer): Control {
   return {
     words: new Int32Array(buffer, 0, WORDS),
     log: new Int32Array(buffer, LOG, LOG_ENTRIES * LOG_WORDS),
+    races: new Int32Array(buffer, RACE_TABLE, MAX_RACES * RACE_WORDS),
     clock: new Float64Array(buffer, CLOCK, 1),
     enabled: bytes(0),
     chosen: bytes(1),
@@ -179,6 +187,13 @@ export function of(thread: number, word: number): number {
 /** Index of a word of a wait that doesn't block. */
 export function ofWaiter(waiter: number, word: number): number {
   return HEADER + MAX_THREADS * THREAD + waiter * WAITER + word;
+}
+
+/** What threads find under {@link CONTROL_KEY}. */
+export interface Shared {
+  readonly control: SharedArrayBuffer;
+  /** See races.ts. */
+  readonly clocks: SharedArrayBuffer;
 }
 
 /** Under which threads find the shared memory in their environment data. */

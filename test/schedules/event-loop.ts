@@ -22,6 +22,7 @@ import {
   WAITER_TIMEOUT,
   WAITER_WORD,
 } from './control.js';
+import type { Races } from './races.js';
 import type { Scheduler } from './scheduler.js';
 
 /** A task of a thread, whose end is told when the schedule has it. */
@@ -61,7 +62,7 @@ const MANY_LOOKS = 100;
 const pause = () => new Promise<void>((resolve) => realTimeout(resolve, 1));
 const turn = () => new Promise<void>((resolve) => realImmediate(resolve));
 
-export function createEventLoop(control: Control): EventLoop {
+export function createEventLoop(control: Control, races: Races): EventLoop {
   const { words, clock } = control;
   const immediates: (() => void)[] = [];
   const waiters: (((woken: string) => void) | undefined)[] = new Array(MAX_WAITERS).fill(undefined);
@@ -120,6 +121,7 @@ export function createEventLoop(control: Control): EventLoop {
   async function finish(task: Task): Promise<void> {
     tasks = tasks.filter((one) => one !== task);
     await task.ended;
+    races.order(task.worker + 1, MAIN);
     task.tell();
   }
 
@@ -129,7 +131,10 @@ export function createEventLoop(control: Control): EventLoop {
       const at = of(thread, STATE);
       // One that runs already comes at once; one that is being started needs this core meanwhile.
       for (let looks = 0; words[at] === STARTING; looks++) await (looks < MANY_LOOKS ? turn() : pause());
-      if (words[at] === CAME) words[at] = READY;
+      if (words[at] !== CAME) continue;
+      // Its task was sent to it.
+      races.order(MAIN, thread);
+      words[at] = READY;
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { scheduleAtomics } from './atomics.js';
+import { excuseFor } from './benign.js';
 import {
   createControl,
   DECISIONS,
@@ -13,15 +14,18 @@ import {
   MAIN,
   MAX_STEPS,
   OPERATIONS,
+  OUT,
   of,
   openControl,
+  STATE,
   STEPS,
   TIME_PASSES,
   VERBOSE,
 } from './control.js';
 import { createEventLoop } from './event-loop.js';
 import { failureOf, lastOperations } from './log.js';
-import type { Outcome } from './outcome.js';
+import { type Outcome, RACE } from './outcome.js';
+import { createClocks, findRaces, racesIn, raceText } from './races.js';
 import { scenarioOf } from './scenarios/index.js';
 import { byPriority, depthFirst, replay, type Strategy } from './strategies.js';
 import { preloadThreads } from './threads.js';
@@ -40,21 +44,23 @@ const scenario = scenarioOf(name);
 const now = performance.now.bind(performance);
 const seconds = Number(secondsText);
 
-const buffer = createControl();
-const control = openControl(buffer);
+const shared = { control: createControl(), clocks: createClocks() };
+const control = openControl(shared.control);
 const { words } = control;
-preloadThreads(buffer);
-const loop = createEventLoop(control);
+preloadThreads(shared);
+const number = () => MAIN;
+const races = findRaces(control, shared.clocks, number);
+const loop = createEventLoop(control, races);
 let schedules = 0;
 let operations = 0;
 let exhaustive = false;
 let ring: Int32Array = new Int32Array(0);
 
-const scheduler = scheduleAtomics(control, {
-  number: () => MAIN,
+const scheduler = scheduleAtomics(control, races, {
+  number,
   become() {},
   onFailure: () => end(failureOf(control)),
-  onDied: () => endDead(control, ring),
+  onDied: () => endDead(control, races, ring),
   waitAsync: loop.waitAsync,
   print: (line) => writeSync(2, `${line}\n`),
 });
@@ -69,7 +75,8 @@ function end(failure?: string): never {
 }
 
 function counts() {
-  return { name, schedules, operations, exhaustive };
+  const excused = racesIn(control).filter((race) => excuseFor(control, race) !== undefined);
+  return { name, schedules, operations, exhaustive, excused: excused.map((race) => raceText(control, race)) };
 }
 
 /** What runs a schedule again: who dies at which operation, and the decisions. */
@@ -83,10 +90,13 @@ async function runOnce(stage: Stage): Promise<void> {
   stage.reset();
   try {
     await loop.run(scheduler, async () => scenario.run(stage.world));
+    words[of(MAIN, STATE)] = OUT;
     stage.checkRest();
   } catch (error) {
     end(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
+  const race = racesIn(control).find((one) => excuseFor(control, one) === undefined);
+  if (race) end(`${RACE}${raceText(control, race)}`);
   schedules++;
   operations += words[STEPS];
 }
@@ -117,7 +127,7 @@ async function runDeaths(stage: Stage, until: number, seed: number): Promise<voi
   }
 }
 
-const stage = await setStage(control, loop, dist, scenario);
+const stage = await setStage(control, races, loop, dist, scenario);
 ring = stage.ring;
 words[MAX_STEPS] = MOST_STEPS;
 words[TIME_PASSES] = scenario.dies ? 1 : 0;

@@ -148,6 +148,38 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [[SET_DONE, '']],
   },
   {
+    name: 'a field is written once units are free',
+    scenario: 'slot reuse, dynamic, 1 worker',
+    file: RING,
+    edits: [
+      ['words[base + PER_UNIT] = job.perUnit;', ''],
+      [FREE_ALL, `${FREE_ALL} words[base + PER_UNIT] = job.perUnit;`],
+    ],
+  },
+  {
+    name: 'CPU time is noted after the count',
+    scenario: 'blocking, dynamic, 1 worker',
+    file: SERVE,
+    edits: [
+      ['slot.cpuNs[index] = slot.cpuNs[index] + Math.max(clock2.stop(), 1);', 'const ns = Math.max(clock2.stop(), 1);'],
+      [
+        'finishUnit(ring2.words, slot, held.unit, index + 1);',
+        'finishUnit(ring2.words, slot, held.unit, index + 1); slot.cpuNs[index] = slot.cpuNs[index] + ns;',
+      ],
+    ],
+  },
+  {
+    name: 'a unit is claimed without an atomic operation',
+    scenario: 'slot reuse, dynamic, 1 worker',
+    file: SERVE,
+    edits: [
+      [
+        'if (Atomics.compareExchange(words2, owners + unit, FREE, index + 1) !== FREE)\n      continue;',
+        'if (words2[owners + unit] !== FREE) continue; words2[owners + unit] = index + 1;',
+      ],
+    ],
+  },
+  {
     name: 'LEAVING is stored blindly',
     scenario: 'lowered twice',
     file: CREW,

@@ -4,13 +4,16 @@
 import { writeSync } from 'node:fs';
 import { getEnvironmentData, threadId } from 'node:worker_threads';
 import { scheduleAtomics } from './atomics.js';
-import { CONTROL_KEY, openControl } from './control.js';
+import { CONTROL_KEY, openControl, type Shared } from './control.js';
+import { findRaces } from './races.js';
 
-const control = openControl(getEnvironmentData(CONTROL_KEY) as SharedArrayBuffer);
+const shared = getEnvironmentData(CONTROL_KEY) as unknown as Shared;
+const control = openControl(shared.control);
 const { numbers } = control;
+const number = () => numbers[threadId] - 1;
 
-scheduleAtomics(control, {
-  number: () => numbers[threadId] - 1,
+scheduleAtomics(control, findRaces(control, shared.clocks, number), {
+  number,
   become(worker) {
     // Numbers are kept with 1 added, and a worker's is its index and 1.
     numbers[threadId] = worker === undefined ? 0 : worker + 2;

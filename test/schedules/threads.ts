@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import threads, { type Worker, type WorkerOptions } from 'node:worker_threads';
-import { CONTROL_KEY } from './control.js';
+import { CONTROL_KEY, type Shared } from './control.js';
 
 const PRELOAD = fileURLToPath(new URL('./preload.cjs', import.meta.url));
 const workers = new Map<number, Worker>();
 const { wait } = Atomics;
 
-/** Has all worker threads that are started from now on load the preload, which finds `control` there. */
-export function preloadThreads(control: SharedArrayBuffer): void {
+/** Has all worker threads that are started from now on load the preload, which finds there what is shared. */
+export function preloadThreads(shared: Shared): void {
   const { Worker } = threads;
-  threads.setEnvironmentData(CONTROL_KEY, control);
+  threads.setEnvironmentData(CONTROL_KEY, { ...shared });
   class Scheduled extends Worker {
     constructor(file: string | URL, options: WorkerOptions = {}) {
       super(file, { ...options, execArgv: [...(options.execArgv ?? process.execArgv), '--require', PRELOAD] });

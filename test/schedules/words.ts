@@ -1,11 +1,16 @@
 import {
   ANNOUNCED,
+  COUNT,
   CURSOR,
   DONE,
   DOORBELL,
+  HELPS,
   LEFT,
   MESSAGES,
+  METHOD,
   PENDING,
+  PER_UNIT,
+  SEQUENCE,
   STOP,
   UNITS,
   workerState,
@@ -15,6 +20,7 @@ import { type Control, OWNERS, SLOT_0, SLOT_WORDS, USED_SLOTS, USED_WORKERS } fr
 /** What a word of the ring is. */
 export type RingWord =
   | { readonly kind: 'doorbell' | 'messages' | 'other' }
+  | { readonly kind: 'rest'; readonly slot: number; readonly place: number }
   | { readonly kind: 'state'; readonly worker: number }
   | { readonly kind: 'owner'; readonly slot: number; readonly unit: number }
   | { readonly kind: 'field'; readonly slot: number; readonly name: string };
@@ -28,6 +34,11 @@ const FIELDS = new Map([
   [LEFT, 'LEFT'],
   [STOP, 'STOP'],
   [UNITS, 'UNITS'],
+  [PER_UNIT, 'PER_UNIT'],
+  [COUNT, 'COUNT'],
+  [METHOD, 'METHOD'],
+  [SEQUENCE, 'SEQUENCE'],
+  [HELPS, 'HELPS'],
 ]);
 
 /** What word `word` of the ring is. */
@@ -42,7 +53,7 @@ export function ringWord({ words }: Control, word: number): RingWord {
   const place = word - words[SLOT_0] - slot * words[SLOT_WORDS];
   const name = FIELDS.get(place);
   if (name) return { kind: 'field', slot, name };
-  return place >= words[OWNERS] ? { kind: 'owner', slot, unit: place - words[OWNERS] } : { kind: 'other' };
+  return place >= words[OWNERS] ? { kind: 'owner', slot, unit: place - words[OWNERS] } : { kind: 'rest', slot, place };
 }
 
 /** Its name in a log. */
@@ -55,6 +66,8 @@ export function nameOf(control: Control, word: number): string {
       return `slot ${what.slot} owner of unit ${what.unit}`;
     case 'field':
       return `slot ${what.slot} ${what.name}`;
+    case 'rest':
+      return `slot ${what.slot} word ${what.place}`;
     case 'other':
       return `word ${word}`;
     default:

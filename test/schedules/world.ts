@@ -1,10 +1,12 @@
 import { pathToFileURL } from 'node:url';
 import type { CopyEngine, CopyItems } from 'mtcopy';
+import { DESCRIPTOR_WORDS } from '../../src/copy/batch/plan.js';
 import {
   ATTACHED,
   CLOSED,
   DONE,
   type JobRing,
+  type Slot,
   workerInbox,
   workerState,
   workerTid,
@@ -39,12 +41,10 @@ import {
   USED_WORKERS,
 } from './control.js';
 import type { EventLoop } from './event-loop.js';
+import { type Races, RING } from './races.js';
 import { type Scenario, type World, Wrong } from './scenario.js';
 import { endThread } from './threads.js';
 
-const MiB = 2 ** 20;
-/** Where the ring of the first engine on a memory is. */
-const RING = 4 * MiB;
 /** Bytes of an item: two of them are more than a unit of 64 KiB may have. */
 const ITEM_BYTES = 33 * 1024;
 /** Neighbours don't touch, so they are not merged. */
@@ -68,15 +68,18 @@ export interface Stage {
 }
 
 /** Ends the thread that has died, for the main thread, which owns it. */
-export function endDead({ words }: Control, ring: Int32Array): void {
+export function endDead({ words }: Control, races: Races, ring: Int32Array): void {
   const worker = words[DIED] - 1;
   words[DIED] = 0;
+  // Nobody else ends it, so the end is known here.
+  races.order(worker + 1, MAIN);
   endThread(ring[workerInbox(worker)], ring[workerTid(worker)]);
 }
 
 /** Makes the engine of a scenario, of the library in `dist`. */
 export async function setStage(
   control: Control,
+  races: Races,
   loop: EventLoop,
   dist: string,
   { options, slots = 1 }: Scenario,
@@ -90,25 +93,27 @@ export async function setStage(
   loop.schedulePools(ThreadPool.prototype);
   const engine: CopyEngine = await mtcopy.CopyEngine.create({ memory: '16M', minParallelBytes: 0, ...options });
   const ring = openRing(engine.memory.buffer, RING);
+  // Ours, which no access to is the caller's.
+  const plain = races.plain(ring.words);
   describeRing(control, engine, ring, options.threads, slots);
   const workers = Array.from({ length: options.threads }, (_, index) => index);
 
-  const world = createWorld(engine, loop);
+  const world = createWorld(engine, loop, slots === 1 ? ring.slots[0] : undefined);
 
   return {
     world,
-    ring: ring.words,
+    ring: plain,
     async enter() {
       for (const worker of workers) {
-        if (ring.words[workerState(worker)] !== ATTACHED) throw new Error(`worker ${worker} takes no jobs`);
+        if (plain[workerState(worker)] !== ATTACHED) throw new Error(`worker ${worker} takes no jobs`);
         words[of(worker + 1, STATE)] = OUT;
         words[of(worker + 1, GO)] = 0;
-        numbers[ring.words[workerInbox(worker)]] = worker + 2;
+        numbers[plain[workerInbox(worker)]] = worker + 2;
       }
       words[ACTIVE] = 1;
       const hasCome = (worker: number) => load(words, of(worker + 1, STATE)) === READY;
       while (!workers.every(hasCome)) {
-        notify(ring.words, 0);
+        notify(plain, 0);
         await new Promise((resolve) => realImmediate(resolve));
       }
     },
@@ -120,6 +125,7 @@ export async function setStage(
         // Who sleeps longest does not depend on the schedule before.
         words[of(thread, TICKET)] = thread;
       }
+      races.orderAll();
       world.clear();
       words[of(MAIN, STATE)] = READY;
     },
@@ -129,12 +135,12 @@ export async function setStage(
       }
       for (const slot of ring.slots.slice(0, slots)) {
         for (let unit = 0; unit < MOST_UNITS; unit++) {
-          const owner = ring.words[slot.owners + unit];
+          const owner = plain[slot.owners + unit];
           // What a thread that died had still to close is closed by nobody, if its job was over without that.
           if (owner !== CLOSED && owner !== words[DYING])
             throw new Wrong(`slot ${slot.number}: unit ${unit} has owner ${owner} at the end`);
         }
-        if (ring.words[slot.base + DONE] < 0) throw new Wrong(`slot ${slot.number}: DONE is below 0`);
+        if (plain[slot.base + DONE] < 0) throw new Wrong(`slot ${slot.number}: DONE is below 0`);
       }
     },
   };
@@ -153,7 +159,8 @@ function describeRing({ words }: Control, engine: CopyEngine, ring: JobRing, wor
   words[USED_WORKERS] = workers;
 }
 
-function createWorld(engine: CopyEngine, loop: EventLoop): World & { clear(): void } {
+/** @param slot the only one that the scenario has; `undefined` if it has several */
+function createWorld(engine: CopyEngine, loop: EventLoop, slot: Slot | undefined): World & { clear(): void } {
   const [to, from] = [engine.allocate(MOST_UNITS * STRIDE), engine.allocate(MOST_UNITS * STRIDE)];
   for (let i = 0; i < from.length; i++) from[i] = (Math.imul(i, 0x9e3779b1) >>> 24) | 1;
   const bytesAt = (view: Uint8Array, item: number) =>
@@ -176,6 +183,8 @@ function createWorld(engine: CopyEngine, loop: EventLoop): World & { clear(): vo
         throw new Wrong(`${bytes} of ${expected} bytes are said to be copied, ${failed.length} items failed`);
       }
       world.checkCopied(items, failed);
+      // What orders a unit's progress before this orders its bytes, which come before it.
+      for (let word = 0; word < items.bytes.length * DESCRIPTOR_WORDS; word++) void slot?.narrow.descriptors[word];
     },
     checkCopied(items: CopyItems, failed: readonly { index: number }[]) {
       const missing = new Set(failed.map(({ index }) => index));
