@@ -106,15 +106,14 @@ export function scheduleAtomics(control: Control, races: Races, thread: Thread):
       const word = wordOf(array, index);
       if (word < 0) return plain(array, index, a, b);
       if (!isUsed(control, word)) return onUnused(word, () => plain(array, index, a, b));
-      const value = (name === 'compareExchange' ? b : a) ?? 0;
+      const value = lastOf(name, a, b);
       const me = begin(name, word, value);
       const before = ring[word];
       const result = plain(array, index, a, b);
       if (me < 0) return result;
       const now = ring[word];
       noted(me, name, word, name === 'load' ? result : value, now);
-      const writes = name !== 'load' && !(name === 'compareExchange' && result !== a);
-      races.atomic(me, word, name !== 'store', writes);
+      races.atomic(me, word, name !== 'store', hasWritten(name, result, a));
       if (name !== 'load') changed(me, word, before, now);
       return result;
     };
@@ -164,4 +163,13 @@ export function scheduleAtomics(control: Control, races: Races, thread: Thread):
     writable: true,
   });
   return scheduler;
+}
+
+/** The value that an operation brings, for the log. */
+function lastOf(name: OperationName, a = 0, b = 0): number {
+  return name === 'compareExchange' ? b : a;
+}
+
+function hasWritten(name: OperationName, result: number, expected: number | undefined): boolean {
+  return name !== 'load' && !(name === 'compareExchange' && result !== expected);
 }

@@ -90,6 +90,7 @@ async function runOnce(stage: Stage): Promise<void> {
   stage.reset();
   try {
     await loop.run(scheduler, async () => scenario.run(stage.world));
+    stage.lookAll();
     words[of(MAIN, STATE)] = OUT;
     stage.checkRest();
   } catch (error) {
@@ -127,7 +128,7 @@ async function runDeaths(stage: Stage, until: number, seed: number): Promise<voi
   }
 }
 
-const stage = await setStage(control, races, loop, dist, scenario);
+const stage = await setStage(control, races, scheduler, loop, dist, scenario);
 ring = stage.ring;
 words[MAX_STEPS] = MOST_STEPS;
 words[TIME_PASSES] = scenario.dies ? 1 : 0;

@@ -1,4 +1,4 @@
-import type { CopyEngine, CopyItems, CopyResult, CreateOptions } from 'mtcopy';
+import type { CopyEngine, CopyItems, CopyPair, CopyResult, CreateOptions } from 'mtcopy';
 
 /** A scenario: what the caller does, from rest to rest, of which each schedule is one way to go. */
 export interface Scenario {
@@ -16,6 +16,10 @@ export interface World {
   readonly engine: CopyEngine;
   /** Items that no other batch has, of `units` units: their destination holds nothing yet. */
   batch(units: number): CopyItems;
+  /** As many items of a page in shared memory that is not the engine's, and whose threads must be sent it. */
+  foreign(items: number): CopyPair[];
+  /** Throws unless the call says that it has copied all of these. */
+  checkForeign(pairs: readonly CopyPair[], result: CopyResult): void;
   /** Throws unless the call says that it has copied all of a batch, and each byte is there. */
   check(items: CopyItems, result: CopyResult): void;
   /** Throws unless the items that the call doesn't say it left are there. */

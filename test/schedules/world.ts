@@ -1,11 +1,13 @@
 import { pathToFileURL } from 'node:url';
-import type { CopyEngine, CopyItems } from 'mtcopy';
+import type { CopyEngine, CopyItems, CopyPair, CopyResult } from 'mtcopy';
 import { DESCRIPTOR_WORDS } from '../../src/copy/batch/plan.js';
 import {
   ATTACHED,
   CLOSED,
   DONE,
+  DOORBELL,
   type JobRing,
+  ringDoorbell,
   type Slot,
   workerInbox,
   workerState,
@@ -20,7 +22,9 @@ import {
   DIED,
   DYING,
   EVENTS,
+  EXPECTED,
   GO,
+  LAST,
   LOGGED,
   MAIN,
   MAX_THREADS,
@@ -43,6 +47,7 @@ import {
 import type { EventLoop } from './event-loop.js';
 import { type Races, RING } from './races.js';
 import { type Scenario, type World, Wrong } from './scenario.js';
+import type { Scheduler } from './scheduler.js';
 import { endThread } from './threads.js';
 
 /** Bytes of an item: two of them are more than a unit of 64 KiB may have. */
@@ -50,6 +55,7 @@ const ITEM_BYTES = 33 * 1024;
 /** Neighbours don't touch, so they are not merged. */
 const STRIDE = ITEM_BYTES + 64;
 const MOST_UNITS = 16;
+const FOREIGN_BYTES = 64;
 
 /** Atomics' own: they don't come into a schedule. */
 const { notify, load } = Atomics;
@@ -63,6 +69,8 @@ export interface Stage {
   enter(): Promise<void>;
   /** All counts, and the bytes, as they are at the beginning of a schedule. */
   reset(): void;
+  /** Has workers look that were not woken for the last job: what they have seen is no part of the next schedule. */
+  lookAll(): void;
   /** Throws unless the ring is at rest: no unit is owned, no worker is awake. */
   checkRest(): void;
 }
@@ -80,6 +88,7 @@ export function endDead({ words }: Control, races: Races, ring: Int32Array): voi
 export async function setStage(
   control: Control,
   races: Races,
+  scheduler: Scheduler,
   loop: EventLoop,
   dist: string,
   { options, slots = 1 }: Scenario,
@@ -91,7 +100,10 @@ export async function setStage(
     await fromDist('copy/worker/job-ring.js');
   const { ThreadPool } = await fromDist('threads/pool.js');
   loop.schedulePools(ThreadPool.prototype);
-  const engine: CopyEngine = await mtcopy.CopyEngine.create({ memory: '16M', minParallelBytes: 0, ...options });
+  const [engine, free] = await withFreeSlots<CopyEngine>(() =>
+    mtcopy.CopyEngine.create({ memory: '16M', minParallelBytes: 0, ...options }),
+  );
+  const slotsInOrder = free.slice();
   const ring = openRing(engine.memory.buffer, RING);
   // Ours, which no access to is the caller's.
   const plain = races.plain(ring.words);
@@ -125,14 +137,22 @@ export async function setStage(
         // Who sleeps longest does not depend on the schedule before.
         words[of(thread, TICKET)] = thread;
       }
+      free.splice(0, free.length, ...slotsInOrder);
       races.orderAll();
       world.clear();
       words[of(MAIN, STATE)] = READY;
+    },
+    lookAll() {
+      const isBehind = (worker: number) => words[of(worker + 1, EXPECTED)] !== plain[DOORBELL];
+      if (!workers.some(isBehind)) return;
+      ringDoorbell(ring, MAX_THREADS);
+      scheduler.yieldAs(LAST);
     },
     checkRest() {
       for (const worker of workers) {
         if (words[of(worker + 1, STATE)] !== ASLEEP) throw new Wrong(`worker ${worker} is not asleep at the end`);
       }
+      if (free.length !== slotsInOrder.length) throw new Wrong(`${free.length} slots are free at the end`);
       for (const slot of ring.slots.slice(0, slots)) {
         for (let unit = 0; unit < MOST_UNITS; unit++) {
           const owner = plain[slot.owners + unit];
@@ -157,6 +177,33 @@ function describeRing({ words }: Control, engine: CopyEngine, ring: JobRing, wor
   words[OWNERS] = ring.slots[0].owners - ring.slots[0].base;
   words[USED_SLOTS] = slots;
   words[USED_WORKERS] = workers;
+}
+
+/** Makes an engine, with the list of its free slots: their order is a part of what a schedule begins with. */
+async function withFreeSlots<T>(make: () => Promise<T>): Promise<[T, Slot[]]> {
+  const { reverse } = Array.prototype;
+  let free: Slot[] = [];
+  Object.defineProperty(Array.prototype, 'reverse', {
+    configurable: true,
+    writable: true,
+    value: function reversed(this: unknown[]) {
+      const list = reverse.call(this);
+      if (list.length > 1 && Object.hasOwn(Object(list[0]), 'descriptorsAddress')) free = list as Slot[];
+      return list;
+    },
+  });
+  try {
+    return [await make(), free];
+  } finally {
+    Object.defineProperty(Array.prototype, 'reverse', { configurable: true, writable: true, value: reverse });
+  }
+}
+
+function foreignPair(): CopyPair {
+  const buffer = new SharedArrayBuffer(2 * FOREIGN_BYTES);
+  const [to, from] = [new Uint8Array(buffer, 0, FOREIGN_BYTES), new Uint8Array(buffer, FOREIGN_BYTES)];
+  from.fill(7);
+  return { to, from };
 }
 
 /** @param slot the only one that the scenario has; `undefined` if it has several */
@@ -193,6 +240,13 @@ function createWorld(engine: CopyEngine, loop: EventLoop, slot: Slot | undefined
         if (!missing.has(i) && !bytesAt(to, item).equals(bytesAt(from, item)))
           throw new Wrong(`item ${i} is not copied`);
       }
+    },
+    foreign: (items: number) => Array.from({ length: items }, foreignPair),
+    checkForeign(pairs: readonly CopyPair[], { failed }: CopyResult) {
+      if (failed.length > 0) throw new Wrong(`${failed.length} items failed`);
+      const isCopied = ({ to, from }: CopyPair) =>
+        (to as Uint8Array).every((byte, i) => byte === (from as Uint8Array)[i]);
+      if (!pairs.every(isCopied)) throw new Wrong('an item in foreign memory is not copied');
     },
     later: (action: () => void) =>
       new Promise<void>((resolve) => {

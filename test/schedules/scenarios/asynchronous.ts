@@ -51,6 +51,61 @@ export const ASYNCHRONOUS: readonly Scenario[] = [
     },
   },
   {
+    name: 'more calls than slots, 1 worker',
+    options: { ...ENGINE, threads: 1 },
+    slots: 8,
+    async run({ engine, batch, check }) {
+      const batches = Array.from({ length: 10 }, () => batch(1));
+      const copying = batches.map((items) => engine.copyBatch(items));
+      for (const [i, items] of batches.entries()) check(items, await copying[i]);
+    },
+  },
+  {
+    name: 'a blocking call that finds no slot, 1 worker',
+    options: { ...ENGINE, threads: 1 },
+    slots: 8,
+    async run({ engine, batch, check, later }) {
+      const batches = Array.from({ length: 8 }, () => batch(1));
+      const copying = batches.map((items) => engine.copyBatch(items));
+      const last = batch(1);
+      await later(() => check(last, engine.copyBatchSync(last)));
+      for (const [i, items] of batches.entries()) check(items, await copying[i]);
+    },
+  },
+  {
+    name: 'foreign buffers, 1 worker',
+    options: { ...ENGINE, threads: 1, method: 'typed-array' },
+    async run({ engine, foreign, checkForeign }) {
+      const pairs = foreign(1);
+      checkForeign(pairs, await engine.copyBatch(pairs));
+    },
+  },
+  {
+    name: 'foreign buffers, static, lowered and raised',
+    options: { ...ENGINE, method: 'typed-array', schedule: 'static' },
+    async run({ engine, foreign, checkForeign, later }) {
+      const pairs = foreign(2);
+      const copying = engine.copyBatch(pairs);
+      const lowered = later(() => {
+        engine.threads = 1;
+      });
+      checkForeign(pairs, await copying);
+      await lowered;
+      engine.threads = 2;
+      await engine.ready();
+    },
+  },
+  {
+    name: 'foreign buffers for a worker that comes, 1 worker',
+    options: { ...ENGINE, threads: 1, method: 'typed-array' },
+    async run({ engine, foreign, checkForeign, rest }) {
+      rest();
+      const pairs = foreign(1);
+      checkForeign(pairs, await engine.copyBatch(pairs));
+      await engine.ready();
+    },
+  },
+  {
     name: 'abort, 1 worker',
     options: { ...ENGINE, threads: 1, method: 'typed-array' },
     async run({ engine, batch, checkCopied, later }) {
