@@ -6,6 +6,8 @@
 /** Threads of a schedule: the main one, number 0, and the workers of an engine, by their index + 1. */
 export const MAX_THREADS = 8;
 export const MAIN = 0;
+/** Stands in a decision for the main thread whose wait times out. Counts as a preemption: time could have stood still. */
+export const TIME = MAX_THREADS - 1;
 /** For "no thread" in a log of decisions. */
 export const NOBODY = 255;
 
@@ -34,8 +36,10 @@ export const DYING = 14;
 export const DIES_AT = 15;
 /** The thread that has died, until the main one has ended it; 0 for none. */
 export const DIED = 16;
-/** 1 if a wait may time out once nobody can go on. */
+/** Whether a wait of the main thread may time out: not, once nobody can go on, or at any time, as {@link TIME}'s decision. */
 export const TIME_PASSES = 17;
+export const AT_LAST = 1;
+export const EARLY = 2;
 /** 1 if each operation is printed. */
 export const VERBOSE = 18;
 /** Things that the main thread's event loop has to do. */

@@ -6,10 +6,12 @@ import { writeSync } from 'node:fs';
 import { scheduleAtomics } from './atomics.js';
 import { excuseFor } from './benign.js';
 import {
+  AT_LAST,
   createControl,
   DECISIONS,
   DIES_AT,
   DYING,
+  EARLY,
   LAST,
   MAIN,
   MAX_STEPS,
@@ -131,7 +133,7 @@ async function runDeaths(stage: Stage, until: number, seed: number): Promise<voi
 const stage = await setStage(control, races, scheduler, loop, dist, scenario);
 ring = stage.ring;
 words[MAX_STEPS] = MOST_STEPS;
-words[TIME_PASSES] = scenario.dies ? 1 : 0;
+words[TIME_PASSES] = scenario.isImpatient ? EARLY : scenario.dies ? AT_LAST : 0;
 await stage.enter();
 stage.reset();
 scheduler.yieldAs(LAST);

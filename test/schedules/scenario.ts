@@ -8,6 +8,8 @@ export interface Scenario {
   readonly slots?: number;
   /** Whether a worker dies in it, at each of its operations in turn. Default: false. */
   readonly dies?: boolean;
+  /** Whether a wait of the caller may time out while others could go on. Default: false. */
+  readonly isImpatient?: boolean;
   readonly run: (world: World) => void | Promise<void>;
 }
 

@@ -12,6 +12,7 @@ import {
   DIVERGED,
   DRAINING,
   DYING,
+  EARLY,
   EVENTS,
   EXPECTED,
   FAILED_THREAD,
@@ -40,6 +41,7 @@ import {
   STEPS,
   TICKET,
   TICKETS,
+  TIME,
   TIME_PASSES,
   TIMEOUT,
   TOO_MANY,
@@ -125,6 +127,7 @@ export function createScheduler(
       const isLoop = state === IDLE || state === DRAINING;
       if (state === READY || (isLoop && words[EVENTS] > 0)) mask |= 1 << thread;
     }
+    if (words[TIME_PASSES] === EARLY && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
     return mask;
   }
 
@@ -132,7 +135,7 @@ export function createScheduler(
   function whoElse(me: number): number {
     const state = words[of(MAIN, STATE)];
     if (state === LAST || state === DRAINING) return 1 << MAIN;
-    if (words[TIME_PASSES] === 1 && passTime()) return 1 << MAIN;
+    if (words[TIME_PASSES] !== 0 && passTime()) return 1 << MAIN;
     return fail(me, sleepsInVain() ? LOST_WAKEUP : DEADLOCK);
   }
 
@@ -147,10 +150,15 @@ export function createScheduler(
     return false;
   }
 
+  /** Whether the main thread blocks, but not for ever. */
+  function isWaitingForTime(): boolean {
+    return words[of(MAIN, STATE)] === ASLEEP && words[of(MAIN, TIMEOUT)] > 0;
+  }
+
   /** Ends the main thread's wait whose time is over first; false if it has none. */
   function passTime(): boolean {
     const state = words[of(MAIN, STATE)];
-    if (state === ASLEEP && words[of(MAIN, TIMEOUT)] > 0) {
+    if (isWaitingForTime()) {
       control.clock[0] += words[of(MAIN, TIMEOUT)];
       return true;
     }
@@ -170,7 +178,10 @@ export function createScheduler(
   /** Who goes on. */
   function choose(me: number): number {
     const mask = whoCan() || whoElse(me);
-    return decideAmong(me, mask, mask & (1 << me) ? me : NOBODY);
+    const next = decideAmong(me, mask, mask & (1 << me) ? me : NOBODY);
+    if (next !== TIME) return next;
+    passTime();
+    return MAIN;
   }
 
   /** A decision only where there is a choice. */

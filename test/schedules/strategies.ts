@@ -11,6 +11,7 @@ import {
   of,
   PRIORITY,
   STEPS,
+  TIME,
 } from './control.js';
 
 /** Sets up the next schedule from what the last one has left in the shared memory; false if there is none left. */
@@ -37,16 +38,20 @@ function nextBranch({ words, enabled, running, chosen, given }: Control, bound: 
   const made = words[DECISIONS];
   const preemptions = new Uint16Array(made + 1);
   for (let i = 0; i < made; i++) {
-    preemptions[i + 1] = preemptions[i] + (running[i] !== NOBODY && chosen[i] !== running[i] ? 1 : 0);
+    preemptions[i + 1] = preemptions[i] + costOf(running[i], chosen[i]);
   }
   for (let i = made - 1; i >= 0; i--) {
     const next = nextChoice(enabled[i], running[i], chosen[i]);
-    if (next < 0 || (running[i] !== NOBODY && preemptions[i] === bound)) continue;
+    if (next < 0 || preemptions[i] + costOf(running[i], next) > bound) continue;
     given.set(chosen.subarray(0, i));
     given[i] = next;
     return i + 1;
   }
   return 0;
+}
+
+function costOf(running: number, choice: number): number {
+  return choice === TIME || (running !== NOBODY && choice !== running) ? 1 : 0;
 }
 
 /** What comes after a choice: first the thread that runs, or else the least, then the others in their order; -1 for none. */

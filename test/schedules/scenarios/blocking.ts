@@ -61,6 +61,24 @@ export const BLOCKING: readonly Scenario[] = [
     },
   },
   {
+    name: 'blocking, impatient, dynamic, 2 workers',
+    options: { ...ENGINE, threads: 2 },
+    isImpatient: true,
+    run({ engine, batch, check }) {
+      const items = batch(2);
+      check(items, engine.copyBatchSync(items));
+    },
+  },
+  {
+    name: 'blocking, impatient, foreign buffers, 1 worker',
+    options: { ...ENGINE, threads: 1, method: 'typed-array' },
+    isImpatient: true,
+    run({ engine, foreign, checkForeign }) {
+      const pairs = foreign(1);
+      checkForeign(pairs, engine.copyBatchSync(pairs));
+    },
+  },
+  {
     // A worker that is late with the first job draws tickets, and claims units, of the second.
     name: 'slot reuse, dynamic, 1 worker',
     options: { ...ENGINE, threads: 1 },
