@@ -5,14 +5,16 @@ import { configDefaults, defineConfig } from 'vitest/config';
  * nothing of the process. `test/support/shares-its-process.ts` fails one that leaves a thread running.
  */
 const TOGETHER = [
+  'test/check.test.ts',
+  'test/cli/{baseline,completion,copy,exports,migrate,migrate-dcbm,pmbench,profile,reproduce,sysfs,widths}.test.ts',
   'test/copy/{abort,bad-input,call,every-byte-and-no-other,foreign-memory,growable,many-calls,odd-input}.test.ts',
-  'test/copy/{poison,result,threshold,who-copies,who-gets-a-call}.test.ts',
+  'test/copy/{poison,ready,result,same-memory,threshold,who-copies,who-gets-a-call}.test.ts',
   'test/copy/batch/*.test.ts',
-  'test/copy/worker/cpu-time.test.ts',
-  'test/cpu/{loads-and-stores,programs}.test.ts',
+  'test/copy/worker/{cpu-time,native-*}.test.ts',
+  'test/cpu/!(between-poll-and-store).test.ts',
   'test/dma/!(pace).test.ts',
-  'test/docs/{references,sysfs-files}.test.ts',
-  'test/experiments/{arguments,in-turns,ratio,set}.test.ts',
+  'test/docs/{docstrings,references,sysfs-files}.test.ts',
+  'test/experiments/*.test.ts',
   'test/experiments/{migrate,pmbench,reproduce,shared}/*.test.ts',
   'test/experiments/tune/!(load|tune).test.ts',
   'test/machine/!(close).test.ts',
@@ -25,6 +27,7 @@ const TOGETHER = [
   'test/report/trace/{encoder,interrupts,phases,units}.test.ts',
   'test/syscalls/!(event-loop).test.ts',
   'test/sysfs/*.test.ts',
+  'test/trace/ring.test.ts',
   'test/units.test.ts',
 ];
 

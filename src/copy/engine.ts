@@ -118,6 +118,8 @@ export class CopyEngine implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #caller: CallerMode;
   readonly #minParallelBytes: number | 'auto';
+  /** When the last blocking call ended, of performance.now(). */
+  #lastBlocked = Number.NEGATIVE_INFINITY;
   readonly #choice: MethodChoice;
   readonly #rules: BatchRules;
   readonly #copyNow: CopyNow;
@@ -372,10 +374,12 @@ export class CopyEngine implements AsyncDisposable {
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, blocks: boolean): CopyResult | undefined {
     if (this.#lifetime.isClosed) return undefined;
     const started = performance.now();
-    const most = Math.min(this.#leastBytes(RANGE, blocks), this.#choice.cachedBytes() + 1);
-    const bytes = this.#copyNow(to, from, most);
+    const least = this.#leastBytes(RANGE, blocks ? this.#restBefore(started) : undefined);
+    const bytes = this.#copyNow(to, from, Math.min(least, this.#choice.cachedBytes() + 1));
     if (bytes < 0) return undefined;
-    const wallNs = Math.round((performance.now() - started) * 1e6);
+    const ended = performance.now();
+    if (blocks) this.#lastBlocked = ended;
+    const wallNs = Math.round((ended - started) * 1e6);
     return { bytes, items: 1, failed: [], threads: 1, wallNs, workerNs: 0 };
   }
 
@@ -417,7 +421,7 @@ export class CopyEngine implements AsyncDisposable {
       for (;;) {
         batch = await inTurns(nextBatch(call, batch));
         if (!batch) return;
-        if (this.#isSmall(batch, false)) await inTurns(this.#dispatcher.copyInline(batch));
+        if (this.#isSmall(batch, undefined)) await inTurns(this.#dispatcher.copyInline(batch));
         else await this.#dispatcher.copy(batch, helps);
       }
     } finally {
@@ -429,14 +433,21 @@ export class CopyEngine implements AsyncDisposable {
     this.#lifetime.checkOpen();
     const started = performance.now();
     const { caller, stores } = checkOptions(options, SYNC_OPTIONS);
+    const restMs = this.#restBefore(started);
     const call = takeAll(openCall(this.memory, this.#rules, takeItems(items, true), started));
     this.#chooseStores(call, stores);
     for (let batch = takeAll(nextBatch(call)); batch; batch = takeAll(nextBatch(call, batch))) {
-      if (this.#isSmall(batch, true)) takeAll(this.#dispatcher.copyInline(batch));
+      if (this.#isSmall(batch, restMs)) takeAll(this.#dispatcher.copyInline(batch));
       else this.#dispatcher.copySync(batch, this.#helps(caller, true));
     }
     this.#parkTimer.refresh();
+    this.#lastBlocked = performance.now();
     return resultOf(call);
+  }
+
+  /** Milliseconds between the last blocking call and one that began at `started`. */
+  #restBefore(started: number): number {
+    return started - this.#lastBlocked;
   }
 
   /** By the whole call: how it is cut into batches, jobs and items says nothing of what it does to the caches. */
@@ -444,17 +455,20 @@ export class CopyEngine implements AsyncDisposable {
     batch.streams = batch.seen.total > this.#choice.cachedBytes(asked);
   }
 
-  /** Whether a batch is copied by the calling thread alone. Otherwise calls the workers back, and waits for none. */
-  #isSmall({ seen }: Batch, blocks: boolean): boolean {
+  /**
+   * Whether a batch is copied by the calling thread alone. Otherwise calls the workers back, and waits for none. `restMs` is
+   * that of {@link minParallelBytes}.
+   */
+  #isSmall({ seen }: Batch, restMs: number | undefined): boolean {
     if (seen.total === 0) return true;
-    if (seen.total < this.#leastBytes(seen, blocks)) return true;
+    if (seen.total < this.#leastBytes(seen, restMs)) return true;
     if (this.#crew.attached < this.#threads) this.#crew.resize(this.#threads);
     return false;
   }
 
   /** Bytes from which threads get what looks like `seen`. */
-  #leastBytes(seen: Shape, blocks: boolean): number {
-    return this.#minParallelBytes === 'auto' ? minParallelBytes(seen, blocks) : this.#minParallelBytes;
+  #leastBytes(seen: Shape, restMs: number | undefined): number {
+    return this.#minParallelBytes === 'auto' ? minParallelBytes(seen, restMs) : this.#minParallelBytes;
   }
 
   #helps(asked: CallerMode | undefined, blocks: boolean): boolean {

@@ -62,8 +62,8 @@ export interface CreateOptions {
   niceIncrement?: number | undefined;
   /**
    * A call of fewer bytes is copied by the calling thread, at once; `Infinity` for all. `'auto'`: 1 MiB of an asynchronous
-   * call, which bounds a turn of the event loop; of a blocking one 96 MiB, or 16 MiB if its items are smaller than 64 KiB in
-   * the mean, neighbours counted as one. Default: `'auto'`.
+   * call, which bounds a turn of the event loop; of a blocking one 16 MiB, or 4 MiB if its items are smaller than 64 KiB in the
+   * mean, neighbours counted as one; 96 and 16 MiB if the last blocking call ended 1 ms ago or more. Default: `'auto'`.
    */
   minParallelBytes?: number | string | undefined;
   /**
