@@ -57,6 +57,8 @@ export const OWNERS = 26;
 /** Slots and workers that a scenario has; nobody may write to others. */
 export const USED_SLOTS = 27;
 export const USED_WORKERS = 28;
+/** 1 while nobody decides: the thread that runs goes on, or else the least. */
+export const FIXED = 30;
 /** Races in their table. */
 export const RACES = 29;
 const HEADER = 64;

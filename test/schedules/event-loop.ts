@@ -27,7 +27,8 @@ import type { Scheduler } from './scheduler.js';
 
 /** A task of a thread, whose end is told when the schedule has it. */
 interface Task {
-  readonly worker: number;
+  /** `undefined` for a pool's end. */
+  readonly worker: number | undefined;
   readonly ended: Promise<unknown>;
   readonly tell: () => void;
 }
@@ -35,6 +36,7 @@ interface Task {
 /** What a pool of threads is to a schedule; see src/threads/pool.ts. */
 interface Pool {
   run(task: unknown): Promise<unknown>;
+  close(): Promise<void>;
 }
 
 /** The main thread's event loop while schedules are run: what comes when is the scheduler's choice. */
@@ -68,6 +70,7 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
   const waiters: (((woken: string) => void) | undefined)[] = new Array(MAX_WAITERS).fill(undefined);
   const timers = new Set<() => void>();
   let tasks: Task[] = [];
+  const scheduled = new Set<Pool>();
   const isScheduled = () => words[ACTIVE] === 1 && words[of(MAIN, STATE)] !== OUT;
 
   replaceGlobal('setImmediate', (callback: () => void) => {
@@ -114,15 +117,25 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
   }
 
   function isOver({ worker }: Task): boolean {
+    if (worker === undefined) return true;
+    // Told with the end of the pool.
+    if (tasks.some((task) => task.worker === undefined)) return false;
     const state = words[of(worker + 1, STATE)];
     return state === OUT || state === DEAD;
   }
 
   async function finish(task: Task): Promise<void> {
-    tasks = tasks.filter((one) => one !== task);
     await task.ended;
-    races.order(task.worker + 1, MAIN);
+    if (task.worker === undefined) await endAll();
+    else races.order(task.worker + 1, MAIN);
+    tasks = tasks.filter((one) => one !== task);
     task.tell();
+  }
+
+  /** A pool that ends its threads has their tasks fail before it says so. */
+  async function endAll(): Promise<void> {
+    for (const task of tasks) if (task.worker !== undefined) await finish(task);
+    await turn();
   }
 
   /** Threads whose tasks have been begun come before anything else is decided: how long that takes is not the schedule's. */
@@ -145,8 +158,8 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     scheduler.yieldAs(state);
     if (words[EVENTS] === 0) return false;
     const things = ready();
-    words[EVENTS]--;
     await things[scheduler.pick(things.length)]();
+    words[EVENTS] = ready().length + Math.max(0, immediates.length - 1);
     return true;
   }
 
@@ -165,7 +178,19 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
       return { async: true, value };
     },
     schedulePools(prototype) {
-      const { run } = prototype;
+      if (scheduled.has(prototype)) return;
+      scheduled.add(prototype);
+      const { run, close } = prototype;
+      prototype.close = function (this: Pool) {
+        if (!isScheduled()) return close.call(this);
+        // Wherever they stand: they are ended, and run no more.
+        for (let thread = 1; thread < MAX_THREADS; thread++) {
+          if (words[of(thread, STATE)] !== OUT) words[of(thread, STATE)] = DEAD;
+        }
+        const ended = close.call(this);
+        words[EVENTS]++;
+        return new Promise((resolve) => tasks.push({ worker: undefined, ended, tell: resolve }));
+      };
       prototype.run = function (this: Pool, worker) {
         // Before it can come.
         if (isScheduled()) words[of((worker as number) + 1, STATE)] = STARTING;

@@ -12,6 +12,7 @@ import {
   DIES_AT,
   DYING,
   EARLY,
+  FIXED,
   LAST,
   MAIN,
   MAX_STEPS,
@@ -87,14 +88,27 @@ function scheduleText(): string {
   return `${death}${Array.from(control.chosen.subarray(0, words[DECISIONS]), (one) => one.toString(36)).join('')}`;
 }
 
+/** An engine whose threads have come into the schedule, and sleep. */
+async function open(): Promise<Stage> {
+  const opened = await setStage(control, races, scheduler, loop, dist, scenario);
+  ring = opened.ring;
+  await opened.enter();
+  opened.reset();
+  words[FIXED] = 1;
+  scheduler.yieldAs(LAST);
+  words[FIXED] = 0;
+  words[of(MAIN, STATE)] = OUT;
+  return opened;
+}
+
 /** Runs one schedule, from rest to rest. */
-async function runOnce(stage: Stage): Promise<void> {
+async function runOnce(): Promise<void> {
+  stage ??= await open();
   stage.reset();
   try {
-    await loop.run(scheduler, async () => scenario.run(stage.world));
-    stage.lookAll();
-    words[of(MAIN, STATE)] = OUT;
-    stage.checkRest();
+    const { world } = stage;
+    await loop.run(scheduler, async () => scenario.run(world));
+    stage = rest(stage);
   } catch (error) {
     end(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
@@ -104,17 +118,29 @@ async function runOnce(stage: Stage): Promise<void> {
   operations += words[STEPS];
 }
 
+/** Looks whether a schedule has left all as it should; returns the stage for the next. */
+function rest(stage: Stage): Stage | undefined {
+  if (scenario.closes) {
+    stage.strike();
+    return undefined;
+  }
+  stage.lookAll();
+  words[of(MAIN, STATE)] = OUT;
+  stage.checkRest();
+  return stage;
+}
+
 /** Runs schedules until there are no more, or the time is over; returns whether all were run. */
-async function runAll(stage: Stage, next: Strategy, until: number): Promise<boolean> {
+async function runAll(next: Strategy, until: number): Promise<boolean> {
   while (now() < until) {
     if (!next(control)) return true;
-    await runOnce(stage);
+    await runOnce();
   }
   return false;
 }
 
 /** Ends each worker at each of its operations, in schedules that differ more and more. */
-async function runDeaths(stage: Stage, until: number, seed: number): Promise<void> {
+async function runDeaths(until: number, seed: number): Promise<void> {
   const straight: Strategy = replay(new Uint8Array());
   for (let round = 0; now() < until; round++) {
     const strategy = round === 0 ? straight : byPriority(DEPTH, seed + round);
@@ -122,7 +148,7 @@ async function runDeaths(stage: Stage, until: number, seed: number): Promise<voi
       words[DYING] = thread;
       for (words[DIES_AT] = 1; now() < until; words[DIES_AT]++) {
         strategy(control);
-        await runOnce(stage);
+        await runOnce();
         // It has none so late.
         if (words[of(thread, OPERATIONS)] < words[DIES_AT]) break;
       }
@@ -130,13 +156,9 @@ async function runDeaths(stage: Stage, until: number, seed: number): Promise<voi
   }
 }
 
-const stage = await setStage(control, races, scheduler, loop, dist, scenario);
-ring = stage.ring;
 words[MAX_STEPS] = MOST_STEPS;
 words[TIME_PASSES] = scenario.isImpatient ? EARLY : scenario.dies ? AT_LAST : 0;
-await stage.enter();
-stage.reset();
-scheduler.yieldAs(LAST);
+let stage: Stage | undefined = await open();
 // The time to start is not the schedules'.
 const began = now();
 const until = began + seconds * 1000;
@@ -147,13 +169,13 @@ if (schedule !== undefined) {
   words[DIES_AT] = Number(at ?? 0);
   words[VERBOSE] = 1;
   replay(Uint8Array.from(decisions, (one) => Number.parseInt(one, 36)))(control);
-  await runOnce(stage);
+  await runOnce();
 } else if (scenario.dies) {
-  await runDeaths(stage, until, Number(seedText));
+  await runDeaths(until, Number(seedText));
 } else {
   for (const bound of BOUNDS) {
-    exhaustive = await runAll(stage, depthFirst(bound), began + seconds * 1000 * SYSTEMATIC);
+    exhaustive = await runAll(depthFirst(bound), began + seconds * 1000 * SYSTEMATIC);
   }
-  await runAll(stage, byPriority(DEPTH, Number(seedText)), until);
+  await runAll(byPriority(DEPTH, Number(seedText)), until);
 }
 end();

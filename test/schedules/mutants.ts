@@ -242,6 +242,18 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a slot that comes free wakes nobody',
+    scenario: 'more calls than slots, 1 worker',
+    file: DISPATCHER,
+    edits: [['this.#waiting.shift()?.();', ';']],
+  },
+  {
+    name: 'the end does not wait for calls',
+    scenario: 'closed with a call in flight, 2 workers',
+    file: 'threads/lifetime.js',
+    edits: [['if (this.#inFlight > 0) {', 'if (this.#inFlight < 0) {']],
+  },
+  {
     name: 'a stop outlives its job',
     scenario: 'abort, and another call',
     file: RING,

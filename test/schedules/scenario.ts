@@ -10,6 +10,8 @@ export interface Scenario {
   readonly dies?: boolean;
   /** Whether a wait of the caller may time out while others could go on. Default: false. */
   readonly isImpatient?: boolean;
+  /** Whether it closes its engine, so that each schedule has one of its own. Default: false. */
+  readonly closes?: boolean;
   readonly run: (world: World) => void | Promise<void>;
 }
 
@@ -28,6 +30,8 @@ export interface World {
   checkCopied(items: CopyItems, failed: CopyResult['failed']): void;
   /** Does something in a later turn of the caller's event loop: when, is the schedule's choice. Resolves once it is done. */
   later(action: () => void): Promise<void>;
+  /** Once the engine is closed: nobody may write to its ring any more, for it may be somebody else's memory. */
+  afterClose(): void;
   /** Has the time pass after which idle workers leave. */
   rest(): void;
 }

@@ -18,6 +18,7 @@ import {
   FAILED_THREAD,
   FAILED_WORD,
   FAILURE,
+  FIXED,
   GIVEN,
   GO,
   IDLE,
@@ -187,6 +188,7 @@ export function createScheduler(
   /** A decision only where there is a choice. */
   function decideAmong(me: number, mask: number, runs: number): number {
     if ((mask & (mask - 1)) === 0) return 31 - Math.clz32(mask);
+    if (words[FIXED] === 1) return straight(mask, runs);
     const index = words[DECISIONS];
     if (index === MAX_DECISIONS) fail(me, TOO_MANY);
     words[DECISIONS] = index + 1;
@@ -204,6 +206,11 @@ export function createScheduler(
       return next;
     }
     if (words[BY_PRIORITY] === 1) return greatest(mask);
+    return straight(mask, runs);
+  }
+
+  /** Whoever runs, or else the least. */
+  function straight(mask: number, runs: number): number {
     return runs === NOBODY ? 31 - Math.clz32(mask & -mask) : runs;
   }
 

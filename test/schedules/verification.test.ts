@@ -6,8 +6,9 @@ import { MUTANTS } from './mutants.js';
 import { SCENARIOS } from './scenarios/index.js';
 
 const PAGE = readFileSync(join(ROOT, 'docs/verification.md'), 'utf8');
+const [, PROMISES] = PAGE.split('## What is promised\n');
 /** Names of scenarios in the table of promises; one that ends with "…" is of several. */
-const NAMED = Array.from(PAGE.matchAll(/^\| .*\|$/gm)).flatMap(([row]) =>
+const NAMED = Array.from(PROMISES.split('\n## ')[0].matchAll(/^\| .*\|$/gm)).flatMap(([row]) =>
   Array.from(row.split('|')[2]?.matchAll(/`([^`]+)`/g) ?? [], ([, name]) => name),
 );
 const isNamed = (scenario: string, name: string) =>

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import type { CopyEngine, CopyItems, CopyPair, CopyResult } from 'mtcopy';
+import type { CopyEngine, CopyItems, CopyPair, CopyResult, PhysicalMemory } from 'mtcopy';
 import { DESCRIPTOR_WORDS } from '../../src/copy/batch/plan.js';
 import {
   ATTACHED,
@@ -23,6 +23,7 @@ import {
   DYING,
   EVENTS,
   EXPECTED,
+  FIXED,
   GO,
   LAST,
   LOGGED,
@@ -56,6 +57,8 @@ const ITEM_BYTES = 33 * 1024;
 const STRIDE = ITEM_BYTES + 64;
 const MOST_UNITS = 16;
 const FOREIGN_BYTES = 64;
+/** What a closed engine's ring is filled with. */
+const UNTOUCHED = 0x5a5a5a5a;
 
 /** Atomics' own: they don't come into a schedule. */
 const { notify, load } = Atomics;
@@ -73,6 +76,8 @@ export interface Stage {
   lookAll(): void;
   /** Throws unless the ring is at rest: no unit is owned, no worker is awake. */
   checkRest(): void;
+  /** Throws if somebody has written to the ring since the engine was closed; then another may take its place. */
+  strike(): void;
 }
 
 /** Ends the thread that has died, for the main thread, which owns it. */
@@ -100,8 +105,9 @@ export async function setStage(
     await fromDist('copy/worker/job-ring.js');
   const { ThreadPool } = await fromDist('threads/pool.js');
   loop.schedulePools(ThreadPool.prototype);
+  memory ??= mtcopy.PhysicalMemory.create({ nodes: ['16M'] });
   const [engine, free] = await withFreeSlots<CopyEngine>(() =>
-    mtcopy.CopyEngine.create({ memory: '16M', minParallelBytes: 0, ...options }),
+    mtcopy.CopyEngine.create({ memory, minParallelBytes: 0, ...options }),
   );
   const slotsInOrder = free.slice();
   const ring = openRing(engine.memory.buffer, RING);
@@ -110,7 +116,7 @@ export async function setStage(
   describeRing(control, engine, ring, options.threads, slots);
   const workers = Array.from({ length: options.threads }, (_, index) => index);
 
-  const world = createWorld(engine, loop, slots === 1 ? ring.slots[0] : undefined);
+  const world = createWorld(engine, loop, plain, slots === 1 ? ring.slots[0] : undefined);
 
   return {
     world,
@@ -142,11 +148,20 @@ export async function setStage(
       world.clear();
       words[of(MAIN, STATE)] = READY;
     },
+    strike() {
+      words[ACTIVE] = 0;
+      for (let thread = 0; thread < MAX_THREADS; thread++) words[of(thread, STATE)] = OUT;
+      world.free();
+      if (plain.some((word) => word !== UNTOUCHED))
+        throw new Wrong('the ring is written to after the engine was closed');
+    },
     lookAll() {
       const isBehind = (worker: number) => words[of(worker + 1, EXPECTED)] !== plain[DOORBELL];
       if (!workers.some(isBehind)) return;
+      words[FIXED] = 1;
       ringDoorbell(ring, MAX_THREADS);
       scheduler.yieldAs(LAST);
+      words[FIXED] = 0;
     },
     checkRest() {
       for (const worker of workers) {
@@ -167,6 +182,8 @@ export async function setStage(
 }
 
 const realImmediate = globalThis.setImmediate;
+/** One engine after the other has its ring there. */
+let memory: PhysicalMemory | undefined;
 
 function describeRing({ words }: Control, engine: CopyEngine, ring: JobRing, workers: number, slots: number): void {
   words[BUFFER_BYTES] = engine.memory.buffer.byteLength;
@@ -207,7 +224,12 @@ function foreignPair(): CopyPair {
 }
 
 /** @param slot the only one that the scenario has; `undefined` if it has several */
-function createWorld(engine: CopyEngine, loop: EventLoop, slot: Slot | undefined): World & { clear(): void } {
+function createWorld(
+  engine: CopyEngine,
+  loop: EventLoop,
+  ring: Int32Array,
+  slot: Slot | undefined,
+): World & { clear(): void; free(): void } {
   const [to, from] = [engine.allocate(MOST_UNITS * STRIDE), engine.allocate(MOST_UNITS * STRIDE)];
   for (let i = 0; i < from.length; i++) from[i] = (Math.imul(i, 0x9e3779b1) >>> 24) | 1;
   const bytesAt = (view: Uint8Array, item: number) =>
@@ -256,6 +278,11 @@ function createWorld(engine: CopyEngine, loop: EventLoop, slot: Slot | undefined
         });
       }),
     rest: () => loop.fireTimers(),
+    afterClose: () => void ring.fill(UNTOUCHED),
+    free() {
+      engine.free(to);
+      engine.free(from);
+    },
     clear() {
       to.fill(0, 0, used * STRIDE);
       used = 0;

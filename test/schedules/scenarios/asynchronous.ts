@@ -183,6 +183,22 @@ export const ASYNCHRONOUS: readonly Scenario[] = [
     },
   },
   {
+    name: 'closed with a call in flight, 2 workers',
+    options: ENGINE,
+    closes: true,
+    async run({ engine, batch, check, later, afterClose }) {
+      const items = batch(2);
+      const copying = engine.copyBatch(items);
+      let closing = Promise.resolve();
+      await later(() => {
+        closing = engine.close();
+      });
+      check(items, await copying);
+      await closing;
+      afterClose();
+    },
+  },
+  {
     name: 'parked, and back for a call that blocks',
     options: { ...ENGINE, threads: 1 },
     async run({ engine, rest, batch, check }) {
