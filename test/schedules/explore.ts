@@ -142,11 +142,11 @@ async function runAll(next: Strategy, until: number): Promise<boolean> {
 /** Ends each worker at each of its operations, in schedules that differ more and more. */
 async function runDeaths(until: number, seed: number): Promise<void> {
   const straight: Strategy = replay(new Uint8Array());
-  for (let round = 0; now() < until; round++) {
+  for (let round = 0; round === 0 || now() < until; round++) {
     const strategy = round === 0 ? straight : byPriority(DEPTH, seed + round);
-    for (let thread = 1; thread <= scenario.options.threads && now() < until; thread++) {
+    for (let thread = 1; thread <= scenario.options.threads; thread++) {
       words[DYING] = thread;
-      for (words[DIES_AT] = 1; now() < until; words[DIES_AT]++) {
+      for (words[DIES_AT] = 1; words[DIES_AT] === 1 || now() < until; words[DIES_AT]++) {
         strategy(control);
         await runOnce();
         // It has none so late.
