@@ -185,6 +185,11 @@ export function openControl(buffer: SharedArrayBuffer): Control {
   };
 }
 
+/** The least of a set of threads, a bit each. */
+export function leastOf(threads: number): number {
+  return 31 - Math.clz32(threads & -threads);
+}
+
 /** Index of a word of a thread. */
 export function of(thread: number, word: number): number {
   return HEADER + thread * THREAD + word;

@@ -62,7 +62,8 @@ const SHORT_TIMER_MS = 1000;
 const MANY_LOOKS = 100;
 
 const pause = () => new Promise<void>((resolve) => realTimeout(resolve, 1));
-const turn = () => new Promise<void>((resolve) => realImmediate(resolve));
+/** A turn of the real event loop. */
+export const turn = () => new Promise<void>((resolve) => realImmediate(resolve));
 
 export function createEventLoop(control: Control, races: Races): EventLoop {
   const { words, clock } = control;

@@ -25,6 +25,7 @@ import {
   LAST,
   LIVELOCK,
   LOST_WAKEUP,
+  leastOf,
   MAIN,
   MAX_CHANGES,
   MAX_DECISIONS,
@@ -72,7 +73,7 @@ export interface Scheduler {
   wake(word: number, count: number): number;
   /** Hands over, and resumes, the main thread, once it is chosen: see the states. */
   yieldAs(state: typeof IDLE | typeof LAST | typeof DRAINING): void;
-  /** Which of `count` things the main thread's event loop does first, at no cost. */
+  /** Which of `count` things, of the first seven, the main thread's event loop does first; at no cost. */
   pick(count: number): number;
   /** Has no part in the schedule any more. */
   leave(me: number): void;
@@ -187,7 +188,7 @@ export function createScheduler(
 
   /** A decision only where there is a choice. */
   function decideAmong(me: number, mask: number, runs: number): number {
-    if ((mask & (mask - 1)) === 0) return 31 - Math.clz32(mask);
+    if ((mask & (mask - 1)) === 0) return leastOf(mask);
     if (words[FIXED] === 1) return straight(mask, runs);
     const index = words[DECISIONS];
     if (index === MAX_DECISIONS) fail(me, TOO_MANY);
@@ -211,7 +212,7 @@ export function createScheduler(
 
   /** Whoever runs, or else the least. */
   function straight(mask: number, runs: number): number {
-    return runs === NOBODY ? 31 - Math.clz32(mask & -mask) : runs;
+    return runs === NOBODY ? leastOf(mask) : runs;
   }
 
   function greatest(mask: number): number {
@@ -317,7 +318,7 @@ export function createScheduler(
       words[of(MAIN, STATE)] = READY;
     },
     pick(count) {
-      return decideAmong(MAIN, (1 << Math.min(count, MAX_THREADS)) - 1, NOBODY);
+      return decideAmong(MAIN, (1 << Math.min(count, TIME)) - 1, NOBODY);
     },
     leave(me) {
       words[of(me, STATE)] = OUT;

@@ -5,6 +5,7 @@ import {
   type Control,
   DECISIONS,
   GIVEN,
+  leastOf,
   MAX_CHANGES,
   MAX_THREADS,
   NOBODY,
@@ -56,7 +57,7 @@ function costOf(running: number, choice: number): number {
 
 /** What comes after a choice: first the thread that runs, or else the least, then the others in their order; -1 for none. */
 function nextChoice(enabled: number, running: number, chosen: number): number {
-  const first = running === NOBODY ? 31 - Math.clz32(enabled & -enabled) : running;
+  const first = running === NOBODY ? leastOf(enabled) : running;
   for (let thread = chosen === first ? 0 : chosen + 1; thread < MAX_THREADS; thread++) {
     if (thread !== first && enabled & (1 << thread)) return thread;
   }

@@ -45,7 +45,7 @@ import {
   USED_SLOTS,
   USED_WORKERS,
 } from './control.js';
-import type { EventLoop } from './event-loop.js';
+import { type EventLoop, turn } from './event-loop.js';
 import { type Races, RING } from './races.js';
 import { type Scenario, type World, Wrong } from './scenario.js';
 import type { Scheduler } from './scheduler.js';
@@ -185,8 +185,6 @@ export async function setStage(
 
 /** Turns of the event loop after which nothing is left of the start. */
 const LAST_TURNS = 50;
-const realImmediate = globalThis.setImmediate;
-const turn = () => new Promise<void>((resolve) => realImmediate(resolve));
 /** One engine after the other has its ring there. */
 let memory: PhysicalMemory | undefined;
 
