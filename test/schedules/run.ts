@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -29,8 +29,9 @@ const EXPLORE = join(BUILD, 'explore.js');
 const AT_ONCE = 2;
 /** A child that takes so much longer than its time hangs, in seconds. */
 const PATIENCE = 30;
-/** A thread that hands over to another on its own core needs no interrupt. */
-const PINNED = existsSync('/usr/bin/taskset');
+const TASKSET = '/usr/bin/taskset';
+/** Where each lane runs: a thread that hands over to another on its own core needs no interrupt. None where it can't be said. */
+const CORES = existsSync(TASKSET) ? allowedCores() : [];
 
 interface Work {
   readonly dist: string;
@@ -38,10 +39,19 @@ interface Work {
   readonly seconds: number;
 }
 
+/** The cores that this process may run on. */
+function allowedCores(): number[] {
+  const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return list.split(',').flatMap((range) => {
+    const [first, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
+
 /** One scenario in a process of its own. */
-function explore({ dist, scenario, seconds }: Work, core: number, seed: number): Promise<Outcome> {
+function explore({ dist, scenario, seconds }: Work, core: number | undefined, seed: number): Promise<Outcome> {
   const line = [process.execPath, EXPLORE, dist, scenario, String(seconds), String(seed)];
-  const [command, ...rest] = PINNED ? ['/usr/bin/taskset', '-c', String(core), ...line] : line;
+  const [command, ...rest] = core === undefined ? line : [TASKSET, '-c', String(core), ...line];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
@@ -68,14 +78,14 @@ async function outcomeOf(child: ChildProcess, name: string, errors: () => string
 async function exploreAll(work: readonly Work[], seed: number, report: (at: number, outcome: Outcome) => void) {
   const outcomes: Outcome[] = [];
   let next = 0;
-  const lane = async (core: number) => {
+  const lane = async (core: number | undefined) => {
     while (next < work.length) {
       const at = next++;
       outcomes[at] = await explore(work[at], core, seed);
       report(at, outcomes[at]);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, (_, core) => lane(core)));
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => lane(CORES[i % CORES.length])));
   return outcomes;
 }
 
