@@ -1,0 +1,78 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { MUTANTS } from './mutants.js';
+
+/*
+ * A few seconds of `npm run schedules`, so that the suite notices what it would: docs/verification.md.
+ */
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Result {
+  readonly schedules: number;
+  readonly operations: number;
+  readonly scenarios: readonly { name: string; schedules: number; exhaustive: boolean }[];
+  readonly mutants: { found: number; of: number };
+  readonly failures: number;
+}
+
+/** What the program prints, and its status. */
+async function schedules(...options: string[]): Promise<{ status: number; result: Result; errors: string }> {
+  const line = ['build/schedules/run.js', '--json', ...options];
+  const { stdout, stderr, code } = await run(process.execPath, line, { cwd: ROOT }).then(
+    (streams) => ({ ...streams, code: 0 }),
+    (error) => error,
+  );
+  const last = stdout.trim().split('\n').at(-1);
+  if (!last) throw new Error(`no result:\n${stderr}`);
+  return { status: code, result: JSON.parse(last), errors: stderr };
+}
+
+beforeAll(() => run(process.execPath, ['scripts/build-schedules.mjs'], { cwd: ROOT }));
+
+describe('the job ring', () => {
+  it('keeps its promises in every schedule that is run, and those of a broken one are seen to break', async () => {
+    const scenarios = [
+      'blocking, dynamic, 2 workers',
+      'blocking, static, helps',
+      'slot reuse, dynamic, 1 worker',
+      'two calls in flight',
+      'abort, 1 worker',
+      'lowered twice',
+      'parked, and back for a call that blocks',
+      'death, blocking, dynamic',
+    ];
+    const mutants = ['read after the look', 'units are free before', 'closed before the bytes', 'stored blindly'];
+    const { status, result, errors } = await schedules(
+      ...['--seconds', '3'],
+      ...scenarios.flatMap((name) => ['--scenarios', name]),
+      ...mutants.flatMap((name) => ['--mutants', name]),
+    );
+    console.info(`${result.schedules} schedules, ${result.operations} operations`);
+    expect(errors).not.toMatch(/FAILED|SURVIVED/);
+    expect(result).toMatchObject({ failures: 0, mutants: { found: mutants.length, of: mutants.length } });
+    expect(result.scenarios).toHaveLength(scenarios.length);
+    for (const { schedules } of result.scenarios) expect(schedules).toBeGreaterThan(0);
+    expect(status).toBe(0);
+  });
+});
+
+describe('npm run schedules', () => {
+  it('ends with 1 if a mutant survives', async () => {
+    // A scenario's time is over before its first schedule: nothing is found.
+    const { status, result } = await schedules(
+      '--scenarios',
+      'none',
+      '--mutants',
+      'wakes nobody',
+      '--mutant-seconds',
+      '0',
+    );
+    const of = MUTANTS.filter(({ name }) => name.includes('wakes nobody')).length;
+    expect(result.mutants).toEqual({ found: 0, of });
+    expect(status).toBe(1);
+  });
+});
