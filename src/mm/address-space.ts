@@ -109,9 +109,9 @@ export class AddressSpace {
   /**
    * Maps memory at a free address.
    *
-   * @throws ErrnoError EINVAL for a wrong option; ENOENT for a file that doesn't exist, EACCES or EIO for one that can't be opened; ENOMEM if no addresses are free, or
-   * with `populate` no folios; EAGAIN with `populate` while pages of the file are being migrated; ESRCH if the address space is
-   * closed. Nothing is mapped then.
+   * @throws ErrnoError EINVAL for a wrong option; ENOENT for a file that doesn't exist, EACCES or EIO for one that can't be
+   * opened; ENOMEM if no addresses are free, or with `populate` no folios; EAGAIN with `populate` while pages of the file are
+   * being migrated; ESRCH if the address space is closed. Nothing is mapped then.
    */
   mmap(options: MmapOptions): Area {
     const asked = checkOptions(options, MMAP_OPTIONS);

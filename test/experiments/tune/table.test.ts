@@ -53,17 +53,11 @@ it('says what was fastest where that was not taken, and of migrations which stor
     tried: both,
   };
   const size: TunedSize = { ...{ load: 0, folioBytes: 4096, batchBytes: 65536 }, copies: taken, stores };
-  expect(
-    textOf(tuneParts({ sizes: [size] }))
-      .split('\n')
-      .slice(1, 6),
-  ).toEqual([
-    'Copying: 2 threads, caller auto, dynamic',
-    '  1.50 [1.40, 1.60] times as fast as calling thread alone',
-    '  within the noise, 0.99 [0.97, 1.01] times as fast as what was fastest: 2 threads, caller auto, dynamic typed-array',
-    'Stores: cached',
-    '  1.30 [1.20, 1.40] times as fast as auto',
-  ]);
+  const text = textOf(tuneParts({ sizes: [size] })).replaceAll(/\s+/g, ' ');
+  expect(text).toContain(
+    'within the noise, 0.99 [0.97, 1.01] times as fast as what was fastest: 2 threads, caller auto, dynamic typed-array Stores',
+  );
+  expect(text).toContain('Stores: cached 1.30 [1.20, 1.40] times as fast as auto');
 });
 
 /** A size of which one alternative has that ratio to what was chosen. */
