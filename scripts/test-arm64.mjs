@@ -7,7 +7,10 @@ import { join, resolve } from 'node:path';
 /** The loop in C by itself, what every method copies, with any memory and by two threads. */
 const FILES = [
   ...['file', 'walk', 'line', 'users', 'progress'].map((what) => `test/copy/worker/native-${what}.test.ts`),
+  'test/copy/worker/fill-and-compare.test.ts',
+  'test/copy/compare.test.ts',
   'test/copy/every-byte-and-no-other.test.ts',
+  'test/copy/fill.test.ts',
   'test/copy/foreign-memory.test.ts',
   'test/copy/streaming.test.ts',
   'test/copy/who-copies.test.ts',

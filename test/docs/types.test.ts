@@ -21,7 +21,7 @@ const UNSAID: ts.CompilerOptions = {
   strictNullChecks: false,
 };
 /** Programs in which types of Node.js's own would have to be said: of tracing channels, and of a server address. */
-const OF_NODE = /^js\/(README-md\/program-2|docs-copying-md\/program-7|docs-migration-md\/program-14)\.ts:/;
+const OF_NODE = /^js\/(README-md\/program-2|docs-copying-md\/program-8|docs-migration-md\/program-14)\.ts:/;
 const OPTIONS: ts.CompilerOptions = {
   strict: true,
   noEmit: true,
