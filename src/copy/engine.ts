@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { anything, type Checks, checkOptions, checkThreads, isWord, MAX_THREADS, wholeNumber, yesOrNo } from '../check.js';
+import {
+  anything,
+  type Checks,
+  checkOptions,
+  checkThreads,
+  isWord,
+  MAX_THREADS,
+  wholeNumber,
+  yesOrNo,
+} from '../check.js';
 import { invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { type Steps, takeAll } from '../steps.js';
