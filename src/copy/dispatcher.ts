@@ -57,6 +57,9 @@ const LOST_POLL_MS = 1;
  */
 const MAX_SENT_BUFFERS = 256;
 
+/** Views that a thread makes of a descriptor of 1 MiB, the longest, at most: it goes by pieces of 256 KiB. */
+const VIEWS_A_DESCRIPTOR = { copy: 4, fill: 12, compare: 8 };
+
 const OPERATIONS = { copy: OPERATION_COPY, fill: OPERATION_FILL, compare: OPERATION_COMPARE };
 
 /** What an engine's calls are dispatched with. */
@@ -402,9 +405,11 @@ export class Dispatcher {
     const { tally } = batch;
     const target = this.#targetOf(slot, batch);
     // Nobody lowers it any more, and its release came before the end of that thread's unit.
-    const found = foundIn(this.#ring, slot);
+    const found = foundIn(this.#ring, slot, count);
     if (found >= 0) tally.difference = Math.min(tally.difference, target.descriptors[found * DESCRIPTOR_WORDS]);
-    if (!lostWorker && this.#ring.words[slot.base + LEFT] === 0) return;
+    // A compare ends early by a word that a program can write to: what it has left is looked at in any case.
+    const isWhole = batch.work.kind !== 'compare' && this.#ring.words[slot.base + LEFT] === 0;
+    if (!lostWorker && isWhole) return;
     // What comes after a difference is left on purpose.
     if (bytesLeft(target.descriptors, 0, found < 0 ? count : found) === 0) return;
     collectLeft(target, count, batch, tally, itemAt);
@@ -474,7 +479,8 @@ export class Dispatcher {
       this.#sent.add(buffer);
       freshBytes += buffer.byteLength;
     }
-    return { slot: slot.number, sequence, foreign, freshBytes, descriptors };
+    const views = descriptors * VIEWS_A_DESCRIPTOR[batch.work.kind];
+    return { slot: slot.number, sequence, foreign, freshBytes, views };
   }
 
   #outboxTo(id: number): BroadcastChannel {

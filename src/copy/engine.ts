@@ -412,8 +412,8 @@ export class CopyEngine implements AsyncDisposable {
    * Compares two views of the same length on shared memory, which may overlap. Nobody may write to either meanwhile.
    *
    * @returns offset in bytes of the first byte that differs; -1 if none does
-   * @throws ErrnoError EINVAL for anything else; EFAULT for memory outside the nodes; EHWPOISON if a frame of either is poisoned,
-   * wherever they differ; ESHUTDOWN if the engine is closed. CopyAbortError if `signal` stopped it before the answer was known:
+   * @throws ErrnoError EINVAL for anything else; EFAULT for memory outside the nodes; EHWPOISON if a frame of either is poisoned
+   * as the call begins, wherever they differ; ESHUTDOWN if the engine is closed. CopyAbortError if `signal` stopped it before the answer was known:
    * what its `result` counts was compared.
    */
   async compare(a: ArrayBufferView, b: ArrayBufferView, options?: CompareOptions): Promise<number> {

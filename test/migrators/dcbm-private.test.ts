@@ -186,7 +186,7 @@ describe('a folio', () => {
     await using other = await Machine.boot(SIZES);
     const folio = machine.memory.allocFolio(1);
     const wrong = [null, {}, 7, other.memory.allocFolio(0), machine.memory.folio(folio.pfn + 1)];
-    for (const one of [...wrong, machine.memory.folio(1e9), machine.memory.folio(0)])
+    for (const one of [...wrong, machine.memory.folio(0)])
       await expect(machine.sealFolio(one as Folio)).rejects.toThrow(errno('EINVAL'));
     folio.put();
     await expect(machine.sealFolio(folio)).rejects.toThrow(errno('EINVAL'));

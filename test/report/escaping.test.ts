@@ -26,7 +26,7 @@ it.each([
   'tune',
   'sysfs',
 ])('nothing that %s.json says is mark-up in the report', (name) => {
-  const kept = ['command', 'version', 'name', 'kind', 'way', 'accounting'];
+  const kept = ['command', 'version', 'name', 'kind', 'way', 'accounting', 'unitBytes'];
   const result = named(`${name}.json`, (printed) => {
     poison(printed, kept);
     printed.arguments = [HOSTILE];

@@ -128,6 +128,8 @@ const dcbm = ({ machine }: World) => machine.dcbm;
 const pair = ({ to, from }: World) => ({ to, from });
 const sync = { caller: 'helps', stores: 'cached' };
 const async = { ...sync, signal: new AbortController().signal };
+const syncCompare = { caller: 'helps' };
+const asyncCompare = { ...syncCompare, signal: new AbortController().signal };
 const manner = {
   migrator: 'kernel',
   flow: 'vanilla',
@@ -172,6 +174,11 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   'CopyEngine#copyBatch': method(engine, 'copyBatch', (world) => [[pair(world)], async]),
   'CopyEngine#copySync': method(engine, 'copySync', ({ to, from }) => [to, from, sync]),
   'CopyEngine#copyBatchSync': method(engine, 'copyBatchSync', (world) => [items(world), sync]),
+
+  'CopyEngine#fill': method(engine, 'fill', ({ to }) => [to, 7, async]),
+  'CopyEngine#fillSync': method(engine, 'fillSync', ({ to }) => [to, 7, sync]),
+  'CopyEngine#compare': method(engine, 'compare', ({ to, from }) => [to, from, asyncCompare]),
+  'CopyEngine#compareSync': method(engine, 'compareSync', ({ to, from }) => [to, from, syncCompare]),
 
   'Machine.boot': {
     call: (_, options) => Machine.boot(options),

@@ -251,10 +251,11 @@ it('a program whose machine is closed before its thread has started fails with E
   const code = `
     changeWorkers(() => ({ execArgv: ['--require', ${JSON.stringify(preload)}] }));
     const machine = await Machine.boot({ nodes: ['16M'], cpus: 1 });
-    const running = outcome(machine.cpus.run(machine.createAddressSpace(), program, { args: [] }));
+    const mm = machine.createAddressSpace();
+    const running = outcome(machine.cpus.run(mm, program, { args: [] }));
     await machine.close();
     const { code } = await running;
-    const late = await outcome(machine.cpus.run(machine.createAddressSpace, program));
+    const late = await outcome(machine.cpus.run(mm, program));
     console.log(JSON.stringify([code, late.code]));`;
   expect(await run(code)).toEqual({ status: 0, seen: ['ESHUTDOWN', 'ESHUTDOWN'] });
 });

@@ -7,8 +7,8 @@ export interface ForeignMessage {
   readonly foreign: readonly PlacedBuffer[];
   /** Bytes of those that were never sent before. */
   readonly freshBytes: number;
-  /** Descriptors of the job. */
-  readonly descriptors: number;
+  /** Views that a thread makes of them if it does the whole job. */
+  readonly views: number;
 }
 
 /** The name of the BroadcastChannel that thread `id` hears alone. */

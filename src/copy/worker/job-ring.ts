@@ -38,7 +38,7 @@ export const OPERATION_FILL = 1;
 export const OPERATION_COMPARE = 2;
 
 /** {@link FOUND} while no difference is known: higher than the address of any descriptor. */
-export const NOTHING_FOUND = -1;
+const NOTHING_FOUND = -1;
 
 /** By which method: WebAssembly's memory.copy, memory.fill, or its loop over words. */
 export const METHOD_MEMORY_COPY = 0;
@@ -211,13 +211,14 @@ export function writeWork({ words }: JobRing, { base }: Slot, { operation, metho
   words[base + FOUND] = NOTHING_FOUND;
 }
 
-/** The place of the lowest descriptor of a job in which a difference was found; -1 if none was. */
-export function foundIn({ words }: JobRing, slot: Slot): number {
+/** The place, of a job's first `count` descriptors, of the lowest in which a difference was found; -1 if none was. */
+export function foundIn({ words }: JobRing, slot: Slot, count: number): number {
   const { base, descriptorsAddress } = slot;
   const found = words[base + FOUND];
-  if (found === NOTHING_FOUND) return -1;
   const bytes = DESCRIPTOR_WORDS * (isWide(words[base + METHOD]) ? 8 : 4);
-  return ((found >>> 0) - descriptorsAddress) / bytes;
+  const place = ((found >>> 0) - descriptorsAddress) / bytes;
+  // Any other than NOTHING_FOUND a program has written there.
+  return Number.isInteger(place) && place >= 0 && place < count ? place : -1;
 }
 
 /** Opens a closed slot, whose descriptors are written, to every thread; {@link ringDoorbell} then wakes the sleepers. */

@@ -78,7 +78,8 @@ function walkTypedArrays(
     while (descriptors[word + 2] > 0) {
       if (done > limit) return i;
       // Orders nothing: the word only ever goes down, so by any value of it what comes here is later than a difference.
-      if (slot.descriptorsAddress + i * size >= Atomics.load(words, slot.base + FOUND) >>> 0) return end;
+      if (operation.compares && slot.descriptorsAddress + i * size >= Atomics.load(words, slot.base + FOUND) >>> 0)
+        return end;
       // Pairs with the caller's store: seen at the next piece at the latest, which is all an abort needs.
       if (Atomics.load(words, slot.base + STOP) !== 0) {
         leave(words, slot);

@@ -51,6 +51,8 @@ export interface Operation {
   readonly loops: Readonly<Record<number, Loop | undefined>>;
   /** Does one piece with typed arrays. Returns how many bytes are through: fewer where the two sides then differ. */
   piece(slot: Slot, line: OpenLine, to: number, from: number, bytes: number): number;
+  /** Whether it ends at the first difference. */
+  readonly compares: boolean;
   /** Whether it reads a poisoned frame of a descriptor. */
   readsPoison(isPoisoned: MethodContext['isPoisoned'], to: number, from: number, bytes: number): boolean;
 }
@@ -70,8 +72,8 @@ export function createOperations(context: MethodContext): Readonly<Record<number
   };
 }
 
-/** What every walker in C over a line is given first. */
-function lineOf({ native, memory }: MethodContext): [area: Uint8Array, memory: Uint8Array] {
+/** What every walker in C is given: the memory of the tables, and the engine's. */
+function memoriesOf({ native, memory }: MethodContext): [area: Uint8Array, memory: Uint8Array] {
   return [new Uint8Array(native?.area ?? new SharedArrayBuffer(0)), new Uint8Array(memory.buffer)];
 }
 
@@ -83,7 +85,7 @@ function missing(): never {
 function createCopy(context: MethodContext, walk: Walk): Operation {
   const { poisonAddress: poison, native } = context;
   const { walk: stream, walkLine } = native?.walker ?? { walk: missing, walkLine: missing };
-  const [area, memory] = lineOf(context);
+  const [area, memory] = memoriesOf(context);
   const onLine =
     (past: boolean): Loop =>
     ({ number, stopAddress: stop, leftAddress: left }, list, end, limit) =>
@@ -101,6 +103,7 @@ function createCopy(context: MethodContext, walk: Walk): Operation {
       line.copy(to, from, bytes);
       return bytes;
     },
+    compares: false,
     readsPoison: (isPoisoned, _, from, bytes) => isPoisoned(from, bytes),
   };
 }
@@ -108,7 +111,7 @@ function createCopy(context: MethodContext, walk: Walk): Operation {
 function createFill(context: MethodContext, fill: Fill): Operation {
   const { poisonAddress: poison, native, words } = context;
   const { fillLine } = native?.walker ?? { fillLine: missing };
-  const [area, memory] = lineOf(context);
+  const [area, memory] = memoriesOf(context);
   const onLine =
     (past: boolean): Loop =>
     ({ number, base, stopAddress: stop, leftAddress: left }, list, end, limit) =>
@@ -124,6 +127,7 @@ function createFill(context: MethodContext, fill: Fill): Operation {
       line.fill(to, words[base + BYTE], bytes);
       return bytes;
     },
+    compares: false,
     readsPoison: () => false,
   };
 }
@@ -131,7 +135,7 @@ function createFill(context: MethodContext, fill: Fill): Operation {
 function createCompare(context: MethodContext, compare: Compare): Operation {
   const { poisonAddress: poison, native } = context;
   const { compareLine } = native?.walker ?? { compareLine: missing };
-  const [area, memory] = lineOf(context);
+  const [area, memory] = memoriesOf(context);
   const onLine: Loop = ({ number, stopAddress: stop, leftAddress: left, foundAddress: found }, list, end, limit) =>
     compareLine(area, tableAt(number), memory, list, end, stop, poison, left, limit, found);
   return {
@@ -143,6 +147,7 @@ function createCompare(context: MethodContext, compare: Compare): Operation {
       [METHOD_LINE_STREAMING]: onLine,
     },
     piece: (_, line, a, b, bytes) => line.compare(a, b, bytes),
+    compares: true,
     readsPoison: (isPoisoned, a, b, bytes) => isPoisoned(a, bytes) || isPoisoned(b, bytes),
   };
 }

@@ -45,9 +45,6 @@ export interface WorkerSetup {
   readonly trace: TraceSetup | undefined;
 }
 
-/** Pieces of 256 KiB that a descriptor, of 1 MiB at most, is copied in. */
-const VIEWS_A_DESCRIPTOR = 4;
-
 /** A number that no thread has. */
 const NO_THREAD = -1;
 
@@ -160,9 +157,9 @@ function receiveBuffers(): void {
   for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) take(next.message);
 }
 
-function take({ slot, sequence, foreign, freshBytes, descriptors }: ForeignMessage): void {
+function take({ slot, sequence, foreign, freshBytes, views }: ForeignMessage): void {
   const { base } = ring.slots[slot];
-  forgetter.note(freshBytes, VIEWS_A_DESCRIPTOR * descriptors);
+  forgetter.note(freshBytes, views);
   // The slot may hold a later job by now.
   const isOver = isBefore(sequence, Atomics.load(words, base + ANNOUNCED)) || seen[slot] === sequence;
   if (!isOver) received[slot] = { sequence, line: openLine(bytes, foreign) };

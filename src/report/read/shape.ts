@@ -1,10 +1,11 @@
 /**
- * What something has to be: a number, NaN among them, for JSON has null for what is none; a whole number from 0; a text, yes or
- * no; one of some texts; a list of such; or an object with such members, and any others. A name that ends in `?` may be missing.
+ * What something has to be: a number, NaN among them, for JSON has null for what is none; a whole number from 0, or such or
+ * `'auto'`; a text, yes or no; one of some texts; a list of such; or an object with such members, and any others. A name that ends in `?` may be missing.
  */
 export type Shape =
   | 'number'
   | 'count'
+  | 'auto'
   | 'string'
   | 'boolean'
   | ReadonlySet<string>
@@ -33,12 +34,14 @@ export function misshapen(value: unknown, shape: Shape, where: string): string |
 const WORDS = {
   number: 'a number, from 10^-21 to 10^21 or 0',
   count: 'a whole number from 0',
+  auto: "a whole number from 0, or 'auto'",
   string: 'a text',
   boolean: 'yes or no',
 } as const;
 
 function isKind(value: unknown, kind: keyof typeof WORDS): boolean {
   if (kind === 'number') return typeof value === 'number' && isDrawable(value);
+  if (kind === 'auto') return value === 'auto' || isKind(value, 'count');
   if (kind === 'count') return Number.isSafeInteger(value) && (value as number) >= 0;
   return typeof value === kind;
 }

@@ -225,7 +225,14 @@ export const MEASURED: Readonly<Record<TableName, Shape>> = {
 };
 
 const COPY_MANNER: Shape = {
-  ...{ threads: 'count', caller: 'string', schedule: 'string', distribution: 'string', method: 'string' },
+  ...{
+    threads: 'count',
+    caller: 'string',
+    schedule: 'string',
+    distribution: 'string',
+    unitBytes: 'auto',
+    method: 'string',
+  },
 };
 const MIGRATION_MANNER: Shape = {
   migrator: 'string',
