@@ -1,3 +1,8 @@
+/** A list in a memory, and what its walker looks at. */
+type Walk = [memory: Uint8Array, list: number, end: number, stop: number, poison: number, left: number, limit: number];
+/** A 64-bit list over the buffers of a table, at `table` in `area`; one of a table that is closed is left. */
+type LineWalk = [area: Uint8Array, table: number, ...Walk];
+
 /**
  * The walkers in C. They do what those in WebAssembly do, but for the memory, which comes with each call.
  *
@@ -5,58 +10,13 @@
  */
 export interface NativeWalker {
   /** Over a memory, with streaming stores. */
-  walk(
-    memory: Uint8Array,
-    list: number,
-    end: number,
-    stop: number,
-    poison: number,
-    left: number,
-    limit: number,
-  ): number;
-  /**
-   * Over the buffers of a table, at `table` in `area`; the list is in `memory`, and 64-bit. `past`: with streaming stores. A
-   * table that is closed has its list left.
-   */
-  walkLine(
-    area: Uint8Array,
-    table: number,
-    memory: Uint8Array,
-    list: number,
-    end: number,
-    stop: number,
-    poison: number,
-    left: number,
-    limit: number,
-    past: boolean,
-  ): number;
+  walk(...walk: Walk): number;
+  /** Over the buffers of a table. `past`: with streaming stores. */
+  walkLine(...walk: [...LineWalk, past: boolean]): number;
   /** Fills the destinations of such a list with a byte: its source words are not read. */
-  fillLine(
-    area: Uint8Array,
-    table: number,
-    memory: Uint8Array,
-    list: number,
-    end: number,
-    stop: number,
-    poison: number,
-    left: number,
-    limit: number,
-    past: boolean,
-    byte: number,
-  ): number;
+  fillLine(...walk: [...LineWalk, past: boolean, byte: number]): number;
   /** Compares the sides of such a list's descriptors; the word at `found` is taken down to that of the first difference. */
-  compareLine(
-    area: Uint8Array,
-    table: number,
-    memory: Uint8Array,
-    list: number,
-    end: number,
-    stop: number,
-    poison: number,
-    left: number,
-    limit: number,
-    found: number,
-  ): number;
+  compareLine(...walk: [...LineWalk, found: number]): number;
   /** Where in this process a view on shared memory begins. */
   addressOf(view: Uint8Array): number;
   /** Asks the system for huge pages under a view's whole pages: 0, or an error's number below 0. */

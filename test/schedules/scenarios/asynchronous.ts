@@ -1,4 +1,4 @@
-import { type Scenario, Wrong } from '../scenario.js';
+import { type Scenario, type World, Wrong } from '../scenario.js';
 
 const ENGINE = { method: 'memory.copy', caller: 'waits', threads: 2 } as const;
 
@@ -152,17 +152,7 @@ export const ASYNCHRONOUS: readonly Scenario[] = [
   {
     name: 'lowered and raised in mid-batch, dynamic',
     options: ENGINE,
-    async run({ engine, batch, check, later }) {
-      const items = batch(2);
-      const copying = engine.copyBatch(items);
-      const lowered = later(() => {
-        engine.threads = 1;
-      });
-      check(items, await copying);
-      await lowered;
-      engine.threads = 2;
-      await engine.ready();
-    },
+    run: lowerAndRaise,
   },
   {
     name: 'lowered and raised in mid-batch, static',
@@ -219,3 +209,16 @@ export const ASYNCHRONOUS: readonly Scenario[] = [
     },
   },
 ];
+
+/** Has one of two workers leave while a batch is copied, and come back. */
+export async function lowerAndRaise({ engine, batch, check, later }: World): Promise<void> {
+  const items = batch(2);
+  const copying = engine.copyBatch(items);
+  const lowered = later(() => {
+    engine.threads = 1;
+  });
+  check(items, await copying);
+  await lowered;
+  engine.threads = 2;
+  await engine.ready();
+}

@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.js';
+import { lowerAndRaise } from './asynchronous.js';
 
 const ENGINE = { method: 'memory.copy', caller: 'waits', threads: 2 } as const;
 
@@ -58,16 +59,6 @@ export const DEATHS: readonly Scenario[] = [
     name: 'death, lowered and raised',
     options: ENGINE,
     dies: true,
-    async run({ engine, batch, check, later }) {
-      const items = batch(2);
-      const copying = engine.copyBatch(items);
-      const lowered = later(() => {
-        engine.threads = 1;
-      });
-      check(items, await copying);
-      await lowered;
-      engine.threads = 2;
-      await engine.ready();
-    },
+    run: lowerAndRaise,
   },
 ];
