@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import tests from './vitest.config.js';
 
@@ -10,6 +11,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     maxWorkers: 1,
     pool: 'threads',
+    // What the launcher has threads loaded with too: what they start is started by it.
+    execArgv: ['--require', resolve('build/arm64/preload.cjs')],
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,
     reporters: ['verbose'],
