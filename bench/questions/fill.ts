@@ -2,9 +2,11 @@ import { parseArgs } from 'node:util';
 import { CopyEngine, type CopyMethod, formatSize, MiB, parseSize } from 'mtcopy';
 import { threadsText } from 'mtcopy/experiments';
 import { median } from 'simple-statistics';
+import { mean, THREADS } from '../support/against-c.js';
 import { inTurns, ratio, showRatio } from '../support/in-turns.js';
 import { startMemset } from '../support/memset-limit.js';
 import { printTable } from '../support/table.js';
+import { timed, timedSync } from '../support/timed.js';
 
 /*
  * The engine's fill and compare against C's memset and memcmp with as many threads, over as many bytes, in turns in one process
@@ -26,26 +28,6 @@ const total = parseSize(values.total);
 const method = values.method as CopyMethod;
 /** Small ranges are gone through several times a turn: once is over before threads are awake. */
 const calls = Math.max(1, Math.floor((512 * MiB) / total));
-
-/** Worker threads, and whether the caller is one more. */
-const THREADS = [
-  { threads: 1, caller: 'waits' },
-  { threads: 2, caller: 'waits' },
-  { threads: 1, caller: 'helps' },
-] as const;
-
-/** The mean of several calls, in nanoseconds. */
-async function mean(run: () => Promise<number>): Promise<number> {
-  let sum = 0;
-  for (let call = 0; call < calls; call++) sum += await run();
-  return sum / calls;
-}
-
-async function timed(run: () => unknown): Promise<number> {
-  const start = performance.now();
-  await run();
-  return (performance.now() - start) * 1e6;
-}
 
 const speed = (ns: readonly number[]) => (total / median([...ns])).toFixed(1);
 
@@ -81,16 +63,16 @@ async function measurePages(pages: string): Promise<(string | number)[][]> {
     const [a, b] = sides;
     const running = caller === 'helps' ? threads + 1 : threads;
     const contests = {
-      memset: { engine: () => engine.fill(a, 1), alone: () => a.fill(1) },
-      memcmp: { engine: () => engine.compare(a, b), alone: () => Buffer.compare(a, b) },
+      memset: { engine: (): Promise<unknown> => engine.fill(a, 1), alone: () => a.fill(1) },
+      memcmp: { engine: (): Promise<unknown> => engine.compare(a, b), alone: () => Buffer.compare(a, b) },
     };
     for (const what of ['memset', 'memcmp'] as const) {
       const { engine: run, alone } = contests[what];
       const times = await inTurns(
         {
-          c: () => mean(() => c.run(running, what)),
-          engine: () => mean(() => timed(run)),
-          alone: () => mean(() => timed(alone)),
+          c: () => mean(calls, () => c.run(running, what)),
+          engine: timed(calls, run),
+          alone: timedSync(calls, alone),
         },
         rounds,
       );

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { CopyEngine, FRAMES, type Frames, formatSize, MiB, PAGE_SIZE, PhysicalMemory, parseSize } from 'mtcopy';
 import { threadsText } from 'mtcopy/experiments';
 import { median } from 'simple-statistics';
+import { mean, THREADS } from '../support/against-c.js';
 import { allocBatch } from '../support/batches.js';
 import { inTurns, ratio, showRatio } from '../support/in-turns.js';
 import { type LimitMethod, startMemcpy } from '../support/memcpy-limit.js';
@@ -28,20 +29,7 @@ const total = parseSize(values.total);
 /** Small copies are made several times a turn: one alone is over before threads are awake. */
 const calls = Math.max(1, Math.floor((512 * MiB) / total));
 
-/** Worker threads, and whether the caller is one more. */
-const THREADS = [
-  { threads: 1, caller: 'waits' },
-  { threads: 2, caller: 'waits' },
-  { threads: 1, caller: 'helps' },
-] as const;
 const LIMITS: readonly LimitMethod[] = process.arch === 'x64' ? ['memcpy', 'nt', 'ahead'] : ['memcpy'];
-
-/** The mean of several calls, in nanoseconds. */
-async function mean(copy: () => Promise<number>): Promise<number> {
-  let sum = 0;
-  for (let call = 0; call < calls; call++) sum += await copy();
-  return sum / calls;
-}
 
 const speed = (ns: readonly number[]) => (total / median([...ns])).toFixed(1);
 
@@ -59,8 +47,9 @@ async function measurePages(pages: string): Promise<(string | number)[][]> {
       const folioBytes = parseSize(size);
       const items = allocBatch(memory, total, folioBytes, frames);
       await verifyEach(memory, items, { engine: () => engine.copyBatch(items) });
-      const inC = (method: LimitMethod) => () => mean(() => c.copy(copying, folioBytes, frames === 'shuffled', method));
-      const engines = () => mean(async () => (await engine.copyBatch(items)).wallNs);
+      const inC = (method: LimitMethod) => () =>
+        mean(calls, () => c.copy(copying, folioBytes, frames === 'shuffled', method));
+      const engines = () => mean(calls, async () => (await engine.copyBatch(items)).wallNs);
       const contestants = { engine: engines, ...Object.fromEntries(LIMITS.map((method) => [method, inC(method)])) };
       const times: Record<string, number[]> = await inTurns(contestants, rounds);
       items.free();

@@ -12,26 +12,17 @@
 #include <immintrin.h>
 #endif
 #include <poll.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#define MAX_THREADS 64
+#include "in-threads.h"
 
 static char *source, *destination;
 static uint32_t *from_frame, *to_frame;
 static size_t folio_bytes, folios, threads;
-static pthread_barrier_t barrier;
-
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* Copies a folio, or a thread's part of one; `next` is where the next one's source begins. */
 typedef void copy_method(char *to, const char *from, size_t bytes, const char *next);
@@ -105,13 +96,6 @@ static void copy_share(size_t id) {
   fence();
 }
 
-static void *run_thread(void *id) {
-  pthread_barrier_wait(&barrier);
-  copy_share((size_t)id);
-  pthread_barrier_wait(&barrier);
-  return NULL;
-}
-
 static void order_frames(uint32_t *frame, int shuffled, unsigned seed) {
   for (size_t i = 0; i < folios; i++) frame[i] = (uint32_t)i;
   if (!shuffled) return;
@@ -122,19 +106,6 @@ static void order_frames(uint32_t *frame, int shuffled, unsigned seed) {
     frame[i] = frame[j];
     frame[j] = kept;
   }
-}
-
-static uint64_t timed_copy(void) {
-  pthread_t thread[MAX_THREADS];
-  pthread_barrier_init(&barrier, NULL, (unsigned)threads + 1);
-  for (size_t i = 0; i < threads; i++) pthread_create(&thread[i], NULL, run_thread, (void *)i);
-  uint64_t start = now_ns();
-  pthread_barrier_wait(&barrier);
-  pthread_barrier_wait(&barrier);
-  uint64_t ns = now_ns() - start;
-  for (size_t i = 0; i < threads; i++) pthread_join(thread[i], NULL);
-  pthread_barrier_destroy(&barrier);
-  return ns;
 }
 
 /* Copies on this thread until there is input to read, or none will come: a program's loop, which never sleeps. */
@@ -178,7 +149,7 @@ int main(int argc, char **argv) {
     folios = total / folio_bytes;
     order_frames(from_frame, !strcmp(order, "rand"), 1);
     order_frames(to_frame, !strcmp(order, "rand"), 2);
-    printf("%llu\n", (unsigned long long)(is_over ? copy_over_and_over() : timed_copy()));
+    printf("%llu\n", (unsigned long long)(is_over ? copy_over_and_over() : timed_in_threads(threads, copy_share)));
     fflush(stdout);
   }
   return 0;

@@ -6,48 +6,23 @@
  * twice as many. "huge" asks for huge pages. One process serves a whole benchmark, so that it and the engine can take turns with
  * both of them warm. It ends with its input.
  */
-#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#define MAX_THREADS 64
+#include "in-threads.h"
 
 static char *bytes, *same;
 static size_t total, threads;
 static int compares, byte;
 static int differs[MAX_THREADS];
-static pthread_barrier_t barrier;
 
-static uint64_t now_ns(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void *run_thread(void *given) {
-  size_t id = (size_t)given, first = total * id / threads, end = total * (id + 1) / threads;
-  pthread_barrier_wait(&barrier);
+static void run_share(size_t id) {
+  size_t first = total * id / threads, end = total * (id + 1) / threads;
   if (compares) differs[id] = memcmp(bytes + first, same + first, end - first) != 0;
   else memset(bytes + first, byte, end - first);
-  pthread_barrier_wait(&barrier);
-  return NULL;
-}
-
-static uint64_t timed_run(void) {
-  pthread_t thread[MAX_THREADS];
-  pthread_barrier_init(&barrier, NULL, (unsigned)threads + 1);
-  for (size_t i = 0; i < threads; i++) pthread_create(&thread[i], NULL, run_thread, (void *)i);
-  uint64_t start = now_ns();
-  pthread_barrier_wait(&barrier);
-  pthread_barrier_wait(&barrier);
-  uint64_t ns = now_ns() - start;
-  for (size_t i = 0; i < threads; i++) pthread_join(thread[i], NULL);
-  pthread_barrier_destroy(&barrier);
-  return ns;
 }
 
 static char *open_bytes(int is_huge) {
@@ -70,7 +45,7 @@ int main(int argc, char **argv) {
     if (!compares && strcmp(what, "memset")) return 2;
     /* What is compared is the same, whatever was filled before. */
     byte = 1;
-    printf("%llu\n", (unsigned long long)timed_run());
+    printf("%llu\n", (unsigned long long)timed_in_threads(threads, run_share));
     fflush(stdout);
     for (size_t i = 0; compares && i < threads; i++)
       if (differs[i]) return 1;

@@ -4,7 +4,7 @@ import { DmaEngine } from '#src/dma/engine.js';
 import type { FaultPlan } from '#src/dma/faults.js';
 import { fillRandom, isAll, isSame } from '../support/bytes.js';
 import { at } from '../support/dma.js';
-import { BOOM, boom, failEach, methodStep, outcomeOf, type Step, spawnStep } from '../support/faults.js';
+import { BOOM, boom, deviceStep, failEach, methodStep, outcomeOf, type Step, spawnStep } from '../support/faults.js';
 import { watchWorkers } from '../support/threads.js';
 
 const COUNT = 6;
@@ -43,20 +43,7 @@ describe.each(IOMMU_MODES)('IOMMU %s: whichever time it is that fails of', (iomm
   });
   afterAll(() => engine.close());
 
-  const ofDevice = (name: keyof FaultPlan, kind: unknown): Step => {
-    return (n) => {
-      let times = 0;
-      engine.faults = { [name]: () => (++times === n ? kind : undefined) };
-      return {
-        get times() {
-          return times;
-        },
-        [Symbol.dispose]() {
-          engine.faults = undefined;
-        },
-      };
-    };
-  };
+  const ofDevice = (name: keyof FaultPlan, kind: unknown) => deviceStep(() => engine, name, kind);
   const told = { callback: (_i: number, _result: number) => {} };
   const STEPS: Record<string, Step> = {
     mapping: ofDevice('map', true),

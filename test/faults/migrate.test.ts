@@ -6,7 +6,7 @@ import { PG } from '#src/memory/page-metadata.js';
 import { PhysicalMemory } from '#src/memory/physical-memory.js';
 import type { FolioCopy } from '#src/migrate/folio-copy.js';
 import { emptyFlushBatch, TlbFlusher, UnresponsiveCpuError } from '#src/mm/tlb-flush.js';
-import { BOOM, boom, type Fault, failEach, methodStep, outcomeOf, type Step } from '../support/faults.js';
+import { BOOM, boom, deviceStep, type Fault, failEach, methodStep, outcomeOf, type Step } from '../support/faults.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages } from '../support/machines.js';
 
 const MANNERS = FLOWS.flatMap((flow) => MIGRATOR_NAMES.map((migrator) => ({ flow, migrator })));
@@ -102,30 +102,15 @@ const copy: Step = (n) => {
 /** A copy of the calling thread's that throws. */
 const copyThrows: Step = (n) => methodStep(machine.offload, 'folioCopy', boom)(n);
 
-/** What the device does, or what is done for it: a failure of the n-th time that the engine asks for one. */
-function deviceStep<Name extends keyof FaultPlan>(name: Name, kind: ReturnType<NonNullable<FaultPlan[Name]>>): Step {
-  return (n) => {
-    let times = 0;
-    const engine = dma as DmaEngine;
-    engine.faults = { [name]: () => (++times === n ? kind : undefined) };
-    return {
-      get times() {
-        return times;
-      },
-      [Symbol.dispose]() {
-        engine.faults = undefined;
-      },
-    };
-  };
-}
+const ofDevice = (name: keyof FaultPlan, kind: unknown) => deviceStep(() => dma as DmaEngine, name, kind);
 
 /** Steps by what they are called: those of the calling thread, and those that a migrator has. */
 const STEPS: Record<string, Step> = { allocation, lock, reference, flush, flushThrows, copy, copyThrows };
 const DEVICE: Record<string, Step> = {
-  mapping: deviceStep('map', true as never),
-  submission: deviceStep('submit', true as never),
-  'a read': deviceStep('descriptor', 'read' as never),
-  'a channel that throws': deviceStep('descriptor', 'throw' as never),
+  mapping: ofDevice('map', true),
+  submission: ofDevice('submit', true),
+  'a read': ofDevice('descriptor', 'read'),
+  'a channel that throws': ofDevice('descriptor', 'throw'),
 };
 
 /** What of a call is checked whatever came of it: each folio is where its status says. */

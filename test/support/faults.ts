@@ -1,6 +1,8 @@
 import { syncBuiltinESMExports } from 'node:module';
 import threads, { type WorkerOptions } from 'node:worker_threads';
 import { expect } from 'vitest';
+import type { DmaEngine } from '#src/dma/engine.js';
+import type { FaultPlan } from '#src/dma/faults.js';
 
 /*
  * SQLite's way of testing what can fail: a step fails at its first time in a run, then at its second, and so on, until a run
@@ -96,6 +98,23 @@ export const spawnStep: Step = (n) => {
     [Symbol.dispose]: () => replaceWorker(Worker),
   };
 };
+
+/** What a device does, or what is done for it: a failure of the n-th time that its engine asks for one. */
+export function deviceStep(engine: () => DmaEngine, name: keyof FaultPlan, kind: unknown): Step {
+  return (n) => {
+    let times = 0;
+    const given = engine();
+    given.faults = { [name]: () => (++times === n ? kind : undefined) };
+    return {
+      get times() {
+        return times;
+      },
+      [Symbol.dispose]() {
+        given.faults = undefined;
+      },
+    };
+  };
+}
 
 /** What is thrown where a step fails by an error of its own. */
 export const BOOM = new Error('boom');
