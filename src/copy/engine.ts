@@ -18,7 +18,7 @@ import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import type { CallerMode, CopyMethod, Stores } from '../words.js';
 import { onAbort } from './abort-relay.js';
-import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
+import { type Batch, type BatchRules, type CopyPair, takeItems, type Work } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { isShared } from './batch/line.js';
 import {
@@ -78,16 +78,19 @@ const checkByte = wholeNumber(0, 255);
 const PARK_MS = 100;
 
 /**
- * As {@link CopyEngine.copyBatch}, for a migrator whose frames were just allocated: what it asks for isn't checked again. The
- * way in of code inside alone, for bad items could overwrite anything in the engine's memory.
+ * As {@link CopyEngine.copyBatch}, or a fill of several ranges, for a migrator whose frames were just allocated: what it asks for
+ * isn't checked again. The way in of code inside alone, for bad items could overwrite anything in the engine's memory.
  *
- * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
+ * @param work a copy, or a fill
+ * @param items in the nodes, none of which overlaps another, a fill's with the same addresses on both sides; the arrays stay as
+ * they are until the call's end
  * @param caller whether the calling thread takes part
  * @param stores whether what is written is kept in the caches
  * @internal
  */
-export let copyTrusted: (
+export let runTrusted: (
   engine: CopyEngine,
+  work: Work,
   items: CopyItems,
   caller: CallerMode,
   stores: Stores,
@@ -114,7 +117,7 @@ export let copyTrusted: (
  */
 export class CopyEngine implements AsyncDisposable {
   static {
-    copyTrusted = (engine, items, caller, stores) => engine.#copyTrusted(items, caller, stores);
+    runTrusted = (engine, work, items, caller, stores) => engine.#runTrusted(work, items, caller, stores);
   }
 
   /** The shared memory that {@link allocate} takes from. */
@@ -529,11 +532,11 @@ export class CopyEngine implements AsyncDisposable {
     return call;
   }
 
-  async #copyTrusted(items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
-    return traced('copyBatch', () => {
+  async #runTrusted(work: Work, items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
+    return traced(work.kind === 'fill' ? 'fill' : 'copyBatch', () => {
       this.#lifetime.checkOpen();
       return this.#lifetime.during(async () =>
-        resultOf(await this.#run(openTrustedCall(this.memory, items), caller, stores)),
+        resultOf(await this.#run(openTrustedCall(this.memory, work, items), caller, stores)),
       );
     });
   }
