@@ -148,7 +148,7 @@ export interface Migrator {
 
 /**
  * @param what what it must be, as an error says it
- * @throws ErrnoError EINVAL for what is no migrator, or one with a minimum that is no number
+ * @throws ErrnoError EINVAL for what is no migrator, or one with a minimum that is no number, or a clearFolios that is no function
  */
 export function checkMigrator(name: string, value: unknown, what = 'a Migrator'): asserts value is Migrator {
   const given = (value ?? {}) as Partial<Migrator>;

@@ -4,6 +4,7 @@ import {
   type Area,
   CLEARED,
   type ClearBatch,
+  KiB,
   Machine,
   type MachineOptions,
   MiB,
@@ -12,7 +13,7 @@ import {
 } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import { expectAtRest, freePages } from '../support/machines.js';
-import { program, sharedWord } from '../support/programs.js';
+import { countedIn, program, sharedWord } from '../support/programs.js';
 
 const HUGE = 2 * MiB;
 const EOPNOTSUPP = 95;
@@ -435,6 +436,35 @@ describe("'mtcopy'", () => {
       { migrator: 'mtcopy', folios: 2, bytes: 4 * MiB },
       { migrator: 'kernel', folios: 1, bytes: MiB },
     ]);
+  });
+
+  it('loses no store of CPUs that fault on the same folios, while those migrate', async () => {
+    const { machine, mm, free } = await boot({ cpus: 2, migrator: 'mtcopy', threads: 2, flow: 'pre-copy' });
+    await using _ = machine;
+    const stride = 64 * KiB;
+    for (let round = 0; round < 6; round++) {
+      const area = mm.mmap({ length: '12M', folioSize: '2M' });
+      const { address, length } = area;
+      const args = { address, length, stride };
+      const running = [0, 1].map((cpu) => machine.cpus.run(mm, program('count'), { cpu, args }));
+      // From before the first fault until all is there, and has moved.
+      for (let node = 1, there = 0; there < 3 * area.folios().length; node = 1 - node) {
+        const { status } = await machine.movePages(mm, area.folios(), { node });
+        there += status.filter((of) => of === node).length;
+        await setImmediate();
+      }
+      machine.cpus.stop();
+      const stores = await Promise.all(running);
+      expect(await countedIn(area, 2, stride)).toEqual(stores);
+      const bytes = await mm.read(address, length);
+      for (let at = 0; at < length; at += stride) bytes.fill(0, at, at + 16);
+      expect(isZero(bytes)).toBe(true);
+      expectAtRest(area);
+      await mm.munmap(address, length);
+      expect(freePages(machine)).toEqual(free);
+      soil(machine);
+    }
+    expect(machine.offload.clearedBy[0]?.migrator).toBe('mtcopy');
   });
 
   it('clears all folios of a batch, and nothing else', async () => {
