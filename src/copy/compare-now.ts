@@ -3,6 +3,7 @@ import type { BatchRules } from './batch/batch.js';
 import { isShared } from './batch/line.js';
 import { type CompareOne, EQUAL, UNKNOWN } from './compare-one.js';
 import { bytesOf, createReach } from './small-views.js';
+import { equalBytes } from './worker/line-views.js';
 
 /**
  * Compares two views of fewer bytes than `limit` on the calling thread, at once.
@@ -32,8 +33,8 @@ export function createCompareNow({ memory, method }: BatchRules, compareOne: Com
     if (isAOwn && isBOwn && method !== 'typed-array') return compareOne(aOffset, bOffset, bytes);
     if (method === 'memory.copy') return UNKNOWN;
     if ((isAOwn && memory.isPoisoned(aOffset, bytes)) || (isBOwn && memory.isPoisoned(bOffset, bytes))) return UNKNOWN;
-    const order = Buffer.compare(bytesOf(a, aBuffer, aOffset, bytes), bytesOf(b, bBuffer, bOffset, bytes));
-    return order === 0 ? EQUAL : UNKNOWN;
+    const equal = equalBytes(bytesOf(a, aBuffer, aOffset, bytes), bytesOf(b, bBuffer, bOffset, bytes));
+    return equal === bytes ? EQUAL : equal;
   };
   return (a, b, limit) => {
     if (!ArrayBuffer.isView(a) || !ArrayBuffer.isView(b)) return UNKNOWN;
