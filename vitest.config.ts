@@ -7,7 +7,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const TOGETHER = [
   'test/check.test.ts',
   'test/cli/{baseline,completion,copy,exports,migrate,migrate-dcbm,pmbench,profile,reproduce,sysfs,widths}.test.ts',
-  'test/copy/{abort,bad-input,call,compare,every-byte-and-no-other,fill,foreign-memory,growable,many-calls,odd-input}.test.ts',
+  'test/copy/{abort,at-once,bad-input,call,compare,every-byte-and-no-other,fill,foreign-memory,growable,many-calls,odd-input}.test.ts',
   'test/copy/{poison,ready,result,same-memory,threshold,who-copies,who-gets-a-call}.test.ts',
   'test/copy/batch/*.test.ts',
   'test/copy/worker/{cpu-time,fill-and-compare,native-*}.test.ts',

@@ -82,6 +82,8 @@ export {
   type PhysicalMemoryOptions,
 } from './memory/physical-memory.js';
 export {
+  CLEARED,
+  type ClearBatch,
   COPIED,
   COPIED_BY_CALLER,
   type Migrator,

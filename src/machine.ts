@@ -9,6 +9,7 @@ import type { DmaHardware } from './dma/engine.js';
 import { ErrnoError, show } from './errno.js';
 import type { Folio } from './memory/folio.js';
 import { PhysicalMemory } from './memory/physical-memory.js';
+import { createClearOffload } from './migrate/clear-folio.js';
 import type { MigrateManner } from './migrate/migration.js';
 import type { Migrator } from './migrate/migrator.js';
 import { OffloadRegistry } from './migrate/offload.js';
@@ -28,6 +29,7 @@ import { DcbmDriver } from './migrators/dcbm-driver.js';
 import { migrationMethod } from './migrators/method.js';
 import { type OffloadDrivers, OffloadSwitch } from './migrators/offload-switch.js';
 import { AddressSpace, type AddressSpaceOptions } from './mm/address-space.js';
+import type { ClearOffload } from './mm/clear-offload.js';
 import { Cpus } from './mm/cpus.js';
 import type { MemoryManager } from './mm/manager.js';
 import { MappingTable } from './mm/mapping.js';
@@ -272,6 +274,8 @@ export class Machine implements AsyncDisposable {
     this.#manager = {
       memory: this.memory,
       clear: createClear(this.memory),
+      clearOffload: this.#createClearOffload(),
+      clears: new Set(),
       mappings: new MappingTable(),
       files: new Map(),
       movable: new Map(),
@@ -592,6 +596,15 @@ export class Machine implements AsyncDisposable {
   #mannerOf(options: MigrationSettings, reason: MigrateReason): Manner {
     const { demotionStores } = this.#manner;
     return mannerOf(options, reason === 'demotion' ? { ...this.#manner, stores: demotionStores } : this.#manner);
+  }
+
+  /** What zeroes folios for faults; closing the machine waits for those that it has in hand. */
+  #createClearOffload(): ClearOffload {
+    const { wants, clear } = createClearOffload(this.offload);
+    return {
+      wants: (bytes) => !this.#lifetime.isClosed && wants(bytes),
+      clear: (address, bytes) => this.#lifetime.during(() => clear(address, bytes)),
+    };
   }
 
   async #migrator(named: MigratorName | Migrator): Promise<Migrator | undefined> {

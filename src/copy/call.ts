@@ -33,8 +33,8 @@ export function* openCall(memory: PhysicalMemory, rules: BatchRules, given: Give
 }
 
 /** A call whose items nobody need check: {@link trustedBatch} says what that asks of its maker. */
-export function openTrustedCall(memory: PhysicalMemory, items: CopyItems): Call {
-  return { memory, started: performance.now(), batch: trustedBatch(items) };
+export function openTrustedCall(memory: PhysicalMemory, work: Work, items: CopyItems): Call {
+  return { memory, started: performance.now(), batch: trustedBatch(work, items) };
 }
 
 /** The call that does something else with a view, or with two; throws what {@link createWork} does. */

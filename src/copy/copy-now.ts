@@ -1,7 +1,7 @@
-import { types } from 'node:util';
 import type { BatchRules } from './batch/batch.js';
-import { isRange, isShared } from './batch/line.js';
+import { isShared } from './batch/line.js';
 import type { CopyOne } from './copy-one.js';
+import { bytesOf, createReach } from './small-views.js';
 
 /**
  * Copies one pair of fewer bytes than `limit` on the calling thread, at once.
@@ -14,10 +14,7 @@ const { set: setBytes } = Uint8Array.prototype;
 
 /** The short way of one small pair, whose checks and bytes together cost less than planning it. */
 export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne): CopyNow {
-  // A view may have getters of its own, so what it says is looked at.
-  const reaches = (buffer: SharedArrayBuffer, isOwn: boolean, offset: number, bytes: number) =>
-    isRange(offset, bytes, Number.POSITIVE_INFINITY) &&
-    (isOwn ? memory.holds(offset, bytes) : offset + bytes <= buffer.byteLength);
+  const reaches = createReach(memory);
   const copyPair = (
     to: ArrayBufferView,
     from: ArrayBufferView,
@@ -52,9 +49,4 @@ export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne):
 
 function overlap(a: number, b: number, bytes: number): boolean {
   return a < b + bytes && b < a + bytes;
-}
-
-/** The view itself, if it is of bytes and as many as it says, which a subclass may not be. */
-function bytesOf(view: ArrayBufferView, buffer: SharedArrayBuffer, offset: number, bytes: number): Uint8Array {
-  return types.isUint8Array(view) && view.length === bytes ? view : new Uint8Array(buffer, offset, bytes);
 }

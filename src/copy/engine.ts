@@ -18,7 +18,7 @@ import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import type { CallerMode, CopyMethod, Stores } from '../words.js';
 import { onAbort } from './abort-relay.js';
-import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
+import { type Batch, type BatchRules, type CopyPair, takeItems, type Work } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { isShared } from './batch/line.js';
 import {
@@ -42,11 +42,15 @@ import {
   type CopyOptions,
   type CopySyncOptions,
 } from './call-options.js';
+import { type CompareNow, createCompareNow } from './compare-now.js';
+import { createCompareOne, UNKNOWN } from './compare-one.js';
 import { type CopyNow, createCopyNow } from './copy-now.js';
 import { createCopyOne } from './copy-one.js';
 import { Crew } from './crew.js';
 import { Dispatcher } from './dispatcher.js';
 import { createEngineMemory } from './engine-memory.js';
+import { createFillNow, type FillNow } from './fill-now.js';
+import { createFillOne } from './fill-one.js';
 import { createLineTables } from './line-tables.js';
 import { type CreateOptions, completeOptions, type EngineOptions } from './options.js';
 import { poisonError } from './poison-error.js';
@@ -78,16 +82,19 @@ const checkByte = wholeNumber(0, 255);
 const PARK_MS = 100;
 
 /**
- * As {@link CopyEngine.copyBatch}, for a migrator whose frames were just allocated: what it asks for isn't checked again. The
- * way in of code inside alone, for bad items could overwrite anything in the engine's memory.
+ * As {@link CopyEngine.copyBatch}, or a fill of several ranges, for a migrator whose frames were just allocated: what it asks for
+ * isn't checked again. The way in of code inside alone, for bad items could overwrite anything in the engine's memory.
  *
- * @param items in the nodes, none of which overlaps another; the arrays stay as they are until the call's end
+ * @param work a copy, or a fill
+ * @param items in the nodes, none of which overlaps another, a fill's with the same addresses on both sides; the arrays stay as
+ * they are until the call's end
  * @param caller whether the calling thread takes part
  * @param stores whether what is written is kept in the caches
  * @internal
  */
-export let copyTrusted: (
+export let runTrusted: (
   engine: CopyEngine,
+  work: Work,
   items: CopyItems,
   caller: CallerMode,
   stores: Stores,
@@ -114,7 +121,7 @@ export let copyTrusted: (
  */
 export class CopyEngine implements AsyncDisposable {
   static {
-    copyTrusted = (engine, items, caller, stores) => engine.#copyTrusted(items, caller, stores);
+    runTrusted = (engine, work, items, caller, stores) => engine.#runTrusted(work, items, caller, stores);
   }
 
   /** The shared memory that {@link allocate} takes from. */
@@ -128,6 +135,8 @@ export class CopyEngine implements AsyncDisposable {
   readonly #comparesInC: boolean;
   readonly #rules: BatchRules;
   readonly #copyNow: CopyNow;
+  readonly #fillNow: FillNow;
+  readonly #compareNow: CompareNow;
   readonly #ringPfn: Pfn;
   readonly #crew: Crew;
   readonly #dispatcher: Dispatcher;
@@ -182,6 +191,8 @@ export class CopyEngine implements AsyncDisposable {
     this.#ringPfn = ringPfn;
     this.#rules = { memory: createEngineMemory(memory, ringAddress + PROBE * 4), method };
     this.#copyNow = createCopyNow(this.#rules, createCopyOne(memory));
+    this.#fillNow = createFillNow(this.#rules, createFillOne(memory));
+    this.#compareNow = createCompareNow(this.#rules, createCompareOne(memory));
     // Typed arrays copy everything there: no thread needs the loop in C.
     const native = method === 'typed-array' ? undefined : openNative();
     const tables = native?.walker && createLineTables(memory.buffer, native.walker);
@@ -395,7 +406,10 @@ export class CopyEngine implements AsyncDisposable {
    * ```
    */
   async fill(view: ArrayBufferView, byte: number, options?: CopyOptions): Promise<CopyResult> {
-    return traced('fill', async () => resultOf(await this.#begin(this.#fills(view, byte), COPY_OPTIONS, options)));
+    return traced('fill', async () => {
+      const atOnce = options === undefined && hasTurn() ? this.#fillAtOnce(view, byte, false) : undefined;
+      return atOnce ?? resultOf(await this.#begin(this.#fills(view, byte), COPY_OPTIONS, options));
+    });
   }
 
   /**
@@ -405,7 +419,10 @@ export class CopyEngine implements AsyncDisposable {
    * @throws ErrnoError EINVAL, EFAULT and ESHUTDOWN as {@link fill}
    */
   fillSync(view: ArrayBufferView, byte: number, options?: CopySyncOptions): CopyResult {
-    return tracedSync('fillSync', () => resultOf(this.#beginSync(this.#fills(view, byte), COPY_SYNC_OPTIONS, options)));
+    return tracedSync('fillSync', () => {
+      const atOnce = options === undefined ? this.#fillAtOnce(view, byte, true) : undefined;
+      return atOnce ?? resultOf(this.#beginSync(this.#fills(view, byte), COPY_SYNC_OPTIONS, options));
+    });
   }
 
   /**
@@ -419,6 +436,11 @@ export class CopyEngine implements AsyncDisposable {
   async compare(a: ArrayBufferView, b: ArrayBufferView, options?: CompareOptions): Promise<number> {
     let difference = -1;
     await traced('compare', async () => {
+      const atOnce = options === undefined && hasTurn() ? this.#compareAtOnce(a, b, false) : undefined;
+      if (atOnce) {
+        difference = atOnce.difference;
+        return atOnce.result;
+      }
       const call = await this.#begin(this.#compares(a, b), COMPARE_OPTIONS, options);
       difference = this.#compared(call);
       return resultOf(call);
@@ -435,6 +457,11 @@ export class CopyEngine implements AsyncDisposable {
   compareSync(a: ArrayBufferView, b: ArrayBufferView, options?: CompareSyncOptions): number {
     let difference = -1;
     tracedSync('compareSync', () => {
+      const atOnce = options === undefined ? this.#compareAtOnce(a, b, true) : undefined;
+      if (atOnce) {
+        difference = atOnce.difference;
+        return atOnce.result;
+      }
       const call = this.#beginSync(this.#compares(a, b), COMPARE_SYNC_OPTIONS, options);
       difference = this.#compared(call);
       return resultOf(call);
@@ -456,9 +483,39 @@ export class CopyEngine implements AsyncDisposable {
   #copyAtOnce(to: ArrayBufferView, from: ArrayBufferView, blocks: boolean): CopyResult | undefined {
     if (this.#lifetime.isClosed) return undefined;
     const started = performance.now();
-    const least = this.#leastBytes(RANGE, blocks ? this.#restBefore(started) : undefined);
-    const bytes = this.#copyNow(to, from, Math.min(least, this.#choice.cachedBytes() + 1));
-    if (bytes < 0) return undefined;
+    const bytes = this.#copyNow(to, from, Math.min(this.#leastAtOnce(started, blocks), this.#choice.cachedBytes() + 1));
+    return bytes < 0 ? undefined : this.#resultAtOnce(bytes, started, blocks);
+  }
+
+  /** The short way of a small fill; `undefined` if it must go the long way. */
+  #fillAtOnce(view: ArrayBufferView, byte: number, blocks: boolean): CopyResult | undefined {
+    if (this.#lifetime.isClosed) return undefined;
+    const started = performance.now();
+    // As #chooseStores has it.
+    const cached = 2 * this.#choice.cachedBytes() + 1;
+    const bytes = this.#fillNow(view, byte, Math.min(this.#leastAtOnce(started, blocks), cached));
+    return bytes < 0 ? undefined : this.#resultAtOnce(bytes, started, blocks);
+  }
+
+  /** The short way of a small compare; `undefined` if it must go the long way. */
+  #compareAtOnce(
+    a: ArrayBufferView,
+    b: ArrayBufferView,
+    blocks: boolean,
+  ): { difference: number; result: CopyResult } | undefined {
+    if (this.#lifetime.isClosed) return undefined;
+    const started = performance.now();
+    const difference = this.#compareNow(a, b, this.#leastAtOnce(started, blocks));
+    if (difference === UNKNOWN) return undefined;
+    return { difference, result: this.#resultAtOnce(difference < 0 ? a.byteLength : difference, started, blocks) };
+  }
+
+  /** Bytes from which threads get one range, of a call that began at `started`. */
+  #leastAtOnce(started: number, blocks: boolean): number {
+    return this.#leastBytes(RANGE, blocks ? this.#restBefore(started) : undefined);
+  }
+
+  #resultAtOnce(bytes: number, started: number, blocks: boolean): CopyResult {
     const ended = performance.now();
     if (blocks) this.#lastBlocked = ended;
     const wallNs = Math.round((ended - started) * 1e6);
@@ -529,11 +586,11 @@ export class CopyEngine implements AsyncDisposable {
     return call;
   }
 
-  async #copyTrusted(items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
-    return traced('copyBatch', () => {
+  async #runTrusted(work: Work, items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
+    return traced(work.kind === 'fill' ? 'fill' : 'copyBatch', () => {
       this.#lifetime.checkOpen();
       return this.#lifetime.during(async () =>
-        resultOf(await this.#run(openTrustedCall(this.memory, items), caller, stores)),
+        resultOf(await this.#run(openTrustedCall(this.memory, work, items), caller, stores)),
       );
     });
   }

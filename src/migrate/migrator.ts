@@ -32,6 +32,9 @@ export const COPIED = 1;
 /** The mark of a folio that is copied, by the calling thread: it stands among what `'kernel'` has moved. */
 export const COPIED_BY_CALLER = 2;
 
+/** The mark of a folio that is cleared. */
+export const CLEARED = 1;
+
 /** Folios that a migrator is to copy. All of it is the migrator's until its promise settles, and not to be kept. */
 export interface OffloadBatch {
   /** Physical addresses and sizes in bytes. Sources and targets are locked, mapped by nobody, and nobody else's. */
@@ -53,6 +56,19 @@ export interface OffloadBatch {
    * small part, and by what the caller knows. Advice: bytes that are copied otherwise are as good.
    */
   readonly stores: Exclude<Stores, 'auto'>;
+}
+
+/** Folios that a migrator is to zero. All of it is the migrator's until its promise settles, and not to be kept. */
+export interface ClearBatch {
+  /** New folios, mapped by nobody, and nobody else's. */
+  readonly items: {
+    /** Physical address of each, in bytes. */
+    readonly to: Uint32Array;
+    /** Bytes of each. */
+    readonly bytes: Uint32Array;
+  };
+  /** For each item whether all of its bytes are zero: 0 before; {@link CLEARED} marks it. Whatever is no 0 counts as cleared. */
+  readonly cleared: Uint8Array;
 }
 
 /**
@@ -115,16 +131,33 @@ export interface Migrator {
    * @returns 0, or an errno of what went wrong: EOPNOTSUPP (95) declines the batch. What is marked counts in either case.
    */
   copyFolios(batch: OffloadBatch): number | Promise<number>;
+  /**
+   * Zeroes new folios at page faults (clear_folio), in any order, and marks each that is zero; those of
+   * `mmap({ populate: true })` the calling thread zeroes, for that can't wait. It is asked while it is registered, whatever its
+   * reasons, which are those of migrations; for a folio from its minimums on, each by itself. What is asked of
+   * {@link copyFolios} is asked of this too: by the time that it returns, or its promise settles, nothing may write to the folios
+   * any more. Default: the calling thread zeroes them.
+   *
+   * Accesses to the page wait for it. What it leaves the calling thread zeroes; so it does after an error, which is a warning
+   * of the process, once.
+   *
+   * @returns 0, or an errno of what went wrong: EOPNOTSUPP (95) declines the batch. What is marked counts in either case.
+   */
+  clearFolios?(batch: ClearBatch): number | Promise<number>;
 }
 
 /**
  * @param what what it must be, as an error says it
- * @throws ErrnoError EINVAL for what is no migrator, or one with a minimum that is no number
+ * @throws ErrnoError EINVAL for what is no migrator, or one with a minimum that is no number, or a clearFolios that is no function
  */
 export function checkMigrator(name: string, value: unknown, what = 'a Migrator'): asserts value is Migrator {
-  const { name: named, copyFolios, minFolios = 0, minBytes = 0 } = (value ?? {}) as Partial<Migrator>;
+  const given = (value ?? {}) as Partial<Migrator>;
+  const { name: named, copyFolios, clearFolios, minFolios = 0, minBytes = 0 } = given;
   if (typeof named !== 'string' || typeof copyFolios !== 'function') {
     throw invalid(name, `must be ${what}`, value);
+  }
+  if (clearFolios !== undefined && typeof clearFolios !== 'function') {
+    throw invalid(`${name}.clearFolios`, 'must be a function, or not be there', clearFolios);
   }
   for (const [key, least] of Object.entries({ minFolios, minBytes })) {
     if (!(typeof least === 'number' && least >= 0))

@@ -3,7 +3,9 @@ import type { PhysicalMemory } from '../memory/physical-memory.js';
 import { createFolioCopy, type FolioCopy } from './folio-copy.js';
 import { createFolioStream, type FolioStream } from './folio-stream.js';
 import { checkCopiesIn, checkMigrator, type Migrator } from './migrator.js';
+import { isWorthwhile } from './offer.js';
 import { type MigrateReason, parseReasonMask, type ReasonMask, reasonBit } from './reasons.js';
+import { addMoved, type MovedBy } from './stats.js';
 
 /** The reasons that a driver is for when it is switched on, as published. */
 export const DEFAULT_REASON_MASK = 'compaction,syscall_or_cpuset,demotion,numa_misplaced';
@@ -55,6 +57,7 @@ export class OffloadRegistry {
   /** Who made the registry closes it. @internal */
   readonly folioStream: FolioStream;
   readonly #memory: PhysicalMemory;
+  readonly #clearedBy: MovedBy[] = [];
   readonly #users = new Map<Migrator, Users>();
   /** The reasons that a migrator is registered for, was last, or is to be next. */
   readonly #masks = new WeakMap<Migrator, ReasonMask>();
@@ -81,7 +84,15 @@ export class OffloadRegistry {
   }
 
   /**
-   * Has a migrator copy what is migrated from now on for some reasons.
+   * Who has cleared the folios that page faults had a migrator asked for, so far: itself, or `'kernel'`, the calling thread, what
+   * it has left.
+   */
+  get clearedBy(): readonly Readonly<MovedBy>[] {
+    return this.#clearedBy.map((one) => ({ ...one }));
+  }
+
+  /**
+   * Has a migrator copy what is migrated from now on for some reasons, and, if it does that, clear folios.
    *
    * @param reasonMask the reasons, as {@link parseReasonMask} reads them. Default: compaction, syscall_or_cpuset, demotion
    * and numa_misplaced, as a published driver's when it is switched on.
@@ -100,7 +111,7 @@ export class OffloadRegistry {
   /**
    * Takes the registered migrator away: batches that begin from now on are copied by the calling thread. Its maker may tear
    * it down once this has resolved, for then every batch that began with it has ended, and every call that named it by now.
-   * Not to be waited for in its own `copyFolios`, which this waits for.
+   * Not to be waited for in its own `copyFolios` or `clearFolios`, which this waits for.
    *
    * @throws ErrnoError EINVAL for any but the registered one, or one that is being unregistered already
    */
@@ -153,6 +164,27 @@ export class OffloadRegistry {
   getForPrivate(): MigratorUse | undefined {
     const active = this.#active;
     return active && !active.leaving ? this.#useForPrivate(active.migrator) : undefined;
+  }
+
+  /** What a fault has a folio of so many bytes cleared by; `undefined`: the calling thread. As {@link get}. @internal */
+  getForClear(bytes: number): MigratorUse | undefined {
+    return this.wantsClear(bytes) ? this.#use((this.#active as Active).migrator) : undefined;
+  }
+
+  /** Whether it is anybody. @internal */
+  wantsClear(bytes: number): boolean {
+    const active = this.#active;
+    return (
+      active !== undefined &&
+      !active.leaving &&
+      active.migrator.clearFolios !== undefined &&
+      isWorthwhile(active.migrator, 1, bytes)
+    );
+  }
+
+  /** Counts a folio that a migrator was asked for, by who has cleared it. @internal */
+  countCleared(by: string, bytes: number): void {
+    addMoved(this.#clearedBy, by, 1, bytes);
   }
 
   /** The registry itself is no call's. @internal */

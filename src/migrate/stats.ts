@@ -25,17 +25,17 @@ export function createPhases(): Phases {
 /** What copies where no migrator does: the calling thread. */
 export const KERNEL = 'kernel';
 
-/** What one migrator has moved. */
+/** What one migrator has moved, or cleared. */
 export interface MovedBy {
   /** Its name; `'kernel'`: the calling thread. */
   readonly migrator: string;
-  /** Folios that it moved. */
+  /** Folios that it moved, or cleared. */
   folios: number;
   /** Bytes of them. */
   bytes: number;
 }
 
-/** Adds to what a migrator has moved, unless that is nothing. */
+/** Adds to what a migrator has moved, or cleared, unless that is nothing. */
 export function addMoved(sum: MovedBy[], migrator: string, folios: number, bytes: number): void {
   if (folios === 0) return;
   const found = sum.find((one) => one.migrator === migrator);

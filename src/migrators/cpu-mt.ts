@@ -1,6 +1,7 @@
 import { checkThreads, oneOf } from '../check.js';
+import type { Work } from '../copy/batch/batch.js';
 import type { CopyItems } from '../copy/batch/items.js';
-import { CopyEngine, copyTrusted } from '../copy/engine.js';
+import { CopyEngine, runTrusted } from '../copy/engine.js';
 import type { CopyResult } from '../copy/result.js';
 import { ErrnoError } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
@@ -51,7 +52,7 @@ export class CpuMt implements OffloadDriver {
     if (options.threads !== undefined) this.threads = options.threads;
     if (options.schedule !== undefined) this.schedule = options.schedule;
     if (options.caller !== undefined) this.caller = options.caller;
-    this.migrator = createMtcopyMigrator((items, stores) => this.#copy(items, stores), memory);
+    this.migrator = createMtcopyMigrator((work, items, stores) => this.#run(work, items, stores), memory);
     if (options.minBytes !== undefined) this.migrator.minBytes = options.minBytes;
   }
 
@@ -139,10 +140,10 @@ export class CpuMt implements OffloadDriver {
     await Promise.all(this.#closing);
   }
 
-  async #copy(items: CopyItems, stores: Stores): Promise<CopyResult> {
+  async #run(work: Work, items: CopyItems, stores: Stores): Promise<CopyResult> {
     // Looked up and called in one step: an engine that is closing by then would refuse the batch.
     while (!this.#engine) await this.ready();
-    return copyTrusted(this.#engine, items, this.#caller, stores);
+    return runTrusted(this.#engine, work, items, this.#caller, stores);
   }
 
   async #open(): Promise<void> {

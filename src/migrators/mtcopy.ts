@@ -1,9 +1,10 @@
+import type { Work } from '../copy/batch/batch.js';
 import type { CopyItems } from '../copy/batch/items.js';
 import type { CopyResult } from '../copy/result.js';
 import { ERRNO } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { COPIED, type Migrator } from '../migrate/migrator.js';
-import { KiB } from '../units.js';
+import { CLEARED, COPIED, type Migrator } from '../migrate/migrator.js';
+import { KiB, MiB } from '../units.js';
 import type { Stores } from '../words.js';
 import { isCpuSaturated } from './cpu-saturation.js';
 
@@ -12,6 +13,17 @@ import { isCpuSaturated } from './cpu-saturation.js';
  * fixed number, and not the engine's own choice, so that an experiment on threads is one.
  */
 export const MTCOPY_MIN_BYTES = 512 * KiB;
+/**
+ * Bytes of the smallest batch that it clears: where threads begin to gain if the operating system has yet to make the pages. To
+ * have them woken takes longer than zeroing as much that is there.
+ */
+const MIN_CLEAR_BYTES = 2 * MiB;
+
+/** What has the threads of an engine share whatever it is given, with such stores, for what is small never comes to it. */
+export type RunShared = (work: Work, items: CopyItems, stores: Stores) => Promise<CopyResult>;
+
+const COPY: Work = { kind: 'copy' };
+const CLEAR: Work = { kind: 'fill', byte: 0 };
 
 /** The migrator `'mtcopy'`. What can be set may be so at any time, for later batches. */
 export interface MtcopyMigrator extends Migrator {
@@ -22,15 +34,11 @@ export interface MtcopyMigrator extends Migrator {
 }
 
 /**
- * The migrator that copies with threads, which share a batch: whole folios or chunks of them.
+ * The migrator that copies and clears with threads, which share a batch: whole folios or chunks of them.
  *
- * @param memory whose addresses `copy` takes
- * @param copy has the threads share whatever it is given, for what is small never comes to it, with such stores
+ * @param memory whose addresses `run` takes
  */
-export function createMtcopyMigrator(
-  copy: (items: CopyItems, stores: Stores) => Promise<CopyResult>,
-  memory: PhysicalMemory,
-): MtcopyMigrator {
+export function createMtcopyMigrator(run: RunShared, memory: PhysicalMemory): MtcopyMigrator {
   const migrator: MtcopyMigrator = {
     name: 'mtcopy',
     memory,
@@ -39,10 +47,18 @@ export function createMtcopyMigrator(
     saturationGate: false,
     async copyFolios({ items, copied, usage, stores }) {
       if (migrator.saturationGate && isCpuSaturated()) return ERRNO.EOPNOTSUPP;
-      const { failed, workerNs } = await copy(items, stores);
+      const { failed, workerNs } = await run(COPY, items, stores);
       copied.fill(COPIED);
       for (const { index } of failed) copied[index] = 0;
       usage.threads += workerNs;
+      return 0;
+    },
+    async clearFolios({ items: { to, bytes }, cleared }) {
+      if (bytes.reduce((sum, one) => sum + one, 0) < MIN_CLEAR_BYTES) return ERRNO.EOPNOTSUPP;
+      if (migrator.saturationGate && isCpuSaturated()) return ERRNO.EOPNOTSUPP;
+      // Nothing of a fill is left: it has no signal, and reads no poisoned frame.
+      await run(CLEAR, { to, from: to, bytes }, 'auto');
+      cleared.fill(CLEARED);
       return 0;
     },
   };

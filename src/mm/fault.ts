@@ -4,6 +4,7 @@ import { ERRNO } from '../errno.js';
 import { clearAndWake, tryLockFolio } from '../memory/folio-lock.js';
 import { compoundHead, PG } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn, type Vpn } from '../units.js';
+import { clearOffloaded } from './clear-folio.js';
 import { splitPmdMapping } from './huge-memory.js';
 import type { MemoryManager } from './manager.js';
 import { adoptAnonymous, FOLIO_LOCKED, mapAnonymous, mapCached } from './map-folio.js';
@@ -31,6 +32,11 @@ export async function handleMmFault(
   const entry = entryAt(vma.table, vpn);
   if (entry & MIGRATION) return 0;
   if (entry & PRESENT) return isStore && !(entry & WRITE) ? doWpPage(manager, vma, vpn, flushTimeoutMs) : 0;
+  const cleared = clearOffloaded(manager, vma, vpn);
+  if (cleared) {
+    await cleared;
+    return 0;
+  }
   try {
     const mapped = vma.cached ? mapCached(manager, vma, vpn) : mapAnonymous(manager, vma, vpn);
     // A locked folio is about to arrive elsewhere: the CPU tries again after a turn.

@@ -1,6 +1,7 @@
 import type { Clear } from '../copy/clear.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
 import type { Pfn } from '../units.js';
+import type { ClearInFlight, ClearOffload } from './clear-offload.js';
 import type { CachedMapping, MappingTable } from './mapping.js';
 import type { MovableOperations } from './movable-operations.js';
 import type { TlbFlusher } from './tlb-flush.js';
@@ -11,6 +12,10 @@ export interface MemoryManager {
   readonly memory: PhysicalMemory;
   /** Zeros what is newly allocated in it. */
   readonly clear: Clear;
+  /** Zeros large folios instead, at faults. */
+  readonly clearOffload: ClearOffload;
+  /** What it has in hand. */
+  readonly clears: Set<ClearInFlight>;
   readonly mappings: MappingTable;
   /** The files in the page cache, by device and inode. */
   readonly files: Map<string, CachedMapping>;

@@ -1,4 +1,4 @@
-import { PTRS_PER_PTE } from '../cpu/page-table.js';
+import { type PageTable, PTRS_PER_PTE } from '../cpu/page-table.js';
 import { makeEntry, PRESENT, WRITE } from '../cpu/pte.js';
 import { PG } from '../memory/page-metadata.js';
 import { HPAGE_PMD_ORDER, type NodeId, type Order, PAGE_SIZE, type Pfn } from '../units.js';
@@ -15,16 +15,29 @@ import { folioAddRmap } from './rmap.js';
  * @returns pages mapped; 0 if the node has no free folio of that order
  */
 export function mapAnonymous(manager: MemoryManager, vma: Vma, vpn: number): number {
-  const { memory } = manager;
-  const { pmds, ptes } = vma.table;
-  const aligned = vpn & (-1 << vma.order);
-  const fits = aligned >= vma.start && aligned + (1 << vma.order) <= vma.end && isUnmapped(vma, aligned);
-  const order = (fits ? vma.order : 0) as Order;
-  const first = fits ? aligned : vpn;
-  const pfn = memory.takeFolio(order, vma.nid as NodeId);
+  const order = orderToMap(vma, vpn);
+  const pfn = manager.memory.takeFolio(order, vma.nid as NodeId);
   if (pfn === 0) return 0;
+  manager.clear(pfn * PAGE_SIZE, PAGE_SIZE << order);
+  mapZeroed(manager, vma, pfn, vpn & (-1 << order), order);
+  return 1 << order;
+}
+
+/** The order of the folio that the unmapped page `vpn` gets: the area's, where one fits between what is mapped, or 0. */
+export function orderToMap(vma: Vma, vpn: number): Order {
+  const { order } = vma;
+  return fitsInArea(vma, vpn & (-1 << order), order) ? order : (0 as Order);
+}
+
+/** Whether the pages of a folio at page `first` are all the area's, and none of them is mapped. */
+export function fitsInArea({ table, start, end }: Vma, first: number, order: Order): boolean {
+  return first >= start && first + (1 << order) <= end && isUnmapped(table, first, first + (1 << order));
+}
+
+/** Maps a new folio of zeros, with its one reference, as private memory, at pages from `first` on of which none is mapped. */
+export function mapZeroed(manager: MemoryManager, vma: Vma, pfn: Pfn, first: number, order: Order): void {
+  const { pmds, ptes } = vma.table;
   const pages = 1 << order;
-  manager.clear(pfn * PAGE_SIZE, pages * PAGE_SIZE);
   const isHuge = order === HPAGE_PMD_ORDER && isPmdEmpty(vma.table, first);
   adoptAnonymous(manager, vma, pfn, first, isHuge ? 1 : pages);
   // Release: the zeros come before the entry that leads to them.
@@ -36,7 +49,6 @@ export function mapAnonymous(manager: MemoryManager, vma: Vma, vpn: number): num
       Atomics.store(ptes, first + i, makeEntry(pfn + i, PRESENT | WRITE));
     }
   }
-  return pages;
 }
 
 /**
@@ -99,10 +111,8 @@ function mapPtes({ table }: Vma, first: number, end: number, frameOffset: number
   return mapped;
 }
 
-/** Whether none of the pages that a folio of the area's order at `first` would have is mapped. */
-function isUnmapped({ table, order }: Vma, first: number): boolean {
-  const { pmds, ptes } = table;
-  for (let vpn = first; vpn < first + (1 << order); ) {
+function isUnmapped({ pmds, ptes }: PageTable, first: number, end: number): boolean {
+  for (let vpn = first; vpn < end; ) {
     const pmd = pmds[vpn >> HPAGE_PMD_ORDER];
     if (pmd === 0) {
       vpn = (vpn | (PTRS_PER_PTE - 1)) + 1;

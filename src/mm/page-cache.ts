@@ -72,41 +72,59 @@ export function replaceCached({ page }: PhysicalMemory, { frames }: PageCache, f
 }
 
 /**
- * The head of the folio that has page `index`, after reading it in if need be: a folio of `order`, or of one page where
+ * The head of the folio that has page `index`, after reading it in if need be: a folio of `areaOrder`, or of one page where
  * that doesn't fit between what is cached.
  *
  * @returns 0 if the node has no free folio of that order
  */
 export function getCachedFolio(
-  { memory, clear }: MemoryManager,
+  manager: MemoryManager,
   mapping: CachedMapping,
   index: number,
-  order: Order,
+  areaOrder: Order,
   nid: NodeId,
 ): Pfn {
-  const { frames } = mapping.cache;
-  const known = frames[index];
+  const { memory, clear } = manager;
+  const { cache } = mapping;
+  const known = cache.frames[index];
   if (known !== 0) return compoundHead(memory.page, known);
-  const aligned = index & (-1 << order);
-  const fits =
-    aligned + (1 << order) <= frames.length && frames.subarray(aligned, aligned + (1 << order)).every(isZero);
-  const first = fits ? aligned : index;
-  const pages = fits ? 1 << order : 1;
-  const pfn = memory.takeFolio((fits ? order : 0) as Order, nid);
+  const order = orderToCache(cache, index, areaOrder);
+  const first = index & (-1 << order);
+  const pfn = memory.takeFolio(order, nid);
   if (pfn === 0) return pfn;
   try {
-    fill(memory, clear, mapping.cache, pfn, first, pages);
+    fill(memory, clear, cache, pfn, first, 1 << order);
   } catch (error) {
     memory.putFolio(pfn);
     throw error;
   }
+  addToCache(manager, mapping, pfn, first, order);
+  return pfn;
+}
+
+/** The order of the folio that page `index`, which isn't cached, gets: `order`, where that fits between what is cached, or 0. */
+export function orderToCache({ frames }: PageCache, index: number, order: Order): Order {
+  const first = index & (-1 << order);
+  const end = first + (1 << order);
+  return end <= frames.length && frames.subarray(first, end).every(isZero) ? order : (0 as Order);
+}
+
+/** Puts a new folio, with its one reference, into the cache, from page `first` on, where nothing is: its bytes are there. */
+export function addToCache(
+  { memory }: MemoryManager,
+  mapping: CachedMapping,
+  pfn: Pfn,
+  first: number,
+  order: Order,
+): void {
+  const { frames } = mapping.cache;
+  const pages = 1 << order;
   const { flags, refcount, mapping: owner, index: position } = memory.page;
   owner[pfn] = mapping.id;
   position[pfn] = first;
   Atomics.add(refcount, pfn, pages - 1);
   Atomics.or(flags, pfn, PG.lru | PG.uptodate | (mapping.cache.file ? 0 : PG.swapbacked));
   for (let i = 0; i < pages; i++) frames[first + i] = pfn + i;
-  return pfn;
 }
 
 function isZero(frame: number): boolean {

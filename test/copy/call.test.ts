@@ -17,7 +17,7 @@ function open() {
     items.bytes[i] = 8;
   }
   memory.poison(items.from[2] / 4096);
-  return { memory, batch: trustedBatch(items), started: performance.now() };
+  return { memory, batch: trustedBatch({ kind: 'copy' }, items), started: performance.now() };
 }
 
 it('sets poisoned items apart in steps, and an abort in between leaves all the others', () => {

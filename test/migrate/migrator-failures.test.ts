@@ -1,8 +1,8 @@
-import { CopyEngine, type CopyItems, FLOWS, Machine, MiB, type Migrator, type Stores } from 'mtcopy';
+import { CopyEngine, FLOWS, Machine, MiB, type Migrator } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { copyTrusted } from '#src/copy/engine.js';
+import { runTrusted } from '#src/copy/engine.js';
 import { countAttached, openRing, STOP } from '#src/copy/worker/job-ring.js';
-import { createMtcopyMigrator } from '#src/migrators/mtcopy.js';
+import { createMtcopyMigrator, type RunShared } from '#src/migrators/mtcopy.js';
 import { errorOf } from '../support/errors.js';
 import { holdThreads, raceHeld } from '../support/holds.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages, nodesOf } from '../support/machines.js';
@@ -98,8 +98,8 @@ describe('a thread of mtcopy that is killed in the middle of a copy', () => {
     const ring = openRing(machine.memory.buffer, RING);
     const stop = ring.slots[0].base + STOP;
     const [to, from] = [engine.allocate(MiB), engine.allocate(MiB)];
-    const copy = (items: CopyItems, stores: Stores) => copyTrusted(engine, items, 'auto', stores);
-    const mtcopy = createMtcopyMigrator(copy, machine.memory);
+    const run: RunShared = (work, items, stores) => runTrusted(engine, work, items, 'auto', stores);
+    const mtcopy = createMtcopyMigrator(run, machine.memory);
     const ends: Promise<unknown>[] = [];
     let copied = 0;
     let held = 0;

@@ -65,4 +65,21 @@ describe('a host whose cores are all busy', () => {
     await machine.sysfs.write(gate, '0');
     expect(await copies(1000)).toEqual(['mtcopy', 0]);
   });
+
+  it('has its folios cleared by the calling thread, but only if the gate says so', async () => {
+    fakeHost();
+    host.cores = 4;
+    await using machine = await Machine.boot({ nodes: ['16M'], cpus: 0, migrator: 'mtcopy', threads: 1 });
+    const mm = machine.createAddressSpace();
+    /** Who clears so far, while so many tasks beside this thread run. */
+    const clears = async (others: number): Promise<string[]> => {
+      host.runnable = others + 1;
+      await mm.read(mm.mmap({ length: '2M', folioSize: '2M' }).address, 1);
+      return machine.offload.clearedBy.map(({ migrator, folios }) => `${migrator} ${folios}`);
+    };
+    expect(await clears(40)).toEqual(['mtcopy 1']);
+    await machine.sysfs.write('/sys/kernel/cpu_mt/saturation_gate', '1');
+    expect(await clears(4)).toEqual(['mtcopy 1', 'kernel 1']);
+    expect(await clears(3)).toEqual(['mtcopy 2', 'kernel 1']);
+  });
 });

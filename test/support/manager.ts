@@ -27,6 +27,8 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
   const manager: MemoryManager = {
     memory,
     clear: createClear(memory),
+    clearOffload: { wants: () => false, clear: async () => false },
+    clears: new Set(),
     mappings: new MappingTable(),
     files: new Map(),
     movable: new Map(),

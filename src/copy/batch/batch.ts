@@ -99,8 +99,8 @@ export function createBatch(rules: BatchRules, given: Given): Steps<Batch> {
  * A batch of items in the engine's memory that nobody need check, for a migrator whose frames were just allocated: they lie
  * in the nodes, none overlaps another, and the arrays stay as they are until the call's end.
  */
-export function trustedBatch(items: CopyItems): Batch {
-  return finishBatch(items, survey(items), []);
+export function trustedBatch(work: Work, items: CopyItems): Batch {
+  return finishBatch(items, survey(items), [], work);
 }
 
 function finishBatch(

@@ -77,7 +77,7 @@ function fillBytes(buffer: SharedArrayBuffer, offset: number, byte: number, byte
 const FEW_BYTES = 64;
 
 /** Bytes of two views of one length before the first that differs; all if none does. */
-function equalBytes(a: Uint8Array, b: Uint8Array): number {
+export function equalBytes(a: Uint8Array, b: Uint8Array): number {
   // C's memcmp, which says only whether.
   if (Buffer.compare(a, b) === 0) return a.length;
   let low = 0;

@@ -2,10 +2,16 @@ import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { type CopyItems, MiB, PAGE_SIZE, type PhysicalMemory, takeAll } from 'mtcopy';
 
-/** Position of the first item of a batch whose copy differs from its source in any byte; -1 if none does. */
+/**
+ * Position of the first item of a batch whose copy differs from its source in any byte; -1 if none does. By memcmp, and not by an
+ * engine's compare: what an engine leaves out as it cuts a batch up it would leave out of both.
+ */
 export function findDifference(memory: PhysicalMemory, { to, from, bytes }: CopyItems): number {
-  const view = (address: number, i: number) => memory.bytes.subarray(address, address + bytes[i]);
-  return from.findIndex((address, i) => Buffer.compare(view(address, i), view(to[i], i)) !== 0);
+  const all = Buffer.from(memory.buffer);
+  for (let i = 0; i < bytes.length; i++) {
+    if (all.compare(all, to[i], to[i] + bytes[i], from[i], from[i] + bytes[i]) !== 0) return i;
+  }
+  return -1;
 }
 
 /**

@@ -81,9 +81,9 @@ export function copyOne(to: u32, from: u32, bytes: u32, poison: usize): bool {
   return true;
 }
 
-/** Zeros one range. */
-export function clear(to: u32, bytes: u32): void {
-  memory.fill(to, 0, bytes);
+/** Fills one range with a byte. */
+export function fillOne(to: u32, bytes: u32, byte: u32): void {
+  memory.fill(to, <u8>byte, bytes);
 }
 
 /**
@@ -126,6 +126,17 @@ function equalBytes(a: u32, b: u32, bytes: u32): u32 {
   }
   while (at < bytes && load<u8>(<usize>(a + at)) == load<u8>(<usize>(b + at))) at++;
   return at;
+}
+
+/**
+ * Compares two ranges of less than 2 GiB. Returns where they first differ, -1 if nowhere; -2, and has compared nothing, if either has
+ * a poisoned frame.
+ */
+export function compareOne(a: u32, b: u32, bytes: u32, poison: usize): i32 {
+  if (atomic.load<u32>(poison) != 0 && bytes != 0 && (isPoisoned(poison, a, bytes) || isPoisoned(poison, b, bytes)))
+    return -2;
+  const equal = equalBytes(a, b, bytes);
+  return equal == bytes ? -1 : <i32>equal;
 }
 
 /**
