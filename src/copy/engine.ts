@@ -18,7 +18,7 @@ import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import type { CallerMode, CopyMethod, Stores } from '../words.js';
 import { onAbort } from './abort-relay.js';
-import { type Batch, type BatchRules, type CopyPair, takeItems } from './batch/batch.js';
+import type { Batch, BatchRules, CopyPair } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { isShared } from './batch/line.js';
 import {
@@ -395,7 +395,7 @@ export class CopyEngine implements AsyncDisposable {
    * ```
    */
   async fill(view: ArrayBufferView, byte: number, options?: CopyOptions): Promise<CopyResult> {
-    return traced('fill', async () => resultOf(await this.#begin(this.#fills(view, byte), COPY_OPTIONS, options)));
+    return traced('fill', () => this.#begin(this.#fills(view, byte), COPY_OPTIONS, options));
   }
 
   /**
@@ -405,7 +405,7 @@ export class CopyEngine implements AsyncDisposable {
    * @throws ErrnoError EINVAL, EFAULT and ESHUTDOWN as {@link fill}
    */
   fillSync(view: ArrayBufferView, byte: number, options?: CopySyncOptions): CopyResult {
-    return tracedSync('fillSync', () => resultOf(this.#beginSync(this.#fills(view, byte), COPY_SYNC_OPTIONS, options)));
+    return tracedSync('fillSync', () => this.#beginSync(this.#fills(view, byte), COPY_SYNC_OPTIONS, options));
   }
 
   /**
@@ -418,11 +418,10 @@ export class CopyEngine implements AsyncDisposable {
    */
   async compare(a: ArrayBufferView, b: ArrayBufferView, options?: CompareOptions): Promise<number> {
     let difference = -1;
-    await traced('compare', async () => {
-      const call = await this.#begin(this.#compares(a, b), COMPARE_OPTIONS, options);
+    const look = (call: Call) => {
       difference = this.#compared(call);
-      return resultOf(call);
-    });
+    };
+    await traced('compare', () => this.#begin(this.#compares(a, b), COMPARE_OPTIONS, options, look));
     return difference;
   }
 
@@ -434,11 +433,10 @@ export class CopyEngine implements AsyncDisposable {
    */
   compareSync(a: ArrayBufferView, b: ArrayBufferView, options?: CompareSyncOptions): number {
     let difference = -1;
-    tracedSync('compareSync', () => {
-      const call = this.#beginSync(this.#compares(a, b), COMPARE_SYNC_OPTIONS, options);
+    const look = (call: Call) => {
       difference = this.#compared(call);
-      return resultOf(call);
-    });
+    };
+    tracedSync('compareSync', () => this.#beginSync(this.#compares(a, b), COMPARE_SYNC_OPTIONS, options, look));
     return difference;
   }
 
@@ -466,15 +464,15 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   async #copy(items: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
-    return resultOf(await this.#begin(this.#copies(items, false), COPY_OPTIONS, options));
+    return this.#begin(this.#copies(items, false), COPY_OPTIONS, options);
   }
 
   #copySync(items: readonly CopyPair[] | CopyItems, options?: CopySyncOptions): CopyResult {
-    return resultOf(this.#beginSync(this.#copies(items, true), COPY_SYNC_OPTIONS, options));
+    return this.#beginSync(this.#copies(items, true), COPY_SYNC_OPTIONS, options);
   }
 
   #copies(items: readonly CopyPair[] | CopyItems, blocks: boolean): Opener {
-    return (started) => openCall(this.memory, this.#rules, takeItems(items, blocks), started);
+    return (started) => openCall(this.memory, this.#rules, items, blocks, started);
   }
 
   #fills(view: ArrayBufferView, byte: number): Opener {
@@ -492,27 +490,38 @@ export class CopyEngine implements AsyncDisposable {
     return (started) => openWork(this.memory, this.#rules, { kind: 'compare' }, views, started);
   }
 
-  /** Makes a call; rejects if it was aborted before its end. */
+  /** Makes a call, and lets `look` see what came of it; rejects if it was aborted before its end. */
   async #begin<Options extends CopyOptions>(
     open: Opener,
     checks: Checks<Options>,
     options: Options = {} as Options,
-  ): Promise<Call> {
+    look?: (call: Call) => void,
+  ): Promise<CopyResult> {
     const started = performance.now();
     const { signal, caller, stores }: CopyOptions = checkOptions(options, checks);
     beginTurn();
     const steps = open(started);
     // After the last look at what was given that isn't within the call: a getter may have closed it.
     this.#lifetime.checkOpen();
-    return this.#lifetime.during(async () => this.#run(await inTurns(steps), caller, stores, signal));
+    return this.#lifetime.during(async () => {
+      const call = await inTurns(steps);
+      try {
+        await this.#run(call, caller, stores, signal);
+        look?.(call);
+        return resultOf(call);
+      } finally {
+        call.batch.lists.release();
+      }
+    });
   }
 
-  /** Makes a call that blocks. */
+  /** As {@link #begin}, of a call that blocks. */
   #beginSync<Options extends CopySyncOptions>(
     open: Opener,
     checks: Checks<Options>,
     options: Options = {} as Options,
-  ): Call {
+    look?: (call: Call) => void,
+  ): CopyResult {
     const started = performance.now();
     const { caller, stores }: CopySyncOptions = checkOptions(options, checks);
     const restMs = this.#restBefore(started);
@@ -526,24 +535,28 @@ export class CopyEngine implements AsyncDisposable {
     }
     this.#parkTimer.refresh();
     this.#lastBlocked = performance.now();
-    return call;
+    look?.(call);
+    const result = resultOf(call);
+    call.batch.lists.release();
+    return result;
   }
 
   async #copyTrusted(items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
     return traced('copyBatch', () => {
       this.#lifetime.checkOpen();
-      return this.#lifetime.during(async () =>
-        resultOf(await this.#run(openTrustedCall(this.memory, items), caller, stores)),
-      );
+      return this.#lifetime.during(async () => {
+        const call = openTrustedCall(this.memory, items);
+        await this.#run(call, caller, stores);
+        return resultOf(call);
+      });
     });
   }
 
-  async #run(call: Call, caller?: CallerMode, stores?: Stores, signal?: AbortSignal): Promise<Call> {
+  async #run(call: Call, caller?: CallerMode, stores?: Stores, signal?: AbortSignal): Promise<void> {
     this.#chooseStores(call, stores);
     call.batch.tally.stopped = signal?.aborted === true;
     await this.#copyCall(call, this.#helps(caller, false), signal);
     if (isCutShort(call)) throw new CopyAbortError(resultOf(call), signal?.reason, call.batch.work.kind);
-    return call;
   }
 
   async #copyCall(call: Call, helps: boolean, signal: AbortSignal | undefined): Promise<void> {
