@@ -5,14 +5,15 @@ import {
   type BatchRules,
   createBatch,
   createWork,
-  type Given,
   indexOf,
   type NamedView,
   selectItems,
+  takeItems,
   trustedBatch,
   type Work,
 } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
+import { openLists } from './batch/lists.js';
 import { leaveFrom } from './batch/tally.js';
 import type { CopyResult, FailedItem } from './result.js';
 
@@ -27,9 +28,23 @@ export interface Call {
   readonly started: number;
 }
 
-/** Checks what a call is to copy; throws what {@link createBatch} does. */
-export function* openCall(memory: PhysicalMemory, rules: BatchRules, given: Given, started: number): Steps<Call> {
-  return { memory, started, batch: yield* createBatch(rules, given) };
+/**
+ * Takes over what a call is to copy, at once but for what `keeps` says of {@link takeItems}; and checks it, in steps. Throws what
+ * that and {@link createBatch} do.
+ */
+export function openCall(
+  memory: PhysicalMemory,
+  rules: BatchRules,
+  items: unknown,
+  keeps: boolean,
+  started: number,
+): Steps<Call> {
+  const lists = openLists();
+  return checkCall(memory, createBatch(rules, takeItems(items, keeps, lists), lists), started);
+}
+
+function* checkCall(memory: PhysicalMemory, steps: Steps<Batch>, started: number): Steps<Call> {
+  return { memory, started, batch: yield* steps };
 }
 
 /** A call whose items nobody need check: {@link trustedBatch} says what that asks of its maker. */

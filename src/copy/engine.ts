@@ -18,7 +18,7 @@ import { recording, type TracedThreads } from '../trace/recording.js';
 import { PAGE_SIZE, type Pfn, pagesOf } from '../units.js';
 import type { CallerMode, CopyMethod, Stores } from '../words.js';
 import { onAbort } from './abort-relay.js';
-import { type Batch, type BatchRules, type CopyPair, takeItems, type Work } from './batch/batch.js';
+import type { Batch, BatchRules, CopyPair, Work } from './batch/batch.js';
 import type { CopyItems } from './batch/items.js';
 import { isShared } from './batch/line.js';
 import {
@@ -408,7 +408,7 @@ export class CopyEngine implements AsyncDisposable {
   async fill(view: ArrayBufferView, byte: number, options?: CopyOptions): Promise<CopyResult> {
     return traced('fill', async () => {
       const atOnce = options === undefined && hasTurn() ? this.#fillAtOnce(view, byte, false) : undefined;
-      return atOnce ?? resultOf(await this.#begin(this.#fills(view, byte), COPY_OPTIONS, options));
+      return atOnce ?? this.#begin(this.#fills(view, byte), COPY_OPTIONS, options);
     });
   }
 
@@ -421,7 +421,7 @@ export class CopyEngine implements AsyncDisposable {
   fillSync(view: ArrayBufferView, byte: number, options?: CopySyncOptions): CopyResult {
     return tracedSync('fillSync', () => {
       const atOnce = options === undefined ? this.#fillAtOnce(view, byte, true) : undefined;
-      return atOnce ?? resultOf(this.#beginSync(this.#fills(view, byte), COPY_SYNC_OPTIONS, options));
+      return atOnce ?? this.#beginSync(this.#fills(view, byte), COPY_SYNC_OPTIONS, options);
     });
   }
 
@@ -435,15 +435,14 @@ export class CopyEngine implements AsyncDisposable {
    */
   async compare(a: ArrayBufferView, b: ArrayBufferView, options?: CompareOptions): Promise<number> {
     let difference = -1;
+    const look = (call: Call) => {
+      difference = this.#compared(call);
+    };
     await traced('compare', async () => {
       const atOnce = options === undefined && hasTurn() ? this.#compareAtOnce(a, b, false) : undefined;
-      if (atOnce) {
-        difference = atOnce.difference;
-        return atOnce.result;
-      }
-      const call = await this.#begin(this.#compares(a, b), COMPARE_OPTIONS, options);
-      difference = this.#compared(call);
-      return resultOf(call);
+      if (!atOnce) return this.#begin(this.#compares(a, b), COMPARE_OPTIONS, options, look);
+      difference = atOnce.difference;
+      return atOnce.result;
     });
     return difference;
   }
@@ -456,15 +455,14 @@ export class CopyEngine implements AsyncDisposable {
    */
   compareSync(a: ArrayBufferView, b: ArrayBufferView, options?: CompareSyncOptions): number {
     let difference = -1;
+    const look = (call: Call) => {
+      difference = this.#compared(call);
+    };
     tracedSync('compareSync', () => {
       const atOnce = options === undefined ? this.#compareAtOnce(a, b, true) : undefined;
-      if (atOnce) {
-        difference = atOnce.difference;
-        return atOnce.result;
-      }
-      const call = this.#beginSync(this.#compares(a, b), COMPARE_SYNC_OPTIONS, options);
-      difference = this.#compared(call);
-      return resultOf(call);
+      if (!atOnce) return this.#beginSync(this.#compares(a, b), COMPARE_SYNC_OPTIONS, options, look);
+      difference = atOnce.difference;
+      return atOnce.result;
     });
     return difference;
   }
@@ -523,15 +521,15 @@ export class CopyEngine implements AsyncDisposable {
   }
 
   async #copy(items: readonly CopyPair[] | CopyItems, options?: CopyOptions): Promise<CopyResult> {
-    return resultOf(await this.#begin(this.#copies(items, false), COPY_OPTIONS, options));
+    return this.#begin(this.#copies(items, false), COPY_OPTIONS, options);
   }
 
   #copySync(items: readonly CopyPair[] | CopyItems, options?: CopySyncOptions): CopyResult {
-    return resultOf(this.#beginSync(this.#copies(items, true), COPY_SYNC_OPTIONS, options));
+    return this.#beginSync(this.#copies(items, true), COPY_SYNC_OPTIONS, options);
   }
 
   #copies(items: readonly CopyPair[] | CopyItems, blocks: boolean): Opener {
-    return (started) => openCall(this.memory, this.#rules, takeItems(items, blocks), started);
+    return (started) => openCall(this.memory, this.#rules, items, blocks, started);
   }
 
   #fills(view: ArrayBufferView, byte: number): Opener {
@@ -549,27 +547,38 @@ export class CopyEngine implements AsyncDisposable {
     return (started) => openWork(this.memory, this.#rules, { kind: 'compare' }, views, started);
   }
 
-  /** Makes a call; rejects if it was aborted before its end. */
+  /** Makes a call, and lets `look` see what came of it; rejects if it was aborted before its end. */
   async #begin<Options extends CopyOptions>(
     open: Opener,
     checks: Checks<Options>,
     options: Options = {} as Options,
-  ): Promise<Call> {
+    look?: (call: Call) => void,
+  ): Promise<CopyResult> {
     const started = performance.now();
     const { signal, caller, stores }: CopyOptions = checkOptions(options, checks);
     beginTurn();
     const steps = open(started);
     // After the last look at what was given that isn't within the call: a getter may have closed it.
     this.#lifetime.checkOpen();
-    return this.#lifetime.during(async () => this.#run(await inTurns(steps), caller, stores, signal));
+    return this.#lifetime.during(async () => {
+      const call = await inTurns(steps);
+      try {
+        await this.#run(call, caller, stores, signal);
+        look?.(call);
+        return resultOf(call);
+      } finally {
+        call.batch.lists.release();
+      }
+    });
   }
 
-  /** Makes a call that blocks. */
+  /** As {@link #begin}, of a call that blocks. */
   #beginSync<Options extends CopySyncOptions>(
     open: Opener,
     checks: Checks<Options>,
     options: Options = {} as Options,
-  ): Call {
+    look?: (call: Call) => void,
+  ): CopyResult {
     const started = performance.now();
     const { caller, stores }: CopySyncOptions = checkOptions(options, checks);
     const restMs = this.#restBefore(started);
@@ -583,24 +592,28 @@ export class CopyEngine implements AsyncDisposable {
     }
     this.#parkTimer.refresh();
     this.#lastBlocked = performance.now();
-    return call;
+    look?.(call);
+    const result = resultOf(call);
+    call.batch.lists.release();
+    return result;
   }
 
   async #runTrusted(work: Work, items: CopyItems, caller: CallerMode, stores: Stores): Promise<CopyResult> {
     return traced(work.kind === 'fill' ? 'fill' : 'copyBatch', () => {
       this.#lifetime.checkOpen();
-      return this.#lifetime.during(async () =>
-        resultOf(await this.#run(openTrustedCall(this.memory, work, items), caller, stores)),
-      );
+      return this.#lifetime.during(async () => {
+        const call = openTrustedCall(this.memory, work, items);
+        await this.#run(call, caller, stores);
+        return resultOf(call);
+      });
     });
   }
 
-  async #run(call: Call, caller?: CallerMode, stores?: Stores, signal?: AbortSignal): Promise<Call> {
+  async #run(call: Call, caller?: CallerMode, stores?: Stores, signal?: AbortSignal): Promise<void> {
     this.#chooseStores(call, stores);
     call.batch.tally.stopped = signal?.aborted === true;
     await this.#copyCall(call, this.#helps(caller, false), signal);
     if (isCutShort(call)) throw new CopyAbortError(resultOf(call), signal?.reason, call.batch.work.kind);
-    return call;
   }
 
   async #copyCall(call: Call, helps: boolean, signal: AbortSignal | undefined): Promise<void> {

@@ -5,6 +5,7 @@ import { createBatch } from '#src/copy/batch/batch.js';
 import { createCutter } from '#src/copy/batch/cut-jobs.js';
 import { createCopyItems } from '#src/copy/batch/items.js';
 import type { EngineMemory } from '#src/copy/batch/line.js';
+import { openLists } from '#src/copy/batch/lists.js';
 import { hasTurn, inTurns } from '#src/copy/turns.js';
 import { seededRandom, shuffle } from '#src/random.js';
 import { type Steps, takeAll } from '#src/steps.js';
@@ -132,7 +133,7 @@ describe('a batch of 100,000 items', () => {
     ['addresses that must be looked at one by one', { ...items(COUNT, 4096), bytes: items(COUNT, 4095).bytes }, 3],
   ] as const)('is checked some thousand at a time: %s', (_, batch, passes) => {
     const rules = { memory: ANYWHERE, method: 'auto' } as const;
-    expect(count(createBatch(rules, batch))).toBeGreaterThanOrEqual((passes * COUNT) / 8192);
+    expect(count(createBatch(rules, batch, openLists()))).toBeGreaterThanOrEqual((passes * COUNT) / 8192);
   });
 
   it('of pairs is read 512 at a time', () => {
@@ -141,11 +142,13 @@ describe('a batch of 100,000 items', () => {
       to: new Uint8Array(buffer, i, 1),
       from: new Uint8Array(buffer, COUNT + i, 1),
     }));
-    expect(count(createBatch({ memory: ANYWHERE, method: 'auto' }, pairs))).toBeGreaterThanOrEqual(COUNT / 512);
+    expect(count(createBatch({ memory: ANYWHERE, method: 'auto' }, pairs, openLists()))).toBeGreaterThanOrEqual(
+      COUNT / 512,
+    );
   });
 
   it('is ordered some thousand at a time', () => {
-    const batch = takeAll(createBatch({ memory: ANYWHERE, method: 'auto' }, items(COUNT, 4096)));
+    const batch = takeAll(createBatch({ memory: ANYWHERE, method: 'auto' }, items(COUNT, 4096), openLists()));
     expect(count(createCutter(batch, DYNAMIC).prepare(1))).toBeGreaterThanOrEqual((2 * COUNT) / 8192);
   });
 });

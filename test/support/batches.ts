@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { CopyItems } from 'mtcopy';
 import type { Batch } from '#src/copy/batch/batch.js';
 import type { Ranges } from '#src/copy/batch/items.js';
+import { openLists } from '#src/copy/batch/lists.js';
 import { survey } from '#src/copy/batch/survey.js';
 import { createTally } from '#src/copy/batch/tally.js';
 import { seededRandom, shuffle } from '#src/random.js';
@@ -88,5 +89,6 @@ export const batchOf = (items: Ranges): Batch => ({
   foreign: [],
   seen: survey(items),
   tally: createTally(),
+  lists: openLists(),
   streams: false,
 });

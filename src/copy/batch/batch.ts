@@ -3,6 +3,7 @@ import type { Steps } from '../../steps.js';
 import type { CopyMethod } from '../../words.js';
 import { type CopyItems, type Ranges, takeArrays } from './items.js';
 import { type EngineMemory, isRange, isShared, Line, type PlacedBuffer } from './line.js';
+import { type Lists, openLists } from './lists.js';
 import { checkOverlap } from './overlap.js';
 import { createSurvey, type Survey, survey, surveyItems } from './survey.js';
 import { createTally, type Tally } from './tally.js';
@@ -39,6 +40,8 @@ export interface Batch extends Ranges {
   /** What a look at all items told. */
   readonly seen: Survey;
   readonly tally: Tally;
+  /** Where the batch's arrays are from, which must be done with once they are released. */
+  readonly lists: Lists;
   /**
    * Whether its bytes are to go past the caches, or for a compare, which writes none, whether the loop in C reads them; for who knows
    * of the whole call to say, before it is copied.
@@ -58,17 +61,22 @@ export type Given = readonly unknown[] | CopyItems;
 /**
  * Takes what a call was given over, each part read once.
  *
+ * @param lists where arrays for it come from
  * @param keeps whether the arrays of a CopyItems stay as they are until the call's end, for the caller's thread waits; those on
  * shared memory don't
  * @throws ErrnoError EINVAL unless it is a list of pairs or a CopyItems
  */
-export function takeItems(items: unknown, keeps: boolean): Given {
+export function takeItems(items: unknown, keeps: boolean, lists: Lists): Given {
   // Neither slice(), which a subclass has make one of its own, nor the iterator, which takes its time for a list of holes.
   if (Array.isArray(items)) return keeps ? items : ([] as unknown[]).concat(items);
   const { to, from, bytes } = takeArrays(items, 'an array of { to, from } or a CopyItems');
   if ([to, from, bytes].some(isGone)) throw invalid('items', 'must not have been transferred', items);
   if (keeps && ![to, from, bytes].some(({ buffer }) => isShared(buffer))) return { to, from, bytes };
-  return { to: new Uint32Array(to), from: new Uint32Array(from), bytes: new Uint32Array(bytes) };
+  const [taken, ...others] = [to, from, bytes].map((array) => lists.words(array.length));
+  taken.set(to);
+  others[0].set(from);
+  others[1].set(bytes);
+  return { to: taken, from: others[0], bytes: others[1] };
 }
 
 /** Whether an array has lost its memory, which leaves it empty: nothing else tells on Node.js 20. */
@@ -91,8 +99,8 @@ function isList(given: Given): given is readonly unknown[] {
  * @throws ErrnoError EINVAL for what isn't a view on shared memory, lengths that differ, ranges that overlap, or views
  * that the method asked for can't copy; EFAULT for an address outside the nodes.
  */
-export function createBatch(rules: BatchRules, given: Given): Steps<Batch> {
-  return isList(given) ? batchOfPairs(rules, given) : batchOfItems(rules.memory, given);
+export function createBatch(rules: BatchRules, given: Given, lists: Lists): Steps<Batch> {
+  return isList(given) ? batchOfPairs(rules, given, lists) : batchOfItems(rules.memory, given, lists);
 }
 
 /**
@@ -100,16 +108,17 @@ export function createBatch(rules: BatchRules, given: Given): Steps<Batch> {
  * in the nodes, none overlaps another, and the arrays stay as they are until the call's end.
  */
 export function trustedBatch(work: Work, items: CopyItems): Batch {
-  return finishBatch(items, survey(items), [], work);
+  return finishBatch(items, survey(items), [], openLists(), work);
 }
 
 function finishBatch(
   { to, from, bytes }: Ranges,
   seen: Survey,
   foreign: readonly PlacedBuffer[],
+  lists: Lists,
   work: Work = COPY,
 ): Batch {
-  return { work, to, from, bytes, index: undefined, foreign, seen, tally: createTally(), streams: false };
+  return { work, to, from, bytes, index: undefined, foreign, seen, tally: createTally(), lists, streams: false };
 }
 
 /** A view that a call was given, and what an error calls it. */
@@ -140,7 +149,7 @@ export function* createWork(rules: BatchRules, work: Work, views: readonly Named
     from: Float64Array.of(source.address),
     bytes: Float64Array.of(target.bytes),
   };
-  return finishBatch(items, survey(items), line.foreign, work);
+  return finishBatch(items, survey(items), line.foreign, openLists(), work);
 }
 
 /** Where a view is on the line; each part of it is read once. */
@@ -154,7 +163,7 @@ function placeView(rules: BatchRules, line: Line, view: unknown, name: string): 
   return { address, bytes };
 }
 
-function* batchOfItems(memory: EngineMemory, items: CopyItems): Steps<Batch> {
+function* batchOfItems(memory: EngineMemory, items: CopyItems, lists: Lists): Steps<Batch> {
   const count = items.to.length;
   const seen = createSurvey();
   for (let first = 0; first < count; first += STEP_ITEMS) {
@@ -163,7 +172,7 @@ function* batchOfItems(memory: EngineMemory, items: CopyItems): Steps<Batch> {
   }
   yield* checkAddresses(memory, items, seen, Number.POSITIVE_INFINITY);
   yield* checkOverlap(items, seen);
-  return finishBatch(items, seen, []);
+  return finishBatch(items, seen, [], lists);
 }
 
 /** Throws EFAULT if an item reaches beyond the nodes; what starts from `end` on is another buffer's. */
@@ -191,9 +200,9 @@ function checkRange(memory: EngineMemory, address: number, bytes: number, side: 
   );
 }
 
-function* batchOfPairs(rules: BatchRules, pairs: readonly unknown[]): Steps<Batch> {
+function* batchOfPairs(rules: BatchRules, pairs: readonly unknown[], lists: Lists): Steps<Batch> {
   const count = pairs.length;
-  const items = createRanges(count);
+  const items = createRanges(count, lists);
   const line = new Line(rules.memory);
   const seen = createSurvey();
   for (let first = 0; first < count; first += STEP_PAIRS) {
@@ -204,13 +213,13 @@ function* batchOfPairs(rules: BatchRules, pairs: readonly unknown[]): Steps<Batc
   }
   yield* checkAddresses(rules.memory, items, seen, rules.memory.buffer.byteLength);
   yield* checkOverlap(items, seen);
-  return finishBatch(items, seen, line.foreign);
+  return finishBatch(items, seen, line.foreign, lists);
 }
 
 /** Room for as many items, wherever they are. @throws ErrnoError ENOMEM for more than there is memory for */
-function createRanges(count: number): Record<'to' | 'from' | 'bytes', Float64Array> {
+function createRanges(count: number, lists: Lists): Record<'to' | 'from' | 'bytes', Float64Array> {
   try {
-    return { to: new Float64Array(count), from: new Float64Array(count), bytes: new Float64Array(count) };
+    return { to: lists.doubles(count), from: lists.doubles(count), bytes: lists.doubles(count) };
   } catch (cause) {
     throw new ErrnoError('ENOMEM', `items: there is no memory for a list of ${count}: copy it in parts`, { cause });
   }
@@ -309,7 +318,7 @@ function baseOf(
 /** A batch of the items at some positions of another. */
 export function* selectItems(batch: Batch, positions: readonly number[]): Steps<Batch> {
   const count = positions.length;
-  const items = createRanges(count);
+  const items = createRanges(count, batch.lists);
   const index = new Uint32Array(count);
   for (const [i, position] of positions.entries()) {
     if (i % STEP_ITEMS === 0) yield;
@@ -318,7 +327,11 @@ export function* selectItems(batch: Batch, positions: readonly number[]): Steps<
     items.bytes[i] = batch.bytes[position];
     index[i] = indexOf(batch, position);
   }
-  return { ...finishBatch(items, survey(items), batch.foreign, batch.work), index, streams: batch.streams };
+  return {
+    ...finishBatch(items, survey(items), batch.foreign, batch.lists, batch.work),
+    index,
+    streams: batch.streams,
+  };
 }
 
 /** Position in the call of a batch's item. */

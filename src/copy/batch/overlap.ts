@@ -53,9 +53,10 @@ function markWritten(written: Uint32Array, low: number, { to, bytes }: Ranges, f
     const target = to[i] - low;
     const last = ((target + length - 1) / PAGE_SIZE) | 0;
     for (let page = (target / PAGE_SIZE) | 0; page <= last; page = (page | 31) + 1) {
-      const bits = bitsOf(page, last);
-      if (written[page >>> 5] & bits) return false;
-      written[page >>> 5] = written[page >>> 5] | bits;
+      const bits = page === last ? 1 << (page & 31) : bitsOf(page, last);
+      const others = written[page >>> 5];
+      if (others & bits) return false;
+      written[page >>> 5] = others | bits;
     }
   }
   return true;

@@ -27,10 +27,10 @@ export function gainsFromOrder({ bytes, seen }: Batch): boolean {
  * {@link HEAD_ITEMS}, which stay where they are. A counting sort, about 1.5 ms for 131,072 items.
  */
 export function* orderBySource(batch: Batch): Steps<Uint32Array> {
-  const { from, seen } = batch;
+  const { from, seen, lists } = batch;
   const count = from.length;
   const low = Math.floor(seen.fromLow / PAGE_SIZE) * PAGE_SIZE;
-  const starts = new Uint32Array(pageAfter(low, seen.fromHigh) + 2);
+  const starts = lists.words(pageAfter(low, seen.fromHigh) + 2).fill(0);
   for (let first = HEAD_ITEMS; first < count; first += STEP_ITEMS) {
     countSources(starts, batch, low, first, Math.min(first + STEP_ITEMS, count));
     yield;
@@ -40,7 +40,7 @@ export function* orderBySource(batch: Batch): Steps<Uint32Array> {
     start = sumUp(starts.subarray(page, page + STEP_ITEMS), start);
     yield;
   }
-  const order = new Uint32Array(count);
+  const order = lists.words(count);
   for (let i = 0; i < HEAD_ITEMS; i++) order[i] = i;
   for (let first = HEAD_ITEMS; first < count; first += STEP_ITEMS) {
     placeBySource(order, starts, batch, low, first, Math.min(first + STEP_ITEMS, count));

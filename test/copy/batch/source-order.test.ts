@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { type CallerMode, CopyEngine, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
 import type { Batch } from '#src/copy/batch/batch.js';
+import { openLists } from '#src/copy/batch/lists.js';
 import { gainsFromOrder, HEAD_ITEMS, orderBySource } from '#src/copy/batch/source-order.js';
 import { survey } from '#src/copy/batch/survey.js';
 import { createTally } from '#src/copy/batch/tally.js';
@@ -17,6 +18,7 @@ function batchOf(from: Uint32Array, bytes = new Uint32Array(from.length).fill(PA
     foreign: [],
     seen: survey(items),
     tally: createTally(),
+    lists: openLists(),
     streams: false,
   };
 }

@@ -2,12 +2,28 @@
 #include "line.h"
 #include "stream.h"
 
+enum {
+  /* Bytes of one side that are read before the other's. */
+  BLOCK_BYTES = 1024
+};
+
+/* Whether a block is the same on two sides that collide: they are not read in turns, but one after the other. */
+STREAMING static bool equal_block(const uint8_t *a, const uint8_t *b) {
+  _Alignas(LINE_BYTES) uint8_t block[BLOCK_BYTES];
+  for (size_t at = 0; at < BLOCK_BYTES; at += LINE_BYTES) copy_line(block + at, a + at, false);
+  for (size_t at = 0; at < BLOCK_BYTES; at += LINE_BYTES)
+    if (!equal_line(block + at, b + at)) return false;
+  return true;
+}
+
 /* Bytes before the first that differs; all if none does. */
 STREAMING static size_t equal_bytes(const uint8_t *a, const uint8_t *b, size_t bytes) {
   size_t at = 0;
   if (bytes >= LINE_BYTES && equal_line(a, b)) {
     /* From here on one side is read by whole lines of its own. */
     at = LINE_BYTES - (uintptr_t)a % LINE_BYTES;
+    if (sides_collide(a, b))
+      while (at + BLOCK_BYTES <= bytes && equal_block(a + at, b + at)) at += BLOCK_BYTES;
     while (at + LINE_BYTES <= bytes && equal_line(a + at, b + at)) at += LINE_BYTES;
   }
   /* A line that differs somewhere, or less than a line. */

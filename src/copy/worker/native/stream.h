@@ -13,6 +13,7 @@
  *   copy_32(), copy_16(), copy_8()  so many bytes, at any alignment
  *   copy_line()         LINE_BYTES to where a line begins; past the caches, or into them
  *   equal_line()        whether LINE_BYTES are the same on two sides, at any alignment
+ *   sides_collide()     whether two sides that are read in turns, line by line, are slow because of where they lie
  */
 #ifndef MTCOPY_STREAM_H
 #define MTCOPY_STREAM_H
