@@ -7,9 +7,9 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { MUTANTS, type Mutant, writeMutant } from './mutants.js';
+import { type Mutant, writeMutant } from './mutant.js';
 import { type Outcome, RACE } from './outcome.js';
-import { SCENARIOS } from './scenarios/index.js';
+import { MUTANTS, SCENARIOS } from './suites.js';
 
 const HELP = `Usage: npm run schedules -- [--seconds N] [--scenarios TEXT] [--mutants TEXT] [--seed N] [--json]
 

@@ -81,7 +81,7 @@ export interface Scheduler {
 }
 
 /**
- * @param valueAt what a word of the ring is now
+ * @param valueAt what a word is now
  * @param onFailure what the main thread does once something went wrong; never returns
  * @param onDied what the main thread does once a thread has died
  */
@@ -146,7 +146,7 @@ export function createScheduler(
     const isOther = (word: number, expected: number) => valueAt(words[word]) !== words[expected];
     if (words[of(MAIN, STATE)] === ASLEEP) return isOther(of(MAIN, WORD), of(MAIN, EXPECTED));
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
-      if (words[ofWaiter(waiter, WAITER_STATE)] !== 1) continue;
+      if (words[ofWaiter(waiter, WAITER_STATE)] !== 1 || words[ofWaiter(waiter, WAITER_WORD)] < 0) continue;
       if (isOther(ofWaiter(waiter, WAITER_WORD), ofWaiter(waiter, WAITER_EXPECTED))) return true;
     }
     return false;

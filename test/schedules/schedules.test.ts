@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { MUTANTS } from './mutants.js';
+import { MUTANTS } from './suites.js';
 
 /*
  * A few seconds of `npm run schedules`, so that the suite notices what it would: docs/verification.md.
