@@ -55,6 +55,8 @@ export const RACES = 29;
 /** Regions in their table, and how often they were written anew. */
 export const REGIONS = 31;
 export const GENERATION = 32;
+/** 1 while the main thread may begin at any time what its scenario has it do: no choice costs anything. */
+export const ANYTIME = 33;
 /** From here on, what a protocol has to say to its threads. */
 export const OWN = 40;
 const HEADER = 64;

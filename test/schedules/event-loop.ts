@@ -2,6 +2,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import timersPromises from 'node:timers/promises';
 import {
   ACTIVE,
+  ANYTIME,
   CAME,
   type Control,
   DEAD,
@@ -48,7 +49,9 @@ export interface EventLoop {
   schedulePools(prototype: Pool): void;
   /** Runs until a promise has settled, and then until nobody can go on. */
   run(scheduler: Scheduler, body: () => Promise<void>): Promise<void>;
-  /** Ends the waits for time alone that a schedule has left: a race that they were in is over. */
+  /** Resolves whenever the schedule likes, at no cost: after nothing, or anything, that the threads that run do meanwhile. */
+  anytime(): Promise<void>;
+  /** Ends the waits that would time out, and that a schedule has left: a race that they were in is over. */
   forgetWaits(): void;
   /** Has the time of all short timers pass. */
   fireTimers(): void;
@@ -252,9 +255,18 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
       while (await once(scheduler, DRAINING));
       await settled;
     },
+    anytime() {
+      words[ANYTIME] = 1;
+      return new Promise((resolve) => {
+        setImmediate(() => {
+          words[ANYTIME] = 0;
+          resolve();
+        });
+      });
+    },
     forgetWaits() {
       for (const [waiter, wait] of waiters.entries()) {
-        if (wait && words[ofWaiter(waiter, WAITER_WORD)] === NO_WORD) settle(waiter, 'timed-out');
+        if (wait && words[ofWaiter(waiter, WAITER_TIMEOUT)] > 0) settle(waiter, 'timed-out');
       }
     },
     fireTimers() {

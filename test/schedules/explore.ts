@@ -5,6 +5,7 @@
 import { writeSync } from 'node:fs';
 import { scheduleAtomics } from './atomics.js';
 import {
+  ANYTIME,
   AT_LAST,
   createControl,
   DECISIONS,
@@ -112,7 +113,7 @@ async function open(): Promise<Stage> {
 async function reset(stage: Stage): Promise<void> {
   loop.forgetWaits();
   await stage.reset();
-  for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, DIED]) words[word] = 0;
+  for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, DIED, ANYTIME]) words[word] = 0;
   words[TICKETS] = MAX_THREADS;
   for (let thread = 0; thread < MAX_THREADS; thread++) {
     words[of(thread, OPERATIONS)] = 0;

@@ -1,8 +1,9 @@
 import { JOB_RING } from './job-ring/protocol.js';
 import type { Protocol } from './protocol.js';
+import { TLB_FLUSH } from './tlb-flush/protocol.js';
 
 /** All that are there, for threads, which get a name. */
-const PROTOCOLS: readonly Protocol[] = [JOB_RING];
+const PROTOCOLS: readonly Protocol[] = [JOB_RING, TLB_FLUSH];
 
 export function protocolOf(name: string): Protocol {
   const found = PROTOCOLS.find((protocol) => protocol.name === name);

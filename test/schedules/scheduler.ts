@@ -1,5 +1,6 @@
 import {
   ACTIVE,
+  ANYTIME,
   ASLEEP,
   BY_PRIORITY,
   CHANGES,
@@ -180,7 +181,7 @@ export function createScheduler(
   /** Who goes on. */
   function choose(me: number): number {
     const mask = whoCan() || whoElse(me);
-    const next = decideAmong(me, mask, mask & (1 << me) ? me : NOBODY);
+    const next = decideAmong(me, mask, mask & (1 << me) && words[ANYTIME] === 0 ? me : NOBODY);
     if (next !== TIME) return next;
     passTime();
     return MAIN;

@@ -2,9 +2,10 @@ import { JOB_RING_SUITE } from './job-ring/suite.js';
 import type { Mutant } from './mutant.js';
 import type { Suite } from './protocol.js';
 import type { Scenario } from './scenario.js';
+import { TLB_FLUSH_SUITE } from './tlb-flush/suite.js';
 
 /** All protocols, with what is run of them. */
-const SUITES: readonly Suite[] = [JOB_RING_SUITE];
+const SUITES: readonly Suite[] = [JOB_RING_SUITE, TLB_FLUSH_SUITE];
 
 export const SCENARIOS: readonly Scenario[] = SUITES.flatMap(({ scenarios }) => scenarios);
 export const MUTANTS: readonly Mutant[] = SUITES.flatMap(({ mutants }) => mutants);
