@@ -42,6 +42,8 @@ export const DIED = 16;
 export const TIME_PASSES = 17;
 export const AT_LAST = 1;
 export const EARLY = 2;
+/** As {@link EARLY}, but only for waits that block. */
+export const EARLY_BLOCKS = 3;
 /** 1 if each operation is printed. */
 export const VERBOSE = 18;
 /** Things that the main thread's event loop has to do. */

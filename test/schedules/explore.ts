@@ -13,6 +13,7 @@ import {
   DIES_AT,
   DYING,
   EARLY,
+  EARLY_BLOCKS,
   EVENTS,
   FIXED,
   LAST,
@@ -179,8 +180,13 @@ async function runDeaths(until: number, seed: number): Promise<void> {
   }
 }
 
+function timePasses(): number {
+  if (scenario.isImpatient) return scenario.hasNoTimers ? EARLY_BLOCKS : EARLY;
+  return scenario.dies ? AT_LAST : 0;
+}
+
 words[MAX_STEPS] = MOST_STEPS;
-words[TIME_PASSES] = scenario.isImpatient ? EARLY : scenario.dies ? AT_LAST : 0;
+words[TIME_PASSES] = timePasses();
 let stage: Stage | undefined = await open();
 // The time to start is not the schedules'.
 const began = now();

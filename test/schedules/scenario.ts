@@ -5,6 +5,8 @@ export interface Scenario {
   readonly dies?: boolean;
   /** Whether a wait of the main thread may time out while others could go on. Default: false. */
   readonly isImpatient?: boolean;
+  /** Of an impatient one: whether that is all that time does, and no timer of its event loop ever fires. Default: false. */
+  readonly hasNoTimers?: boolean;
   /** Whether it closes what it runs, so that each schedule has one of its own. Default: false. */
   readonly closes?: boolean;
 }

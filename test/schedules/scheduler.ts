@@ -14,6 +14,7 @@ import {
   DRAINING,
   DYING,
   EARLY,
+  EARLY_BLOCKS,
   EVENTS,
   EXPECTED,
   FAILED_THREAD,
@@ -130,7 +131,7 @@ export function createScheduler(
       const isLoop = state === IDLE || state === DRAINING;
       if (state === READY || (isLoop && words[EVENTS] > 0)) mask |= 1 << thread;
     }
-    if (words[TIME_PASSES] === EARLY && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
+    if (words[TIME_PASSES] >= EARLY && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
     return mask;
   }
 
@@ -165,7 +166,7 @@ export function createScheduler(
       control.clock[0] += words[of(MAIN, TIMEOUT)];
       return true;
     }
-    if (state !== IDLE) return false;
+    if (state !== IDLE || words[TIME_PASSES] === EARLY_BLOCKS) return false;
     let first = -1;
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
       if (words[ofWaiter(waiter, WAITER_STATE)] !== 1 || words[ofWaiter(waiter, WAITER_TIMEOUT)] === 0) continue;

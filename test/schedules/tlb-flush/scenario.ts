@@ -8,8 +8,8 @@ export interface TlbScenario extends Scenario {
   readonly cpus?: number;
   /** Pages of the area, on node 0, each a folio. Default: 1. */
   readonly pages?: number;
-  /** Bytes of a folio. Default: 4096. */
-  readonly folioSize?: number;
+  /** Whether pages are there only once a CPU has faulted them in. Default: false. */
+  readonly isUnpopulated?: boolean;
   /** What the machine is booted with, beside what all have. */
   readonly options?: MachineOptions;
   readonly run: (world: World) => void | Promise<void>;
@@ -30,6 +30,18 @@ export interface World {
   anytime(): Promise<void>;
   /** Moves pages of the area to node 1, or to another. Throws unless they are there then. */
   move(pages: readonly number[], settings?: MigrationSettings & { node?: number }): Promise<MovePagesResult>;
+  /** Locks a page's folio, and then another's, for which it waits; unlocks both. */
+  lockBoth(first: number, second: number): Promise<void>;
+  /** Takes it that a program ends with a segmentation fault. */
+  segfaults(program: Promise<number[]>): Promise<number[]>;
+  /** Takes it that a program's thread ends in the middle. */
+  mayDie(program: Promise<number[]>): Promise<number[]>;
+  /** Whether the first page of the area's addresses is mapped. */
+  isMapped(mm: AddressSpace): boolean;
+  /** Waits for something, and if a CPU was silent looks how all is then, and waits until that has answered. */
+  unlessSilent(doing: Promise<unknown>, look: () => void): Promise<void>;
+  /** The first word of each page. */
+  bytes(mm: AddressSpace): number[];
   /** Throws unless the first word of each page is that. */
   expectBytes(words: readonly number[], mm?: AddressSpace): void;
   /** Throws unless no number is less than the one before it. */

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import type { AddressSpace, Area, Machine } from 'mtcopy';
+import type { AddressSpace, Area, Folio, Machine, UnresponsiveCpuError } from 'mtcopy';
 import {
   ACKED,
   cpuWords,
@@ -29,16 +29,18 @@ const PROGRAM = new URL('./tlb-flush-program.js', import.meta.url);
 const TAG_ADDRESS = 64;
 const TAG = 0x7ab1e000;
 
+type FolioLock = typeof import('../../../src/memory/folio-lock.js');
 /** An address space with what is its own, but for schedules. */
 type Space = AddressSpace & { readonly table: PageTable };
 
 /** Makes a machine, of which all schedules of a scenario have the same pages. */
 export async function setStage(backstage: Backstage, scenario: TlbScenario): Promise<Stage> {
   const { control, regions, races, loop, dist } = backstage;
-  const { pages = 1, folioSize = PAGE, options } = scenario;
+  const { pages = 1, isUnpopulated, options } = scenario;
   const fromDist = (path: string) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
   const copies = watchCopies(regions, races);
   const mtcopy: typeof import('mtcopy') = await fromDist('index.js');
+  const folioLock: FolioLock = await fromDist('memory/folio-lock.js');
   const { ThreadPool } = await fromDist('threads/pool.js');
   loop.schedulePools(ThreadPool.prototype);
   const nodes = Array.from({ length: NODES }, () => FRAMES * PAGE);
@@ -69,6 +71,29 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
       }
       return result;
     },
+    async lockBoth(first, second) {
+      const { tryLockFolio, waitForClear } = folioLock;
+      const [one, other] = [first, second].map((page) => machineFolio(mm, world.page(page)));
+      if (!one.tryLock()) throw new Wrong('the first is locked');
+      while (!tryLockFolio(machine.memory.page, other.pfn)) {
+        await waitForClear(machine.memory.page, other.pfn, PG.locked, 1000);
+      }
+      other.unlock();
+      one.unlock();
+    },
+    segfaults: (program) => program.catch(unless('EFAULT')),
+    mayDie: (program) => program.catch(unless('EIO')),
+    isMapped: (space) => (space as Space).table.ptes[FIRST_VPN] !== 0,
+    async unlessSilent(doing, look) {
+      try {
+        await doing;
+      } catch (error) {
+        if (!isSilence(error)) throw error;
+        look();
+        await error.answered;
+      }
+    },
+    bytes: (space) => Array.from({ length: pages }, (_, page) => bytesOf(machine, space as Space, page)),
     expectBytes(expected, space = mm) {
       for (const [page, value] of expected.entries()) {
         const found = bytesOf(machine, space as Space, page);
@@ -89,9 +114,9 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
       control.words[ACTIVE] = 1;
     },
     async reset() {
-      await unmapAll(mm);
+      for (const space of spaces) await unmapAll(space);
       settleRequests(races.plain(words));
-      area = mm.mmap({ length: pages * folioSize, folioSize, populate: true, node: 0 });
+      area = mm.mmap({ length: pages * PAGE, populate: !isUnpopulated, node: 0 });
     },
     lookAll() {},
     async checkRest() {
@@ -105,6 +130,22 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
       control.words[ACTIVE] = 0;
     },
   };
+}
+
+/** What a rejected program comes to that may fail with `code`. */
+const unless = (code: string) => (error: { code?: string }) => {
+  if (error.code !== code) throw error;
+  return [];
+};
+
+function isSilence(error: unknown): error is UnresponsiveCpuError {
+  return (error as { code?: string }).code === 'ETIMEDOUT';
+}
+
+function machineFolio(mm: AddressSpace, address: number): Folio {
+  const folio = mm.folioAt(address);
+  if (!folio) throw new Wrong(`nothing is mapped at ${address}`);
+  return folio;
 }
 
 /** The bytes that a page begins with, as a number. */
