@@ -114,7 +114,7 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     if (waiter < 0) throw new Error(`more than ${MAX_WAITERS} waits at once`);
     words[ofWaiter(waiter, WAITER_WORD)] = word;
     words[ofWaiter(waiter, WAITER_EXPECTED)] = expected;
-    words[ofWaiter(waiter, WAITER_TIMEOUT)] = timeout;
+    words[ofWaiter(waiter, WAITER_TIMEOUT)] = Math.ceil(timeout);
     words[ofWaiter(waiter, WAITER_TICKET)] = ++words[TICKETS];
     words[ofWaiter(waiter, WAITER_STATE)] = 1;
     return new Promise((resolve) => {

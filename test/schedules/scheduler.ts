@@ -303,7 +303,8 @@ export function createScheduler(
       words[of(me, WORD)] = word;
       words[of(me, EXPECTED)] = expected;
       words[of(me, TICKET)] = ++words[TICKETS];
-      words[of(me, TIMEOUT)] = timeout;
+      // Part of a millisecond is none, which would be for ever.
+      words[of(me, TIMEOUT)] = Math.ceil(timeout);
       words[of(me, STATE)] = ASLEEP;
       pass(me);
       const woken = words[of(me, STATE)] === READY ? 'ok' : 'timed-out';
