@@ -131,6 +131,9 @@ export function scheduleAtomics(control: Control, regions: Regions, races: Races
 
   races.onPlain = (me, word) => {
     if (words[of(me, STATE)] === READY && protocol.isPlainStep?.(control, word)) scheduler.step(me);
+    const broken = protocol.onPlain?.(control, me, word) ?? 0;
+    if (broken > 0) scheduler.fail(me, broken, word);
+    return broken === 0;
   };
   const scheduled = Object.fromEntries(OPERATIONS_ON_WORDS.map((name) => [name, onWords(name)]));
   Object.defineProperty(globalThis, 'Atomics', {

@@ -12,6 +12,8 @@ export const MAIN = 0;
 export const TIME = MAX_THREADS - 1;
 /** For "no thread" in a log of decisions. */
 export const NOBODY = 255;
+/** Beside who had been running in a log of decisions: the main thread might go on at no cost. */
+export const FREELY = 64;
 
 // Header, in words.
 /** 1 while threads are scheduled; otherwise every operation is Atomics' own. */
@@ -57,7 +59,7 @@ export const RACES = 29;
 /** Regions in their table, and how often they were written anew. */
 export const REGIONS = 31;
 export const GENERATION = 32;
-/** 1 while the main thread may begin at any time what its scenario has it do: no choice costs anything. */
+/** 1 while the main thread may begin at any time what its scenario has it do, at no cost. */
 export const ANYTIME = 33;
 /** From here on, what a protocol has to say to its threads. */
 export const OWN = 40;

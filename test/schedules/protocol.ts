@@ -31,6 +31,8 @@ export interface Protocol {
   onUnused(control: Control, me: number, word: number): number;
   /** Whether a plain access to a word is an operation before which another thread may be chosen. Default: none. */
   isPlainStep?(control: Control, word: number): boolean;
+  /** The failure that a plain access is; 0 for none, and -1 for one that can't be part of a race. Default: 0. */
+  onPlain?(control: Control, me: number, word: number): number;
   /** Whether an atomic operation on a word that is used is one. Default: all are. */
   isStep?(control: Control, word: number): boolean;
   /** The failure that a thread's change of a word is, from {@link OWN_FAILURES} on; 0 for none. */

@@ -60,8 +60,8 @@ export interface Races {
   watched<T extends View>(view: T): T;
   /** A plain access to some words that no view tells of, as of a range that is copied. */
   access(word: number, writes: boolean): void;
-  /** What comes before a plain access; set once. */
-  onPlain: (me: number, word: number) => void;
+  /** What comes before a plain access, and says whether it may be part of a race; set once. */
+  onPlain: (me: number, word: number) => boolean;
 }
 
 /**
@@ -110,8 +110,7 @@ export function findRaces(
   function plainly(word: number, kind: number): void {
     const me = number();
     if (me < 0 || word < 0 || words[ACTIVE] === 0 || words[of(me, STATE)] === OUT) return;
-    found.onPlain(me, word);
-    access(me, word, kind);
+    if (found.onPlain(me, word)) access(me, word, kind);
   }
 
   const at = (view: View, index: number) => (words[ACTIVE] === 0 ? -1 : regions.wordOf(view, index));
@@ -181,7 +180,7 @@ export function findRaces(
     plain: (view) => (targets.get(view) as typeof view | undefined) ?? view,
     watched,
     access: (word, writes) => plainly(word, writes ? PLAIN_WRITE : PLAIN_READ),
-    onPlain() {},
+    onPlain: () => true,
   };
   return found;
 }

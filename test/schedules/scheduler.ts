@@ -21,6 +21,7 @@ import {
   FAILED_WORD,
   FAILURE,
   FIXED,
+  FREELY,
   GIVEN,
   GO,
   IDLE,
@@ -182,7 +183,8 @@ export function createScheduler(
   /** Who goes on. */
   function choose(me: number): number {
     const mask = whoCan() || whoElse(me);
-    const next = decideAmong(me, mask, mask & (1 << me) && words[ANYTIME] === 0 ? me : NOBODY);
+    const isWaiting = me === MAIN && words[ANYTIME] === 1;
+    const next = decideAmong(me, mask, mask & (1 << me) && !isWaiting ? me : NOBODY);
     if (next !== TIME) return next;
     passTime();
     return MAIN;
@@ -197,7 +199,7 @@ export function createScheduler(
     words[DECISIONS] = index + 1;
     const next = decide(me, mask, index, runs);
     enabled[index] = mask;
-    running[index] = runs;
+    running[index] = runs !== NOBODY && words[ANYTIME] === 1 ? runs | FREELY : runs;
     chosen[index] = next;
     return next;
   }

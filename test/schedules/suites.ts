@@ -10,6 +10,11 @@ const SUITES: readonly Suite[] = [JOB_RING_SUITE, TLB_FLUSH_SUITE];
 export const SCENARIOS: readonly Scenario[] = SUITES.flatMap(({ scenarios }) => scenarios);
 export const MUTANTS: readonly Mutant[] = SUITES.flatMap(({ mutants }) => mutants);
 
+/** The protocols whose names have one of these texts. */
+export function suitesOf(texts: readonly string[]): readonly Suite[] {
+  return SUITES.filter(({ protocol }) => texts.some((text) => protocol.name.includes(text)));
+}
+
 /** A scenario, by its name, and the suite that it is of. */
 export function scenarioOf(name: string): { readonly suite: Suite; readonly scenario: Scenario } {
   for (const suite of SUITES) {

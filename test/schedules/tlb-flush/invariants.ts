@@ -18,6 +18,7 @@ export const FAILURES = [
   'a CPU changed an entry, beyond the accessed and dirty bits of a present one',
   'an entry lost what CPUs have done through it',
   'a reference was dropped that nobody held',
+  'a CPU went on with its accesses, and did not answer',
 ] as const;
 const [
   WRONG_ANSWER,
@@ -30,10 +31,31 @@ const [
   WRONG_ENTRY,
   LOST_BITS,
   WRONG_REFERENCE,
+  NO_ANSWER,
 ] = FAILURES.map((_, i) => OWN_FAILURES + i);
 
 /** What each CPU was last asked for, as the main thread has noted it. */
 const ASKED = OWN;
+
+/** For each CPU: 1 once it was rung for what it was asked, and 1 more for each access since; 0 once it has answered. */
+const RUNG = OWN + CPUS;
+/** For each CPU 1 while its TLB is empty for sure. */
+const EMPTY = OWN + 2 * CPUS;
+
+/** The failure that a plain access is; 0 for none, -1 if it can't be part of a race. */
+export function onPlain({ words }: Control, me: number, word: number): number {
+  const what = tlbWord(word);
+  if (me === MAIN) return 0;
+  const cpu = me - 1;
+  if (what.kind === 'bytes') {
+    words[EMPTY + cpu] = 0;
+    // One access may be under way as the bell is rung.
+    return words[RUNG + cpu] > 0 && words[RUNG + cpu]++ > 1 ? NO_ANSWER : 0;
+  }
+  // What it reads there it doesn't need: of a request from before it came back, or that is as late as its leave.
+  const isRange = what.kind === 'header' && what.name.startsWith('FLUSH_');
+  return isRange && words[EMPTY + cpu] === 1 ? -1 : 0;
+}
 
 /** Who changes a word, and how. */
 interface Change {
@@ -45,8 +67,9 @@ interface Change {
 
 /** The failure that a thread's change of a word is; 0 for none. */
 export function brokenBy(control: Control, me: number, word: number, before: number, after: number): number {
-  if (before === after) return 0;
   const what = tlbWord(word);
+  note(control, me, what, after);
+  if (before === after) return 0;
   const change = { control, me, before, after };
   switch (what.kind) {
     case 'header':
@@ -65,6 +88,20 @@ export function brokenBy(control: Control, me: number, word: number, before: num
   }
 }
 
+/** Keeps what is known of a CPU. */
+function note({ words }: Control, me: number, what: TlbWord, after: number): void {
+  if (what.kind === 'mask' && me !== MAIN) words[EMPTY + me - 1] = 1;
+  if (what.kind !== 'cpu') return;
+  const { cpu, name } = what;
+  if (name === 'RUNNING') {
+    words[EMPTY + cpu] = 1;
+    words[RUNG + cpu] = 0;
+  }
+  if (name === 'REQUEST') words[ASKED + cpu] = after;
+  if (name === 'REQUEST' || name === 'ACKED') words[RUNG + cpu] = name === 'REQUEST' ? -1 : 0;
+  if (name === 'BELL' && words[RUNG + cpu] < 0) words[RUNG + cpu] = 1;
+}
+
 function inHeader(name: string, { me, before, after }: Change): number {
   if (name === 'WAITERS') return after < 0 || after > CPUS ? WRONG_WAITERS : 0;
   if (name === 'PENDING') return me === MAIN || (before & PENDING_COUNT && after === before - 1) ? 0 : WRONG_COUNT;
@@ -76,7 +113,6 @@ function ofCpu(name: string, cpu: number, change: Change): number {
   const isOwn = me === cpu + 1;
   switch (name) {
     case 'REQUEST':
-      control.words[ASKED + cpu] = after;
       return me === MAIN ? 0 : WRONG_WRITER;
     case 'ACKED':
       return isOwn && after === control.words[ASKED + cpu] ? 0 : WRONG_ANSWER;

@@ -2,11 +2,12 @@ import { workerData } from 'node:worker_threads';
 import { BEGUN, ENDED } from '../../../src/cpu/cpu-area.js';
 import { VPN_LIMIT } from '../../../src/cpu/page-table.js';
 import type { Protocol } from '../protocol.js';
-import { brokenBy, FAILURES, isShared } from './invariants.js';
+import { brokenBy, FAILURES, isShared, onPlain } from './invariants.js';
 import { AREA_WORDS, FRAMES, NODE_FRAMES, NODES, nameOf, tlbWord } from './words.js';
 
 /** Bytes of the buffers. */
-export const MEMORY_BYTES = (NODE_FRAMES[NODES - 1] + FRAMES) * 4096;
+const WASM_PAGE = 65536;
+const MEMORY_BYTES = Math.ceil(((NODE_FRAMES[NODES - 1] + FRAMES) * 4096) / WASM_PAGE) * WASM_PAGE;
 export const AREA_BYTES = AREA_WORDS * 4;
 
 /** Words of the two that a CPU reads as they stand, of which another flush may write meanwhile. */
@@ -43,6 +44,7 @@ export const TLB_FLUSH: Protocol = {
     const what = tlbWord(word);
     return what.kind === 'bytes' || (what.kind === 'header' && RANGE.includes(what.name));
   },
+  onPlain,
   brokenBy,
   beginsAs: (_, word, value) => (value === BEGUN ? isTask(word) : undefined),
   endsWith: (_, word, now) => now === ENDED && isTask(word) !== undefined,

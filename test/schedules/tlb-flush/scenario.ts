@@ -40,6 +40,9 @@ export interface World {
   isMapped(mm: AddressSpace): boolean;
   /** Waits for something, and if a CPU was silent looks how all is then, and waits until that has answered. */
   unlessSilent(doing: Promise<unknown>, look: () => void): Promise<void>;
+  /** The frame behind a page, and the first word of a frame. */
+  frame(page: number): number;
+  bytesOfFrame(frame: number): number;
   /** The first word of each page. */
   bytes(mm: AddressSpace): number[];
   /** Throws unless the first word of each page is that. */

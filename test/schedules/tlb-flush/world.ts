@@ -75,6 +75,7 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
       const { tryLockFolio, waitForClear } = folioLock;
       const [one, other] = [first, second].map((page) => machineFolio(mm, world.page(page)));
       if (!one.tryLock()) throw new Wrong('the first is locked');
+      await new Promise(setImmediate);
       while (!tryLockFolio(machine.memory.page, other.pfn)) {
         await waitForClear(machine.memory.page, other.pfn, PG.locked, 1000);
       }
@@ -93,6 +94,8 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
         await error.answered;
       }
     },
+    frame: (page) => frameOf(mm.table.ptes[FIRST_VPN + page]),
+    bytesOfFrame: (frame) => wordAt(machine, frame),
     bytes: (space) => Array.from({ length: pages }, (_, page) => bytesOf(machine, space as Space, page)),
     expectBytes(expected, space = mm) {
       for (const [page, value] of expected.entries()) {
@@ -149,11 +152,13 @@ function machineFolio(mm: AddressSpace, address: number): Folio {
 }
 
 /** The bytes that a page begins with, as a number. */
-function bytesOf({ memory }: Machine, { table }: Space, page: number): number {
+function bytesOf(machine: Machine, { table }: Space, page: number): number {
   const entry = table.ptes[FIRST_VPN + page];
   if (!(entry & PRESENT)) throw new Wrong(`page ${page} is not mapped`);
-  return new Uint32Array(memory.buffer, frameOf(entry) * PAGE, 1)[0];
+  return wordAt(machine, frameOf(entry));
 }
+
+const wordAt = ({ memory }: Machine, frame: number) => new Uint32Array(memory.buffer, frame * PAGE, 1)[0];
 
 async function unmapAll(space: Space): Promise<void> {
   for (let area = 0; area < AREAS; area++) {
