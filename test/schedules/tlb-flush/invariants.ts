@@ -115,7 +115,7 @@ function ofCpu(name: string, cpu: number, change: Change): number {
     case 'REQUEST':
       return me === MAIN ? 0 : WRONG_WRITER;
     case 'ACKED':
-      return isOwn && after === control.words[ASKED + cpu] ? 0 : WRONG_ANSWER;
+      return isOwn && ((control.words[ASKED + cpu] - after) | 0) >= 0 ? 0 : WRONG_ANSWER;
     case 'FAULT_STATE':
       return mayFault(cpu, change) ? 0 : WRONG_FAULT;
     case 'RUNNING':

@@ -14,6 +14,7 @@ import {
 import type { PageTable } from '../../../src/cpu/page-table.js';
 import { frameOf, PRESENT } from '../../../src/cpu/pte.js';
 import { PG } from '../../../src/memory/page-metadata.js';
+import type { TlbFlusher } from '../../../src/mm/tlb-flush.js';
 import { ACTIVE, type Control, DYING } from '../control.js';
 import type { Backstage, Stage } from '../protocol.js';
 import type { Races } from '../races.js';
@@ -44,6 +45,7 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
   const { ThreadPool } = await fromDist('threads/pool.js');
   loop.schedulePools(ThreadPool.prototype);
   const nodes = Array.from({ length: NODES }, () => FRAMES * PAGE);
+  const flusher = watchFlusher((await fromDist('mm/tlb-flush.js')).TlbFlusher.prototype);
   const [machine, words] = await withCpuWords(() => mtcopy.Machine.boot({ nodes, cpus: CPUS, pcpHigh: 0, ...options }));
   const spaces = [machine.createAddressSpace(), machine.createAddressSpace()] as Space[];
   copies.watch(machine);
@@ -118,6 +120,7 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
     },
     async reset() {
       for (const space of spaces) await unmapAll(space);
+      flusher.forgetOwed();
       settleRequests(races.plain(words));
       area = mm.mmap({ length: pages * PAGE, populate: !isUnpopulated, node: 0 });
     },
@@ -167,6 +170,31 @@ async function unmapAll(space: Space): Promise<void> {
       if (error.code !== 'EINVAL') throw error;
     });
   }
+}
+
+type Flusher = Pick<TlbFlusher, 'flush'>;
+
+/** Watches for the machine's flusher, which keeps CPUs in mind that it was given up on, until it asks some again. */
+function watchFlusher(prototype: Flusher) {
+  const { flush } = prototype;
+  let flusher: Flusher | undefined;
+  prototype.flush = function (this: Flusher, ...given: Parameters<Flusher['flush']>) {
+    flusher = this;
+    return flush.apply(this, given);
+  };
+  return {
+    /** Asks all CPUs, none of which runs anything, so that none is in its mind any more. */
+    forgetOwed(): void {
+      let looks = 0;
+      // They are gone as soon as they were asked.
+      const table = {
+        get cpuMask() {
+          return Int32Array.of(looks++ < 1 + CPUS ? -1 : 0, 0);
+        },
+      } as PageTable;
+      void flusher?.flush({ tables: [table], count: 1, start: 0, end: 1 });
+    },
+  };
 }
 
 /** Nothing is left of requests to CPUs that were gone by then: a schedule doesn't depend on the one before. */
