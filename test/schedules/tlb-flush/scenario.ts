@@ -38,6 +38,8 @@ export interface World {
   mayDie(program: Promise<number[]>): Promise<number[]>;
   /** Whether the first page of the area's addresses is mapped. */
   isMapped(mm: AddressSpace): boolean;
+  /** Resolves once a page has a migration entry, or the migration is over. */
+  untilOnItsWay(page: number, moving: Promise<unknown>): Promise<void>;
   /** Waits for something, and if a CPU was silent looks how all is then, and waits until that has answered. */
   unlessSilent(doing: Promise<unknown>, look: () => void): Promise<void>;
   /** The frame behind a page, and the first word of a frame. */

@@ -14,11 +14,16 @@ const MIGRATIONS: readonly TlbScenario[] = [
       name: `migration, ${flow}, 1 CPU`,
       pages: 2,
       async run(world) {
-        const program = world.run(0, count(world, 0, 1, 0));
+        const at = world.page(0);
+        // A store that is the first access, and one that finds its translation in the TLB.
+        const program = world.run(0, [
+          ['store', at, 1],
+          ['add', at],
+        ]);
         await world.anytime();
         await world.move([0, 1], { flow });
         await program;
-        world.expectBytes([2, 1]);
+        world.expectBytes([2, 0]);
       },
     }),
   ),
@@ -45,6 +50,28 @@ const MIGRATIONS: readonly TlbScenario[] = [
       await world.move([0], { node: 0 });
       await program;
       world.expectBytes([3]);
+    },
+  },
+  {
+    name: 'migration beside a CPU that uses another page',
+    pages: 2,
+    async run(world) {
+      const program = world.run(0, count(world, 1, 1));
+      await world.anytime();
+      await world.move([0]);
+      await program;
+      world.expectBytes([0, 2]);
+    },
+  },
+  {
+    name: 'migration of a page that two CPUs wait for',
+    cpus: 2,
+    async run(world) {
+      const programs = [world.run(0, [['store', world.page(0), 1]]), world.run(1, [['load', world.page(0)]])];
+      await world.anytime();
+      await world.move([0]);
+      await Promise.all(programs);
+      world.expectBytes([1]);
     },
   },
   {
@@ -257,7 +284,12 @@ const FAULTS: readonly TlbScenario[] = [
     isImpatient: true,
     hasNoTimers: true,
     async run(world) {
-      const programs = [world.run(0, count(world, 0, 0)), world.run(1, [['store', world.page(0) + 8, 1]])];
+      const at = world.page(0);
+      const storing = world.run(0, [
+        ['store', at, 1],
+        ['store', at, 2],
+      ]);
+      const programs = [storing, world.run(1, [['store', at + 8, 1]])];
       await world.anytime();
       await world.mm.fork(world.area, world.child);
       await Promise.all(programs);
@@ -303,6 +335,7 @@ const UNMAPPING: readonly TlbScenario[] = [
       const frame = world.frame(0);
       await world.anytime();
       const moving = world.machine.movePages(world.mm, [world.page(0)], { node: 1 });
+      await world.untilOnItsWay(0, moving);
       await world.mm.munmap(world.area.address, world.area.length);
       const then = world.bytesOfFrame(frame);
       await moving;

@@ -12,7 +12,7 @@ import {
   WAITING_VPN,
 } from '../../../src/cpu/cpu-area.js';
 import type { PageTable } from '../../../src/cpu/page-table.js';
-import { frameOf, PRESENT } from '../../../src/cpu/pte.js';
+import { frameOf, MIGRATION, PRESENT } from '../../../src/cpu/pte.js';
 import { PG } from '../../../src/memory/page-metadata.js';
 import type { TlbFlusher } from '../../../src/mm/tlb-flush.js';
 import { ACTIVE, type Control, DYING } from '../control.js';
@@ -87,6 +87,14 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
     segfaults: (program) => program.catch(unless('EFAULT')),
     mayDie: (program) => program.catch(unless('EIO')),
     isMapped: (space) => (space as Space).table.ptes[FIRST_VPN] !== 0,
+    async untilOnItsWay(page, moving) {
+      let isOver = false;
+      const end = () => {
+        isOver = true;
+      };
+      moving.then(end, end);
+      while (!isOver && !(mm.table.ptes[FIRST_VPN + page] & MIGRATION)) await new Promise(setImmediate);
+    },
     async unlessSilent(doing, look) {
       try {
         await doing;
