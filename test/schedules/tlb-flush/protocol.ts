@@ -38,7 +38,7 @@ export const TLB_FLUSH: Protocol = {
   onUnused: () => 0,
   isStep(_, word) {
     const { kind } = tlbWord(word);
-    return kind !== 'flags' && kind !== 'refcount' && kind !== 'mapcount';
+    return kind !== 'flags' && kind !== 'refcount' && kind !== 'mapcount' && kind !== 'gate';
   },
   isPlainStep(_, word) {
     const what = tlbWord(word);

@@ -26,6 +26,11 @@ export interface World {
   page(page: number): number;
   /** Runs a program on a CPU; resolves to what it has loaded. */
   run(cpu: number, operations: readonly Operation[], mm?: AddressSpace): Promise<number[]>;
+  /**
+   * Lets programs on, once so many have come to their gates: how they came there is no part of the schedule. Resolves as
+   * {@link anytime}.
+   */
+  openGate(programs: number): Promise<void>;
   /** Resolves whenever the schedule likes: programs that were started may have come to any of their operations. */
   anytime(): Promise<void>;
   /** Moves pages of the area to node 1, or to another. Throws unless they are there then. */

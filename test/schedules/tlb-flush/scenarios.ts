@@ -33,8 +33,8 @@ const MIGRATIONS: readonly TlbScenario[] = [
       cpus: 2,
       pages: 2,
       async run(world) {
-        const programs = [world.run(0, count(world, 0, 0)), world.run(1, count(world, 1, 1))];
-        await world.anytime();
+        const programs = [0, 1].map((cpu) => world.run(cpu, [...count(world, cpu), ['gate'], ...count(world, cpu)]));
+        await world.openGate(2);
         await world.move([0, 1], { flow });
         await Promise.all(programs);
         world.expectBytes([2, 2]);
@@ -67,8 +67,9 @@ const MIGRATIONS: readonly TlbScenario[] = [
     name: 'migration of a page that two CPUs wait for',
     cpus: 2,
     async run(world) {
-      const programs = [world.run(0, [['store', world.page(0), 1]]), world.run(1, [['load', world.page(0)]])];
-      await world.anytime();
+      const at = world.page(0);
+      const programs = [world.run(0, [['gate'], ['store', at, 1]]), world.run(1, [['gate'], ['load', at]])];
+      await world.openGate(2);
       await world.move([0]);
       await Promise.all(programs);
       world.expectBytes([1]);
@@ -285,12 +286,9 @@ const FAULTS: readonly TlbScenario[] = [
     hasNoTimers: true,
     async run(world) {
       const at = world.page(0);
-      const storing = world.run(0, [
-        ['store', at, 1],
-        ['store', at, 2],
-      ]);
-      const programs = [storing, world.run(1, [['store', at + 8, 1]])];
-      await world.anytime();
+      const storing = world.run(0, [['store', at, 1], ['gate'], ['store', at, 2]]);
+      const programs = [storing, world.run(1, [['gate'], ['store', at + 8, 1]])];
+      await world.openGate(2);
       await world.mm.fork(world.area, world.child);
       await Promise.all(programs);
       world.expectBytes([2]);

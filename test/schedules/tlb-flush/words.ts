@@ -37,6 +37,10 @@ export const FIRST_VPN = PTRS_PER_PTE;
 /** The first frame of each node. */
 export const NODE_FRAMES = [8 * 1024, 9 * 1024];
 
+/** The gate of programs, and bytes of its buffer, by which it is known. */
+export const GATE_WORDS = 2;
+export const GATE_BYTES = 52;
+
 export const AREA_WORDS = cpuWords(CPUS);
 /** Of a page table: its mask, its PMDs, and the PTEs of each area. */
 export const TABLE_WORDS = 1 + AREAS + AREAS * PAGES;
@@ -54,6 +58,7 @@ export type TlbWord =
   | { readonly kind: 'mask'; readonly table: number }
   | { readonly kind: 'pmd'; readonly table: number; readonly area: number }
   | { readonly kind: 'pte'; readonly table: number; readonly area: number; readonly page: number }
+  | { readonly kind: 'gate' }
   | { readonly kind: FrameWord; readonly frame: number };
 
 const HEADER = new Map([
@@ -83,6 +88,7 @@ const WORDS: readonly TlbWord[] = [
   ...FRAME_WORDS.flatMap((kind) =>
     NODE_FRAMES.flatMap((first) => Array.from({ length: FRAMES }, (_, i) => ({ kind, frame: first + i }))),
   ),
+  ...Array.from({ length: GATE_WORDS }, () => ({ kind: 'gate' }) as const),
 ];
 
 function areaWord(word: number): TlbWord {
@@ -118,6 +124,8 @@ export function nameOf(_: Control, word: number): string {
       return what.name;
     case 'cpu':
       return `CPU ${what.cpu} ${what.name}`;
+    case 'gate':
+      return 'gate';
     case 'mask':
       return `CPU mask of space ${what.table}`;
     case 'pmd':

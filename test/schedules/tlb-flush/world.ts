@@ -15,14 +15,15 @@ import type { PageTable } from '../../../src/cpu/page-table.js';
 import { frameOf, MIGRATION, PRESENT } from '../../../src/cpu/pte.js';
 import { PG } from '../../../src/memory/page-metadata.js';
 import type { TlbFlusher } from '../../../src/mm/tlb-flush.js';
-import { ACTIVE, type Control, DYING } from '../control.js';
+import { ACTIVE, type Control, DYING, FIXED } from '../control.js';
 import type { Backstage, Stage } from '../protocol.js';
 import type { Races } from '../races.js';
 import type { Region, Regions } from '../regions.js';
 import { Wrong } from '../scenario.js';
+import { ARRIVED, OPEN } from './program.js';
 import { AREA_BYTES } from './protocol.js';
 import type { TlbScenario, World } from './scenario.js';
-import { AREAS, CPUS, FIRST_VPN, FRAMES, NODE_FRAMES, NODES, PAGES } from './words.js';
+import { AREAS, CPUS, FIRST_VPN, FRAMES, GATE_BYTES, GATE_WORDS, NODE_FRAMES, NODES, PAGES } from './words.js';
 
 const PAGE = 4096;
 const PROGRAM = new URL('./tlb-flush-program.js', import.meta.url);
@@ -48,8 +49,9 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
   const flusher = watchFlusher((await fromDist('mm/tlb-flush.js')).TlbFlusher.prototype);
   const [machine, words] = await withCpuWords(() => mtcopy.Machine.boot({ nodes, cpus: CPUS, pcpHigh: 0, ...options }));
   const spaces = [machine.createAddressSpace(), machine.createAddressSpace()] as Space[];
+  const gate = new Int32Array(new SharedArrayBuffer(GATE_BYTES));
   copies.watch(machine);
-  regions.describe(regionsOf(machine, words, spaces));
+  regions.describe([...regionsOf(machine, words, spaces), { buffer: gate.buffer, address: 0, words: GATE_WORDS }]);
   const [mm, child] = spaces;
   const freeFrames = () => machine.memory.nodes.map(({ freePages }) => freePages);
   const free = freeFrames();
@@ -65,7 +67,17 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
     page: (page) => (area as Area).address + page * PAGE,
     anytime: () => loop.anytime(),
     run: (cpu, operations, space = mm) =>
-      machine.cpus.run(space, PROGRAM, { cpu, args: operations }) as Promise<number[]>,
+      machine.cpus.run(space, PROGRAM, { cpu, args: { operations, gate } }) as Promise<number[]>,
+    async openGate(programs) {
+      control.words[FIXED] = 1;
+      for (let arrived = 0; arrived < programs; arrived = Atomics.load(gate, ARRIVED)) {
+        await Atomics.waitAsync(gate, ARRIVED, arrived).value;
+      }
+      control.words[FIXED] = 0;
+      Atomics.store(gate, OPEN, 1);
+      Atomics.notify(gate, OPEN);
+      await loop.anytime();
+    },
     async move(moved, { node = 1, ...settings } = {}) {
       const result = await machine.movePages(mm, moved.map(world.page), { ...settings, node });
       for (const [i, status] of result.status.entries()) {
@@ -128,6 +140,7 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
     },
     async reset() {
       for (const space of spaces) await unmapAll(space);
+      gate.fill(0);
       flusher.forgetOwed();
       settleRequests(races.plain(words));
       area = mm.mmap({ length: pages * PAGE, populate: !isUnpopulated, node: 0 });
