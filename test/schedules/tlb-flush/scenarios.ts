@@ -76,6 +76,18 @@ const MIGRATIONS: readonly TlbScenario[] = [
     },
   },
   {
+    // It is counted, and answers nothing.
+    name: 'migration, one of 2 CPUs leaves',
+    cpus: 2,
+    async run(world) {
+      const programs = [world.run(0, [['gate']]), world.run(1, [['gate'], ...count(world, 0)])];
+      await world.openGate(2);
+      await world.move([0]);
+      await Promise.all(programs);
+      world.expectBytes([1]);
+    },
+  },
+  {
     name: 'migration of what one CPU stores and another loads',
     cpus: 2,
     async run(world) {
