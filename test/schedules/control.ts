@@ -46,6 +46,8 @@ export const AT_LAST = 1;
 export const EARLY = 2;
 /** As {@link EARLY}, but only for waits that block. */
 export const EARLY_BLOCKS = 3;
+/** Waits that block always time out at once, and others once nobody can go on. */
+export const AT_ONCE = 4;
 /** 1 if each operation is printed. */
 export const VERBOSE = 18;
 /** Things that the main thread's event loop has to do. */

@@ -7,6 +7,7 @@ import { scheduleAtomics } from './atomics.js';
 import {
   ANYTIME,
   AT_LAST,
+  AT_ONCE,
   createControl,
   DECISIONS,
   DIED,
@@ -182,6 +183,7 @@ async function runDeaths(until: number, seed: number): Promise<void> {
 
 function timePasses(): number {
   if (scenario.isImpatient) return scenario.hasNoTimers ? EARLY_BLOCKS : EARLY;
+  if (scenario.isHurried) return AT_ONCE;
   return scenario.dies ? AT_LAST : 0;
 }
 

@@ -7,6 +7,8 @@ export interface Scenario {
   readonly isImpatient?: boolean;
   /** Of an impatient one: whether that is all that time does, and no timer of its event loop ever fires. Default: false. */
   readonly hasNoTimers?: boolean;
+  /** Whether each wait of the main thread that blocks times out at once, and timers fire once nobody can go on. Default: false. */
+  readonly isHurried?: boolean;
   /** Whether it closes what it runs, so that each schedule has one of its own. Default: false. */
   readonly closes?: boolean;
 }

@@ -2,6 +2,7 @@ import {
   ACTIVE,
   ANYTIME,
   ASLEEP,
+  AT_ONCE,
   BY_PRIORITY,
   CHANGES,
   type Control,
@@ -132,13 +133,16 @@ export function createScheduler(
       const isLoop = state === IDLE || state === DRAINING;
       if (state === READY || (isLoop && words[EVENTS] > 0)) mask |= 1 << thread;
     }
-    if (words[TIME_PASSES] >= EARLY && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
+    const isEarly = words[TIME_PASSES] === EARLY || words[TIME_PASSES] === EARLY_BLOCKS;
+    if (isEarly && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
     return mask;
   }
 
   /** Once nobody can go on: lets the main thread do what it left for then, or time pass for it. */
   function whoElse(me: number): number {
     const state = words[of(MAIN, STATE)];
+    // What still waits for a timer, at the end, would be left to the next schedule.
+    if (state === DRAINING && words[TIME_PASSES] === AT_ONCE && passTime()) return 1 << MAIN;
     if (state === LAST || state === DRAINING) return 1 << MAIN;
     if (words[TIME_PASSES] !== 0 && passTime()) return 1 << MAIN;
     return fail(me, sleepsInVain() ? LOST_WAKEUP : DEADLOCK);
@@ -167,7 +171,7 @@ export function createScheduler(
       control.clock[0] += words[of(MAIN, TIMEOUT)];
       return true;
     }
-    if (state !== IDLE || words[TIME_PASSES] === EARLY_BLOCKS) return false;
+    if ((state !== IDLE && state !== DRAINING) || words[TIME_PASSES] === EARLY_BLOCKS) return false;
     let first = -1;
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
       if (words[ofWaiter(waiter, WAITER_STATE)] !== 1 || words[ofWaiter(waiter, WAITER_TIMEOUT)] === 0) continue;
@@ -302,6 +306,10 @@ export function createScheduler(
       pass(me);
     },
     sleep(me, word, expected, timeout) {
+      if (me === MAIN && timeout > 0 && words[TIME_PASSES] === AT_ONCE) {
+        control.clock[0] += timeout;
+        return 'timed-out';
+      }
       words[of(me, WORD)] = word;
       words[of(me, EXPECTED)] = expected;
       words[of(me, TICKET)] = ++words[TICKETS];

@@ -62,7 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'unmapped pages are freed before the flush',
-    scenario: 'munmap of what a CPU stores to, impatient',
+    scenario: 'munmap of what a CPU stores to, hurried',
     file: ZAP,
     edits: [[FLUSH_ZAPPED, `drop(); removed.clear(); ${FLUSH_ZAPPED}`]],
   },
@@ -161,7 +161,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a flush names its range though another is under way',
-    scenario: 'two migrations at once, impatient, 1 CPU',
+    scenario: 'two migrations at once, hurried, 1 CPU',
     file: FLUSH,
     edits: [[' || this.#underWay > 0', '']],
   },
@@ -179,7 +179,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a late answer counts for the flush after it',
-    scenario: 'two migrations at once, impatient, 1 CPU',
+    scenario: 'two migrations at once, hurried, 1 CPU',
     file: CPU,
     edits: [
       ['if (pending >> PENDING_SHIFT !== (request << PENDING_SHIFT) >> PENDING_SHIFT)\n                return;', ''],
@@ -309,7 +309,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a page is copied before the fork that shares it is over',
-    scenario: 'fork of what two CPUs store to, impatient',
+    scenario: 'fork of what two CPUs store to, hurried',
     file: 'mm/address-space.js',
     edits: [['while (isStore && this.#isProtected(vpn))', 'while (isStore && this.#isProtected(-1))']],
   },

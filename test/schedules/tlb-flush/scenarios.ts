@@ -122,10 +122,9 @@ const MIGRATIONS: readonly TlbScenario[] = [
   },
   {
     // While one waits for CPUs, another changes what is to be flushed.
-    name: 'two migrations at once, impatient, 1 CPU',
+    name: 'two migrations at once, hurried, 1 CPU',
     pages: 2,
-    isImpatient: true,
-    hasNoTimers: true,
+    isHurried: true,
     async run(world) {
       const program = world.run(0, count(world, 0, 1, 0));
       await world.anytime();
@@ -250,9 +249,8 @@ const FAULTS: readonly TlbScenario[] = [
     run: storeBesideLoads,
   },
   {
-    name: 'copy on write beside a migration, impatient',
-    isImpatient: true,
-    hasNoTimers: true,
+    name: 'copy on write beside a migration, hurried',
+    isHurried: true,
     async run(world) {
       await world.mm.fork(world.area, world.child);
       const program = world.run(0, count(world, 0, 0));
@@ -277,9 +275,8 @@ const FAULTS: readonly TlbScenario[] = [
     },
   },
   {
-    name: 'fork of what a CPU stores to, impatient',
-    isImpatient: true,
-    hasNoTimers: true,
+    name: 'fork of what a CPU stores to, hurried',
+    isHurried: true,
     async run(world) {
       const program = world.run(0, count(world, 0, 0));
       await world.anytime();
@@ -292,10 +289,9 @@ const FAULTS: readonly TlbScenario[] = [
   },
   {
     // One stores by its old right, while the other gets a copy.
-    name: 'fork of what two CPUs store to, impatient',
+    name: 'fork of what two CPUs store to, hurried',
     cpus: 2,
-    isImpatient: true,
-    hasNoTimers: true,
+    isHurried: true,
     async run(world) {
       const at = world.page(0);
       const storing = world.run(0, [['store', at, 1], ['gate'], ['store', at, 2]]);
@@ -323,9 +319,8 @@ const UNMAPPING: readonly TlbScenario[] = [
   },
   {
     // Others take what is free while it is still to be flushed.
-    name: 'munmap of what a CPU stores to, impatient',
-    isImpatient: true,
-    hasNoTimers: true,
+    name: 'munmap of what a CPU stores to, hurried',
+    isHurried: true,
     async run(world) {
       const program = world.segfaults(world.run(0, count(world, 0, 0)));
       await world.anytime();
@@ -338,8 +333,7 @@ const UNMAPPING: readonly TlbScenario[] = [
   },
   {
     name: 'munmap in the middle of a migration',
-    isImpatient: true,
-    hasNoTimers: true,
+    isHurried: true,
     async run(world) {
       const program = world.segfaults(world.run(0, count(world, 0, 0)));
       const frame = world.frame(0);
