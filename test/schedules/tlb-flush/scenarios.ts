@@ -289,9 +289,10 @@ const FAULTS: readonly TlbScenario[] = [
   },
   {
     // One stores by its old right, while the other gets a copy.
-    name: 'fork of what two CPUs store to, hurried',
+    name: 'fork of what two CPUs store to, impatient',
     cpus: 2,
-    isHurried: true,
+    isImpatient: true,
+    hasNoTimers: true,
     async run(world) {
       const at = world.page(0);
       const storing = world.run(0, [['store', at, 1], ['gate'], ['store', at, 2]]);
