@@ -7,3 +7,9 @@ const [from, to] = ['test/schedules', 'build/schedules'];
 
 await build({ ...options, entryPoints: [`${from}/run.ts`, `${from}/explore.ts`], format: 'esm', outdir: to });
 await build({ ...options, entryPoints: [`${from}/preload.ts`], format: 'cjs', outfile: `${to}/preload.cjs` });
+await build({
+  ...options,
+  entryPoints: [`${from}/tlb-flush/program.ts`],
+  format: 'esm',
+  outfile: `${to}/tlb-flush-program.js`,
+});

@@ -11,7 +11,8 @@
  * TLB flush: the owner writes what to flush, then a new sequence number into the REQUEST word of each CPU that may hold
  * translations, and rings. The CPU flushes and puts the number into its ACKED word. The owner goes by those words alone:
  * PENDING, which counts down to the CPU that wakes the owner, is only there so that one wake-up a flush is enough. Its
- * upper bits are the number of the flush, so a CPU that answers after the owner gave up takes nothing off a later one.
+ * upper bits are the number of the flush, so a CPU that answers after the owner gave up takes nothing off a later one. A CPU that
+ * leaves before it was asked is counted, and answers nothing: once the owner sees that, it has each answer wake it.
  *
  * Lazy CPUs: a CPU that stops running an address space clears its bit in that table's mask and then looks at REQUEST; the
  * owner writes REQUEST and then looks at the mask. Whichever comes second sees the other: either the CPU answers, or the
@@ -24,7 +25,7 @@ export const MAX_CPUS = 64;
 const LINE = 32;
 
 // Header, in words.
-/** Flush number << 8 | CPUs whose answer is missing. */
+/** Flush number << 8 | {@link PENDING_EACH} | CPUs whose answer is missing. */
 export const PENDING = 0;
 /** Rung by a CPU that has a page fault for the owner. */
 export const FAULT_BELL = LINE;
@@ -71,8 +72,10 @@ export const FAULT_RAISED = 1;
 /** The owner handles it. */
 export const FAULT_TAKEN = 2;
 
-/** Bits of PENDING that hold the count. */
-export const PENDING_COUNT = 0xff;
+/** Bits of PENDING that hold the count, up to {@link MAX_CPUS}. */
+export const PENDING_COUNT = 0x7f;
+/** In PENDING: each answer is to wake the owner, for one that is counted may never come. */
+export const PENDING_EACH = 0x80;
 export const PENDING_SHIFT = 8;
 
 export function createCpuArea(cpus: number): Int32Array {

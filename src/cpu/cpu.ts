@@ -19,6 +19,7 @@ import {
   NO_FAULT,
   PENDING,
   PENDING_COUNT,
+  PENDING_EACH,
   PENDING_SHIFT,
   RECEIVED,
   REQUEST,
@@ -318,7 +319,7 @@ export class Cpu {
     this.#countDown(request);
   }
 
-  /** Takes this CPU off the flush's count, and wakes the owner if it was the last. */
+  /** Takes this CPU off the flush's count, and wakes the owner if it was the last, or if each is to. */
   #countDown(request: number): void {
     const words = this.#words;
     for (;;) {
@@ -326,7 +327,7 @@ export class Cpu {
       if (pending >> PENDING_SHIFT !== (request << PENDING_SHIFT) >> PENDING_SHIFT) return;
       // A flush's number comes again after 2^24 flushes, each of which the owner would have had to give up on.
       if (Atomics.compareExchange(words, PENDING, pending, pending - 1) !== pending) continue;
-      if ((pending & PENDING_COUNT) === 1) Atomics.notify(words, PENDING);
+      if ((pending & PENDING_COUNT) === 1 || pending & PENDING_EACH) Atomics.notify(words, PENDING);
       return;
     }
   }

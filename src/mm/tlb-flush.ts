@@ -6,6 +6,8 @@ import {
   FLUSH_END,
   FLUSH_START,
   PENDING,
+  PENDING_COUNT,
+  PENDING_EACH,
   PENDING_SHIFT,
   REQUEST,
   ringCpu,
@@ -184,11 +186,24 @@ export class TlbFlusher {
     for (;;) {
       // First the count, then the CPUs' own words: if the last answer comes in between the wait returns at once.
       const pending = Atomics.load(words, PENDING);
-      if (missing().length === 0) return true;
+      const { length } = missing();
+      if (length === 0) return true;
       const left = started + BLOCK_MS - performance.now();
       if (left <= 0) return false;
-      Atomics.wait(words, PENDING, pending, left);
+      Atomics.wait(words, PENDING, this.#wokenBy(length, pending), left);
     }
+  }
+
+  /**
+   * Has somebody wake whoever sleeps on PENDING, where it was seen as `pending` before so many CPUs were missing. Returns what to
+   * sleep on.
+   */
+  #wokenBy(missing: number, pending: number): number {
+    if (missing === (pending & PENDING_COUNT)) return pending;
+    // One that is counted has left before it was asked, and the last of the others wouldn't know that it is the last. Against
+    // those that count down: if one has, the word is another, and nobody sleeps on it.
+    Atomics.compareExchange(this.#words, PENDING, pending, pending | PENDING_EACH);
+    return pending | PENDING_EACH;
   }
 
   async #waitPatiently(missing: () => number[], started: number, timeoutMs: number): Promise<void> {
@@ -198,7 +213,7 @@ export class TlbFlusher {
       const left = missing();
       if (left.length === 0) break;
       if (performance.now() - started > timeoutMs) throw this.#giveUp(left, missing);
-      const answer = Atomics.waitAsync(this.#words, PENDING, pending, POLL_MS);
+      const answer = Atomics.waitAsync(this.#words, PENDING, this.#wokenBy(left.length, pending), POLL_MS);
       // A timer as well: a wait alone doesn't keep the process alive.
       await Promise.race([answer.value, sleep(POLL_MS)]);
     }

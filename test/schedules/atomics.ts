@@ -1,27 +1,8 @@
-import { ATTACHED, DETACHED } from '../../src/copy/worker/job-ring.js';
-import {
-  ACTIVE,
-  BUFFER_BYTES,
-  CAME,
-  type Control,
-  MAIN,
-  OUT,
-  of,
-  READY,
-  RING_ADDRESS,
-  RING_WORDS,
-  STARTING,
-  STATE,
-  WRONG_WORD,
-} from './control.js';
-import { brokenBy } from './invariants.js';
+import { ACTIVE, CAME, type Control, MAIN, OUT, of, READY, STARTING, STATE } from './control.js';
 import { note, OPERATIONS_ON_WORDS, type OperationName } from './log.js';
 import type { Races } from './races.js';
+import type { Regions } from './regions.js';
 import { createScheduler, type Scheduler } from './scheduler.js';
-import { isUsed, ringWord } from './words.js';
-
-/** As it is before views on the ring are watched. */
-const Plain = Int32Array;
 
 type Words = Int32Array<SharedArrayBuffer>;
 type OnWords = (array: Words, index: number, a?: number, b?: number) => number;
@@ -30,8 +11,8 @@ type OnWords = (array: Words, index: number, a?: number, b?: number) => number;
 interface Thread {
   /** The calling thread's number in the schedule; -1 if it has none. */
   readonly number: () => number;
-  /** Takes the number of worker `index`, as whose task it begins; or of none, as that is over. */
-  readonly become: (index: number | undefined) => void;
+  /** Takes a thread's number, as whose task it begins; or none, as that is over. */
+  readonly become: (thread: number | undefined) => void;
   readonly onFailure: () => never;
   readonly onDied: () => void;
   /** Atomics.waitAsync while schedules are run, of the one thread that may call it. */
@@ -41,61 +22,53 @@ interface Thread {
 }
 
 /** Puts a scheduled Atomics in the place of this thread's. */
-export function scheduleAtomics(control: Control, races: Races, thread: Thread): Scheduler {
+export function scheduleAtomics(control: Control, regions: Regions, races: Races, thread: Thread): Scheduler {
   const real = globalThis.Atomics;
-  const { words } = control;
-  let buffer: ArrayBufferLike | undefined;
-  let ring: Int32Array = new Plain(0);
-  const scheduler = createScheduler(control, (word) => ring[word], thread.onFailure, thread.onDied);
+  const { words, protocol } = control;
+  const scheduler = createScheduler(control, regions.valueAt, thread.onFailure, thread.onDied);
 
-  /** The word of the ring that an operation is done to; -1 for all others, and while nothing is scheduled. */
-  function wordOf(array: Words, index: number): number {
-    if (words[ACTIVE] === 0) return -1;
-    const { buffer: its } = array;
-    if (its !== buffer) {
-      if (its.byteLength !== words[BUFFER_BYTES]) return -1;
-      buffer = its;
-      ring = new Plain(its, words[RING_ADDRESS], words[RING_WORDS]);
-    }
-    const word = (array.byteOffset + index * array.BYTES_PER_ELEMENT - words[RING_ADDRESS]) / 4;
-    return word >= 0 && word < words[RING_WORDS] ? word : -1;
+  /** The number of the word that an operation is done to; -1 for all others, and while nothing is scheduled. */
+  const wordOf = (array: Words, index: number) => (words[ACTIVE] === 0 ? -1 : regions.wordOf(array, index));
+  const isStep = (word: number) => protocol.isStep?.(control, word) ?? true;
+
+  /** Takes a thread's number, if its task begins with this operation. */
+  function beginTask(name: OperationName, word: number, value: number): void {
+    const task = name === 'store' ? protocol.beginsAs(control, word, value) : undefined;
+    if (task !== undefined) thread.become(task);
   }
 
   /** Until this thread may do an operation; its number, or -1 if it isn't one of the schedule's. */
   function begin(name: OperationName, word: number, value: number): number {
-    if (thread.number() < 0 && name === 'store' && value === ATTACHED) {
-      const what = ringWord(control, word);
-      if (what.kind === 'state') thread.become(what.worker);
-    }
+    if (thread.number() < 0) beginTask(name, word, value);
     const me = thread.number();
     if (me < 0) return -1;
     const state = words[of(me, STATE)];
-    if (state === READY) scheduler.step(me);
-    else if (me !== MAIN) scheduler.arrive(me, state === STARTING ? CAME : READY);
+    if (state !== READY) {
+      if (me !== MAIN) scheduler.arrive(me, state === STARTING ? CAME : READY);
+    } else if (isStep(word)) scheduler.step(me);
     return words[ACTIVE] === 1 && words[of(me, STATE)] !== OUT ? me : -1;
   }
 
   const noted = (me: number, name: OperationName, word: number, value: number, now: number) =>
     note(control, { me, name, word, value, now }, thread.print);
 
-  /** After a change of a word: whether it may be, and whether a worker's task has ended with it. */
+  /** After a change of a word: whether it may be, and whether a thread's task has ended with it. */
   function changed(me: number, word: number, before: number, now: number): void {
-    const broken = brokenBy(control, me, word, before, now);
+    const broken = protocol.brokenBy(control, me, word, before, now);
     if (broken !== 0) scheduler.fail(me, broken, word);
-    if (me === MAIN || now !== DETACHED || ringWord(control, word).kind !== 'state') return;
+    if (me === MAIN || !protocol.endsWith(control, word, now)) return;
     thread.become(undefined);
     scheduler.leave(me);
   }
 
-  /**
-   * An operation on a word that the scenario doesn't use. A thread that has just begun draws tickets from all slots; but the
-   * caller publishes in none of those.
-   */
-  function onUnused(word: number, operate: () => number): number {
-    const before = ring[word];
+  /** An operation on a word that the scenario doesn't use. */
+  function onUnused(array: Words, index: number, word: number, operate: () => number): number {
+    const before = array[index];
     const result = operate();
-    const isCaller = thread.number() === MAIN && words[of(MAIN, STATE)] === READY;
-    if (isCaller && ring[word] !== before) scheduler.fail(MAIN, WRONG_WORD, word);
+    const me = thread.number();
+    const isScheduled = me >= 0 && words[of(me, STATE)] === READY;
+    const broken = isScheduled && array[index] !== before ? protocol.onUnused(control, me, word) : 0;
+    if (broken !== 0) scheduler.fail(me, broken, word);
     return result;
   }
 
@@ -105,13 +78,13 @@ export function scheduleAtomics(control: Control, races: Races, thread: Thread):
       const array = races.plain(view);
       const word = wordOf(array, index);
       if (word < 0) return plain(array, index, a, b);
-      if (!isUsed(control, word)) return onUnused(word, () => plain(array, index, a, b));
+      if (!protocol.isUsed(control, word)) return onUnused(array, index, word, () => plain(array, index, a, b));
       const value = lastOf(name, a, b);
       const me = begin(name, word, value);
-      const before = ring[word];
+      const before = array[index];
       const result = plain(array, index, a, b);
       if (me < 0) return result;
-      const now = ring[word];
+      const now = array[index];
       noted(me, name, word, name === 'load' ? result : value, now);
       races.atomic(me, word, name !== 'store', hasWritten(name, result, a));
       if (name !== 'load') changed(me, word, before, now);
@@ -129,9 +102,9 @@ export function scheduleAtomics(control: Control, races: Races, thread: Thread):
       const comes = woken === 'ok' && wordOf(array, index) >= 0 && thread.number() >= 0 && array[index] === value;
       return comes ? wait(array, index, value, timeout) : woken;
     }
-    noted(me, 'wait', word, value, ring[word]);
+    noted(me, 'wait', word, value, array[index]);
     races.atomic(me, word, true, false);
-    if (ring[word] !== value) return 'not-equal';
+    if (array[index] !== value) return 'not-equal';
     return scheduler.sleep(me, word, value, timeout ?? 0);
   }
 
@@ -150,12 +123,18 @@ export function scheduleAtomics(control: Control, races: Races, thread: Thread):
     const word = wordOf(array, index);
     const me = word < 0 || !thread.waitAsync ? -1 : begin('waitAsync', word, value);
     if (me < 0 || !thread.waitAsync) return real.waitAsync(array, index, value, timeout);
-    noted(me, 'waitAsync', word, value, ring[word]);
+    noted(me, 'waitAsync', word, value, array[index]);
     races.atomic(me, word, true, false);
-    if (ring[word] !== value) return { async: false, value: 'not-equal' };
+    if (array[index] !== value) return { async: false, value: 'not-equal' };
     return thread.waitAsync(word, value, timeout ?? 0);
   }
 
+  races.onPlain = (me, word) => {
+    if (words[of(me, STATE)] === READY && protocol.isPlainStep?.(control, word)) scheduler.step(me);
+    const broken = protocol.onPlain?.(control, me, word) ?? 0;
+    if (broken > 0) scheduler.fail(me, broken, word);
+    return broken === 0;
+  };
   const scheduled = Object.fromEntries(OPERATIONS_ON_WORDS.map((name) => [name, onWords(name)]));
   Object.defineProperty(globalThis, 'Atomics', {
     value: { isLockFree: real.isLockFree, ...scheduled, wait, notify, waitAsync },

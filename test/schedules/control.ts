@@ -1,15 +1,19 @@
+import type { Protocol } from './protocol.js';
+
 /*
  * What the threads of a schedule share: which of them may run, what each is at, and what was decided. Only the thread that runs
  * writes, and hands over by an atomic store: the rest are plain words.
  */
 
-/** Threads of a schedule: the main one, number 0, and the workers of an engine, by their index + 1. */
+/** Threads of a schedule: the main one, number 0, and those that its protocol numbers from 1 on. */
 export const MAX_THREADS = 8;
 export const MAIN = 0;
 /** Stands in a decision for the main thread whose wait times out. Counts as a preemption: time could have stood still. */
 export const TIME = MAX_THREADS - 1;
 /** For "no thread" in a log of decisions. */
 export const NOBODY = 255;
+/** Beside who had been running in a log of decisions: the main thread might go on at no cost. */
+export const FREELY = 64;
 
 // Header, in words.
 /** 1 while threads are scheduled; otherwise every operation is Atomics' own. */
@@ -40,27 +44,27 @@ export const DIED = 16;
 export const TIME_PASSES = 17;
 export const AT_LAST = 1;
 export const EARLY = 2;
+/** As {@link EARLY}, but only for waits that block. */
+export const EARLY_BLOCKS = 3;
+/** Waits that block always time out at once, and others once nobody can go on. */
+export const AT_ONCE = 4;
 /** 1 if each operation is printed. */
 export const VERBOSE = 18;
 /** Things that the main thread's event loop has to do. */
 export const EVENTS = 19;
 /** Entries written to the log of operations. */
 export const LOGGED = 20;
-/** Where the ring is: bytes of the buffer, byte offset in it, words of it. */
-export const BUFFER_BYTES = 21;
-export const RING_ADDRESS = 22;
-export const RING_WORDS = 23;
-/** Its layout: first word of slot 0, words of a slot, and from its first word to its owner words. */
-export const SLOT_0 = 24;
-export const SLOT_WORDS = 25;
-export const OWNERS = 26;
-/** Slots and workers that a scenario has; nobody may write to others. */
-export const USED_SLOTS = 27;
-export const USED_WORKERS = 28;
 /** 1 while nobody decides: the thread that runs goes on, or else the least. */
 export const FIXED = 30;
 /** Races in their table. */
 export const RACES = 29;
+/** Regions in their table, and how often they were written anew. */
+export const REGIONS = 31;
+export const GENERATION = 32;
+/** 1 while the main thread may begin at any time what its scenario has it do, at no cost. */
+export const ANYTIME = 33;
+/** From here on, what a protocol has to say to its threads. */
+export const OWN = 40;
 const HEADER = 64;
 
 // A thread, in words from its first.
@@ -106,31 +110,22 @@ export const WAITER_TIMEOUT = 3;
 export const WAITER_EXPECTED = 4;
 const WAITER = 8;
 
+// Regions of shared memory whose words are scheduled, in words from the first of each: see regions.ts.
+export const MAX_REGIONS = 32;
+export const REGION = 8;
+
 /** What can go wrong, by number. */
 export const FAILURES = [
   'none',
   'deadlock: nobody can go on',
   'lost wake-up: a thread sleeps on a word that has changed, and nobody can go on',
   'livelock: too many operations',
-  'a worker went to a state that it may not go to',
-  'an owner word went to where it may not go',
-  'a count went below 0',
-  'a word was written to that nobody may write to: a slot was leaked',
   'the decisions that were given do not fit',
   'more decisions than there is room for',
 ] as const;
-export const [
-  ,
-  DEADLOCK,
-  LOST_WAKEUP,
-  LIVELOCK,
-  WRONG_STATE,
-  WRONG_OWNER,
-  WRONG_COUNT,
-  WRONG_WORD,
-  DIVERGED,
-  TOO_MANY,
-] = FAILURES.keys();
+export const [, DEADLOCK, LOST_WAKEUP, LIVELOCK, DIVERGED, TOO_MANY] = FAILURES.keys();
+/** The first of a protocol's own failures. */
+export const OWN_FAILURES = FAILURES.length;
 
 export const MAX_DECISIONS = 1 << 16;
 /** Entries of the log of operations, five words each: thread, operation, word, argument, value then. */
@@ -144,6 +139,7 @@ const MAX_THREAD_IDS = 1 << 16;
 
 /** The shared memory of a schedule, seen from one thread. */
 export interface Control {
+  readonly protocol: Protocol;
   readonly words: Int32Array;
   /** For each decision who could go on, a bit a thread; who did; and who had been running and could, or NOBODY. */
   readonly enabled: Uint8Array;
@@ -155,25 +151,34 @@ export interface Control {
   readonly races: Int32Array;
   /** The number of each thread in the schedule, and 1, by Node.js's number of it; 0 for none. */
   readonly numbers: Uint8Array;
+  /** The operating system's number of each thread, by Node.js's. */
+  readonly tids: Int32Array;
+  /** The table of regions. */
+  readonly regions: Int32Array;
   /** The main thread's clock, in milliseconds. */
   readonly clock: Float64Array;
 }
 
 const WORDS = HEADER + MAX_THREADS * THREAD + MAX_WAITERS * WAITER;
-const LOG = WORDS * 4;
+const REGION_TABLE = WORDS * 4;
+const LOG = REGION_TABLE + MAX_REGIONS * REGION * 4;
 const RACE_TABLE = LOG + LOG_ENTRIES * LOG_WORDS * 4;
 const CLOCK = RACE_TABLE + MAX_RACES * RACE_WORDS * 4;
-const BYTES = CLOCK + 8;
+const TIDS = CLOCK + 8;
+const BYTES = TIDS + MAX_THREAD_IDS * 4;
 const TOTAL = BYTES + 4 * MAX_DECISIONS + MAX_THREAD_IDS;
 
 export function createControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(TOTAL);
 }
 
-export function openControl(buffer: SharedArrayBuffer): Control {
+export function openControl(buffer: SharedArrayBuffer, protocol: Protocol): Control {
   const bytes = (part: number) => new Uint8Array(buffer, BYTES + part * MAX_DECISIONS, MAX_DECISIONS);
   return {
+    protocol,
     words: new Int32Array(buffer, 0, WORDS),
+    regions: new Int32Array(buffer, REGION_TABLE, MAX_REGIONS * REGION),
+    tids: new Int32Array(buffer, TIDS, MAX_THREAD_IDS),
     log: new Int32Array(buffer, LOG, LOG_ENTRIES * LOG_WORDS),
     races: new Int32Array(buffer, RACE_TABLE, MAX_RACES * RACE_WORDS),
     clock: new Float64Array(buffer, CLOCK, 1),
@@ -202,6 +207,8 @@ export function ofWaiter(waiter: number, word: number): number {
 
 /** What threads find under {@link CONTROL_KEY}. */
 export interface Shared {
+  /** Name of the protocol. */
+  readonly protocol: string;
   readonly control: SharedArrayBuffer;
   /** See races.ts. */
   readonly clocks: SharedArrayBuffer;

@@ -1,5 +1,8 @@
+import { syncBuiltinESMExports } from 'node:module';
+import timersPromises from 'node:timers/promises';
 import {
   ACTIVE,
+  ANYTIME,
   CAME,
   type Control,
   DEAD,
@@ -27,8 +30,8 @@ import type { Scheduler } from './scheduler.js';
 
 /** A task of a thread, whose end is told when the schedule has it. */
 interface Task {
-  /** `undefined` for a pool's end. */
-  readonly worker: number | undefined;
+  /** Its number in the schedule; `undefined` for a pool's end. */
+  readonly thread: number | undefined;
   readonly ended: Promise<unknown>;
   readonly tell: () => void;
 }
@@ -46,6 +49,10 @@ export interface EventLoop {
   schedulePools(prototype: Pool): void;
   /** Runs until a promise has settled, and then until nobody can go on. */
   run(scheduler: Scheduler, body: () => Promise<void>): Promise<void>;
+  /** Resolves whenever the schedule likes, at no cost: after nothing, or anything, that the threads that run do meanwhile. */
+  anytime(): Promise<void>;
+  /** Ends the waits that would time out, and that a schedule has left: a race that they were in is over. */
+  forgetWaits(): void;
   /** Has the time of all short timers pass. */
   fireTimers(): void;
 }
@@ -55,6 +62,8 @@ const realTimeout = globalThis.setTimeout;
 const realNow = performance.now.bind(performance);
 /** The clock goes on by so many milliseconds at each look. */
 const LOOK_MS = 0.02;
+/** What somebody waits for who only waits for time. */
+const NO_WORD = -1;
 /** A longer timer is somebody else's. */
 const SHORT_TIMER_MS = 1000;
 
@@ -66,7 +75,7 @@ const pause = () => new Promise<void>((resolve) => realTimeout(resolve, 1));
 export const turn = () => new Promise<void>((resolve) => realImmediate(resolve));
 
 export function createEventLoop(control: Control, races: Races): EventLoop {
-  const { words, clock } = control;
+  const { words, clock, protocol } = control;
   const immediates: (() => void)[] = [];
   const waiters: (((woken: string) => void) | undefined)[] = new Array(MAX_WAITERS).fill(undefined);
   const timers = new Set<() => void>();
@@ -99,6 +108,28 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     },
   });
 
+  /** Waits without blocking, for a word or for time alone. */
+  function waitFor(word: number, expected: number, timeout: number): Promise<string> {
+    const waiter = waiters.indexOf(undefined);
+    if (waiter < 0) throw new Error(`more than ${MAX_WAITERS} waits at once`);
+    words[ofWaiter(waiter, WAITER_WORD)] = word;
+    words[ofWaiter(waiter, WAITER_EXPECTED)] = expected;
+    words[ofWaiter(waiter, WAITER_TIMEOUT)] = Math.ceil(timeout);
+    words[ofWaiter(waiter, WAITER_TICKET)] = ++words[TICKETS];
+    words[ofWaiter(waiter, WAITER_STATE)] = 1;
+    return new Promise((resolve) => {
+      waiters[waiter] = resolve;
+    });
+  }
+
+  const real = { ...timersPromises };
+  Object.assign(timersPromises, {
+    setImmediate: () => (isScheduled() ? new Promise<void>((resolve) => setImmediate(resolve)) : real.setImmediate()),
+    setTimeout: (ms: number, ...rest: unknown[]) =>
+      isScheduled() ? waitFor(NO_WORD, 0, ms) : real.setTimeout(ms, ...(rest as [])),
+  });
+  syncBuiltinESMExports();
+
   /** What may be done now, each as a function that does it. */
   function ready(): (() => Promise<void> | void)[] {
     const found: (() => Promise<void> | void)[] = [];
@@ -117,25 +148,25 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     waiters[waiter] = undefined;
   }
 
-  function isOver({ worker }: Task): boolean {
-    if (worker === undefined) return true;
+  function isOver({ thread }: Task): boolean {
+    if (thread === undefined) return true;
     // Told with the end of the pool.
-    if (tasks.some((task) => task.worker === undefined)) return false;
-    const state = words[of(worker + 1, STATE)];
+    if (tasks.some((task) => task.thread === undefined)) return false;
+    const state = words[of(thread, STATE)];
     return state === OUT || state === DEAD;
   }
 
   async function finish(task: Task): Promise<void> {
     await task.ended;
-    if (task.worker === undefined) await endAll();
-    else races.order(task.worker + 1, MAIN);
+    if (task.thread === undefined) await endAll();
+    else races.order(task.thread, MAIN);
     tasks = tasks.filter((one) => one !== task);
     task.tell();
   }
 
   /** A pool that ends its threads has their tasks fail before it says so. */
   async function endAll(): Promise<void> {
-    for (const task of tasks) if (task.worker !== undefined) await finish(task);
+    for (const task of tasks) if (task.thread !== undefined) await finish(task);
     await turn();
   }
 
@@ -166,16 +197,7 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
 
   return {
     waitAsync(word, expected, timeout) {
-      const waiter = waiters.indexOf(undefined);
-      if (waiter < 0) throw new Error(`more than ${MAX_WAITERS} waits at once`);
-      words[ofWaiter(waiter, WAITER_WORD)] = word;
-      words[ofWaiter(waiter, WAITER_EXPECTED)] = expected;
-      words[ofWaiter(waiter, WAITER_TIMEOUT)] = timeout;
-      words[ofWaiter(waiter, WAITER_TICKET)] = ++words[TICKETS];
-      words[ofWaiter(waiter, WAITER_STATE)] = 1;
-      const value = new Promise<'ok' | 'timed-out'>((resolve) => {
-        waiters[waiter] = resolve as (woken: string) => void;
-      });
+      const value = waitFor(word, expected, timeout) as Promise<'ok' | 'timed-out'>;
       return { async: true, value };
     },
     schedulePools(prototype) {
@@ -190,12 +212,13 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
         }
         const ended = close.call(this);
         words[EVENTS]++;
-        return new Promise((resolve) => tasks.push({ worker: undefined, ended, tell: resolve }));
+        return new Promise((resolve) => tasks.push({ thread: undefined, ended, tell: resolve }));
       };
-      prototype.run = function (this: Pool, worker) {
+      prototype.run = function (this: Pool, sent) {
+        const thread = protocol.threadOf(sent);
         // Before it can come.
-        if (isScheduled()) words[of((worker as number) + 1, STATE)] = STARTING;
-        const real = run.call(this, worker);
+        if (isScheduled()) words[of(thread, STATE)] = STARTING;
+        const real = run.call(this, sent);
         return new Promise((resolve, reject) => {
           let tell = () => {};
           const ended = real.then(
@@ -206,7 +229,7 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
               tell = () => reject(error);
             },
           );
-          const task = { worker: worker as number, ended, tell: () => tell() };
+          const task = { thread, ended, tell: () => tell() };
           tasks.push(task);
           ended.then(() => {
             if (isScheduled()) return;
@@ -231,6 +254,20 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
       }
       while (await once(scheduler, DRAINING));
       await settled;
+    },
+    anytime() {
+      words[ANYTIME] = 1;
+      return new Promise((resolve) => {
+        setImmediate(() => {
+          words[ANYTIME] = 0;
+          resolve();
+        });
+      });
+    },
+    forgetWaits() {
+      for (const [waiter, wait] of waiters.entries()) {
+        if (wait && words[ofWaiter(waiter, WAITER_TIMEOUT)] > 0) settle(waiter, 'timed-out');
+      }
     },
     fireTimers() {
       for (const callback of [...timers]) callback();

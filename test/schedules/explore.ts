@@ -4,35 +4,45 @@
  */
 import { writeSync } from 'node:fs';
 import { scheduleAtomics } from './atomics.js';
-import { excuseFor } from './benign.js';
 import {
+  ANYTIME,
   AT_LAST,
+  AT_ONCE,
   createControl,
   DECISIONS,
+  DIED,
   DIES_AT,
   DYING,
   EARLY,
+  EARLY_BLOCKS,
+  EVENTS,
   FIXED,
   LAST,
+  LOGGED,
   MAIN,
   MAX_STEPS,
+  MAX_THREADS,
   OPERATIONS,
   OUT,
   of,
   openControl,
+  READY,
   STATE,
   STEPS,
+  TICKET,
+  TICKETS,
   TIME_PASSES,
   VERBOSE,
 } from './control.js';
 import { createEventLoop } from './event-loop.js';
 import { failureOf, lastOperations } from './log.js';
 import { type Outcome, RACE } from './outcome.js';
+import type { Stage } from './protocol.js';
 import { createClocks, findRaces, racesIn, raceText } from './races.js';
-import { scenarioOf } from './scenarios/index.js';
+import { openRegions } from './regions.js';
 import { byPriority, depthFirst, replay, type Strategy } from './strategies.js';
-import { preloadThreads } from './threads.js';
-import { endDead, type Stage, setStage } from './world.js';
+import { scenarioOf } from './suites.js';
+import { endDead, preloadThreads } from './threads.js';
 
 /** Operations of one schedule; the longest have a few hundred. */
 const MOST_STEPS = 20_000;
@@ -43,27 +53,28 @@ const DEPTH = 3;
 const SYSTEMATIC = 0.7;
 
 const [dist, name, secondsText, seedText, schedule] = process.argv.slice(2);
-const scenario = scenarioOf(name);
+const { suite, scenario } = scenarioOf(name);
 const now = performance.now.bind(performance);
 const seconds = Number(secondsText);
 
-const shared = { control: createControl(), clocks: createClocks() };
-const control = openControl(shared.control);
+const { protocol } = suite;
+const shared = { protocol: protocol.name, control: createControl(), clocks: createClocks() };
+const control = openControl(shared.control, protocol);
 const { words } = control;
-preloadThreads(shared);
 const number = () => MAIN;
-const races = findRaces(control, shared.clocks, number);
+const regions = openRegions(control);
+const races = findRaces(control, shared.clocks, regions, number);
+preloadThreads(shared, races);
 const loop = createEventLoop(control, races);
 let schedules = 0;
 let operations = 0;
 let exhaustive = false;
-let ring: Int32Array = new Int32Array(0);
 
-const scheduler = scheduleAtomics(control, races, {
+const scheduler = scheduleAtomics(control, regions, races, {
   number,
   become() {},
   onFailure: () => end(failureOf(control)),
-  onDied: () => endDead(control, races, ring),
+  onDied: () => endDead(control, races),
   waitAsync: loop.waitAsync,
   print: (line) => writeSync(2, `${line}\n`),
 });
@@ -78,7 +89,7 @@ function end(failure?: string): never {
 }
 
 function counts() {
-  const excused = racesIn(control).filter((race) => excuseFor(control, race) !== undefined);
+  const excused = racesIn(control).filter((race) => suite.excuseFor(control, race) !== undefined);
   return { name, schedules, operations, exhaustive, excused: excused.map((race) => raceText(control, race)) };
 }
 
@@ -88,12 +99,11 @@ function scheduleText(): string {
   return `${death}${Array.from(control.chosen.subarray(0, words[DECISIONS]), (one) => one.toString(36)).join('')}`;
 }
 
-/** An engine whose threads have come into the schedule, and sleep. */
+/** A stage whose threads have come into the schedule, and sleep. */
 async function open(): Promise<Stage> {
-  const opened = await setStage(control, races, scheduler, loop, dist, scenario);
-  ring = opened.ring;
+  const opened = await suite.setStage({ control, regions, races, scheduler, loop, dist }, scenario);
   await opened.enter();
-  opened.reset();
+  await reset(opened);
   words[FIXED] = 1;
   scheduler.yieldAs(LAST);
   words[FIXED] = 0;
@@ -101,32 +111,47 @@ async function open(): Promise<Stage> {
   return opened;
 }
 
+/** All counts, and what is the protocol's, as they are at the beginning of a schedule. */
+async function reset(stage: Stage): Promise<void> {
+  loop.forgetWaits();
+  await stage.reset();
+  for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, DIED, ANYTIME]) words[word] = 0;
+  words[TICKETS] = MAX_THREADS;
+  for (let thread = 0; thread < MAX_THREADS; thread++) {
+    words[of(thread, OPERATIONS)] = 0;
+    // Who sleeps longest does not depend on the schedule before.
+    words[of(thread, TICKET)] = thread;
+  }
+  races.orderAll();
+  words[of(MAIN, STATE)] = READY;
+}
+
 /** Runs one schedule, from rest to rest. */
 async function runOnce(): Promise<void> {
   stage ??= await open();
-  stage.reset();
+  const set = stage;
+  await reset(set);
   try {
-    const { world } = stage;
-    await loop.run(scheduler, async () => scenario.run(world));
-    stage = rest(stage);
+    await loop.run(scheduler, async () => set.run());
+    stage = await rest(set);
   } catch (error) {
     end(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
-  const race = racesIn(control).find((one) => excuseFor(control, one) === undefined);
+  const race = racesIn(control).find((one) => suite.excuseFor(control, one) === undefined);
   if (race) end(`${RACE}${raceText(control, race)}`);
   schedules++;
   operations += words[STEPS];
 }
 
 /** Looks whether a schedule has left all as it should; returns the stage for the next. */
-function rest(stage: Stage): Stage | undefined {
+async function rest(stage: Stage): Promise<Stage | undefined> {
   if (scenario.closes) {
     stage.strike();
     return undefined;
   }
   stage.lookAll();
   words[of(MAIN, STATE)] = OUT;
-  stage.checkRest();
+  await stage.checkRest();
   return stage;
 }
 
@@ -144,7 +169,7 @@ async function runDeaths(until: number, seed: number): Promise<void> {
   const straight: Strategy = replay(new Uint8Array());
   for (let round = 0; round === 0 || now() < until; round++) {
     const strategy = round === 0 ? straight : byPriority(DEPTH, seed + round);
-    for (let thread = 1; thread <= scenario.options.threads; thread++) {
+    for (let thread = 1; thread <= suite.threads(scenario); thread++) {
       words[DYING] = thread;
       for (words[DIES_AT] = 1; words[DIES_AT] === 1 || now() < until; words[DIES_AT]++) {
         strategy(control);
@@ -156,8 +181,14 @@ async function runDeaths(until: number, seed: number): Promise<void> {
   }
 }
 
+function timePasses(): number {
+  if (scenario.isImpatient) return scenario.hasNoTimers ? EARLY_BLOCKS : EARLY;
+  if (scenario.isHurried) return AT_ONCE;
+  return scenario.dies ? AT_LAST : 0;
+}
+
 words[MAX_STEPS] = MOST_STEPS;
-words[TIME_PASSES] = scenario.isImpatient ? EARLY : scenario.dies ? AT_LAST : 0;
+words[TIME_PASSES] = timePasses();
 let stage: Stage | undefined = await open();
 // The time to start is not the schedules'.
 const began = now();

@@ -11,7 +11,6 @@ import {
   STEPS,
   VERBOSE,
 } from './control.js';
-import { nameOf } from './words.js';
 
 /** Operations on a word, by their number in the log. */
 export const OPERATIONS_ON_WORDS = [
@@ -63,15 +62,20 @@ export function lastOperations(control: Control): string[] {
 export function failureOf(control: Control): string {
   const { words } = control;
   const where = words[FAILED_WORD] >= 0 ? `: ${nameOf(control, words[FAILED_WORD])}` : '';
-  return `${FAILURES[words[FAILURE]]}${where} (seen by ${threadName(words[FAILED_THREAD])})`;
+  const what = [...FAILURES, ...control.protocol.failures][words[FAILURE]];
+  return `${what}${where} (seen by ${threadName(control, words[FAILED_THREAD])})`;
 }
 
 function textOf(control: Control, { me, name, word, value, now }: Operation): string {
-  return `${threadName(me)}\t${name}\t${nameOf(control, word)}\t${name === 'load' ? value : `${value} -> ${now}`}`;
+  return `${threadName(control, me)}\t${name}\t${nameOf(control, word)}\t${name === 'load' ? value : `${value} -> ${now}`}`;
 }
 
-export function threadName(thread: number): string {
-  return thread === MAIN ? 'caller' : `worker ${thread - 1}`;
+export function nameOf(control: Control, word: number): string {
+  return control.protocol.nameOf(control, word);
+}
+
+export function threadName({ protocol }: Control, thread: number): string {
+  return thread === MAIN ? 'caller' : protocol.threadName(thread);
 }
 
 /** Where an operation stands in the source: the first line of a stack that isn't of this tool. */

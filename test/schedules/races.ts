@@ -1,20 +1,13 @@
-import { CALLER, RING_PAGES } from '../../src/copy/worker/job-ring.js';
 import { ACTIVE, type Control, MAIN, MAX_RACES, MAX_THREADS, OUT, of, RACE_WORDS, RACES, STATE } from './control.js';
-import { threadName } from './log.js';
-import { nameOf } from './words.js';
+import { nameOf, threadName } from './log.js';
+import type { View } from './protocol.js';
+import { MAX_WORDS, type Regions } from './regions.js';
 
 /*
- * Finds two accesses of different threads to a word of the ring, one of them a write and one of them plain, that no atomic
- * operation orders: with vector clocks, of threads and of the words that they synchronize by. Plain accesses are seen because
- * views on the ring are proxies. Sleeping and waking order nothing here: what they do in fact, the code doesn't rely on.
+ * Finds two accesses of different threads to a word, one of them a write and one of them plain, that no atomic operation
+ * orders: with vector clocks, of threads and of the words that they synchronize by. Plain accesses are seen because views
+ * are proxies. Sleeping and waking order nothing here: what they do in fact, the code doesn't rely on.
  */
-
-/** Where the ring of the first engine on a memory is, in bytes. */
-export const RING = 4 * 2 ** 20;
-const RING_BYTES = RING_PAGES * 4096;
-const RING_WORDS = RING_BYTES / 4;
-/** The least memory that has a ring at that place. */
-const LEAST_BYTES = RING + RING_BYTES;
 
 /** Kinds of accesses. */
 const KINDS = ['plain read', 'plain write', 'atomic read', 'atomic write'] as const;
@@ -46,7 +39,7 @@ export function racesIn({ words, races }: Control): Race[] {
 }
 
 const CLOCKS = MAX_THREADS * MAX_THREADS;
-const BYTES = 4 * (CLOCKS + RING_WORDS * MAX_THREADS * (1 + KINDS.length));
+const BYTES = 4 * (CLOCKS + MAX_WORDS * MAX_THREADS * (1 + KINDS.length));
 
 /** Memory for clocks; of most of it nothing is ever used. */
 export function createClocks(): SharedArrayBuffer {
@@ -63,25 +56,34 @@ export interface Races {
   orderAll(): void;
   /** The array behind a view. */
   plain<T extends object>(view: T): T;
+  /** The same view, made before or elsewhere, that tells of plain accesses. */
+  watched<T extends View>(view: T): T;
+  /** A plain access to some words that no view tells of, as of a range that is copied. */
+  access(word: number, writes: boolean): void;
+  /** What comes before a plain access, and says whether it may be part of a race; set once. */
+  onPlain: (me: number, word: number) => boolean;
 }
 
-type View = Int32Array | Uint32Array | Float64Array;
-
 /**
- * Has this thread's views on the ring that are made from now on tell of plain accesses.
+ * Has this thread's views that are made from now on, and that the protocol watches, tell of plain accesses.
  *
  * @param number the calling thread's number in the schedule; -1 if it has none
  */
-export function findRaces({ words, races }: Control, clocks: SharedArrayBuffer, number: () => number): Races {
+export function findRaces(
+  { words, races, protocol }: Control,
+  clocks: SharedArrayBuffer,
+  regions: Regions,
+  number: () => number,
+): Races {
   const times = new Int32Array(clocks, 0, CLOCKS);
-  const released = new Int32Array(clocks, 4 * CLOCKS, RING_WORDS * MAX_THREADS);
+  const released = new Int32Array(clocks, 4 * CLOCKS, MAX_WORDS * MAX_THREADS);
   const seen = KINDS.map(
-    (_, kind) => new Int32Array(clocks, 4 * (CLOCKS + RING_WORDS * MAX_THREADS * (1 + kind)), RING_WORDS * MAX_THREADS),
+    (_, kind) => new Int32Array(clocks, 4 * (CLOCKS + MAX_WORDS * MAX_THREADS * (1 + kind)), MAX_WORDS * MAX_THREADS),
   );
   const targets = new WeakMap<object, View>();
 
   /** Once in the table; also in other threads' part of it. */
-  function found(race: readonly number[]): void {
+  function note(race: readonly number[]): void {
     const isKnown = (at: number) => race.every((value, i) => races[at * RACE_WORDS + i] === value);
     for (let at = 0; at < words[RACES]; at++) if (isKnown(at)) return;
     if (words[RACES] < MAX_RACES) races.set(race, words[RACES]++ * RACE_WORDS);
@@ -91,7 +93,7 @@ export function findRaces({ words, races }: Control, clocks: SharedArrayBuffer, 
     for (const other of CONFLICTS[kind]) {
       for (let thread = 0; thread < MAX_THREADS; thread++) {
         if (thread === me || seen[other][word * MAX_THREADS + thread] <= times[me * MAX_THREADS + thread]) continue;
-        found([word, thread, other, me, kind]);
+        note([word, thread, other, me, kind]);
       }
     }
     seen[kind][word * MAX_THREADS + me] = times[me * MAX_THREADS + me];
@@ -105,17 +107,19 @@ export function findRaces({ words, races }: Control, clocks: SharedArrayBuffer, 
   }
 
   /** An access of the calling thread, if it is scheduled. */
-  function plainly(view: View, index: number, kind: number): void {
+  function plainly(word: number, kind: number): void {
     const me = number();
-    if (me < 0 || words[ACTIVE] === 0 || words[of(me, STATE)] === OUT) return;
-    access(me, (view.byteOffset - RING + index * view.BYTES_PER_ELEMENT) / 4, kind);
+    if (me < 0 || word < 0 || words[ACTIVE] === 0 || words[of(me, STATE)] === OUT) return;
+    if (found.onPlain(me, word)) access(me, word, kind);
   }
+
+  const at = (view: View, index: number) => (words[ACTIVE] === 0 ? -1 : regions.wordOf(view, index));
 
   const handler: ProxyHandler<View> = {
     get(view, key) {
       const index = typeof key === 'string' ? Number(key) : Number.NaN;
       if (!Number.isNaN(index)) {
-        plainly(view, index, PLAIN_READ);
+        plainly(at(view, index), PLAIN_READ);
         return view[index];
       }
       if (key === 'fill') return fillOf(view);
@@ -123,28 +127,28 @@ export function findRaces({ words, races }: Control, clocks: SharedArrayBuffer, 
       return typeof value === 'function' ? value.bind(view) : value;
     },
     set(view, key, value) {
-      plainly(view, Number(key), PLAIN_WRITE);
+      plainly(at(view, Number(key)), PLAIN_WRITE);
       view[Number(key)] = value;
       return true;
     },
   };
 
-  /** Of the CPU times of a slot, which has one for each thread. */
   const fillOf = (view: View) => (value: number) => {
-    for (let thread = 0; thread < MAX_THREADS; thread++)
-      plainly(view, thread === MAIN ? CALLER : thread - 1, PLAIN_WRITE);
+    for (let i = 0; i < view.length; i++) plainly(at(view, i), PLAIN_WRITE);
     return view.fill(value);
   };
+
+  function watched<T extends View>(view: T): T {
+    const proxy = new Proxy<View>(view, handler);
+    targets.set(proxy, view);
+    return proxy as T;
+  }
 
   function watch<T extends typeof Int32Array | typeof Uint32Array | typeof Float64Array>(name: string, Plain: T): void {
     const Watched = new Proxy(Plain, {
       construct(made, [buffer, at, length], target) {
         const view = Reflect.construct(made, length === undefined ? [buffer, at] : [buffer, at, length], target);
-        if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < LEAST_BYTES) return view;
-        if (at < RING || at >= RING + RING_BYTES) return view;
-        const proxy = new Proxy(view as View, handler);
-        targets.set(proxy, view as View);
-        return proxy;
+        return buffer instanceof SharedArrayBuffer && protocol.watches(view as View) ? watched(view as View) : view;
       },
     });
     Object.defineProperty(globalThis, name, { value: Watched, configurable: true, writable: true });
@@ -153,7 +157,7 @@ export function findRaces({ words, races }: Control, clocks: SharedArrayBuffer, 
   watch('Uint32Array', Uint32Array);
   watch('Float64Array', Float64Array);
 
-  return {
+  const found: Races = {
     atomic(me, word, reads, writes) {
       const at = word * MAX_THREADS;
       if (reads) access(me, word, ATOMIC_READ);
@@ -174,10 +178,14 @@ export function findRaces({ words, races }: Control, clocks: SharedArrayBuffer, 
       for (let thread = 0; thread < MAX_THREADS; thread++) times[thread * MAX_THREADS + thread]++;
     },
     plain: (view) => (targets.get(view) as typeof view | undefined) ?? view,
+    watched,
+    access: (word, writes) => plainly(word, writes ? PLAIN_WRITE : PLAIN_READ),
+    onPlain: () => true,
   };
+  return found;
 }
 
 /** A race as a line. */
 export function raceText(control: Control, { word, first, firstKind, second, secondKind }: Race): string {
-  return `${nameOf(control, word)}: ${firstKind} of ${threadName(first)}, ${secondKind} of ${threadName(second)}`;
+  return `${nameOf(control, word)}: ${firstKind} of ${threadName(control, first)}, ${secondKind} of ${threadName(control, second)}`;
 }

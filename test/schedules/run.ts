@@ -7,14 +7,15 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { MUTANTS, type Mutant, writeMutant } from './mutants.js';
+import { type Mutant, writeMutant } from './mutant.js';
 import { type Outcome, RACE } from './outcome.js';
-import { SCENARIOS } from './scenarios/index.js';
+import { MUTANTS, suitesOf } from './suites.js';
 
-const HELP = `Usage: npm run schedules -- [--seconds N] [--scenarios TEXT] [--mutants TEXT] [--seed N] [--json]
+const HELP = `Usage: npm run schedules -- [--seconds N] [--protocol TEXT] [--scenarios TEXT] [--mutants TEXT] [--seed N] [--json]
 
   --seconds N         time for schedules, shared by the scenarios, each of which takes half a second more to start; default 120
   --mutant-seconds N  time in which each mutant must be found; default 30
+  --protocol TEXT     the scenarios and mutants of those alone whose names have it; may be given again
   --scenarios TEXT    those alone whose names have it, 'none' for none; may be given again
   --mutants TEXT      the same of mutants
   --seed N            of the schedules that are drawn; default 1
@@ -117,6 +118,7 @@ async function main(): Promise<number> {
     options: {
       seconds: { type: 'string', default: '120' },
       'mutant-seconds': { type: 'string', default: '30' },
+      protocol: { type: 'string', multiple: true, default: [''] },
       scenarios: { type: 'string', multiple: true, default: [''] },
       mutants: { type: 'string', multiple: true, default: [''] },
       seed: { type: 'string', default: '1' },
@@ -131,8 +133,15 @@ async function main(): Promise<number> {
   const { SCHEDULE } = process.env;
   if (SCHEDULE) return runAgain(SCHEDULE);
   const say = (text: string) => (values.json ? process.stderr : process.stdout).write(text);
-  const scenarios = chosen(SCENARIOS, values.scenarios);
-  const mutants = chosen(MUTANTS, values.mutants);
+  const suites = suitesOf(values.protocol);
+  const scenarios = chosen(
+    suites.flatMap((suite) => suite.scenarios),
+    values.scenarios,
+  );
+  const mutants = chosen(
+    suites.flatMap((suite) => suite.mutants),
+    values.mutants,
+  );
   const seconds = (Number(values.seconds) * AT_ONCE) / Math.max(scenarios.length, AT_ONCE);
   mkdirSync(BUILD, { recursive: true });
 

@@ -1,6 +1,8 @@
 import {
   ACTIVE,
+  ANYTIME,
   ASLEEP,
+  AT_ONCE,
   BY_PRIORITY,
   CHANGES,
   type Control,
@@ -13,12 +15,14 @@ import {
   DRAINING,
   DYING,
   EARLY,
+  EARLY_BLOCKS,
   EVENTS,
   EXPECTED,
   FAILED_THREAD,
   FAILED_WORD,
   FAILURE,
   FIXED,
+  FREELY,
   GIVEN,
   GO,
   IDLE,
@@ -81,7 +85,7 @@ export interface Scheduler {
 }
 
 /**
- * @param valueAt what a word of the ring is now
+ * @param valueAt what a word is now
  * @param onFailure what the main thread does once something went wrong; never returns
  * @param onDied what the main thread does once a thread has died
  */
@@ -129,13 +133,16 @@ export function createScheduler(
       const isLoop = state === IDLE || state === DRAINING;
       if (state === READY || (isLoop && words[EVENTS] > 0)) mask |= 1 << thread;
     }
-    if (words[TIME_PASSES] === EARLY && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
+    const isEarly = words[TIME_PASSES] === EARLY || words[TIME_PASSES] === EARLY_BLOCKS;
+    if (isEarly && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
     return mask;
   }
 
   /** Once nobody can go on: lets the main thread do what it left for then, or time pass for it. */
   function whoElse(me: number): number {
     const state = words[of(MAIN, STATE)];
+    // What still waits for a timer, at the end, would be left to the next schedule.
+    if (state === DRAINING && words[TIME_PASSES] === AT_ONCE && passTime()) return 1 << MAIN;
     if (state === LAST || state === DRAINING) return 1 << MAIN;
     if (words[TIME_PASSES] !== 0 && passTime()) return 1 << MAIN;
     return fail(me, sleepsInVain() ? LOST_WAKEUP : DEADLOCK);
@@ -146,7 +153,7 @@ export function createScheduler(
     const isOther = (word: number, expected: number) => valueAt(words[word]) !== words[expected];
     if (words[of(MAIN, STATE)] === ASLEEP) return isOther(of(MAIN, WORD), of(MAIN, EXPECTED));
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
-      if (words[ofWaiter(waiter, WAITER_STATE)] !== 1) continue;
+      if (words[ofWaiter(waiter, WAITER_STATE)] !== 1 || words[ofWaiter(waiter, WAITER_WORD)] < 0) continue;
       if (isOther(ofWaiter(waiter, WAITER_WORD), ofWaiter(waiter, WAITER_EXPECTED))) return true;
     }
     return false;
@@ -164,7 +171,7 @@ export function createScheduler(
       control.clock[0] += words[of(MAIN, TIMEOUT)];
       return true;
     }
-    if (state !== IDLE) return false;
+    if ((state !== IDLE && state !== DRAINING) || words[TIME_PASSES] === EARLY_BLOCKS) return false;
     let first = -1;
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
       if (words[ofWaiter(waiter, WAITER_STATE)] !== 1 || words[ofWaiter(waiter, WAITER_TIMEOUT)] === 0) continue;
@@ -180,7 +187,8 @@ export function createScheduler(
   /** Who goes on. */
   function choose(me: number): number {
     const mask = whoCan() || whoElse(me);
-    const next = decideAmong(me, mask, mask & (1 << me) ? me : NOBODY);
+    const isWaiting = me === MAIN && words[ANYTIME] === 1;
+    const next = decideAmong(me, mask, mask & (1 << me) && !isWaiting ? me : NOBODY);
     if (next !== TIME) return next;
     passTime();
     return MAIN;
@@ -195,7 +203,7 @@ export function createScheduler(
     words[DECISIONS] = index + 1;
     const next = decide(me, mask, index, runs);
     enabled[index] = mask;
-    running[index] = runs;
+    running[index] = runs !== NOBODY && words[ANYTIME] === 1 ? runs | FREELY : runs;
     chosen[index] = next;
     return next;
   }
@@ -298,10 +306,15 @@ export function createScheduler(
       pass(me);
     },
     sleep(me, word, expected, timeout) {
+      if (me === MAIN && timeout > 0 && words[TIME_PASSES] === AT_ONCE) {
+        control.clock[0] += timeout;
+        return 'timed-out';
+      }
       words[of(me, WORD)] = word;
       words[of(me, EXPECTED)] = expected;
       words[of(me, TICKET)] = ++words[TICKETS];
-      words[of(me, TIMEOUT)] = timeout;
+      // Part of a millisecond is none, which would be for ever.
+      words[of(me, TIMEOUT)] = Math.ceil(timeout);
       words[of(me, STATE)] = ASLEEP;
       pass(me);
       const woken = words[of(me, STATE)] === READY ? 'ok' : 'timed-out';

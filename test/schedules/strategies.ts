@@ -4,8 +4,10 @@ import {
   CHANGES,
   type Control,
   DECISIONS,
+  FREELY,
   GIVEN,
   leastOf,
+  MAIN,
   MAX_CHANGES,
   MAX_THREADS,
   NOBODY,
@@ -52,12 +54,13 @@ function nextBranch({ words, enabled, running, chosen, given }: Control, bound: 
 }
 
 function costOf(running: number, choice: number): number {
+  if (running !== NOBODY && running & FREELY) return choice === MAIN || choice === (running & ~FREELY) ? 0 : 1;
   return choice === TIME || (running !== NOBODY && choice !== running) ? 1 : 0;
 }
 
 /** What comes after a choice: first the thread that runs, or else the least, then the others in their order; -1 for none. */
 function nextChoice(enabled: number, running: number, chosen: number): number {
-  const first = running === NOBODY ? leastOf(enabled) : running;
+  const first = running === NOBODY ? leastOf(enabled) : running & ~FREELY;
   for (let thread = chosen === first ? 0 : chosen + 1; thread < MAX_THREADS; thread++) {
     if (thread !== first && enabled & (1 << thread)) return thread;
   }

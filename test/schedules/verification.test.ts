@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ROOT } from '../support/paths.js';
-import { MUTANTS } from './mutants.js';
-import { SCENARIOS } from './scenarios/index.js';
+import { MUTANTS, SCENARIOS } from './suites.js';
 
 const PAGE = readFileSync(join(ROOT, 'docs/verification.md'), 'utf8');
 const [, PROMISES] = PAGE.split('## What is promised\n');

@@ -1,10 +1,21 @@
-import { ATTACHED, CALLER, CLOSED, DETACHED, FREE, LEAVING } from '../../src/copy/worker/job-ring.js';
-import { type Control, DEAD, DYING, MAIN, of, STATE, WRONG_COUNT, WRONG_OWNER, WRONG_STATE } from './control.js';
+import { ATTACHED, CALLER, CLOSED, DETACHED, FREE, LEAVING } from '../../../src/copy/worker/job-ring.js';
+import { type Control, DEAD, DYING, MAIN, OWN_FAILURES, of, STATE } from '../control.js';
 import { ringWord } from './words.js';
 
 /*
  * What docs/architecture.md says that may happen to a word of the ring, and by whom.
  */
+
+export const FAILURES = [
+  'a worker went to a state that it may not go to',
+  'an owner word went to where it may not go',
+  'a count went below 0',
+  'a word was written to that nobody may write to: a slot was leaked',
+] as const;
+const WRONG_STATE = OWN_FAILURES;
+const WRONG_OWNER = OWN_FAILURES + 1;
+const WRONG_COUNT = OWN_FAILURES + 2;
+export const WRONG_WORD = OWN_FAILURES + 3;
 
 /** The failure that a thread's change of a word is; 0 for none. */
 export function brokenBy(control: Control, me: number, word: number, before: number, after: number): number {

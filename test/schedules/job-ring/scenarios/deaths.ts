@@ -1,10 +1,10 @@
-import type { Scenario } from '../scenario.js';
+import type { RingScenario } from '../scenario.js';
 import { lowerAndRaise } from './asynchronous.js';
 
 const ENGINE = { method: 'memory.copy', caller: 'waits', threads: 2 } as const;
 
 /** A worker that dies, at each of its operations. */
-export const DEATHS: readonly Scenario[] = [
+export const DEATHS: readonly RingScenario[] = [
   {
     name: 'death, blocking, dynamic',
     options: ENGINE,

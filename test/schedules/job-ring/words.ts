@@ -14,8 +14,16 @@ import {
   STOP,
   UNITS,
   workerState,
-} from '../../src/copy/worker/job-ring.js';
-import { type Control, OWNERS, SLOT_0, SLOT_WORDS, USED_SLOTS, USED_WORKERS } from './control.js';
+} from '../../../src/copy/worker/job-ring.js';
+import { type Control, OWN } from '../control.js';
+
+// What the stage says of the ring: first word of slot 0, words of a slot, and from its first word to its owner words.
+export const SLOT_0 = OWN;
+export const SLOT_WORDS = OWN + 1;
+export const OWNERS = OWN + 2;
+/** Slots and workers that a scenario has; nobody may write to others. */
+export const USED_SLOTS = OWN + 3;
+export const USED_WORKERS = OWN + 4;
 
 /** What a word of the ring is. */
 export type RingWord =

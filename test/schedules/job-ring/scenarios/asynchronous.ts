@@ -1,9 +1,10 @@
-import { type Scenario, type World, Wrong } from '../scenario.js';
+import { Wrong } from '../../scenario.js';
+import type { RingScenario, World } from '../scenario.js';
 
 const ENGINE = { method: 'memory.copy', caller: 'waits', threads: 2 } as const;
 
 /** Calls that leave the caller's event loop free, and what it does meanwhile. */
-export const ASYNCHRONOUS: readonly Scenario[] = [
+export const ASYNCHRONOUS: readonly RingScenario[] = [
   {
     name: 'asynchronous, dynamic, 2 workers',
     options: ENGINE,

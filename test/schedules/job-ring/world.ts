@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import type { CopyEngine, CopyItems, CopyPair, CopyResult, PhysicalMemory } from 'mtcopy';
-import { DESCRIPTOR_WORDS } from '../../src/copy/batch/plan.js';
+import { DESCRIPTOR_WORDS } from '../../../src/copy/batch/plan.js';
 import {
   ATTACHED,
   CLOSED,
@@ -11,45 +11,28 @@ import {
   type Slot,
   workerInbox,
   workerState,
-  workerTid,
-} from '../../src/copy/worker/job-ring.js';
+} from '../../../src/copy/worker/job-ring.js';
 import {
   ACTIVE,
   ASLEEP,
-  BUFFER_BYTES,
   type Control,
-  DECISIONS,
-  DIED,
   DYING,
-  EVENTS,
   EXPECTED,
   FIXED,
   GO,
   LAST,
-  LOGGED,
-  MAIN,
   MAX_THREADS,
-  OPERATIONS,
   OUT,
-  OWNERS,
   of,
   READY,
-  RING_ADDRESS,
-  RING_WORDS,
-  SLOT_0,
-  SLOT_WORDS,
   STATE,
-  STEPS,
-  TICKET,
-  TICKETS,
-  USED_SLOTS,
-  USED_WORKERS,
-} from './control.js';
-import { type EventLoop, turn } from './event-loop.js';
-import { type Races, RING } from './races.js';
-import { type Scenario, type World, Wrong } from './scenario.js';
-import type { Scheduler } from './scheduler.js';
-import { endThread } from './threads.js';
+} from '../control.js';
+import { type EventLoop, turn } from '../event-loop.js';
+import type { Backstage, Stage } from '../protocol.js';
+import { Wrong } from '../scenario.js';
+import { RING } from './protocol.js';
+import type { RingScenario, World } from './scenario.js';
+import { OWNERS, SLOT_0, SLOT_WORDS, USED_SLOTS, USED_WORKERS } from './words.js';
 
 /** Bytes of an item: two of them are more than a unit of 64 KiB may have. */
 const ITEM_BYTES = 33 * 1024;
@@ -63,40 +46,10 @@ const UNTOUCHED = 0x5a5a5a5a;
 /** Atomics' own: they don't come into a schedule. */
 const { notify, load } = Atomics;
 
-/** An engine whose threads can be scheduled, and back. */
-export interface Stage {
-  readonly world: World;
-  /** The words of its engine's ring. */
-  readonly ring: Int32Array;
-  /** Brings all threads into the schedule, asleep; the main one is not, until a schedule runs. */
-  enter(): Promise<void>;
-  /** All counts, and the bytes, as they are at the beginning of a schedule. */
-  reset(): void;
-  /** Has workers look that were not woken for the last job: what they have seen is no part of the next schedule. */
-  lookAll(): void;
-  /** Throws unless the ring is at rest: no unit is owned, no worker is awake. */
-  checkRest(): void;
-  /** Throws if somebody has written to the ring since the engine was closed; then another may take its place. */
-  strike(): void;
-}
-
-/** Ends the thread that has died, for the main thread, which owns it. */
-export function endDead({ words }: Control, races: Races, ring: Int32Array): void {
-  const worker = words[DIED] - 1;
-  words[DIED] = 0;
-  // Nobody else ends it, so the end is known here.
-  races.order(worker + 1, MAIN);
-  endThread(ring[workerInbox(worker)], ring[workerTid(worker)]);
-}
-
-/** Makes the engine of a scenario, of the library in `dist`. */
+/** Makes the engine of a scenario: one whose threads can be scheduled, and back. */
 export async function setStage(
-  control: Control,
-  races: Races,
-  scheduler: Scheduler,
-  loop: EventLoop,
-  dist: string,
-  { options, slots = 1 }: Scenario,
+  { control, regions, races, scheduler, loop, dist }: Backstage,
+  { options, slots = 1, run }: RingScenario,
 ): Promise<Stage> {
   const { words, numbers } = control;
   const fromDist = (path: string) => import(new URL(path, pathToFileURL(`${dist}/`)).href);
@@ -113,14 +66,14 @@ export async function setStage(
   const ring = openRing(engine.memory.buffer, RING);
   // Ours, which no access to is the caller's.
   const plain = races.plain(ring.words);
-  describeRing(control, engine, ring, options.threads, slots);
+  regions.describe([{ buffer: engine.memory.buffer, address: plain.byteOffset, words: plain.length }]);
+  describeRing(control, ring, options.threads, slots);
   const workers = Array.from({ length: options.threads }, (_, index) => index);
 
   const world = createWorld(engine, loop, plain, slots === 1 ? ring.slots[0] : undefined);
 
   return {
-    world,
-    ring: plain,
+    run: () => run(world),
     async enter() {
       for (const worker of workers) {
         if (plain[workerState(worker)] !== ATTACHED) throw new Error(`worker ${worker} takes no jobs`);
@@ -138,17 +91,8 @@ export async function setStage(
       for (let turns = 0; turns < LAST_TURNS; turns++) await turn();
     },
     reset() {
-      for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, DIED]) words[word] = 0;
-      words[TICKETS] = MAX_THREADS;
-      for (let thread = 0; thread < MAX_THREADS; thread++) {
-        words[of(thread, OPERATIONS)] = 0;
-        // Who sleeps longest does not depend on the schedule before.
-        words[of(thread, TICKET)] = thread;
-      }
       free.splice(0, free.length, ...slotsInOrder);
-      races.orderAll();
       world.clear();
-      words[of(MAIN, STATE)] = READY;
     },
     strike() {
       words[ACTIVE] = 0;
@@ -188,10 +132,7 @@ const LAST_TURNS = 50;
 /** One engine after the other has its ring there. */
 let memory: PhysicalMemory | undefined;
 
-function describeRing({ words }: Control, engine: CopyEngine, ring: JobRing, workers: number, slots: number): void {
-  words[BUFFER_BYTES] = engine.memory.buffer.byteLength;
-  words[RING_ADDRESS] = ring.words.byteOffset;
-  words[RING_WORDS] = ring.words.length;
+function describeRing({ words }: Control, ring: JobRing, workers: number, slots: number): void {
   words[SLOT_0] = ring.slots[0].base;
   words[SLOT_WORDS] = ring.slots[1].base - ring.slots[0].base;
   words[OWNERS] = ring.slots[0].owners - ring.slots[0].base;

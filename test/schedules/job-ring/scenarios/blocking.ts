@@ -1,9 +1,9 @@
-import type { Scenario } from '../scenario.js';
+import type { RingScenario } from '../scenario.js';
 
 const ENGINE = { method: 'memory.copy', caller: 'waits' } as const;
 
 /** Calls that block: the caller publishes, waits or helps, and collects. */
-export const BLOCKING: readonly Scenario[] = [
+export const BLOCKING: readonly RingScenario[] = [
   {
     name: 'blocking, dynamic, 1 worker',
     options: { ...ENGINE, threads: 1 },

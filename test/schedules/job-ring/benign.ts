@@ -1,5 +1,5 @@
-import { type Control, MAIN } from './control.js';
-import type { Race } from './races.js';
+import { type Control, MAIN } from '../control.js';
+import type { Race } from '../races.js';
 import { ringWord } from './words.js';
 
 /*
