@@ -55,6 +55,9 @@ export const RACES = 29;
 /** Regions in their table, and how often they were written anew. */
 export const REGIONS = 31;
 export const GENERATION = 32;
+/** Looks that the main thread takes again and again, and the operations of others when it took the last; see {@link mayPoll}. */
+export const POLLS = 33;
+export const POLLED_AT = 34;
 /** From here on, what a protocol has to say to its threads. */
 export const OWN = 40;
 const HEADER = 64;
@@ -190,6 +193,19 @@ export function leastOf(threads: number): number {
 /** Index of a word of a thread. */
 export function of(thread: number, word: number): number {
   return HEADER + thread * THREAD + word;
+}
+
+/** Operations of all threads but the main one in this schedule. */
+export function operationsOf({ words }: Control): number {
+  let operations = 0;
+  for (let thread = 1; thread < MAX_THREADS; thread++) operations += words[of(thread, OPERATIONS)];
+  return operations;
+}
+
+/** Whether the main thread polls, and might see something new, or nobody else can go on. */
+export function mayPoll(control: Control): boolean {
+  const { words } = control;
+  return words[POLLS] > 0 && words[POLLED_AT] !== operationsOf(control);
 }
 
 /** Index of a word of a wait that doesn't block. */

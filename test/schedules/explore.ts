@@ -23,6 +23,7 @@ import {
   OUT,
   of,
   openControl,
+  POLLS,
   READY,
   STATE,
   STEPS,
@@ -112,7 +113,7 @@ async function open(): Promise<Stage> {
 async function reset(stage: Stage): Promise<void> {
   loop.forgetWaits();
   await stage.reset();
-  for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, DIED]) words[word] = 0;
+  for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, POLLS, DIED]) words[word] = 0;
   words[TICKETS] = MAX_THREADS;
   for (let thread = 0; thread < MAX_THREADS; thread++) {
     words[of(thread, OPERATIONS)] = 0;
@@ -179,7 +180,7 @@ async function runDeaths(until: number, seed: number): Promise<void> {
 }
 
 words[MAX_STEPS] = MOST_STEPS;
-words[TIME_PASSES] = scenario.isImpatient ? EARLY : scenario.dies ? AT_LAST : 0;
+words[TIME_PASSES] = scenario.isImpatient ? EARLY : scenario.dies || scenario.timesOut ? AT_LAST : 0;
 let stage: Stage | undefined = await open();
 // The time to start is not the schedules'.
 const began = now();

@@ -1,8 +1,9 @@
+import { DMA_RING } from './dma-ring/protocol.js';
 import { JOB_RING } from './job-ring/protocol.js';
 import type { Protocol } from './protocol.js';
 
 /** All that are there, for threads, which get a name. */
-const PROTOCOLS: readonly Protocol[] = [JOB_RING];
+const PROTOCOLS: readonly Protocol[] = [JOB_RING, DMA_RING];
 
 export function protocolOf(name: string): Protocol {
   const found = PROTOCOLS.find((protocol) => protocol.name === name);

@@ -32,11 +32,14 @@ import {
   MAX_STEPS,
   MAX_THREADS,
   MAX_WAITERS,
+  mayPoll,
   NOBODY,
   OPERATIONS,
   OUT,
   of,
   ofWaiter,
+  POLLED_AT,
+  POLLS,
   PRIORITY,
   READY,
   STATE,
@@ -127,7 +130,7 @@ export function createScheduler(
     for (let thread = 0; thread < MAX_THREADS; thread++) {
       const state = words[of(thread, STATE)];
       const isLoop = state === IDLE || state === DRAINING;
-      if (state === READY || (isLoop && words[EVENTS] > 0)) mask |= 1 << thread;
+      if (state === READY || (isLoop && (words[EVENTS] > 0 || mayPoll(control)))) mask |= 1 << thread;
     }
     if (words[TIME_PASSES] === EARLY && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
     return mask;
@@ -137,6 +140,10 @@ export function createScheduler(
   function whoElse(me: number): number {
     const state = words[of(MAIN, STATE)];
     if (state === LAST || state === DRAINING) return 1 << MAIN;
+    if (state === IDLE && words[POLLS] > 0) {
+      words[POLLED_AT] = -1;
+      return 1 << MAIN;
+    }
     if (words[TIME_PASSES] !== 0 && passTime()) return 1 << MAIN;
     return fail(me, sleepsInVain() ? LOST_WAKEUP : DEADLOCK);
   }
@@ -153,23 +160,32 @@ export function createScheduler(
   }
 
   /** Whether the main thread blocks, but not for ever. */
-  function isWaitingForTime(): boolean {
+  function isBlockedForTime(): boolean {
     return words[of(MAIN, STATE)] === ASLEEP && words[of(MAIN, TIMEOUT)] > 0;
   }
 
-  /** Ends the main thread's wait whose time is over first; false if it has none. */
-  function passTime(): boolean {
-    const state = words[of(MAIN, STATE)];
-    if (isWaitingForTime()) {
-      control.clock[0] += words[of(MAIN, TIMEOUT)];
-      return true;
-    }
-    if (state !== IDLE) return false;
+  /** Whether the main thread waits, but not for ever. */
+  function isWaitingForTime(): boolean {
+    return isBlockedForTime() || (words[of(MAIN, STATE)] === IDLE && firstInTime() >= 0);
+  }
+
+  /** The wait that doesn't block whose time is over first; -1 if there is none. */
+  function firstInTime(): number {
     let first = -1;
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
       if (words[ofWaiter(waiter, WAITER_STATE)] !== 1 || words[ofWaiter(waiter, WAITER_TIMEOUT)] === 0) continue;
       if (first < 0 || words[ofWaiter(waiter, WAITER_TIMEOUT)] < words[ofWaiter(first, WAITER_TIMEOUT)]) first = waiter;
     }
+    return first;
+  }
+
+  /** Ends the main thread's wait whose time is over first; false if it has none. */
+  function passTime(): boolean {
+    if (isBlockedForTime()) {
+      control.clock[0] += words[of(MAIN, TIMEOUT)];
+      return true;
+    }
+    const first = words[of(MAIN, STATE)] === IDLE ? firstInTime() : -1;
     if (first < 0) return false;
     control.clock[0] += words[ofWaiter(first, WAITER_TIMEOUT)];
     words[ofWaiter(first, WAITER_STATE)] = 3;

@@ -1,0 +1,79 @@
+import type { DmaChannel, DmaEngine, DmaEngineOptions, MemcpyMode } from 'mtcopy';
+import type { FaultPlan } from '../../../src/dma/faults.js';
+import type { OffloadBatch } from '../../../src/migrate/migrator.js';
+import type { DcbmMigrator, DcbmOptions } from '../../../src/migrators/dcbm.js';
+import type { Scenario } from '../scenario.js';
+
+/** A scenario of a DMA device: what the caller does. */
+export interface DmaScenario extends Scenario {
+  readonly device: Omit<DmaEngineOptions, 'memory'> & { readonly channels: number };
+  /** Whether channels copy with the loop in WebAssembly, as where there is none in C. Default: false. */
+  readonly isPortable?: boolean;
+  readonly run: (world: World) => void | Promise<void>;
+}
+
+/** A range that is copied, in physical addresses and bytes; no other has any of it. */
+export interface Item {
+  readonly to: number;
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** What is said of a descriptor. */
+export interface Asked {
+  /** Default: an item of its own, of a page. */
+  readonly item?: Item;
+  /** The device's addresses. Default: the physical ones. */
+  readonly dma?: Pick<Item, 'to' | 'from'>;
+  /** Default: true. */
+  readonly interrupt?: boolean;
+  /** What goes wrong. Default: `'none'`. */
+  readonly fault?: ReturnType<NonNullable<FaultPlan['descriptor']>>;
+  readonly mode?: MemcpyMode;
+}
+
+/** A descriptor that was submitted. */
+export interface Transfer {
+  readonly items: readonly Item[];
+  readonly cookie: number;
+  /** What it was called back with; `undefined` while it is in flight. */
+  errno: number | undefined;
+}
+
+/** What a scenario has: a device at rest, whose channels' threads all sleep. Memory that is called back is somebody else's. */
+export interface World {
+  readonly engine: DmaEngine;
+  /** A channel of its own until the end of the scenario. */
+  request(): DmaChannel;
+  /** A page to be copied, or more than a piece of one of several engines. */
+  item(size?: 'page' | 'pieces'): Item;
+  submit(channel: DmaChannel, asked?: Asked): Transfer;
+  /** Submits several items as one descriptor. */
+  submitTables(channel: DmaChannel, items: readonly Item[]): Transfer;
+  /** Throws if one that counts as complete is not copied. */
+  checkStatus(channel: DmaChannel, ...transfers: readonly Transfer[]): void;
+  /** Waits until all that is in flight is called back: by an interrupt, never by its time alone. */
+  finish(channel: DmaChannel, wait?: 'sleep' | 'poll'): Promise<void>;
+  /** Throws unless all are copied. */
+  checkCopied(...transfers: readonly Transfer[]): void;
+  /** Throws unless each is copied, or failed with one of these. */
+  checkOver(codes: readonly string[], ...transfers: readonly Transfer[]): void;
+  /** Has a range mapped for the device, both sides; what it returns unmaps it: by then no channel touches it any more. */
+  map(item: Item): { readonly dma: Pick<Item, 'to' | 'from'>; unmap(): Promise<void> };
+  /** Gives what was copied, or was to be, to somebody else, who writes there. */
+  giveAway(item: Item): void;
+  /** dcbm, over the device. */
+  dcbm(options?: DcbmOptions): DcbmMigrator;
+  /** A batch of so many pages for it. */
+  batch(folios: number): OffloadBatch;
+  /** Throws unless what is marked is copied; then all is somebody else's. Returns how many are. */
+  checkBatch(batch: OffloadBatch): number;
+  /** Does something in a later turn of the caller's event loop: when, is the schedule's choice. Resolves once it is done. */
+  later(action: () => void): Promise<void>;
+  /** Has the time pass after which the threads of free channels end their tasks. */
+  rest(): void;
+  /** Lets a silent channel go on. */
+  wake(channel: DmaChannel): void;
+  /** Once the device is closed: throws at the end if anybody has written to a ring since. */
+  afterClose(): void;
+}

@@ -1,0 +1,4 @@
+import type { DmaScenario } from '../scenario.js';
+import { COPIES } from './copies.js';
+
+export const SCENARIOS: readonly DmaScenario[] = [...COPIES];
