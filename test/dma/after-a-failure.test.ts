@@ -1,8 +1,10 @@
 import { PhysicalMemory } from 'mtcopy';
 import { expect, it } from 'vitest';
 import { DmaEngine } from '#src/dma/engine.js';
+import { DONE } from '#src/dma/worker/ring.js';
 import { at } from '../support/dma.js';
 import { errno } from '../support/errors.js';
+import { holdThreads } from '../support/holds.js';
 
 const memory = PhysicalMemory.create({ nodes: ['16M'] });
 const frames = Array.from(memory.allocFolios(6, 0), (pfn) => pfn * 4096) as [
@@ -58,4 +60,29 @@ it('what was prepared before the channel was terminated cannot be submitted any 
   channel.issuePending();
   expect(await channel.completions(10_000)).toBe(true);
   expect([channel.inFlight, at(memory, to)[0]]).toEqual([0, 0xee]);
+});
+
+it('what a thread has completed and not counted as it ended is called back, and the channel goes on', async () => {
+  using holds = holdThreads();
+  await using engine = await DmaEngine.create({ memory });
+  const channel = engine.request();
+  await channel.ready();
+  const [first, second, , to, other] = frames;
+  at(memory, first).fill(0x11);
+  const results: number[] = [];
+  const note = (_cookie: number, result: number) => void results.push(result);
+  // The record is written by then.
+  using counting = holds.at({ operation: 'store', array: channel.words, index: DONE });
+  channel.submit(channel.prepMemcpy(to, first, 4096, true, note));
+  channel.issuePending();
+  const completing = channel.completions(10_000);
+  await counting.held();
+  await counting.end();
+  expect(await completing).toBe(true);
+  expect([channel.inFlight, at(memory, to)[4095]]).toEqual([0, 0x11]);
+  channel.submit(channel.prepMemcpy(other, second, 4096, true, note));
+  channel.issuePending();
+  expect(await channel.completions(10_000)).toBe(true);
+  expect(results).toEqual([0, 0]);
+  engine.release(channel);
 });
