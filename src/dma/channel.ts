@@ -498,7 +498,7 @@ export class DmaChannel {
   /** Issues what was submitted only, as descriptors that the channel does nothing for. */
   #issueAborted(): void {
     for (let sequence = this.#issued; sequence !== this.#submitted; sequence = after(sequence)) {
-      this.#ring.flags[this.#slotOf(sequence)] = FAULT.abort << FAULT_SHIFT;
+      this.#ring.flags[this.#slotOf(sequence)] = FAULT.cancel << FAULT_SHIFT;
     }
     this.#issued = this.#submitted;
     Atomics.store(this.#ring.words, HEAD, this.#issued);
