@@ -74,6 +74,8 @@ export const GO = 5;
 export const PRIORITY = 6;
 /** Operations of it in this schedule. */
 export const OPERATIONS = 7;
+/** Node.js's number of the thread that has had this one last. */
+export const THREAD_ID = 8;
 const THREAD = 32;
 
 // Values of STATE.

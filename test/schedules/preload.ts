@@ -5,7 +5,7 @@ import { readlinkSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { getEnvironmentData, MessagePort, threadId } from 'node:worker_threads';
 import { scheduleAtomics } from './atomics.js';
-import { CONTROL_KEY, MAIN, of, openControl, READY, type Shared, STATE } from './control.js';
+import { CONTROL_KEY, MAIN, of, openControl, READY, type Shared, STATE, THREAD_ID } from './control.js';
 import { protocolOf } from './protocols.js';
 import { findRaces } from './races.js';
 import { openRegions } from './regions.js';
@@ -22,6 +22,7 @@ control.protocol.onThread?.(control, races);
 // Numbers are kept with 1 added.
 const become = (thread: number | undefined) => {
   numbers[threadId] = thread === undefined ? 0 : thread + 1;
+  if (thread !== undefined) words[of(thread, THREAD_ID)] = threadId;
 };
 const scheduler = scheduleAtomics(control, regions, races, {
   number,

@@ -4,11 +4,15 @@ import type { OffloadBatch } from '../../../src/migrate/migrator.js';
 import type { DcbmMigrator, DcbmOptions } from '../../../src/migrators/dcbm.js';
 import type { Scenario } from '../scenario.js';
 
+export { Wrong } from '../scenario.js';
+
 /** A scenario of a DMA device: what the caller does. */
 export interface DmaScenario extends Scenario {
   readonly device: Omit<DmaEngineOptions, 'memory'> & { readonly channels: number };
   /** Whether channels copy with the loop in WebAssembly, as where there is none in C. Default: false. */
   readonly isPortable?: boolean;
+  /** Whether channels may have no thread at its end, for they were ended or rest. Default: false. */
+  readonly losesThreads?: boolean;
   readonly run: (world: World) => void | Promise<void>;
 }
 
@@ -45,6 +49,7 @@ export interface World {
   readonly engine: DmaEngine;
   /** A channel of its own until the end of the scenario. */
   request(): DmaChannel;
+  release(channel: DmaChannel): void;
   /** A page to be copied, or more than a piece of one of several engines. */
   item(size?: 'page' | 'pieces'): Item;
   submit(channel: DmaChannel, asked?: Asked): Transfer;
@@ -52,6 +57,10 @@ export interface World {
   submitTables(channel: DmaChannel, items: readonly Item[]): Transfer;
   /** Throws if one that counts as complete is not copied. */
   checkStatus(channel: DmaChannel, ...transfers: readonly Transfer[]): void;
+  /** Has one more copied, as a channel should that may have been through something. */
+  copyOne(channel: DmaChannel, asked?: Asked): Promise<void>;
+  /** The same, of what is mapped for it. */
+  copyMapped(channel: DmaChannel): Promise<void>;
   /** Waits until all that is in flight is called back: by an interrupt, never by its time alone. */
   finish(channel: DmaChannel, wait?: 'sleep' | 'poll'): Promise<void>;
   /** Throws unless all are copied. */
@@ -69,11 +78,12 @@ export interface World {
   /** Throws unless what is marked is copied; then all is somebody else's. Returns how many are. */
   checkBatch(batch: OffloadBatch): number;
   /** Does something in a later turn of the caller's event loop: when, is the schedule's choice. Resolves once it is done. */
-  later(action: () => void): Promise<void>;
+  later(action: () => unknown): Promise<void>;
   /** Has the time pass after which the threads of free channels end their tasks. */
   rest(): void;
-  /** Lets a silent channel go on. */
+  /** Lets a silent channel go on, or all that are. */
   wake(channel: DmaChannel): void;
+  wakeAll(): void;
   /** Once the device is closed: throws at the end if anybody has written to a ring since. */
   afterClose(): void;
 }

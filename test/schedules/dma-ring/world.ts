@@ -14,11 +14,27 @@ import {
   TERMINATED,
   ACTIVE as TRANSLATING,
 } from '../../../src/dma/worker/ring.js';
-import { countAt, type IommuArea, WAITERS } from '../../../src/dma/worker/translate.js';
-import { errnoName } from '../../../src/errno.js';
+import { countAt, IO_READ, type IommuArea, WAITERS } from '../../../src/dma/worker/translate.js';
+import { ERRNO, errnoName } from '../../../src/errno.js';
 import type { OffloadBatch } from '../../../src/migrate/migrator.js';
 import type { DcbmMigrator, DcbmOptions } from '../../../src/migrators/dcbm.js';
-import { ACTIVE, ASLEEP, EXPECTED, FIXED, GO, LAST, MAX_THREADS, OUT, of, READY, STATE } from '../control.js';
+import {
+  ACTIVE,
+  ASLEEP,
+  DEAD,
+  DYING,
+  EXPECTED,
+  FIXED,
+  GO,
+  LAST,
+  MAIN,
+  MAX_THREADS,
+  OUT,
+  of,
+  READY,
+  STATE,
+  THREAD_ID,
+} from '../control.js';
 import { turn } from '../event-loop.js';
 import type { Backstage, Stage } from '../protocol.js';
 import type { Region } from '../regions.js';
@@ -133,36 +149,83 @@ export async function setStage(backstage: Backstage, scenario: DmaScenario): Pro
   const channels = Array.from({ length: scenario.device.channels }, () => engine.request());
   // Ours, which no access to is the caller's.
   const rings = channels.map((channel) => races.plain(channel.words));
-  const entries = area.mode === 'passthrough' ? countAt(arena / PAGE, 1) - 1 : 0;
-  const { pages: table } = area;
-  describe(backstage, rings, races.plain(area.words), races.plain(table), entries, memory);
-  const threads: number[] = [];
-  for (const channel of channels) {
-    await start(channel);
-    threads.push(tids.findLastIndex((tid) => tid !== 0));
-  }
+  const entries = entriesOf(area);
+  describe(backstage, rings, races.plain(area.words), entries, memory);
+  for (const channel of channels) await serve(channel);
   for (const channel of channels.toReversed()) engine.release(channel);
 
-  const world = createWorld(backstage, engine, memory, rings, library);
+  /** Has a channel served, and notes by which thread: one that is new, or the one that it had. */
+  async function serve(channel: DmaChannel): Promise<void> {
+    const last = tids.findLastIndex((tid) => tid !== 0);
+    await start(channel);
+    const newest = tids.findLastIndex((tid) => tid !== 0);
+    if (newest !== last) words[of(channel.number + 1, THREAD_ID)] = newest;
+  }
+
+  /** Brings the threads of channels into the schedule, asleep. */
+  async function bring(coming: readonly number[]): Promise<void> {
+    for (const channel of coming) {
+      if (rings[channel][CHANNEL_STATE] !== ATTACHED) throw new Error(`channel ${channel} isn't served`);
+      words[of(channel + 1, STATE)] = OUT;
+      words[of(channel + 1, GO)] = 0;
+      numbers[words[of(channel + 1, THREAD_ID)]] = channel + 2;
+    }
+    words[ACTIVE] = 1;
+    const hasCome = (channel: number) => load(words, of(channel + 1, STATE)) === READY;
+    while (!coming.every(hasCome)) {
+      for (const channel of coming) notify(rings[channel], BELL);
+      await turn();
+    }
+    // What the event loop still has of their start, as the waits for it, is no part of the next schedule.
+    for (let turns = 0; turns < LAST_TURNS; turns++) await turn();
+  }
+
+  /** Whether a channel's thread has ended, or its task. */
+  const isGone = (channel: number) => {
+    const state = words[of(channel + 1, STATE)];
+    return state === OUT || state === DEAD;
+  };
+
+  /** Throws unless a channel is at rest. */
+  function checkChannel(channel: number): void {
+    const ring = rings[channel];
+    const mayGo = scenario.dies || scenario.losesThreads;
+    const isAsleep = words[of(channel + 1, STATE)] === ASLEEP;
+    if (!isAsleep && !(mayGo && isGone(channel))) throw new Wrong(`channel ${channel} is not asleep at the end`);
+    if (ring[TRANSLATING] & 1) throw new Wrong(`channel ${channel} uses translations at the end`);
+    if (ring[TERMINATED] !== ring[TERMINATE]) throw new Wrong(`channel ${channel} has not obeyed`);
+    if ((ring[DONE] & SEQUENCE_MASK) !== ring[HEAD]) throw new Wrong(`channel ${channel}: DONE isn't HEAD at the end`);
+  }
+
+  /** Has channels served again whose threads a schedule has lost. */
+  async function revive(gone: readonly number[]): Promise<void> {
+    words[ACTIVE] = 0;
+    for (const channel of gone) await serve(channels[channel]);
+    races.orderAll();
+    await bring(gone);
+    words[of(MAIN, STATE)] = READY;
+    letAll();
+    words[of(MAIN, STATE)] = OUT;
+  }
+
+  /** Lets threads do what they have to, which is no part of a schedule: nobody dies. */
+  function letAll(before = () => {}): void {
+    const dying = words[DYING];
+    words[DYING] = 0;
+    words[FIXED] = 1;
+    before();
+    scheduler.yieldAs(LAST);
+    words[FIXED] = 0;
+    words[DYING] = dying;
+  }
+
+  const world = createWorld(backstage, engine, memory, rings, library, scenario);
   return {
     run: () => world.play(scenario),
-    async enter() {
-      for (const [channel, ring] of rings.entries()) {
-        if (ring[CHANNEL_STATE] !== ATTACHED) throw new Error(`channel ${channel} isn't served`);
-        words[of(channel + 1, STATE)] = OUT;
-        words[of(channel + 1, GO)] = 0;
-        numbers[threads[channel]] = channel + 2;
-      }
-      words[ACTIVE] = 1;
-      const hasCome = (_: Int32Array, channel: number) => load(words, of(channel + 1, STATE)) === READY;
-      while (!rings.every(hasCome)) {
-        for (const ring of rings) notify(ring, BELL);
-        await turn();
-      }
-      // What the event loop still has of their start, as the waits for it, is no part of the first schedule.
-      for (let turns = 0; turns < LAST_TURNS; turns++) await turn();
-    },
-    reset() {
+    enter: () => bring([...rings.keys()]),
+    async reset() {
+      const gone = [...rings.keys()].filter(isGone);
+      if (gone.length > 0) await revive(gone);
       control.clock[0] = 0;
       for (const [channel, ring] of rings.entries()) {
         words[seen(channel, SEEN_HEAD)] = ring[HEAD];
@@ -179,30 +242,30 @@ export async function setStage(backstage: Backstage, scenario: DmaScenario): Pro
       }
     },
     lookAll() {
-      const behind = rings.filter((ring, channel) => words[of(channel + 1, EXPECTED)] !== ring[BELL]);
+      const behind = rings.filter(
+        (ring, channel) => !isGone(channel) && words[of(channel + 1, EXPECTED)] !== ring[BELL],
+      );
       if (behind.length === 0) return;
-      words[FIXED] = 1;
-      for (const ring of behind) ringBell(ring);
-      scheduler.yieldAs(LAST);
-      words[FIXED] = 0;
+      letAll(() => behind.forEach(ringBell));
     },
     checkRest() {
       world.checkMemory();
-      for (const [channel, own] of rings.entries()) {
-        if (words[of(channel + 1, STATE)] !== ASLEEP) throw new Wrong(`channel ${channel} is not asleep at the end`);
-        if (own[TRANSLATING] & 1) throw new Wrong(`channel ${channel} uses translations at the end`);
-        if (own[TERMINATED] !== own[TERMINATE]) throw new Wrong(`channel ${channel} has not obeyed`);
-        if ((own[DONE] & SEQUENCE_MASK) !== own[HEAD])
-          throw new Wrong(`channel ${channel}: DONE isn't HEAD at the end`);
-      }
+      for (const channel of rings.keys()) checkChannel(channel);
       if (area.words[WAITERS] !== 0) throw new Wrong('somebody waits for translations at the end');
-      if (table.subarray(entries, entries + ENTRIES).some((entry) => entry !== 0)) {
+      if (entries.some((entry) => entry !== 0)) {
         throw new Wrong('something is mapped at the end');
       }
       if (engine.freeChannels !== channels.length)
         throw new Wrong(`${engine.freeChannels} channels are free at the end`);
     },
   };
+}
+
+/** The entries of an I/O page table that scenarios use. */
+function entriesOf({ mode, pages }: IommuArea): Int32Array {
+  if (mode !== 'passthrough') return pages.subarray(0, ENTRIES);
+  const first = countAt(arena / PAGE, IO_READ);
+  return pages.subarray(first, first + 2 * (1 << ARENA_ORDER));
 }
 
 /** Has the library find no loop in C. */
@@ -216,17 +279,15 @@ function describe(
   { control: { words }, regions }: Backstage,
   rings: readonly Int32Array[],
   iommu: Int32Array,
-  table: Int32Array,
-  firstEntry: number,
+  entries: Int32Array,
   { buffer }: PhysicalMemory,
 ): void {
-  const entries = Math.min(table.length, ENTRIES);
   const [{ byteLength }] = rings.map((one) => one.buffer);
   words[RING_WORDS] = byteLength / 4;
   words[CHANNELS] = rings.length;
   words[PLACES] = placesOf(byteLength / 4);
-  words[IO_ENTRIES] = entries;
-  words[FIRST_IO_ENTRY] = firstEntry;
+  words[IO_ENTRIES] = entries.length;
+  words[FIRST_IO_ENTRY] = entries.byteOffset / 4;
   words[BLOCKS] = ARENA_BLOCKS;
   words[FIRST_BLOCK] = arena / BLOCK_BYTES;
   const all: Region[] = rings.map((one, channel) => ({
@@ -236,8 +297,9 @@ function describe(
     tag: { address: TAG_WORD * 4, value: UNTOUCHED - channel },
   }));
   all.push({ buffer: iommu.buffer as SharedArrayBuffer, address: 0, words: iommu.length });
-  if (entries > 0) {
-    all.push({ buffer: table.buffer as SharedArrayBuffer, address: firstEntry * 4, words: entries });
+  if (entries.length > 0) {
+    const { buffer: table, byteOffset, length } = entries;
+    all.push({ buffer: table as SharedArrayBuffer, address: byteOffset, words: length });
   }
   all.push({ buffer, address: arena, words: ARENA_BLOCKS, stride: BLOCK_BYTES });
   setIommu(iommu.buffer);
@@ -247,6 +309,12 @@ function describe(
 /** Places of a ring of so many words. */
 function placesOf(words: number): number {
   for (let places = 1; ; places *= 2) if (createRing(places).buffer.byteLength === words * 4) return places;
+}
+
+/** Lets a silent channel go on. */
+function wake(words: Int32Array): void {
+  Atomics.add(words, SILENCE, 1);
+  Atomics.notify(words, SILENCE);
 }
 
 interface StagedWorld extends World {
@@ -262,6 +330,7 @@ function createWorld(
   memory: PhysicalMemory,
   rings: readonly Int32Array[],
   { createDcbmMigrator, mtcopy: { createSgTable } }: Library,
+  { dies, isImpatient }: DmaScenario,
 ): StagedWorld {
   const sources = memory.bytes.subarray(arena, arena + (ARENA_BLOCKS / 2) * BLOCK_BYTES);
   for (let i = 0; i < sources.length; i++) sources[i] = (Math.imul(i, 0x9e3779b1) >>> 24) | 1;
@@ -316,6 +385,10 @@ function createWorld(
       requested.push(channel);
       return channel;
     },
+    release(channel: DmaChannel) {
+      requested = requested.filter((one) => one !== channel);
+      engine.release(channel);
+    },
     item(size: 'page' | 'pieces' = 'page'): Item {
       const block = used.length * 2;
       if (block >= ARENA_BLOCKS / 2) throw new Error('no memory is left');
@@ -349,8 +422,27 @@ function createWorld(
       while (channel.inFlight > 0) {
         const began = performance.now();
         const found = await channel.completions(LONG_MS, wait);
+        if (isImpatient) continue;
         if (!found || performance.now() - began >= LONG_MS) throw new Wrong('a completion was told to nobody');
       }
+    },
+    async copyOne(channel: DmaChannel, asked: Asked = {}) {
+      const once = async () => {
+        const transfer = world.submit(channel, asked);
+        channel.issuePending();
+        await world.finish(channel);
+        return transfer;
+      };
+      const first = await once();
+      // Who dies does so once.
+      if (dies && first.errno === ERRNO.ECANCELED) world.checkCopied(await once());
+      else world.checkCopied(first);
+    },
+    async copyMapped(channel: DmaChannel) {
+      const item = world.item();
+      const { dma, unmap } = world.map(item);
+      await world.copyOne(channel, { item, dma });
+      await unmap();
     },
     checkCopied: (...all: readonly Transfer[]) => world.checkOver([], ...all),
     checkOver(codes: readonly string[], ...all: readonly Transfer[]) {
@@ -407,18 +499,13 @@ function createWorld(
       }
       return count;
     },
-    later: (action: () => void) =>
+    later: (action: () => unknown) =>
       new Promise<void>((resolve) => {
-        setImmediate(() => {
-          action();
-          resolve();
-        });
+        setImmediate(() => resolve((async () => void (await action()))()));
       }),
     rest: () => loop.fireTimers(),
-    wake(channel: DmaChannel) {
-      Atomics.add(channel.words, SILENCE, 1);
-      Atomics.notify(channel.words, SILENCE);
-    },
+    wake: ({ words }: DmaChannel) => wake(words),
+    wakeAll: () => rings.forEach(wake),
     afterClose() {
       isClosed = true;
       for (const ring of rings) ring.fill(UNTOUCHED);
