@@ -102,14 +102,14 @@ it('what was never issued is given up with ECANCELED, also if the thread comes t
   engine.faults = undefined;
   channel.submit(channel.prepMemcpy(b, second, 4096, true, note));
   // The thread goes on as the caller is about to tell it, and is through with all that it finds by then.
-  const { store } = Atomics;
-  const telling = vi.spyOn(Atomics, 'store').mockImplementation((array, index, value) => {
+  const store = Atomics.store as (array: unknown, index: number, value: unknown) => never;
+  const telling = vi.spyOn(Atomics, 'store').mockImplementation((array: unknown, index, value) => {
     if (array === channel.words && index === TERMINATE) {
       Atomics.add(channel.words, SILENCE, 1);
       Atomics.notify(channel.words, SILENCE);
       while (Atomics.load(channel.words, DONE) < 2);
     }
-    return store(array as Int32Array, index, value as number) as never;
+    return store(array, index, value);
   });
   const terminating = channel.terminate();
   telling.mockRestore();

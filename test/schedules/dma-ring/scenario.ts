@@ -34,6 +34,8 @@ export interface Asked {
   /** What goes wrong. Default: `'none'`. */
   readonly fault?: ReturnType<NonNullable<FaultPlan['descriptor']>>;
   readonly mode?: MemcpyMode;
+  /** Whether the range stays the caller's once it is called back. Default: it is somebody else's then. */
+  readonly isKept?: boolean;
 }
 
 /** A descriptor that was submitted. */
@@ -42,6 +44,14 @@ export interface Transfer {
   readonly cookie: number;
   /** What it was called back with; `undefined` while it is in flight. */
   errno: number | undefined;
+}
+
+/** A range that is mapped for the device, both sides. Once a side is unmapped no channel touches it any more. */
+export interface Mapped {
+  readonly dma: Pick<Item, 'to' | 'from'>;
+  unmapTo(): Promise<void>;
+  unmapFrom(): Promise<void>;
+  unmap(): Promise<void>;
 }
 
 /** What a scenario has: a device at rest, whose channels' threads all sleep. Memory that is called back is somebody else's. */
@@ -67,8 +77,8 @@ export interface World {
   checkCopied(...transfers: readonly Transfer[]): void;
   /** Throws unless each is copied, or failed with one of these. */
   checkOver(codes: readonly string[], ...transfers: readonly Transfer[]): void;
-  /** Has a range mapped for the device, both sides; what it returns unmaps it: by then no channel touches it any more. */
-  map(item: Item): { readonly dma: Pick<Item, 'to' | 'from'>; unmap(): Promise<void> };
+  /** Has a range mapped for the device. */
+  map(item: Item): Mapped;
   /** Gives what was copied, or was to be, to somebody else, who writes there. */
   giveAway(item: Item): void;
   /** dcbm, over the device. */
@@ -79,6 +89,8 @@ export interface World {
   checkBatch(batch: OffloadBatch): number;
   /** Does something in a later turn of the caller's event loop: when, is the schedule's choice. Resolves once it is done. */
   later(action: () => unknown): Promise<void>;
+  /** Looks again and again until something is so. */
+  until(condition: () => boolean): Promise<void>;
   /** Has the time pass after which the threads of free channels end their tasks. */
   rest(): void;
   /** Lets a silent channel go on, or all that are. */

@@ -1,3 +1,4 @@
+import { setImmediate as setImmediateAgain } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { DmaCallback, DmaChannel, DmaEngine, PhysicalMemory } from 'mtcopy';
 import {
@@ -317,6 +318,10 @@ function wake(words: Int32Array): void {
   Atomics.notify(words, SILENCE);
 }
 
+interface Submitted extends Transfer {
+  readonly isKept: boolean;
+}
+
 interface StagedWorld extends World {
   play(scenario: DmaScenario): Promise<void>;
   clear(): void;
@@ -353,14 +358,14 @@ function createWorld(
     return bytesAt(to, bytes).equals(bytesAt(from, bytes));
   }
 
-  function calledBack(transfer: Transfer, cookie: number, errno: number): void {
-    const { items } = transfer;
+  function calledBack(transfer: Submitted, cookie: number, errno: number): void {
+    const { items, isKept } = transfer;
     if (transfer.errno !== undefined) problem ??= `descriptor ${cookie} is called back twice`;
     if (cookie !== transfer.cookie) problem ??= `descriptor ${transfer.cookie} is called back as ${cookie}`;
     transfer.errno = errno;
     for (const item of items) {
       if (errno === 0 && !given.has(item) && !isCopied(item)) problem ??= `descriptor ${cookie} is not copied`;
-      world.giveAway(item);
+      if (!isKept) world.giveAway(item);
     }
   }
 
@@ -369,8 +374,9 @@ function createWorld(
     channel: DmaChannel,
     items: readonly Item[],
     prepare: (callback: DmaCallback) => number,
+    isKept = false,
   ): Transfer {
-    const transfer: Transfer & { cookie: number } = { items, cookie: 0, errno: undefined };
+    const transfer = { items, cookie: 0, errno: undefined, isKept };
     const prepared = prepare((cookie, _, errno) => calledBack(transfer, cookie, errno));
     if (prepared === 0) throw new Wrong('the queue is full');
     transfer.cookie = channel.submit(prepared);
@@ -397,11 +403,14 @@ function createWorld(
       used.push(item);
       return item;
     },
-    submit(channel: DmaChannel, { item = world.item(), dma = item, interrupt = true, fault, mode }: Asked = {}) {
+    submit(
+      channel: DmaChannel,
+      { item = world.item(), dma = item, interrupt = true, fault, mode, isKept }: Asked = {},
+    ) {
       engine.faults = { descriptor: () => fault ?? 'none' };
-      return submitted(channel, [item], (callback) =>
-        channel.prepMemcpy(dma.to, dma.from, item.bytes, interrupt, callback, mode),
-      );
+      const { bytes } = item;
+      const prepare = (callback: DmaCallback) => channel.prepMemcpy(dma.to, dma.from, bytes, interrupt, callback, mode);
+      return submitted(channel, [item], prepare, isKept);
     },
     submitTables(channel: DmaChannel, items: readonly Item[]) {
       const all = (name: keyof Item) => Uint32Array.from(items, (item) => item[name]);
@@ -457,14 +466,10 @@ function createWorld(
         from: engine.mapSingle(from, bytes, 'to-device'),
         to: engine.mapSingle(to, bytes, 'from-device'),
       };
-      const unmap = async () => {
-        const unmapped = [
-          engine.unmapSingle(dma.from, from, bytes, 'to-device'),
-          engine.unmapSingle(dma.to, to, bytes, 'from-device'),
-        ];
-        await Promise.all(unmapped);
-      };
-      return { dma, unmap };
+      const unmapFrom = async () => engine.unmapSingle(dma.from, from, bytes, 'to-device');
+      const unmapTo = async () => engine.unmapSingle(dma.to, to, bytes, 'from-device');
+      const unmap = async () => void (await Promise.all([unmapFrom(), unmapTo()]));
+      return { dma, unmapTo, unmapFrom, unmap };
     },
     giveAway(item: Item) {
       const { to, from, bytes } = item;
@@ -503,6 +508,9 @@ function createWorld(
       new Promise<void>((resolve) => {
         setImmediate(() => resolve((async () => void (await action()))()));
       }),
+    async until(condition: () => boolean) {
+      while (!condition()) await setImmediateAgain();
+    },
     rest: () => loop.fireTimers(),
     wake: ({ words }: DmaChannel) => wake(words),
     wakeAll: () => rings.forEach(wake),

@@ -54,10 +54,10 @@ export const COPIES: readonly DmaScenario[] = [
   },
   {
     name: 'dma, one behind all others',
-    device: SDXI,
+    device: { ...PTDMA, queueDepth: 4 },
     async run({ request, submit, finish, checkCopied }) {
       const channel = request();
-      const transfers = [submit(channel, { fault: 'last' }), submit(channel)];
+      const transfers = [submit(channel, { fault: 'last' }), submit(channel), submit(channel)];
       channel.issuePending();
       await finish(channel);
       checkCopied(...transfers);

@@ -70,7 +70,10 @@ export const ENDS: readonly DmaScenario[] = [
     device: SDXI,
     async run({ request, submit, later, checkOver, copyOne }) {
       const channel = request();
-      const transfers = [submit(channel, { fault: 'last' }), submit(channel)];
+      const first = submit(channel, { fault: 'last' });
+      channel.issuePending();
+      // By then the thread may have put the first off, and comes to this one before it copies that.
+      const transfers = [first, submit(channel)];
       channel.issuePending();
       await later(() => channel.terminate());
       checkOver(['ECANCELED'], ...transfers);
@@ -168,9 +171,10 @@ export const ENDS: readonly DmaScenario[] = [
     name: 'dma, released, and requested again as it rests',
     device: PTDMA,
     losesThreads: true,
-    async run({ request, release, rest, copyOne }) {
+    async run({ request, release, rest, later, copyOne }) {
       release(request());
       rest();
+      await later(rest);
       await copyOne(request());
     },
   },
@@ -186,6 +190,22 @@ export const ENDS: readonly DmaScenario[] = [
       const first = submit(channel);
       channel.issuePending();
       await later(() => channel.terminate());
+      checkOver(['ECANCELED'], first);
+      await copyOne(channel);
+    },
+  },
+  {
+    name: 'dma, terminated at rest',
+    device: PTDMA,
+    losesThreads: true,
+    timesOut: true,
+    async run({ request, release, rest, until, submit, checkOver, copyOne }) {
+      release(request());
+      rest();
+      const channel = request();
+      await until(() => !channel.isServed);
+      const first = submit(channel);
+      await channel.terminate();
       checkOver(['ECANCELED'], first);
       await copyOne(channel);
     },

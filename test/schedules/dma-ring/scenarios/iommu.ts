@@ -1,5 +1,5 @@
 import type { DmaChannel } from 'mtcopy';
-import type { DmaScenario, World } from '../scenario.js';
+import { type DmaScenario, type World, Wrong } from '../scenario.js';
 
 const TRANSLATED = { device: 'ptdma', channels: 1, queueDepth: 2, iommu: 'translated' } as const;
 
@@ -31,9 +31,26 @@ export const IOMMU: readonly DmaScenario[] = [
   {
     name: 'iommu, unmapped in mid-transfer, and the addresses used again',
     device: TRANSLATED,
-    async run(world) {
-      const channel = await unmapInMidTransfer(world);
-      await world.copyMapped(channel);
+    async run({ request, item, map, submit, later, giveAway, finish, checkOver, checkCopied }) {
+      const channel = request();
+      const [own, next] = [item(), item()];
+      const { dma, unmapTo, unmapFrom } = map(own);
+      const first = submit(channel, { item: own, dma, isKept: true });
+      channel.issuePending();
+      await later(async () => {
+        await unmapTo();
+        giveAway(own);
+      });
+      // The same address of the device's, for another range.
+      const other = map(next);
+      if (other.dma.from !== dma.to) throw new Wrong('the address is not used again');
+      await finish(channel);
+      checkOver(['EFAULT'], first);
+      const second = submit(channel, { item: next, dma: other.dma });
+      channel.issuePending();
+      await finish(channel);
+      checkCopied(second);
+      await Promise.all([unmapFrom(), other.unmap()]);
     },
   },
   {
@@ -76,19 +93,28 @@ export const IOMMU: readonly DmaScenario[] = [
   },
 ];
 
-/** Unmaps what a descriptor is for that may be anywhere: it fails, or is complete, and nothing is written later. */
+/**
+ * Unmaps the target of a descriptor that may be anywhere: it fails, or is complete, and nothing is written later. A channel
+ * remembers what it has translated once, so it is the second of that range.
+ */
 async function unmapInMidTransfer(world: World): Promise<DmaChannel> {
-  const { request, item, map, submit, later, giveAway, finish, checkOver } = world;
+  const { request, item, map, submit, later, giveAway, finish, checkOver, checkCopied } = world;
   const channel = request();
   const own = item();
-  const { dma, unmap } = map(own);
-  const transfer = submit(channel, { item: own, dma });
+  const { dma, unmapTo, unmapFrom } = map(own);
+  const asked = { item: own, dma, isKept: true };
+  const first = submit(channel, asked);
+  channel.issuePending();
+  await finish(channel);
+  checkCopied(first);
+  const second = submit(channel, asked);
   channel.issuePending();
   await later(async () => {
-    await unmap();
+    await unmapTo();
     giveAway(own);
   });
   await finish(channel);
-  checkOver(['EFAULT'], transfer);
+  checkOver(['EFAULT'], second);
+  await unmapFrom();
   return channel;
 }
