@@ -210,6 +210,21 @@ export function mayPoll(control: Control): boolean {
   return words[POLLS] > 0 && words[POLLED_AT] !== operationsOf(control);
 }
 
+/** The clock goes on by so many milliseconds at each look. */
+const LOOK_MS = 0.02;
+
+/** A look at the clock. */
+export function look({ clock }: Control): number {
+  clock[0] += LOOK_MS;
+  return clock[0];
+}
+
+/** Milliseconds as process.hrtime tells them. */
+export function timeOf(ms: number): [seconds: number, nanoseconds: number] {
+  const seconds = Math.floor(ms / 1e3);
+  return [seconds, Math.floor((ms - seconds * 1e3) * 1e6)];
+}
+
 /** Index of a word of a wait that doesn't block. */
 export function ofWaiter(waiter: number, word: number): number {
   return HEADER + MAX_THREADS * THREAD + waiter * WAITER + word;

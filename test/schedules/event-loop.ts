@@ -8,6 +8,7 @@ import {
   DRAINING,
   EVENTS,
   IDLE,
+  look,
   MAIN,
   MAX_THREADS,
   MAX_WAITERS,
@@ -22,6 +23,7 @@ import {
   STARTING,
   STATE,
   TICKETS,
+  timeOf,
   WAITER_EXPECTED,
   WAITER_STATE,
   WAITER_TICKET,
@@ -63,8 +65,6 @@ export interface EventLoop {
 const realImmediate = globalThis.setImmediate;
 const realTimeout = globalThis.setTimeout;
 const realNow = performance.now.bind(performance);
-/** The clock goes on by so many milliseconds at each look. */
-const LOOK_MS = 0.02;
 /** What somebody waits for who only waits for time. */
 const NO_WORD = -1;
 /** A longer timer is somebody else's. */
@@ -108,10 +108,12 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
   Object.defineProperty(performance, 'now', {
     value: () => {
       if (!isScheduled()) return realNow();
-      clock[0] += LOOK_MS;
-      return clock[0];
+      return look(control);
     },
   });
+  const realTime = process.hrtime;
+  const hrtime = (since?: [number, number]) => (isScheduled() ? timeOf(clock[0]) : realTime(since));
+  process.hrtime = Object.assign(hrtime, { bigint: realTime.bigint });
 
   /** Waits without blocking, for a word or for time alone. */
   function waitFor(word: number, expected: number, timeout: number): Promise<string> {

@@ -144,7 +144,8 @@ export function createScheduler(
       words[POLLED_AT] = -1;
       return 1 << MAIN;
     }
-    if (words[TIME_PASSES] !== 0 && passTime()) return 1 << MAIN;
+    const timed = words[TIME_PASSES] === 0 ? -1 : whoseTimePasses();
+    if (timed >= 0) return 1 << timed;
     return fail(me, sleepsInVain() ? LOST_WAKEUP : DEADLOCK);
   }
 
@@ -179,18 +180,34 @@ export function createScheduler(
     return first;
   }
 
-  /** Ends the main thread's wait whose time is over first; false if it has none. */
-  function passTime(): boolean {
-    if (isBlockedForTime()) {
-      control.clock[0] += words[of(MAIN, TIMEOUT)];
-      return true;
-    }
-    const first = words[of(MAIN, STATE)] === IDLE ? firstInTime() : -1;
-    if (first < 0) return false;
-    control.clock[0] += words[ofWaiter(first, WAITER_TIMEOUT)];
-    words[ofWaiter(first, WAITER_STATE)] = 3;
+  /** Ends the main thread's wait whose time is over first. */
+  function passTime(): void {
+    control.clock[0] += timeOfMain();
+    if (isBlockedForTime()) return;
+    words[ofWaiter(firstInTime(), WAITER_STATE)] = 3;
     words[EVENTS]++;
-    return true;
+  }
+
+  /** Milliseconds until the first of the main thread's waits is over; `Infinity` if it has none. */
+  function timeOfMain(): number {
+    if (isBlockedForTime()) return words[of(MAIN, TIMEOUT)];
+    const first = words[of(MAIN, STATE)] === IDLE ? firstInTime() : -1;
+    return first < 0 ? Number.POSITIVE_INFINITY : words[ofWaiter(first, WAITER_TIMEOUT)];
+  }
+
+  /** Ends the wait whose time is over first; returns the thread that goes on, -1 if nobody waits for time. */
+  function whoseTimePasses(): number {
+    let least = timeOfMain();
+    let first = least === Number.POSITIVE_INFINITY ? -1 : MAIN;
+    for (let thread = MAIN + 1; thread < MAX_THREADS; thread++) {
+      const timeout = words[of(thread, TIMEOUT)];
+      if (words[of(thread, STATE)] !== ASLEEP || timeout === 0 || timeout >= least) continue;
+      least = timeout;
+      first = thread;
+    }
+    if (first === MAIN) passTime();
+    else if (first > MAIN) control.clock[0] += least;
+    return first;
   }
 
   /** Who goes on. */
@@ -317,7 +334,8 @@ export function createScheduler(
       words[of(me, WORD)] = word;
       words[of(me, EXPECTED)] = expected;
       words[of(me, TICKET)] = ++words[TICKETS];
-      words[of(me, TIMEOUT)] = timeout;
+      // Whole milliseconds; 0 is for ever.
+      words[of(me, TIMEOUT)] = Math.ceil(timeout);
       words[of(me, STATE)] = ASLEEP;
       pass(me);
       const woken = words[of(me, STATE)] === READY ? 'ok' : 'timed-out';

@@ -246,6 +246,24 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'what waits for its time outlives a terminate',
+    scenario: 'dma, paced, terminated',
+    file: SERVE,
+    edits: [['next = Atomics.load(words, HEAD2);\n  pacer.clear();', 'next = Atomics.load(words, HEAD2);']],
+  },
+  {
+    name: 'what waits for its time outlives a task',
+    scenario: 'dma, paced, a task that throws',
+    file: SERVE,
+    edits: [['next = words[NEXT];\n  pacer.clear();', 'next = words[NEXT];']],
+  },
+  {
+    name: 'a channel that keeps to its speed does not wait',
+    scenario: 'dma, paced',
+    file: SERVE,
+    edits: [['sleepUntilDue(bell);\n      continue;', '']],
+  },
+  {
     name: 'what is prepared outlives a terminate',
     scenario: 'dma, prepared, terminated and submitted',
     file: CHANNEL,

@@ -2,7 +2,7 @@ import { isMainThread, workerData } from 'node:worker_threads';
 import { ATTACHED, createRing, DETACHED } from '../../../src/dma/worker/ring.js';
 import type { ChannelSetup } from '../../../src/dma/worker/serve.js';
 import type { ThreadData } from '../../../src/threads/pool.js';
-import type { Control } from '../control.js';
+import { ACTIVE, type Control, look, timeOf } from '../control.js';
 import type { Protocol } from '../protocol.js';
 import { watchCopies } from './copies.js';
 import { brokenBy, FAILURES } from './invariants.js';
@@ -35,7 +35,10 @@ export const DMA_RING: Protocol = {
   failures: FAILURES,
   watches: ({ buffer }) => RING_BYTES.has(buffer.byteLength),
   isShared: (buffer) => buffer.byteLength !== iommu?.byteLength || buffer === iommu,
-  onThread: watchCopies,
+  onThread(control, races) {
+    watchCopies(control, races);
+    shareClock(control);
+  },
   nameOf,
   threadName: (thread) => `channel ${thread - 1}`,
   isUsed: () => true,
@@ -51,6 +54,22 @@ export const DMA_RING: Protocol = {
   endsWith: (control, word, now) => now === DETACHED && channelOf(control, word) !== undefined,
   threadOf: () => starting + 1,
 };
+
+/**
+ * Has this thread go by the schedule's clock: a channel that keeps to a speed sleeps until something is due. Both its clocks are
+ * one, as they are for the main thread while schedules are run.
+ */
+function shareClock(control: Control): void {
+  const { words, clock } = control;
+  const real = process.hrtime.bind(process);
+  const now = () => {
+    const [seconds, nanoseconds] = real();
+    return seconds * 1e3 + nanoseconds / 1e6;
+  };
+  Object.defineProperty(performance, 'now', { value: () => (words[ACTIVE] === 0 ? now() : look(control)) });
+  const hrtime = () => (words[ACTIVE] === 0 ? real() : timeOf(clock[0]));
+  process.hrtime = Object.assign(hrtime, { bigint: process.hrtime.bigint });
+}
 
 /** The thread whose state a word is. */
 function channelOf(control: Control, word: number): number | undefined {

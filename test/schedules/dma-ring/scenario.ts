@@ -62,6 +62,8 @@ export interface World {
   release(channel: DmaChannel): void;
   /** A page to be copied, or more than a piece of one of several engines. */
   item(size?: 'page' | 'pieces'): Item;
+  /** A copy of what is there to be copied. */
+  read(item: Item): Buffer;
   submit(channel: DmaChannel, asked?: Asked): Transfer;
   /** Submits several items as one descriptor. */
   submitTables(channel: DmaChannel, items: readonly Item[]): Transfer;

@@ -227,7 +227,8 @@ export async function setStage(backstage: Backstage, scenario: DmaScenario): Pro
     async reset() {
       const gone = [...rings.keys()].filter(isGone);
       if (gone.length > 0) await revive(gone);
-      control.clock[0] = 0;
+      // A channel that keeps to its speed remembers until when it is busy.
+      control.clock[0] = scenario.device.descriptorNs ? Math.ceil(control.clock[0]) + LONG_MS : 0;
       for (const [channel, ring] of rings.entries()) {
         words[seen(channel, SEEN_HEAD)] = ring[HEAD];
         words[seen(channel, SEEN_DONE)] = words[seen(channel, SEEN_RECORDS)] = ring[DONE];
@@ -403,6 +404,7 @@ function createWorld(
       used.push(item);
       return item;
     },
+    read: ({ from, bytes }: Item) => Buffer.from(bytesAt(from, bytes)),
     submit(
       channel: DmaChannel,
       { item = world.item(), dma = item, interrupt = true, fault, mode, isKept }: Asked = {},

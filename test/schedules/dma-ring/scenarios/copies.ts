@@ -1,4 +1,4 @@
-import type { DmaScenario } from '../scenario.js';
+import { type DmaScenario, Wrong } from '../scenario.js';
 
 /** In order, with an interrupt for each descriptor. */
 const PTDMA = { device: 'ptdma', channels: 1, queueDepth: 2 } as const;
@@ -116,6 +116,30 @@ export const COPIES: readonly DmaScenario[] = [
       channel.issuePending();
       await finish(channel, 'poll');
       checkCopied(...transfers);
+    },
+  },
+  {
+    name: 'dma, paced',
+    device: { ...PTDMA, descriptorNs: 1e9 },
+    timesOut: true,
+    async run({ request, submit, finish, checkCopied }) {
+      const channel = request();
+      const transfers = [submit(channel), submit(channel)];
+      channel.issuePending();
+      await finish(channel);
+      checkCopied(...transfers);
+    },
+  },
+  {
+    name: 'dma, sealed and unsealed',
+    device: { ...PTDMA, iommu: 'translated', key: 0x1234567 },
+    async run({ engine, item, read }) {
+      const own = item();
+      const before = read(own);
+      await engine.seal(own.from, own.bytes);
+      if (read(own).equals(before)) throw new Wrong('nothing is sealed');
+      await engine.unseal(own.from, own.bytes);
+      if (!read(own).equals(before)) throw new Wrong('not all is unsealed');
     },
   },
   {

@@ -5,6 +5,9 @@ const PTDMA = { device: 'ptdma', channels: 1, queueDepth: 2 } as const;
 /** Two at once, in any order. */
 const SDXI = { device: 'sdxi', channels: 1, queueDepth: 4 } as const;
 
+/** With a speed to keep to, which is far below any machine's. */
+const PACED = { ...PTDMA, descriptorNs: 1e9 } as const;
+
 /** Descriptors that fail, or are given up; and channels that end. */
 export const ENDS: readonly DmaScenario[] = [
   {
@@ -207,6 +210,34 @@ export const ENDS: readonly DmaScenario[] = [
       const first = submit(channel);
       await channel.terminate();
       checkOver(['ECANCELED'], first);
+      await channel.ready();
+      await copyOne(channel);
+    },
+  },
+  {
+    // Copied, and not complete before its time has come.
+    name: 'dma, paced, terminated',
+    device: PACED,
+    timesOut: true,
+    async run({ request, submit, later, checkOver, copyOne }) {
+      const channel = request();
+      const transfers = [submit(channel), submit(channel)];
+      channel.issuePending();
+      await later(() => channel.terminate());
+      checkOver(['ECANCELED'], ...transfers);
+      await copyOne(channel);
+    },
+  },
+  {
+    name: 'dma, paced, a task that throws',
+    device: PACED,
+    timesOut: true,
+    async run({ request, submit, finish, checkOver, copyOne }) {
+      const channel = request();
+      const transfers = [submit(channel), submit(channel, { fault: 'throw' })];
+      channel.issuePending();
+      await finish(channel);
+      checkOver(['ECANCELED'], ...transfers);
       await copyOne(channel);
     },
   },
