@@ -16,7 +16,7 @@ const RUN_OUT = 'Atomics.add(words, IRQ, 1);\n  Atomics.notify(words, IRQ);';
 
 export const MUTANTS: readonly Mutant[] = [
   {
-    name: 'the bell is read after the look',
+    name: 'the bell is read too late',
     scenario: 'dma, one after the other',
     file: SERVE,
     edits: [['Atomics.wait(words, BELL, bell);', 'Atomics.wait(words, BELL, Atomics.load(words, BELL));']],
