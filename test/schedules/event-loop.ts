@@ -137,9 +137,10 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     return new Promise((resolve) => void polls.push(resolve));
   }
 
+  const later = protocol.polls ? pollLater : () => new Promise<void>((resolve) => setImmediate(resolve));
   const real = { ...timersPromises };
   Object.assign(timersPromises, {
-    setImmediate: () => (isScheduled() ? pollLater() : real.setImmediate()),
+    setImmediate: () => (isScheduled() ? later() : real.setImmediate()),
     setTimeout: (ms: number, ...rest: unknown[]) =>
       isScheduled() ? waitFor(NO_WORD, 0, ms) : real.setTimeout(ms, ...(rest as [])),
   });

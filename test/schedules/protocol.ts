@@ -17,6 +17,8 @@ export interface Protocol {
   readonly name: string;
   /** Its own failures, in the order of the numbers that {@link brokenBy} gives. */
   readonly failures: readonly string[];
+  /** Whether who awaits an immediate looks again and again at what others do. Default: it has something to do itself. */
+  readonly polls?: boolean;
   /** Whether plain accesses through a view are to be seen: asked when the view is made, maybe before there are regions. */
   watches(view: View): boolean;
   /** Whether a buffer of the length of one that is shared is that one. Default: it is, if its tag says so. */

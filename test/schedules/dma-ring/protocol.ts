@@ -33,6 +33,7 @@ export function startNext(channel: number): void {
 export const DMA_RING: Protocol = {
   name: 'dma-ring',
   failures: FAILURES,
+  polls: true,
   watches: ({ buffer }) => RING_BYTES.has(buffer.byteLength),
   isShared: (buffer) => buffer.byteLength !== iommu?.byteLength || buffer === iommu,
   onThread(control, races) {
