@@ -498,7 +498,7 @@ export class DmaChannel {
   /** Issues what was submitted only, as descriptors that the channel does nothing for. */
   #issueAborted(): void {
     for (let sequence = this.#issued; sequence !== this.#submitted; sequence = after(sequence)) {
-      this.#ring.flags[this.#slotOf(sequence)] = FAULT.abort << FAULT_SHIFT;
+      this.#ring.flags[this.#slotOf(sequence)] = FAULT.cancel << FAULT_SHIFT;
     }
     this.#issued = this.#submitted;
     Atomics.store(this.#ring.words, HEAD, this.#issued);
@@ -523,14 +523,15 @@ export class DmaChannel {
     const { records } = this.#ring;
     this.#isPrepared = false;
     this.#issued = this.#submitted;
-    let aborted = 0;
+    let unreported = 0;
     for (let sequence = this.#tail; sequence !== this.#submitted; sequence = after(sequence)) {
       const slot = this.#slotOf(sequence);
+      if (this.#reported[slot]) continue;
+      unreported++;
       if (Atomics.load(records, slot) !== 0) continue;
       Atomics.store(records, slot, completionRecord(DMA_TRANS_ABORTED, ERRNO.ECANCELED));
-      aborted++;
     }
-    this.#settleWords(aborted);
+    this.#settleWords(unreported);
     while (!this.#reapUnheard());
   }
 
@@ -552,8 +553,8 @@ export class DmaChannel {
     throw unheard.error;
   }
 
-  /** Puts the words that the thread writes where they would be if it had completed everything. */
-  #settleWords(aborted: number): void {
+  /** Puts the words that the thread writes where they would be if it had completed everything, some not called back yet. */
+  #settleWords(unreported: number): void {
     const { words } = this.#ring;
     Atomics.store(words, HEAD, this.#issued);
     if (!this.#thread.isServed) {
@@ -563,7 +564,8 @@ export class DmaChannel {
       if (words[ACTIVE] & 1) Atomics.add(words, ACTIVE, 1);
       Atomics.notify(words, ACTIVE);
     }
-    Atomics.add(words, DONE, aborted);
+    // Not what it was and the aborted ones: a thread that is gone may have written a record and not counted it.
+    Atomics.store(words, DONE, (this.#reaped + unreported) | 0);
     Atomics.add(words, IRQ, 1);
     Atomics.notify(words, IRQ);
   }

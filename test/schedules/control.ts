@@ -63,6 +63,9 @@ export const REGIONS = 31;
 export const GENERATION = 32;
 /** 1 while the main thread may begin at any time what its scenario has it do, at no cost. */
 export const ANYTIME = 33;
+/** Looks that the main thread takes again and again, and the operations of others when it took the last; see {@link mayPoll}. */
+export const POLLS = 34;
+export const POLLED_AT = 35;
 /** From here on, what a protocol has to say to its threads. */
 export const OWN = 40;
 const HEADER = 64;
@@ -79,6 +82,8 @@ export const GO = 5;
 export const PRIORITY = 6;
 /** Operations of it in this schedule. */
 export const OPERATIONS = 7;
+/** Node.js's number of the thread that has had this one last. */
+export const THREAD_ID = 8;
 const THREAD = 32;
 
 // Values of STATE.
@@ -198,6 +203,34 @@ export function leastOf(threads: number): number {
 /** Index of a word of a thread. */
 export function of(thread: number, word: number): number {
   return HEADER + thread * THREAD + word;
+}
+
+/** Operations of all threads but the main one in this schedule. */
+export function operationsOf({ words }: Control): number {
+  let operations = 0;
+  for (let thread = 1; thread < MAX_THREADS; thread++) operations += words[of(thread, OPERATIONS)];
+  return operations;
+}
+
+/** Whether the main thread polls, and might see something new, or nobody else can go on. */
+export function mayPoll(control: Control): boolean {
+  const { words } = control;
+  return words[POLLS] > 0 && words[POLLED_AT] !== operationsOf(control);
+}
+
+/** The clock goes on by so many milliseconds at each look. */
+const LOOK_MS = 0.02;
+
+/** A look at the clock. */
+export function look({ clock }: Control): number {
+  clock[0] += LOOK_MS;
+  return clock[0];
+}
+
+/** Milliseconds as process.hrtime tells them. */
+export function timeOf(ms: number): [seconds: number, nanoseconds: number] {
+  const seconds = Math.floor(ms / 1e3);
+  return [seconds, Math.floor((ms - seconds * 1e3) * 1e6)];
 }
 
 /** Index of a word of a wait that doesn't block. */

@@ -9,16 +9,22 @@ import {
   DRAINING,
   EVENTS,
   IDLE,
+  look,
   MAIN,
   MAX_THREADS,
   MAX_WAITERS,
+  mayPoll,
   OUT,
   of,
   ofWaiter,
+  operationsOf,
+  POLLED_AT,
+  POLLS,
   READY,
   STARTING,
   STATE,
   TICKETS,
+  timeOf,
   WAITER_EXPECTED,
   WAITER_STATE,
   WAITER_TICKET,
@@ -30,9 +36,11 @@ import type { Scheduler } from './scheduler.js';
 
 /** A task of a thread, whose end is told when the schedule has it. */
 interface Task {
+  readonly pool: Pool;
   /** Its number in the schedule; `undefined` for a pool's end. */
   readonly thread: number | undefined;
-  readonly ended: Promise<unknown>;
+  /** Resolves once it has ended; ends a pool. */
+  readonly ended: () => Promise<unknown>;
   readonly tell: () => void;
 }
 
@@ -60,8 +68,6 @@ export interface EventLoop {
 const realImmediate = globalThis.setImmediate;
 const realTimeout = globalThis.setTimeout;
 const realNow = performance.now.bind(performance);
-/** The clock goes on by so many milliseconds at each look. */
-const LOOK_MS = 0.02;
 /** What somebody waits for who only waits for time. */
 const NO_WORD = -1;
 /** A longer timer is somebody else's. */
@@ -77,6 +83,8 @@ export const turn = () => new Promise<void>((resolve) => realImmediate(resolve))
 export function createEventLoop(control: Control, races: Races): EventLoop {
   const { words, clock, protocol } = control;
   const immediates: (() => void)[] = [];
+  /** Of those who look again and again at what others do. */
+  const polls: (() => void)[] = [];
   const waiters: (((woken: string) => void) | undefined)[] = new Array(MAX_WAITERS).fill(undefined);
   const timers = new Set<() => void>();
   let tasks: Task[] = [];
@@ -103,10 +111,12 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
   Object.defineProperty(performance, 'now', {
     value: () => {
       if (!isScheduled()) return realNow();
-      clock[0] += LOOK_MS;
-      return clock[0];
+      return look(control);
     },
   });
+  const realTime = process.hrtime;
+  const hrtime = (since?: [number, number]) => (isScheduled() ? timeOf(clock[0]) : realTime(since));
+  process.hrtime = Object.assign(hrtime, { bigint: realTime.bigint });
 
   /** Waits without blocking, for a word or for time alone. */
   function waitFor(word: number, expected: number, timeout: number): Promise<string> {
@@ -114,6 +124,7 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     if (waiter < 0) throw new Error(`more than ${MAX_WAITERS} waits at once`);
     words[ofWaiter(waiter, WAITER_WORD)] = word;
     words[ofWaiter(waiter, WAITER_EXPECTED)] = expected;
+    // Whole milliseconds; 0 is for ever.
     words[ofWaiter(waiter, WAITER_TIMEOUT)] = Math.ceil(timeout);
     words[ofWaiter(waiter, WAITER_TICKET)] = ++words[TICKETS];
     words[ofWaiter(waiter, WAITER_STATE)] = 1;
@@ -122,9 +133,17 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     });
   }
 
+  /** Looks again once somebody else has done something: until then it would see the same. */
+  function pollLater(): Promise<void> {
+    words[POLLS]++;
+    words[POLLED_AT] = operationsOf(control);
+    return new Promise((resolve) => void polls.push(resolve));
+  }
+
+  const later = protocol.polls ? pollLater : () => new Promise<void>((resolve) => setImmediate(resolve));
   const real = { ...timersPromises };
   Object.assign(timersPromises, {
-    setImmediate: () => (isScheduled() ? new Promise<void>((resolve) => setImmediate(resolve)) : real.setImmediate()),
+    setImmediate: () => (isScheduled() ? later() : real.setImmediate()),
     setTimeout: (ms: number, ...rest: unknown[]) =>
       isScheduled() ? waitFor(NO_WORD, 0, ms) : real.setTimeout(ms, ...(rest as [])),
   });
@@ -134,6 +153,7 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
   function ready(): (() => Promise<void> | void)[] {
     const found: (() => Promise<void> | void)[] = [];
     if (immediates.length > 0) found.push(() => immediates.shift()?.());
+    if (mayPoll(control)) found.push(poll);
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
       const state = words[ofWaiter(waiter, WAITER_STATE)];
       if (state >= 2) found.push(() => settle(waiter, state === 2 ? 'ok' : 'timed-out'));
@@ -142,31 +162,41 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     return found;
   }
 
+  function poll(): void {
+    words[POLLS]--;
+    polls.shift()?.();
+  }
+
   function settle(waiter: number, woken: string): void {
     words[ofWaiter(waiter, WAITER_STATE)] = 0;
     waiters[waiter]?.(woken);
     waiters[waiter] = undefined;
   }
 
-  function isOver({ thread }: Task): boolean {
+  function isOver({ pool, thread }: Task): boolean {
     if (thread === undefined) return true;
     // Told with the end of the pool.
-    if (tasks.some((task) => task.thread === undefined)) return false;
+    if (tasks.some((task) => task.pool === pool && task.thread === undefined)) return false;
     const state = words[of(thread, STATE)];
     return state === OUT || state === DEAD;
   }
 
   async function finish(task: Task): Promise<void> {
-    await task.ended;
-    if (task.thread === undefined) await endAll();
-    else races.order(task.thread, MAIN);
+    if (task.thread === undefined) await endAll(task);
+    else {
+      await task.ended();
+      races.order(task.thread, MAIN);
+    }
     tasks = tasks.filter((one) => one !== task);
     task.tell();
   }
 
-  /** A pool that ends its threads has their tasks fail before it says so. */
-  async function endAll(): Promise<void> {
-    for (const task of tasks) if (task.thread !== undefined) await finish(task);
+  /** A pool that ends its threads, wherever they stand, has their tasks fail before it says so. */
+  async function endAll({ pool, ended }: Task): Promise<void> {
+    const own = tasks.filter((task) => task.pool === pool && task.thread !== undefined);
+    for (const { thread = MAIN } of own) if (words[of(thread, STATE)] !== OUT) words[of(thread, STATE)] = DEAD;
+    await ended();
+    for (const task of own) await finish(task);
     await turn();
   }
 
@@ -188,10 +218,10 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
     await turn();
     await letIn();
     scheduler.yieldAs(state);
-    if (words[EVENTS] === 0) return false;
     const things = ready();
+    if (things.length === 0) return false;
     await things[scheduler.pick(things.length)]();
-    words[EVENTS] = ready().length + Math.max(0, immediates.length - 1);
+    words[EVENTS] = ready().length - (mayPoll(control) ? 1 : 0) + Math.max(0, immediates.length - 1);
     return true;
   }
 
@@ -206,13 +236,10 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
       const { run, close } = prototype;
       prototype.close = function (this: Pool) {
         if (!isScheduled()) return close.call(this);
-        // Wherever they stand: they are ended, and run no more.
-        for (let thread = 1; thread < MAX_THREADS; thread++) {
-          if (words[of(thread, STATE)] !== OUT) words[of(thread, STATE)] = DEAD;
-        }
-        const ended = close.call(this);
+        // Its threads run on until they are ended.
+        const ended = () => close.call(this);
         words[EVENTS]++;
-        return new Promise((resolve) => tasks.push({ thread: undefined, ended, tell: resolve }));
+        return new Promise((resolve) => tasks.push({ pool: this, thread: undefined, ended, tell: resolve }));
       };
       prototype.run = function (this: Pool, sent) {
         const thread = protocol.threadOf(sent);
@@ -229,7 +256,7 @@ export function createEventLoop(control: Control, races: Races): EventLoop {
               tell = () => reject(error);
             },
           );
-          const task = { thread, ended, tell: () => tell() };
+          const task = { pool: this, thread, ended: () => ended, tell: () => tell() };
           tasks.push(task);
           ended.then(() => {
             if (isScheduled()) return;

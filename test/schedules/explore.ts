@@ -26,6 +26,7 @@ import {
   OUT,
   of,
   openControl,
+  POLLS,
   READY,
   STATE,
   STEPS,
@@ -115,7 +116,7 @@ async function open(): Promise<Stage> {
 async function reset(stage: Stage): Promise<void> {
   loop.forgetWaits();
   await stage.reset();
-  for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, DIED, ANYTIME]) words[word] = 0;
+  for (const word of [STEPS, DECISIONS, LOGGED, EVENTS, POLLS, DIED, ANYTIME]) words[word] = 0;
   words[TICKETS] = MAX_THREADS;
   for (let thread = 0; thread < MAX_THREADS; thread++) {
     words[of(thread, OPERATIONS)] = 0;
@@ -184,7 +185,7 @@ async function runDeaths(until: number, seed: number): Promise<void> {
 function timePasses(): number {
   if (scenario.isImpatient) return scenario.hasNoTimers ? EARLY_BLOCKS : EARLY;
   if (scenario.isHurried) return AT_ONCE;
-  return scenario.dies ? AT_LAST : 0;
+  return scenario.dies || scenario.timesOut ? AT_LAST : 0;
 }
 
 words[MAX_STEPS] = MOST_STEPS;

@@ -17,10 +17,14 @@ export interface Protocol {
   readonly name: string;
   /** Its own failures, in the order of the numbers that {@link brokenBy} gives. */
   readonly failures: readonly string[];
+  /** Whether who awaits an immediate looks again and again at what others do. Default: it has something to do itself. */
+  readonly polls?: boolean;
   /** Whether plain accesses through a view are to be seen: asked when the view is made, maybe before there are regions. */
   watches(view: View): boolean;
+  /** Whether a buffer of the length of one that is shared is that one. Default: it is, if its tag says so. */
+  isShared?(buffer: ArrayBufferLike): boolean;
   /** What a thread has to do before it runs anything of the library. */
-  onThread?(races: Races): void;
+  onThread?(control: Control, races: Races): void;
   /** The name of a word in a log. */
   nameOf(control: Control, word: number): string;
   /** The name of a thread, from 1 on, in a log. */

@@ -1,9 +1,10 @@
+import { DMA_RING } from './dma-ring/protocol.js';
 import { JOB_RING } from './job-ring/protocol.js';
 import type { Protocol } from './protocol.js';
 import { TLB_FLUSH } from './tlb-flush/protocol.js';
 
 /** All that are there, for threads, which get a name. */
-const PROTOCOLS: readonly Protocol[] = [JOB_RING, TLB_FLUSH];
+const PROTOCOLS: readonly Protocol[] = [JOB_RING, TLB_FLUSH, DMA_RING];
 
 export function protocolOf(name: string): Protocol {
   const found = PROTOCOLS.find((protocol) => protocol.name === name);

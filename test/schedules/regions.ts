@@ -43,13 +43,13 @@ export interface Regions {
 /** As it is before views are watched. */
 const Plain = Int32Array;
 
-export function openRegions({ words, regions: table }: Control): Regions {
+export function openRegions({ words, regions: table, protocol }: Control): Regions {
   let known = new WeakMap<ArrayBufferLike, readonly number[]>();
   let generation = words[GENERATION];
   let described: readonly (Region & { readonly first: number; readonly ints: Int32Array })[] = [];
 
   function isIn(buffer: ArrayBufferLike, at: number): boolean {
-    if (table[at + BUFFER_BYTES] !== buffer.byteLength) return false;
+    if (table[at + BUFFER_BYTES] !== buffer.byteLength || protocol.isShared?.(buffer) === false) return false;
     return table[at + TAG_ADDRESS] < 0 || new Plain(buffer, table[at + TAG_ADDRESS], 1)[0] === table[at + TAG];
   }
 

@@ -3,6 +3,8 @@ export interface Scenario {
   readonly name: string;
   /** Whether a thread dies in it, at each of its operations in turn. Default: false. */
   readonly dies?: boolean;
+  /** Whether a wait of the main thread may time out once nobody can go on; as where a thread dies. Default: false. */
+  readonly timesOut?: boolean;
   /** Whether a wait of the main thread may time out while others could go on. Default: false. */
   readonly isImpatient?: boolean;
   /** Of an impatient one: whether that is all that time does, and no timer of its event loop ever fires. Default: false. */

@@ -36,11 +36,14 @@ import {
   MAX_STEPS,
   MAX_THREADS,
   MAX_WAITERS,
+  mayPoll,
   NOBODY,
   OPERATIONS,
   OUT,
   of,
   ofWaiter,
+  POLLED_AT,
+  POLLS,
   PRIORITY,
   READY,
   STATE,
@@ -131,7 +134,7 @@ export function createScheduler(
     for (let thread = 0; thread < MAX_THREADS; thread++) {
       const state = words[of(thread, STATE)];
       const isLoop = state === IDLE || state === DRAINING;
-      if (state === READY || (isLoop && words[EVENTS] > 0)) mask |= 1 << thread;
+      if (state === READY || (isLoop && (words[EVENTS] > 0 || mayPoll(control)))) mask |= 1 << thread;
     }
     const isEarly = words[TIME_PASSES] === EARLY || words[TIME_PASSES] === EARLY_BLOCKS;
     if (isEarly && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
@@ -142,9 +145,17 @@ export function createScheduler(
   function whoElse(me: number): number {
     const state = words[of(MAIN, STATE)];
     // What still waits for a timer, at the end, would be left to the next schedule.
-    if (state === DRAINING && words[TIME_PASSES] === AT_ONCE && passTime()) return 1 << MAIN;
+    if (state === DRAINING && firstInTime() >= 0) {
+      passTime();
+      return 1 << MAIN;
+    }
     if (state === LAST || state === DRAINING) return 1 << MAIN;
-    if (words[TIME_PASSES] !== 0 && passTime()) return 1 << MAIN;
+    if (state === IDLE && words[POLLS] > 0) {
+      words[POLLED_AT] = -1;
+      return 1 << MAIN;
+    }
+    const timed = words[TIME_PASSES] === 0 ? -1 : whoseTimePasses();
+    if (timed >= 0) return 1 << timed;
     return fail(me, sleepsInVain() ? LOST_WAKEUP : DEADLOCK);
   }
 
@@ -160,28 +171,56 @@ export function createScheduler(
   }
 
   /** Whether the main thread blocks, but not for ever. */
-  function isWaitingForTime(): boolean {
+  function isBlockedForTime(): boolean {
     return words[of(MAIN, STATE)] === ASLEEP && words[of(MAIN, TIMEOUT)] > 0;
   }
 
-  /** Ends the main thread's wait whose time is over first; false if it has none. */
-  function passTime(): boolean {
+  /** Whether the main thread waits, but not for ever. */
+  function isWaitingForTime(): boolean {
+    return isBlockedForTime() || firstInTime() >= 0;
+  }
+
+  /** Of the main thread's waits that don't block, and may time out now, the one whose time is over first; -1 if there is none. */
+  function firstInTime(): number {
     const state = words[of(MAIN, STATE)];
-    if (isWaitingForTime()) {
-      control.clock[0] += words[of(MAIN, TIMEOUT)];
-      return true;
-    }
-    if ((state !== IDLE && state !== DRAINING) || words[TIME_PASSES] === EARLY_BLOCKS) return false;
+    const passes = words[TIME_PASSES];
+    if (passes === EARLY_BLOCKS || (state !== IDLE && !(state === DRAINING && passes === AT_ONCE))) return -1;
     let first = -1;
     for (let waiter = 0; waiter < MAX_WAITERS; waiter++) {
       if (words[ofWaiter(waiter, WAITER_STATE)] !== 1 || words[ofWaiter(waiter, WAITER_TIMEOUT)] === 0) continue;
       if (first < 0 || words[ofWaiter(waiter, WAITER_TIMEOUT)] < words[ofWaiter(first, WAITER_TIMEOUT)]) first = waiter;
     }
-    if (first < 0) return false;
-    control.clock[0] += words[ofWaiter(first, WAITER_TIMEOUT)];
-    words[ofWaiter(first, WAITER_STATE)] = 3;
+    return first;
+  }
+
+  /** Ends the main thread's wait whose time is over first. */
+  function passTime(): void {
+    control.clock[0] += timeOfMain();
+    if (isBlockedForTime()) return;
+    words[ofWaiter(firstInTime(), WAITER_STATE)] = 3;
     words[EVENTS]++;
-    return true;
+  }
+
+  /** Milliseconds until the first of the main thread's waits is over; `Infinity` if it has none. */
+  function timeOfMain(): number {
+    if (isBlockedForTime()) return words[of(MAIN, TIMEOUT)];
+    const first = firstInTime();
+    return first < 0 ? Number.POSITIVE_INFINITY : words[ofWaiter(first, WAITER_TIMEOUT)];
+  }
+
+  /** Ends the wait whose time is over first; returns the thread that goes on, -1 if nobody waits for time. */
+  function whoseTimePasses(): number {
+    let least = timeOfMain();
+    let first = least === Number.POSITIVE_INFINITY ? -1 : MAIN;
+    for (let thread = MAIN + 1; thread < MAX_THREADS; thread++) {
+      const timeout = words[of(thread, TIMEOUT)];
+      if (words[of(thread, STATE)] !== ASLEEP || timeout === 0 || timeout >= least) continue;
+      least = timeout;
+      first = thread;
+    }
+    if (first === MAIN) passTime();
+    else if (first > MAIN) control.clock[0] += least;
+    return first;
   }
 
   /** Who goes on. */
@@ -313,7 +352,7 @@ export function createScheduler(
       words[of(me, WORD)] = word;
       words[of(me, EXPECTED)] = expected;
       words[of(me, TICKET)] = ++words[TICKETS];
-      // Part of a millisecond is none, which would be for ever.
+      // Whole milliseconds; 0 is for ever.
       words[of(me, TIMEOUT)] = Math.ceil(timeout);
       words[of(me, STATE)] = ASLEEP;
       pass(me);

@@ -90,6 +90,29 @@ describe('TLB flushes and migration entries', () => {
   });
 });
 
+describe('the rings of DMA channels', () => {
+  it(PROMISE, async () => {
+    const scenarios = [
+      'dma, two at once, a large one first',
+      'dma, one issued behind another',
+      'dma, terminated in mid-transfer',
+      'dma, terminated before it is issued',
+      'iommu, unmapped in mid-transfer, and the addresses',
+      'dcbm, polled',
+      'death, dma, three descriptors',
+    ];
+    // The last two are what was found in the library.
+    const mutants = [
+      'the bell is read too late',
+      'written before the bytes',
+      'an unmap waits for nobody',
+      'gone is believed its count',
+      'copied before it is dropped',
+    ];
+    await expectKept('dma-ring', scenarios, mutants);
+  });
+});
+
 describe('npm run schedules', () => {
   it('ends with 1 if a mutant survives', async () => {
     // A scenario's time is over before its first schedule: nothing is found.

@@ -1,3 +1,4 @@
+import { DMA_RING_SUITE } from './dma-ring/suite.js';
 import { JOB_RING_SUITE } from './job-ring/suite.js';
 import type { Mutant } from './mutant.js';
 import type { Suite } from './protocol.js';
@@ -5,7 +6,7 @@ import type { Scenario } from './scenario.js';
 import { TLB_FLUSH_SUITE } from './tlb-flush/suite.js';
 
 /** All protocols, with what is run of them. */
-const SUITES: readonly Suite[] = [JOB_RING_SUITE, TLB_FLUSH_SUITE];
+const SUITES: readonly Suite[] = [JOB_RING_SUITE, TLB_FLUSH_SUITE, DMA_RING_SUITE];
 
 export const SCENARIOS: readonly Scenario[] = SUITES.flatMap(({ scenarios }) => scenarios);
 export const MUTANTS: readonly Mutant[] = SUITES.flatMap(({ mutants }) => mutants);

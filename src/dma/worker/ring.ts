@@ -72,6 +72,8 @@ export const FAULT = {
   die: 7,
   /** The channel's thread throws. */
   throw: 8,
+  /** Nothing goes wrong with it: it was given up before it was issued. */
+  cancel: 9,
 } as const;
 
 // The results of a descriptor, as the kernel numbers them (enum dmaengine_tx_result).

@@ -249,6 +249,7 @@ function misbehave(engine: Engine, fault: number): void {
   if (fault === FAULT.read) engine.record = completionRecord(DMA_TRANS_READ_FAILED, ERRNO.EIO);
   if (fault === FAULT.write) engine.record = completionRecord(DMA_TRANS_WRITE_FAILED, ERRNO.EIO);
   if (fault === FAULT.abort) engine.record = completionRecord(DMA_TRANS_ABORTED, ERRNO.EIO);
+  if (fault === FAULT.cancel) engine.record = completionRecord(DMA_TRANS_ABORTED, ERRNO.ECANCELED);
 }
 
 /** Copies a piece of an engine's descriptor; the whole if the engine is the only one. Returns whether that was its end. */

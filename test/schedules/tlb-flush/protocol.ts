@@ -27,7 +27,7 @@ export const TLB_FLUSH: Protocol = {
     if (byteLength === MEMORY_BYTES) return view instanceof Float64Array;
     return view instanceof Int32Array && (byteLength === AREA_BYTES || byteLength > VPN_LIMIT * 4);
   },
-  onThread(races) {
+  onThread(_, races) {
     // The CPUs' words are the only view that is sent.
     const { setup } = workerData as { setup: { words: Int32Array } };
     setup.words = races.watched(setup.words);
