@@ -55,11 +55,11 @@ export const RACES = 29;
 /** Regions in their table, and how often they were written anew. */
 export const REGIONS = 31;
 export const GENERATION = 32;
-/** Looks that the main thread takes again and again, and the operations of others when it took the last; see {@link mayPoll}. */
-export const POLLS = 33;
-export const POLLED_AT = 34;
 /** From here on, what a protocol has to say to its threads. */
 export const OWN = 40;
+/** Looks that the main thread takes again and again, and the operations of others when it took the last; see {@link mayPoll}. */
+export const POLLS = 36;
+export const POLLED_AT = 37;
 const HEADER = 64;
 
 // A thread, in words from its first.
