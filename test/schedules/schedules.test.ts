@@ -93,7 +93,6 @@ describe('TLB flushes and migration entries', () => {
 describe('the rings of DMA channels', () => {
   it(PROMISE, async () => {
     const scenarios = [
-      'dma, two at once, a large one first',
       'dma, one issued behind another',
       'dma, terminated in mid-transfer',
       'dma, terminated before it is issued',
@@ -105,7 +104,6 @@ describe('the rings of DMA channels', () => {
     const mutants = [
       'the bell is read too late',
       'written before the bytes',
-      'an unmap waits for nobody',
       'gone is believed its count',
       'copied before it is dropped',
     ];
