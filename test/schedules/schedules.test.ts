@@ -35,7 +35,7 @@ beforeAll(() => run(process.execPath, ['scripts/build-schedules.mjs'], { cwd: RO
 /** Runs these scenarios of a protocol, and expects the mutants to be found: of each text there is one. */
 async function expectKept(protocol: string, scenarios: readonly string[], mutants: readonly string[]): Promise<void> {
   const { status, result, errors } = await schedules(
-    ...['--seconds', '3', '--protocol', protocol],
+    ...['--seconds', '3', '--mutant-seconds', '10', '--protocol', protocol],
     ...scenarios.flatMap((name) => ['--scenarios', name]),
     ...mutants.flatMap((name) => ['--mutants', name]),
   );

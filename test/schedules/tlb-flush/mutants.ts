@@ -79,12 +79,6 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [['isOnItsWay = true;', '']],
   },
   {
-    name: 'munmap does not wake who waits for what is on its way',
-    scenario: 'munmap in the middle of a migration',
-    file: ZAP,
-    edits: [['wakeWaiters(manager, vpn, vpn + PTRS_PER_PTE);', '']],
-  },
-  {
     name: 'a batch waits for a lock',
     scenario: 'migration, and one that locks its folios in the opposite order',
     file: 'migrate/migrate-pages.js',
