@@ -39,10 +39,7 @@ export interface Batch extends Ranges {
   /** What a look at all items told. */
   readonly seen: Survey;
   readonly tally: Tally;
-  /**
-   * Whether its bytes are to go past the caches, or for a compare, which writes none, whether the loop in C reads them; for who knows
-   * of the whole call to say, before it is copied.
-   */
+  /** Whether its bytes are to go past the caches; for who knows of the whole call to say, before it is copied. */
   streams: boolean;
 }
 
