@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beforePublished } from '../support/before-published.js';
 import { fillRandom, isSame, snapshot } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
+import { inTheMiddle } from '../support/in-the-middle.js';
 import { MANNERS } from '../support/manners.js';
 import { METHODS } from '../support/native.js';
 
@@ -192,9 +193,9 @@ describe.each(MANNERS)('a frame that is poisoned in mid-compare: $schedule, $cal
 });
 
 describe.each(MANNERS)('a compare that is aborted: $schedule, $caller', (manner) => {
-  it('before it has begun rejects; in the middle rejects, or has the answer', async () => {
-    await using engine = await CopyEngine.create({ ...manner, threads: 2, memory: '80M', minParallelBytes: 0 });
-    const [a, b] = [engine.allocate(32 * MiB), engine.allocate(32 * MiB)];
+  it('before it has begun rejects; at any moment rejects, or has the answer', async () => {
+    await using engine = await CopyEngine.create({ ...manner, threads: 2, memory: '32M', minParallelBytes: 0 });
+    const [a, b] = [engine.allocate(8 * MiB), engine.allocate(8 * MiB)];
     const aborted = await errorOf(() => engine.compare(a, b, { signal: AbortSignal.abort('enough') }));
     expect(aborted).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: 'enough', result: { bytes: 0 } });
     expect(aborted.message).toContain('The compare was aborted');
@@ -212,5 +213,17 @@ describe.each(MANNERS)('a compare that is aborted: $schedule, $caller', (manner)
         expect(outcome.result.bytes).toBeLessThan(b.length);
       } else expect(outcome).toBe(at);
     }
+  });
+
+  it('while a worker is in the middle of it rejects, and says how much was equal', async () => {
+    await inTheMiddle(manner, async (engine, raced, a, b) => {
+      const { outcome, isHeld } = await raced((signal) => engine.compare(a, b, { signal }));
+      if (!isHeld) return false;
+      const { name, result } = outcome as CopyAbortError;
+      expect({ name, items: result.items }).toEqual({ name: 'AbortError', items: 0 });
+      expect(result.bytes).toBeGreaterThan(0);
+      expect(result.bytes).toBeLessThan(b.length);
+      return true;
+    });
   });
 });
