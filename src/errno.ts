@@ -62,8 +62,12 @@ export class ErrnoError extends Error {
    * @param code the kernel's name of the error
    * @param message what is wrong, which value is, and what to do; the code comes before it
    * @param options the `cause`. Default: none
+   * @throws ErrnoError EINVAL for a code that is none, or a message that is no string
    */
   constructor(code: ErrnoCode, message: string, options?: ErrorOptions) {
+    if (typeof code !== 'string' || !Object.hasOwn(ERRNO, code))
+      throw invalid('code', "must be an errno's name, such as 'EINVAL'", code);
+    if (typeof message !== 'string') throw invalid('message', 'must be a string', message);
     super(`${code}: ${shortened(message)}`, options);
     this.code = code;
     this.errno = -ERRNO[code];

@@ -3,6 +3,7 @@ import { MAX_THREADS } from '../check.js';
 import { type Steps, takeAll } from '../steps.js';
 import { type Recording, recording } from '../trace/recording.js';
 import { MiB } from '../units.js';
+import type { CopyMethod } from '../words.js';
 import type { Batch } from './batch/batch.js';
 import { type Cutter, type Cutting, createCutter, type JobTarget } from './batch/cut-jobs.js';
 import { DESCRIPTOR_WORDS, planStatic } from './batch/plan.js';
@@ -73,8 +74,8 @@ interface DispatcherOptions {
   readonly channel: string;
   /** All bytes of the engine's memory. */
   readonly bytes: Uint8Array;
-  /** Whether the engine's memory is copied with typed arrays. */
-  readonly typedArrays: boolean;
+  /** What the engine was asked to copy with. */
+  readonly method: CopyMethod;
   /** For the walker in C over any buffers; without them, typed arrays copy those. */
   readonly tables: LineTables | undefined;
 }
@@ -116,6 +117,8 @@ export class Dispatcher {
   readonly #bytes: Uint8Array;
   /** The method for items in the engine's memory that don't go past the caches. */
   readonly #ownMethod: number;
+  /** Whether items are compared in C, if there is a walker: all but those of an engine that WebAssembly alone is to serve. */
+  readonly #comparesInC: boolean;
   readonly #tables: LineTables | undefined;
   readonly #free: Slot[];
   /** Calls that wait for a slot, the oldest first. */
@@ -127,14 +130,15 @@ export class Dispatcher {
   readonly #sent = new WeakSet<SharedArrayBuffer>();
   #sequence = 0;
 
-  constructor({ crew, caller, cutting, channel, bytes, typedArrays, tables }: DispatcherOptions) {
+  constructor({ crew, caller, cutting, channel, bytes, method, tables }: DispatcherOptions) {
     this.#ring = caller.ring;
     this.#crew = crew;
     this.#caller = caller;
     this.#cutting = cutting;
     this.#channel = channel;
     this.#bytes = bytes;
-    this.#ownMethod = typedArrays ? METHOD_TYPED_ARRAY : METHOD_MEMORY_COPY;
+    this.#ownMethod = method === 'typed-array' ? METHOD_TYPED_ARRAY : METHOD_MEMORY_COPY;
+    this.#comparesInC = method !== 'memory.copy';
     this.#tables = tables;
     this.#free = this.#ring.slots.slice().reverse();
   }
@@ -449,8 +453,8 @@ export class Dispatcher {
    * walker in C for that memory alone, as only copies have.
    */
   #hasTable({ work, foreign, streams }: Batch): boolean {
-    if (foreign.length === 0 && (work.kind === 'copy' || !streams)) return false;
-    return this.#tables?.holds(foreign) === true;
+    const isWanted = work.kind === 'compare' ? this.#comparesInC : work.kind === 'fill' && streams;
+    return (foreign.length > 0 || isWanted) && this.#tables?.holds(foreign) === true;
   }
 
   /** Where a batch's jobs are written in a slot. */

@@ -132,7 +132,6 @@ export class CopyEngine implements AsyncDisposable {
   #lastBlocked = Number.NEGATIVE_INFINITY;
   readonly #choice: MethodChoice;
   /** Whether the loop in C compares. */
-  readonly #comparesInC: boolean;
   readonly #rules: BatchRules;
   readonly #copyNow: CopyNow;
   readonly #fillNow: FillNow;
@@ -196,7 +195,6 @@ export class CopyEngine implements AsyncDisposable {
     // Typed arrays copy everything there: no thread needs the loop in C.
     const native = method === 'typed-array' ? undefined : openNative();
     const tables = native?.walker && createLineTables(memory.buffer, native.walker);
-    this.#comparesInC = tables !== undefined && method !== 'memory.copy';
     // Views are made when a thread writes to its ring: until then the 64 of them are address space alone.
     this.#traced = recording?.attach('copy', MAX_THREADS);
     const setup = {
@@ -230,7 +228,7 @@ export class CopyEngine implements AsyncDisposable {
       cutting: { isStatic, distribution, unitBytes },
       channel: setup.channel,
       bytes: memory.bytes,
-      typedArrays: method === 'typed-array',
+      method,
       tables,
     });
     // Last: an engine that couldn't be made leaves no timer behind.
@@ -642,9 +640,9 @@ export class CopyEngine implements AsyncDisposable {
   /** By the whole call: how it is cut into batches, jobs and items says nothing of what it does to the caches. */
   #chooseStores({ batch }: Call, asked: Stores | undefined): void {
     const { work, seen } = batch;
-    // A fill touches half of what a copy of as many bytes does.
+    // A fill touches half of what a copy of as many bytes does; a compare stores nothing.
     const bytes = work.kind === 'fill' ? seen.total / 2 : seen.total;
-    batch.streams = work.kind === 'compare' ? this.#comparesInC : bytes > this.#choice.cachedBytes(asked);
+    batch.streams = work.kind !== 'compare' && bytes > this.#choice.cachedBytes(asked);
   }
 
   /**

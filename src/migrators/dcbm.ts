@@ -11,6 +11,7 @@ import type { Migrator, OffloadBatch, OffloadUsage } from '../migrate/migrator.j
 import { MAX_DMA_CHANNELS } from '../words.js';
 import { createDmaCost, type DmaCost, Lane, orFailed } from './dcbm-lane.js';
 import { type AutoShare, copyShare, createAutoShare, engineItems } from './dcbm-share.js';
+import { takeBatch } from './take-batch.js';
 
 /** How a batch is set up: names of {@link DmaSetup}. */
 export const DMA_SETUPS = ['batch', 'per-folio'] as const;
@@ -59,6 +60,13 @@ export interface DcbmMigrator extends Migrator, DcbmSettings {
   foliosMigrated: number;
   /** Folios that channels were to copy and did not, likewise. */
   foliosFailures: number;
+  /**
+   * Copies a batch, as {@link Migrator.copyFolios}: one that a migration has, handed on by a migrator of your own.
+   *
+   * @throws ErrnoError EINVAL for what is no batch, or has addresses that are not of a node of `memory`; nothing is copied then.
+   * Whatever the device's engine fails with when it is opened
+   */
+  copyFolios(batch: OffloadBatch): Promise<number>;
 }
 
 export { MAX_DMA_CHANNELS };
@@ -133,7 +141,7 @@ export function createDcbmMigrator(
     name: 'dcbm',
     memory,
     copiesPrivate: device.device.capabilities.includes('private'),
-    copyFolios: (batch: OffloadBatch) => copyFolios(dcbm, batch),
+    copyFolios: async (batch: OffloadBatch) => copyFolios(dcbm, takeBatch(memory, batch)),
   };
   const counters = withChecked(base, { foliosMigrated: 0, foliosFailures: 0 }, COUNTERS);
   const migrator = withChecked(counters, settings, checks);

@@ -4,17 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beforePublished } from '../support/before-published.js';
 import { fillRandom, isSame, snapshot } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
+import { inTheMiddle } from '../support/in-the-middle.js';
 import { MANNERS } from '../support/manners.js';
 import { METHODS } from '../support/native.js';
 
 const ARENA = 4 * MiB;
 const RUNS = 40;
-
-/** What should be found: by a loop that can't be wrong. */
-function naive(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return i;
-  return -1;
-}
 
 const sides = fc.record({
   aShift: fc.nat(63),
@@ -73,20 +68,26 @@ describe.each(combinations)('compares: $schedule, $caller, $method,', (options) 
     arenas.push(['its own with other memory', own, foreign], ['other memory', foreign, foreign]);
   }
 
-  it.each(arenas)('%s: finds what a plain loop does, and changes nothing', async (_, openA, openB) => {
+  it.each(arenas)('%s: finds the first difference, and changes nothing', async (_, openA, openB) => {
     const [a, b] = [openA(), openB()];
     fillRandom(a, 1);
+    const expected = [snapshot(a), snapshot(b)];
+    const around = new Uint8Array(64);
+    fillRandom(around, 2);
     await fc.assert(
       fc.asyncProperty(sides, async ({ aShift, bShift, bytes, differences, isSync }) => {
         const [one, other] = [a.subarray(aShift, aShift + bytes), b.subarray(bShift, bShift + bytes)];
         // What is around them differs.
-        fillRandom(b.subarray(0, bShift + bytes + 64), 2);
+        b.set(around);
+        b.set(around, bShift + bytes);
         other.set(one);
-        for (const part of differences) other[Math.floor(part * bytes)] ^= 0x80;
-        const before = [snapshot(a), snapshot(b)];
+        const places = differences.map((part) => Math.floor(part * bytes)).sort((x, y) => x - y);
+        for (const place of places) other[place] ^= 0x80;
+        expected[1].set(b.subarray(0, bShift + bytes + around.length));
         const found = isSync ? engine.compareSync(one, other) : await engine.compare(one, other);
-        expect(found).toBe(naive(one, other));
-        expect([isSame(a, before[0]), isSame(b, before[1])]).toEqual([true, true]);
+        // Two at one place are none.
+        expect(found).toBe(places.find((place) => one[place] !== other[place]) ?? -1);
+        expect([isSame(a, expected[0]), isSame(b, expected[1])]).toEqual([true, true]);
       }),
       { numRuns: RUNS },
     );
@@ -208,9 +209,9 @@ describe('a compare', () => {
 describe.each(MANNERS)('a frame that is poisoned in mid-compare: $schedule, $caller', (manner) => {
   it.each(METHODS)('ends it with EHWPOISON: %s', async (method) => {
     const options = { ...manner, method, threads: 2, memory: '16M', minParallelBytes: 0 } as const;
+    await using engine = await CopyEngine.create(options);
+    const views = [engine.allocate(MiB), engine.allocate(MiB)];
     for (const side of [0, 1]) {
-      await using engine = await CopyEngine.create(options);
-      const views = [engine.allocate(MiB), engine.allocate(MiB)];
       const pfn = views[side].byteOffset / PAGE_SIZE + 100;
       const error = await errorOf(() =>
         beforePublished(
@@ -219,14 +220,15 @@ describe.each(MANNERS)('a frame that is poisoned in mid-compare: $schedule, $cal
         ),
       );
       expect(error).toMatchObject({ code: 'EHWPOISON', message: expect.stringContaining(`frame ${pfn}`) });
+      engine.memory.unpoison(pfn);
     }
   });
 });
 
 describe.each(MANNERS)('a compare that is aborted: $schedule, $caller', (manner) => {
-  it('before it has begun rejects; in the middle rejects, or has the answer', async () => {
-    await using engine = await CopyEngine.create({ ...manner, threads: 2, memory: '80M', minParallelBytes: 0 });
-    const [a, b] = [engine.allocate(32 * MiB), engine.allocate(32 * MiB)];
+  it('before it has begun rejects; at any moment rejects, or has the answer', async () => {
+    await using engine = await CopyEngine.create({ ...manner, threads: 2, memory: '32M', minParallelBytes: 0 });
+    const [a, b] = [engine.allocate(8 * MiB), engine.allocate(8 * MiB)];
     const aborted = await errorOf(() => engine.compare(a, b, { signal: AbortSignal.abort('enough') }));
     expect(aborted).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: 'enough', result: { bytes: 0 } });
     expect(aborted.message).toContain('The compare was aborted');
@@ -244,5 +246,17 @@ describe.each(MANNERS)('a compare that is aborted: $schedule, $caller', (manner)
         expect(outcome.result.bytes).toBeLessThan(b.length);
       } else expect(outcome).toBe(at);
     }
+  });
+
+  it('while a worker is in the middle of it rejects, and says how much was equal', async () => {
+    await inTheMiddle(manner, async (engine, raced, a, b) => {
+      const { outcome, isHeld } = await raced((signal) => engine.compare(a, b, { signal }));
+      if (!isHeld) return false;
+      const { name, result } = outcome as CopyAbortError;
+      expect({ name, items: result.items }).toEqual({ name: 'AbortError', items: 0 });
+      expect(result.bytes).toBeGreaterThan(0);
+      expect(result.bytes).toBeLessThan(b.length);
+      return true;
+    });
   });
 });

@@ -1,44 +1,58 @@
 import { CopyEngine, MiB } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
-import { FOUND, openRing } from '#src/copy/worker/job-ring.js';
+import { FOUND, openRing, STOP } from '#src/copy/worker/job-ring.js';
 import { isAll } from '../support/bytes.js';
-import { holdThreads, raceHeld } from '../support/holds.js';
+import { type HoldPoint, holdThreads, raceHeld } from '../support/holds.js';
 import { MANNERS } from '../support/manners.js';
 import { METHODS } from '../support/native.js';
-import { spin, watchWorkers } from '../support/threads.js';
 
-const BYTES = 24 * MiB + 5;
-const ROUNDS = 5;
-
+const BYTES = 12 * MiB + 5;
 /** Where the ring of the first engine on a memory is. */
 const RING = 4 * MiB;
+/** Calls that may be over before a worker has come to anything of theirs. */
+const MOST = 200;
 
 describe.each(MANNERS)('a worker dies: $schedule, $caller,', (manner) => {
   it.each(METHODS)('%s: what it left is filled, and compared', async (method) => {
-    using workers = watchWorkers();
-    const options = { ...manner, method, threads: 3, memory: '64M', minParallelBytes: 0 } as const;
+    using holds = holdThreads();
+    const options = { ...manner, method, threads: 2, memory: '64M', minParallelBytes: 0 } as const;
     await using engine = await CopyEngine.create(options);
-    const [a, b] = [engine.allocate(BYTES), engine.allocate(BYTES)];
-    const killOne = () => {
-      spin(Math.random());
-      const [victim] = workers.alive;
-      return victim?.terminate();
+    const { words, slots } = openRing(engine.memory.buffer, RING);
+    const owners = words.subarray(slots[0].owners, slots[0].owners + 256);
+    const stop = words.subarray(slots[0].base + STOP, slots[0].base + STOP + 1);
+    /** In the middle of a unit, which it has begun, where the loop is one of JavaScript; else with one that it has claimed. */
+    const point: HoldPoint =
+      method === 'typed-array'
+        ? { operation: 'load', array: stop, nth: 2 }
+        : { operation: 'compareExchange', array: owners, when: 'after' };
+    /** Calls until a worker has died in the middle of one, which must come to its right end as all others. */
+    const dieIn = async <Result>(call: () => Promise<Result>, check: (result: Result) => void) => {
+      for (let round = 0, died = false; !died; round++) {
+        expect(round, 'calls that no worker has come to').toBeLessThan(MOST);
+        await engine.ready();
+        using hold = holds.at(point);
+        const calling = call();
+        died = await raceHeld(hold, calling);
+        if (died) await hold.end();
+        check(await calling);
+      }
     };
-    for (let round = 1; round <= ROUNDS; round++) {
-      const filling = engine.fill(a, round);
-      const end = killOne();
-      expect(await filling).toMatchObject({ bytes: BYTES, items: 1, failed: [] });
-      expect(isAll(a, round)).toBe(true);
-      await end;
-      engine.fillSync(b, round);
-      const first = Math.floor((BYTES * round) / (ROUNDS + 1));
-      for (let at = first; at < BYTES; at += MiB) b[at] = 0;
-      const comparing = engine.compare(a, b);
-      const secondEnd = killOne();
-      expect(await comparing).toBe(first);
-      await secondEnd;
-      expect(engine.compareSync(a, b)).toBe(first);
-    }
+    const [a, b] = [engine.allocate(BYTES), engine.allocate(BYTES)];
+    let byte = 0;
+    await dieIn(
+      () => engine.fill(a, ++byte),
+      (result) => {
+        expect(result).toMatchObject({ bytes: BYTES, items: 1, failed: [] });
+        expect(isAll(a, byte)).toBe(true);
+      },
+    );
+    engine.fillSync(b, byte);
+    const first = Math.floor(BYTES / 3);
+    for (let at = first; at < BYTES; at += MiB) b[at] = 0;
+    await dieIn(
+      () => engine.compare(a, b),
+      (found) => expect(found).toBe(first),
+    );
   });
 });
 

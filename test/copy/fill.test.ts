@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { type CopyAbortError, CopyEngine, KiB, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
+import { type CopyAbortError, CopyEngine, type CopyResult, KiB, MiB, PAGE_SIZE, PhysicalMemory } from 'mtcopy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bytesOf, fillRandom, isAll, isSame, snapshot } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
+import { inTheMiddle } from '../support/in-the-middle.js';
 import { MANNERS } from '../support/manners.js';
 import { METHODS } from '../support/native.js';
 
@@ -159,9 +160,9 @@ describe.each(MANNERS)('a fill that is aborted: $schedule, $caller', (manner) =>
     expect(isAll(view, 0)).toBe(true);
   });
 
-  it('in the middle has filled what it says, or all', async () => {
+  it('at any moment has filled what it says, or all', async () => {
     await using engine = await CopyEngine.create({ ...manner, threads: 2, memory: '64M', minParallelBytes: 0 });
-    const view = engine.allocate(32 * MiB);
+    const view = engine.allocate(8 * MiB);
     for (let round = 0; round < 8; round++) {
       view.fill(0);
       const controller = new AbortController();
@@ -169,18 +170,34 @@ describe.each(MANNERS)('a fill that is aborted: $schedule, $caller', (manner) =>
       if (round % 2) await new Promise((resolve) => setImmediate(resolve));
       controller.abort();
       const outcome = await filling.catch((error: unknown) => error as CopyAbortError);
-      let filled = 0;
-      for (let i = 0; i < view.length; i++) filled += view[i];
-      if (outcome instanceof Error) {
-        expect(outcome.result).toMatchObject({ items: 0, failed: [{ index: 0, code: 'ECANCELED' }] });
-        expect(filled).toBe(outcome.result.bytes);
-      } else {
+      if (outcome instanceof Error) expectPartlyFilled(view, outcome.result);
+      else {
         expect(outcome).toMatchObject({ bytes: view.length });
-        expect(filled).toBe(view.length);
+        expect(isAll(view, 1)).toBe(true);
       }
     }
   });
+
+  it('while a worker is in the middle of it has filled a part, and says which', async () => {
+    await inTheMiddle(manner, async (engine, raced, view) => {
+      const { outcome, isHeld } = await raced((signal) => engine.fill(view, 1, { signal }));
+      if (!isHeld) return false;
+      const { result } = outcome as CopyAbortError;
+      expectPartlyFilled(view, result);
+      expect(result.bytes).toBeGreaterThan(0);
+      return true;
+    });
+  });
 });
+
+/** A fill of 1 that has left something has filled as many bytes as it says. */
+function expectPartlyFilled(view: Uint8Array, result: CopyResult): void {
+  expect(result).toMatchObject({ items: 0, failed: [{ index: 0, code: 'ECANCELED' }] });
+  expect(result.bytes).toBeLessThan(view.length);
+  let filled = 0;
+  for (let i = 0; i < view.length; i++) filled += view[i];
+  expect(filled).toBe(result.bytes);
+}
 
 it('fills and compares up to the last byte that has an address', async () => {
   const memory = PhysicalMemory.create({ nodes: ['4064M'] });

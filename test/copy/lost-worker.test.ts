@@ -9,7 +9,9 @@ const SOAK_SECONDS = Number(process.env.MTCOPY_SOAK_SECONDS ?? 0);
 /** Time for each of the twelve stress tests, in milliseconds; a soak takes longer. */
 const STRESS_MS = SOAK_SECONDS ? SOAK_SECONDS * 40 : 300;
 /** Rounds of each at most: by then one worker has died, and all of them have, at once and after the first bytes. */
-const ROUNDS = SOAK_SECONDS ? Number.POSITIVE_INFINITY : 6;
+const ROUNDS = SOAK_SECONDS ? Number.POSITIVE_INFINITY : 4;
+/** Rounds of the others: each way to call once, or over and over in a soak. */
+const OTHER_ROUNDS = SOAK_SECONDS ? 60 : 3;
 const TIMEOUT = STRESS_MS * 4 + 30_000;
 const SIZES = [5 * MiB, ...new Array(60).fill(4096), 2_000_001, ...new Array(40).fill(9000), 64 * KiB, 3 * MiB, 0, 5];
 const BATCH = SIZES.reduce((sum, size) => sum + size + 1, 0);
@@ -92,7 +94,7 @@ describe('a worker that dies', () => {
     const [to, from] = [engine.allocate(BATCH), engine.allocate(BATCH)];
     fillRandom(from, 3);
     const pairs = pairsOf(to, from, SIZES, 1);
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < OTHER_ROUNDS; round++) {
       to.fill(0);
       const copying = round % 3 === 0 ? undefined : engine.copyBatch(pairs);
       const ends = Array.from(workers.alive, (worker) => worker.terminate());
@@ -113,7 +115,7 @@ describe('a worker that dies', () => {
     const [to, from] = [engine.allocate(12 * MiB), engine.allocate(12 * MiB)];
     fillRandom(from, 4);
     const all = pairsOf(to, from, new Array(200).fill(50_000), 7);
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < OTHER_ROUNDS; round++) {
       to.fill(0);
       const batches = Array.from({ length: 20 }, (_, i) => all.slice(i * 10, i * 10 + 10));
       const calls = batches.map((pairs) => engine.copyBatch(pairs));

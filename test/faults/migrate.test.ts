@@ -1,4 +1,14 @@
-import { type Area, FLOWS, Machine, MIGRATOR_NAMES, type MigratorName, type MovePagesResult } from 'mtcopy';
+import type { Worker } from 'node:worker_threads';
+import {
+  type Area,
+  FLOWS,
+  Machine,
+  MIGRATOR_NAMES,
+  type Migrator,
+  type MigratorName,
+  type MovePagesResult,
+  type OffloadBatch,
+} from 'mtcopy';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DmaEngine } from '#src/dma/engine.js';
 import type { FaultPlan } from '#src/dma/faults.js';
@@ -6,15 +16,26 @@ import { PG } from '#src/memory/page-metadata.js';
 import { PhysicalMemory } from '#src/memory/physical-memory.js';
 import type { FolioCopy } from '#src/migrate/folio-copy.js';
 import { emptyFlushBatch, TlbFlusher, UnresponsiveCpuError } from '#src/mm/tlb-flush.js';
-import { BOOM, boom, deviceStep, type Fault, failEach, methodStep, outcomeOf, type Step } from '../support/faults.js';
+import {
+  BOOM,
+  boom,
+  deviceStep,
+  type Fault,
+  failEach,
+  methodStep,
+  outcomeOf,
+  type Step,
+  spawnsStep,
+} from '../support/faults.js';
 import { expectAtRest, expectBytes, filled, foliosOf, freePages } from '../support/machines.js';
+import { watchWorkers } from '../support/threads.js';
 
 const MANNERS = FLOWS.flatMap((flow) => MIGRATOR_NAMES.map((migrator) => ({ flow, migrator })));
 /** Three batches, the last not full. */
 const FOLIOS = 7;
 const BATCH = { batchLimit: 3, batchUnit: 'folios' } as const;
 /** Codes that a call may fail with, though a step of it didn't throw. */
-const CODES = ['ETIMEDOUT'];
+const CODES = ['ETIMEDOUT', 'EAGAIN'];
 
 let machine: Machine;
 /** The machine's DMA engine, as soon as it is there. */
@@ -125,13 +146,13 @@ function expectWhereItSays(area: Area, node: number, result: MovePagesResult | u
 async function migrateWith(
   step: Step,
   migrate: (area: Area, node: number) => Promise<MovePagesResult | undefined>,
-  shared = false,
+  { shared = false, on = machine } = {},
 ): Promise<number> {
-  const free = freePages(machine);
+  const free = freePages(on);
   const length = FOLIOS * 16384;
-  const area = machine.createAddressSpace().mmap({ length, folioSize: '16K', populate: true, shared });
+  const area = on.createAddressSpace().mmap({ length, folioSize: '16K', populate: true, shared });
   const bytes = await filled(area);
-  const used = freePages(machine).reduce((sum, pages) => sum + pages, 0);
+  const used = freePages(on).reduce((sum, pages) => sum + pages, 0);
   const failures = await failEach(step, async (fault, n) => {
     const node = n % 2;
     const result = await outcomeOf(() => migrate(area, node), CODES);
@@ -139,15 +160,15 @@ async function migrateWith(
     expectWhereItSays(area, node, result);
     expectAtRest(area, shared ? 1 : 0);
     await expectBytes(area, bytes);
-    expect(freePages(machine).reduce((sum, pages) => sum + pages, 0)).toBe(used);
+    expect(freePages(on).reduce((sum, pages) => sum + pages, 0)).toBe(used);
     // What fails at first leaves nothing to the next, which has all of it on one node, as the next run wants it.
-    const { stats } = await machine.movePages(area.mm, area.folios(), { node });
+    const { stats } = await on.movePages(area.mm, area.folios(), { node });
     expect(stats.failed).toBe(0);
     expect(new Set(foliosOf(area).map(({ nid }) => nid))).toEqual(new Set([node]));
   });
   await expectBytes(area, bytes);
   await area.mm.close();
-  expect(freePages(machine)).toEqual(free);
+  expect(freePages(on)).toEqual(free);
   return failures;
 }
 
@@ -207,6 +228,44 @@ describe.each(FLOWS)('%s, mtcopy: move_pages with', (flow) => {
   });
 });
 
+/** What has threads started, of a machine whose threads copy: two and more. */
+const STARTS: Record<string, (machine: Machine, workers: ReadonlySet<Worker>) => unknown> = {
+  'an engine of another schedule'(machine) {
+    machine.schedule = machine.schedule === 'dynamic' ? 'static' : 'dynamic';
+  },
+  'more threads'(machine) {
+    machine.threads += 2;
+  },
+  'others in the place of those that died': (_, workers) =>
+    Promise.all(Array.from(workers, (worker) => worker.terminate())),
+};
+
+describe.each(FLOWS)(
+  '%s, mtcopy: from whichever start of a thread on all fail, in the middle of move_pages, of',
+  (flow) => {
+    it.each(Object.keys(STARTS))('%s', async (name) => {
+      using workers = watchWorkers();
+      await using own = await Machine.boot({ nodes: ['16M', '16M'], cpus: 0, migrator: 'mtcopy', threads: 2 });
+      await own.sysfs.write('kernel/cpu_mt/min_bytes', '0');
+      const mtcopy = own.offload.active as Migrator;
+      const move = async (area: Area, node: number) => {
+        let batches = 0;
+        const migrator: Migrator = {
+          ...mtcopy,
+          async copyFolios(batch: OffloadBatch) {
+            if (++batches === 2) await STARTS[name](own, workers.alive);
+            return mtcopy.copyFolios(batch);
+          },
+        };
+        return own.movePages(area.mm, area.folios(), { node, flow, migrator, ...BATCH });
+      };
+      expect(await migrateWith(spawnsStep, move, { on: own })).toBeGreaterThan(1);
+      await own.close();
+      expect(workers.alive.size).toBe(0);
+    });
+  },
+);
+
 describe.each(FLOWS)('%s: migrate_pages, whichever time it is that fails of', (flow) => {
   it.each(Object.keys(STEPS).filter((step) => takes(step, { flow, migrator: 'kernel' })))('%s', async (name) => {
     const failures = await migrateWith(STEPS[name], async (area, node) => {
@@ -223,7 +282,7 @@ describe.each(FLOWS)('%s: memory that has a page cache, whichever time it is tha
     const failures = await migrateWith(
       STEPS[name],
       (area, node) => machine.movePages(area.mm, area.folios(), { node, flow, ...BATCH }),
-      true,
+      { shared: true },
     );
     expect(failures).toBeGreaterThan(name === 'reference' && flow === 'batch-move' ? -1 : 1);
   });

@@ -3,7 +3,10 @@
  * them, by 64 copy threads, 16 DMA channels and the calling thread, in every flow and in folios of three sizes. Ends with status 1
  * if a store is lost, memory grows, nothing was waited for, or something is left that would keep the process.
  *
- *     node --expose-gc test/soak/load.mjs --seconds 600
+ *     node --expose-gc --no-concurrent-recompilation test/soak/load.mjs --seconds 600
+ *
+ * Each thread compiles for itself: V8's four for that would get their turns beside 64 that count, and those would be interpreted
+ * for half a minute.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';

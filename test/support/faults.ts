@@ -75,29 +75,37 @@ export function methodStep<Owner extends object, Name extends keyof Owner & stri
   };
 }
 
-/** The start of a thread, for which the system has none left. */
-export const spawnStep: Step = (n) => {
-  const { Worker } = threads;
-  let times = 0;
-  const replaceWorker = (worker: typeof Worker) => {
-    Object.assign(threads, { Worker: worker });
-    syncBuiltinESMExports();
+/** The start of a thread, for which the system has none left at those times that `fails` says. */
+const spawnStepOf =
+  (fails: (time: number, n: number) => boolean): Step =>
+  (n) => {
+    const { Worker } = threads;
+    let times = 0;
+    const replaceWorker = (worker: typeof Worker) => {
+      Object.assign(threads, { Worker: worker });
+      syncBuiltinESMExports();
+    };
+    replaceWorker(
+      class extends Worker {
+        constructor(file: string | URL, options?: WorkerOptions) {
+          if (fails(++times, n)) throw Object.assign(new Error('no more threads'), { code: 'ERR_WORKER_INIT_FAILED' });
+          super(file, options);
+        }
+      },
+    );
+    return {
+      get times() {
+        return times;
+      },
+      [Symbol.dispose]: () => replaceWorker(Worker),
+    };
   };
-  replaceWorker(
-    class extends Worker {
-      constructor(file: string | URL, options?: WorkerOptions) {
-        if (++times === n) throw Object.assign(new Error('no more threads'), { code: 'ERR_WORKER_INIT_FAILED' });
-        super(file, options);
-      }
-    },
-  );
-  return {
-    get times() {
-      return times;
-    },
-    [Symbol.dispose]: () => replaceWorker(Worker),
-  };
-};
+
+/** The start of a thread: the n-th fails. */
+export const spawnStep = spawnStepOf((time, n) => time === n);
+
+/** The start of a thread: the n-th fails, and so does every later one. */
+export const spawnsStep = spawnStepOf((time, n) => time >= n);
 
 /** What a device does, or what is done for it: a failure of the n-th time that its engine asks for one. */
 export function deviceStep(engine: () => DmaEngine, name: keyof FaultPlan, kind: unknown): Step {

@@ -29,7 +29,7 @@ import { preloadThreads } from './preload.js';
 type Operation = Exclude<keyof typeof Atomics, typeof Symbol.toStringTag>;
 
 /** Where to hold a thread. */
-interface HoldPoint {
+export interface HoldPoint {
   readonly operation: Operation;
   /** What it is done to; see above. Default: whatever. */
   readonly array?: Int32Array;

@@ -8,13 +8,16 @@ import {
   type DmaChannel,
   DmaEngine,
   type DmaEngineOptions,
+  ErrnoError,
   type Folio,
   Machine,
   MPOL_MF_MOVE,
+  type OffloadBatch,
   PAGE_SIZE,
   PhysicalMemory,
   type SgTable,
 } from 'mtcopy';
+import { BOOM } from './faults.js';
 import { ROOT } from './paths.js';
 import { profile } from './profiles.js';
 
@@ -35,6 +38,8 @@ export interface World {
   readonly area: Area;
   readonly folio: Folio;
   readonly pfn: number;
+  /** Of the machine's folio, which is copied to where it is. */
+  readonly batch: OffloadBatch;
   close(): Promise<void>;
 }
 
@@ -51,6 +56,10 @@ export async function createWorld(): Promise<World> {
   await area.mm.write(area.address, new Uint8Array(LENGTH).fill(9));
   const folio = machine.memory.allocFolio(0);
   const pfn = dmaMemory.allocFolio(0).pfn as number;
+  const address = Uint32Array.of(folio.pfn * PAGE_SIZE);
+  const items = { to: address, from: address, bytes: Uint32Array.of(PAGE_SIZE) };
+  const usage = { caller: 0, threads: 0, map: 0, submit: 0, wait: 0, unmap: 0 };
+  const batch: OffloadBatch = { items, copied: new Uint8Array(1), usage, isPrivate: false, stores: 'cached' };
   return {
     engine,
     machine,
@@ -63,6 +72,7 @@ export async function createWorld(): Promise<World> {
     area,
     folio,
     pfn,
+    batch,
     async close() {
       await Promise.all([engine.close(), machine.close(), dma.close()]);
     },
@@ -78,7 +88,7 @@ export interface Target {
   /** Codes beside this library's that it may fail with. */
   readonly codes?: readonly string[];
   /** Runs, if one takes long. */
-  readonly runs?: number;
+  readonly runs?: number | undefined;
 }
 
 const close = (_: World, made: AsyncDisposable) => made[Symbol.asyncDispose]();
@@ -146,6 +156,23 @@ const items = ({ to, from }: World) => ({
 /** What is prepared is nobody's until it is submitted, and forgotten by terminating. */
 const prepared = ({ channel }: World) => channel.terminate();
 
+/** What ends something of its own, that nobody else needs, and whose end can be asked for twice. */
+function ending(make: (world: World) => Closable | Promise<Closable>, runs?: number): Target {
+  return {
+    async call(world, ...[what]) {
+      const made = await make(world);
+      await made.close(what);
+      await made.close(what);
+    },
+    right: () => [undefined],
+    runs,
+  };
+}
+
+interface Closable {
+  close(what?: unknown): Promise<void>;
+}
+
 /** By `Class.static`, `Class#method`, `Class#property=`, or the name of a function. */
 export const TARGETS: Readonly<Record<string, Target>> = {
   'CopyEngine.create': {
@@ -156,6 +183,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     undo: close,
     runs: 25,
   },
+  'CopyEngine#close': ending(() => CopyEngine.create({ memory: '1M', threads: 1 }), 10),
   'CopyEngine#threads=': setter(engine, 'threads'),
   'CopyEngine#methodFor': method(engine, 'methodFor', () => [4096]),
   'CopyEngine#ready': method(engine, 'ready', () => []),
@@ -186,6 +214,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     undo: close,
     runs: 40,
   },
+  'Machine#close': ending(() => Machine.boot({ nodes: ['4M'], cpus: 0 }), 40),
   'Machine#threads=': setter(machine, 'threads'),
   'Machine#schedule=': setter(machine, 'schedule'),
   'Machine#caller=': setter(machine, 'caller'),
@@ -240,6 +269,16 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     codes: ['DataCloneError'],
     runs: 60,
   },
+  'Cpus#close': ending(async () => {
+    const machine = await Machine.boot({ nodes: ['4M'], cpus: 1 });
+    const cpus: Closable = machine.cpus;
+    return {
+      async close(what) {
+        await cpus.close(what);
+        await machine.close();
+      },
+    };
+  }, 10),
   'Cpus#stop': method(
     ({ machine }) => machine.cpus,
     'stop',
@@ -262,6 +301,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   'Sysfs#list': method(sysfs, 'list', () => ['kernel']),
   'Sysfs#files': method(sysfs, 'files', () => []),
 
+  'AddressSpace#close': ending(({ machine }) => machine.createAddressSpace()),
   'AddressSpace#mmap': method(
     mm,
     'mmap',
@@ -389,6 +429,7 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     ],
     undo: close,
   },
+  'DmaEngine#close': ending(({ dmaMemory }) => DmaEngine.create({ memory: dmaMemory, device: 'ptdma' })),
   'DmaEngine#request': method(
     dma,
     'request',
@@ -440,6 +481,19 @@ export const TARGETS: Readonly<Record<string, Target>> = {
       .map((name) => [`DcbmMigrator#${name}=`, setter(dcbm, name)]),
   ),
 
+  'DcbmMigrator#copyFolios': {
+    // The items of a batch that is right may be wrong.
+    call({ machine, batch }, ...[given, items]) {
+      return machine.dcbm.copyFolios(given === batch ? { ...batch, items } : given);
+    },
+    right: ({ batch }) => [batch, batch.items],
+    undo({ machine: { dcbm } }) {
+      dcbm.foliosMigrated = 0;
+      dcbm.foliosFailures = 0;
+    },
+  },
+
+  ErrnoError: pure((code, message, options) => new ErrnoError(code, message, options), 'EIO', 'it', { cause: BOOM }),
   checkProfile: pure((value, name) => mtcopy.checkProfile(value, name), profile(), 'name'),
   createSgTable: pure((address, bytes) => createSgTable(address, bytes), new Uint32Array(1), new Uint32Array(1)),
   errnoName: pure((errno) => mtcopy.errnoName(errno), 12),
@@ -467,10 +521,8 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   settingsOf: pure((option) => mtcopy.settingsOf(option), { from: profile(), folioSize: '4K', batch: '2M', load: 0 }),
 };
 
-/** Ends something: what can be given to it is nothing. */
-const ENDS = ['close', 'constructor'];
-/** What is an error's own to make, or a number. */
-const ERRORS = ['ErrnoError', 'CopyAbortError', 'UnresponsiveCpuError'];
+/** What only the library makes. */
+const ERRORS = ['CopyAbortError', 'UnresponsiveCpuError'];
 
 /** What a declaration file of the package says of a class or an interface: nothing of what is internal. */
 function declarationOf(file: string, name: string): string {
@@ -485,7 +537,7 @@ function membersOf(name: string, object: object, file: string, declared = name):
   const isDeclared = (member: string) =>
     new RegExp(`^\\s*(?:static |get |set |readonly )?${member}[(<:?]`, 'm').test(declaration);
   return Object.entries(Object.getOwnPropertyDescriptors(object))
-    .filter(([member]) => !ENDS.includes(member) && isDeclared(member))
+    .filter(([member]) => member !== 'constructor' && isDeclared(member))
     .flatMap(([member, { value, set }]) => {
       if (typeof value === 'function') return [`${name}${typeof object === 'function' ? '.' : '#'}${member}`];
       return set ? [`${name}#${member}=`] : [];

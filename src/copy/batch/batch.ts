@@ -42,10 +42,7 @@ export interface Batch extends Ranges {
   readonly tally: Tally;
   /** Where the batch's arrays are from, which must be done with once they are released. */
   readonly lists: Lists;
-  /**
-   * Whether its bytes are to go past the caches, or for a compare, which writes none, whether the loop in C reads them; for who knows
-   * of the whole call to say, before it is copied.
-   */
+  /** Whether its bytes are to go past the caches; for who knows of the whole call to say, before it is copied. */
   streams: boolean;
 }
 

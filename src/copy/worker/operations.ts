@@ -136,15 +136,12 @@ function createCompare(context: MethodContext, compare: Compare): Operation {
   const { poisonAddress: poison, native } = context;
   const { compareLine } = native?.walker ?? { compareLine: missing };
   const [area, memory] = memoriesOf(context);
-  const onLine: Loop = ({ number, stopAddress: stop, leftAddress: left, foundAddress: found }, list, end, limit) =>
-    compareLine(area, tableAt(number), memory, list, end, stop, poison, left, limit, found);
   return {
     loops: {
       [METHOD_MEMORY_COPY]: ({ stopAddress: stop, leftAddress: left, foundAddress: found }, list, end, limit) =>
         compare(list, end, stop, poison, left, limit, found),
-      // It stores nothing: one loop is both.
-      [METHOD_LINE]: onLine,
-      [METHOD_LINE_STREAMING]: onLine,
+      [METHOD_LINE]: ({ number, stopAddress: stop, leftAddress: left, foundAddress: found }, list, end, limit) =>
+        compareLine(area, tableAt(number), memory, list, end, stop, poison, left, limit, found),
     },
     piece: (_, line, a, b, bytes) => line.compare(a, b, bytes),
     compares: true,

@@ -30,6 +30,7 @@ describe.each(['dynamic', 'static'] as const)('a worker that dies, %s,', (schedu
     let missed = 0;
     while (died < MOST && missed < GIVE_UP) {
       // Both are there again, one to die and one to go on.
+      await engine.ready();
       while ((await engine.copyBatch(pairs)).threads < 2);
       to.fill(0);
       using hold = holds.at({ operation, array: ring.words, nth: 1 + died * (operation === 'load' ? 5 : 1) });
