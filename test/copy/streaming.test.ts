@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { chooseMethod } from '#src/copy/streaming.js';
 import {
   METHOD,
+  METHOD_LINE,
   METHOD_LINE_STREAMING,
   METHOD_MEMORY_COPY,
   METHOD_STREAMING,
@@ -85,8 +86,8 @@ describe.runIf(HAS_NATIVE)('streaming stores', () => {
     expect(await used({ method: 'streaming' }, fill('cached'))).toEqual([METHOD_LINE_STREAMING]);
     expect(await used({ method: 'memory.copy' }, fill('streaming'))).toEqual([METHOD_MEMORY_COPY]);
     expect(await used({ method: 'typed-array' }, fill('streaming'))).toEqual([METHOD_TYPED_ARRAY]);
-    expect(await used({}, compare)).toEqual([METHOD_LINE_STREAMING]);
-    expect(await used({ stores: 'cached' }, compare)).toEqual([METHOD_LINE_STREAMING]);
+    expect(await used({}, compare)).toEqual([METHOD_LINE]);
+    expect(await used({ stores: 'cached' }, compare)).toEqual([METHOD_LINE]);
     expect(await used({ method: 'memory.copy' }, compare)).toEqual([METHOD_MEMORY_COPY]);
     expect(await used({ method: 'typed-array' }, compare)).toEqual([METHOD_TYPED_ARRAY]);
   });
