@@ -7,6 +7,7 @@ it('a process waits for its copies, and ends by itself once its channels have re
   const { status, output, errors } = await runScript(`
     import { PhysicalMemory } from ${dist('index.js')};
     import { DmaEngine } from ${dist('dma/engine.js')};
+    import { createOffloadUsage } from ${dist('migrate/migrator.js')};
     import { createDcbmMigrator } from ${dist('migrators/dcbm.js')};
     const memory = PhysicalMemory.create({ nodes: ['8M'] });
     const engine = await DmaEngine.create({ memory, descriptorNs: 2e6 });
@@ -14,8 +15,8 @@ it('a process waits for its copies, and ends by itself once its channels have re
     const address = () => Uint32Array.from(memory.allocFolios(20, 0), (pfn) => pfn * 4096);
     const items = { to: address(), from: address(), bytes: new Uint32Array(20).fill(4096) };
     const copied = new Uint8Array(20);
-    const usage = { threads: 0, map: 0, submit: 0, wait: 0, unmap: 0 };
-    console.log(await dcbm.copyFolios({ items, copied, usage }), copied.every((mark) => mark === 1));
+    const batch = { items, copied, usage: createOffloadUsage(), isPrivate: false, stores: 'cached' };
+    console.log(await dcbm.copyFolios(batch), copied.every((mark) => mark === 1));
   `);
   expect({ status, output, errors }).toEqual({ status: 0, output: '0 true', errors: '' });
 });
