@@ -155,6 +155,39 @@ describe('a folio of a fault', () => {
     expect(machine.offload.clearedBy).toEqual([{ migrator: 'kernel', folios: 2, bytes: 4 * MiB }]);
   });
 
+  it('is cleared by the calling thread if its mark was transferred, and is gone', async () => {
+    const { machine, mm, clearer } = await boot({}, ({ cleared }) => {
+      structuredClone(cleared, { transfer: [cleared.buffer as ArrayBuffer] });
+      return EOPNOTSUPP;
+    });
+    await using _ = machine;
+    clearer.letGo();
+    await expectZeros(mm.mmap({ length: '2M', folioSize: '2M' }));
+    expect(machine.offload.clearedBy).toEqual([{ migrator: 'kernel', folios: 1, bytes: HUGE }]);
+  });
+
+  it("is free again, or another fault's, whatever the migrator is as it is looked at", async () => {
+    const { machine, mm, clearer, free } = await boot();
+    await using _ = machine;
+    await machine.offload.unregister(clearer.migrator);
+    let looks = Number.POSITIVE_INFINITY;
+    const look = () => {
+      if (looks-- === 0) throw new Error('no look');
+      return 0;
+    };
+    machine.offload.register(Object.defineProperty({ ...clearer.migrator }, 'minBytes', { get: look }));
+    clearer.letGo();
+    for (let nth = 0; nth < 6; nth++) {
+      const area = mm.mmap({ length: '2M', folioSize: '2M' });
+      looks = nth;
+      await mm.read(area.address, 1).catch(() => {});
+      looks = Number.POSITIVE_INFINITY;
+      await expectZeros(area);
+      await mm.munmap(area.address, HUGE);
+      expect(freePages(machine)).toEqual(free);
+    }
+  });
+
   it('counts as cleared if it is marked, whatever the errno', async () => {
     const { machine, mm, clearer } = await boot({}, ({ items: { to, bytes }, cleared }) => {
       machine.memory.bytes.fill(0, to[0], to[0] + bytes[0]);
