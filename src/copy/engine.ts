@@ -600,8 +600,12 @@ export class CopyEngine implements AsyncDisposable {
       this.#lifetime.checkOpen();
       return this.#lifetime.during(async () => {
         const call = openTrustedCall(this.memory, work, items);
-        await this.#run(call, caller, stores);
-        return resultOf(call);
+        try {
+          await this.#run(call, caller, stores);
+          return resultOf(call);
+        } finally {
+          call.batch.lists.release();
+        }
       });
     });
   }
