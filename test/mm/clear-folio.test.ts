@@ -12,6 +12,7 @@ import {
   PAGE_SIZE,
 } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { createOffloadUsage } from '#src/migrate/migrator.js';
 import { expectAtRest, freePages } from '../support/machines.js';
 import { countedIn, program, sharedWord } from '../support/programs.js';
 
@@ -498,6 +499,46 @@ describe("'mtcopy'", () => {
       soil(machine);
     }
     expect(machine.offload.clearedBy[0]?.migrator).toBe('mtcopy');
+  });
+
+  it('refuses a batch by hand that is none, or reaches beyond the nodes, and writes nothing', async () => {
+    const { machine } = await boot({ migrator: 'mtcopy', threads: 1 });
+    await using _ = machine;
+    const { memory, offload } = machine;
+    const { active } = offload;
+    const last = memory.buffer.byteLength - PAGE_SIZE;
+    const reserved = memory.bytes.slice(0, 4 * MiB);
+    const words = (word: number) => Uint32Array.of(word);
+    const marks = new Uint8Array(1);
+    const good = memory.allocFolios(1, 9)[0] ?? 0;
+    const to = words(good * PAGE_SIZE);
+    const bytes = words(HUGE);
+    for (const batch of [
+      undefined,
+      {},
+      { items: { to, bytes }, cleared: [0] },
+      { items: { to, bytes }, cleared: new Uint8Array(2) },
+      { items: { to: [0], bytes }, cleared: marks },
+      { items: { to, bytes: new Uint32Array() }, cleared: marks },
+      { items: { to: words(0), bytes }, cleared: marks },
+      { items: { to: words(last), bytes }, cleared: marks },
+    ]) {
+      const answer = (async () => active?.clearFolios?.(batch as ClearBatch))();
+      await expect(answer).rejects.toMatchObject({ name: 'ErrnoError', code: 'EINVAL' });
+    }
+    const rest = { copied: marks, usage: createOffloadUsage(), isPrivate: false, stores: 'cached' } as const;
+    for (const items of [
+      { to: words(0), from: to, bytes },
+      { to, from: words(0), bytes },
+      { to: words(last), from: to, bytes },
+    ]) {
+      const answer = (async () => active?.copyFolios({ ...rest, items }))();
+      await expect(answer).rejects.toMatchObject({ name: 'ErrnoError', code: 'EINVAL' });
+    }
+    expect(marks[0]).toBe(0);
+    expect(isZero(memory.bytes.subarray(good * PAGE_SIZE, good * PAGE_SIZE + 1))).toBe(false);
+    expect(Buffer.compare(memory.bytes.subarray(0, reserved.length), reserved)).toBe(0);
+    memory.freeFolios(Uint32Array.of(good));
   });
 
   it('clears all folios of a batch, and nothing else', async () => {
