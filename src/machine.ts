@@ -1,6 +1,6 @@
 import { createHistogram } from 'node:perf_hooks';
 import { above0, anything, type Checks, checkOptions, oneOf, threadCount, wholeNumber, yesOrNo } from './check.js';
-import { createClear } from './copy/clear.js';
+import { type Clear, createClear } from './copy/clear.js';
 import { checkUnit } from './copy/options.js';
 import { populate } from './copy/populate.js';
 import type { UsedMethod } from './copy/streaming.js';
@@ -271,10 +271,11 @@ export class Machine implements AsyncDisposable {
     const vmstat = createVmstat();
     this.cpus = new Cpus(this.memory, words, cpus);
     const onFlushed = (ns: number) => this.#flushes.record(Math.max(1, Math.round(ns)));
+    const clear = createClear(this.memory);
     this.#manager = {
       memory: this.memory,
-      clear: createClear(this.memory),
-      clearOffload: this.#createClearOffload(),
+      clear,
+      clearOffload: this.#createClearOffload(clear),
       clears: new Set(),
       mappings: new MappingTable(),
       files: new Map(),
@@ -599,11 +600,11 @@ export class Machine implements AsyncDisposable {
   }
 
   /** What zeroes folios for faults; closing the machine waits for those that it has in hand. */
-  #createClearOffload(): ClearOffload {
-    const { wants, clear } = createClearOffload(this.offload);
+  #createClearOffload(clear: Clear): ClearOffload {
+    const offload = createClearOffload(this.offload, clear);
     return {
-      wants: (bytes) => !this.#lifetime.isClosed && wants(bytes),
-      clear: (address, bytes) => this.#lifetime.during(() => clear(address, bytes)),
+      wants: (bytes) => !this.#lifetime.isClosed && offload.wants(bytes),
+      clear: (address, bytes) => this.#lifetime.during(() => offload.clear(address, bytes)),
     };
   }
 

@@ -2,7 +2,7 @@ import { KiB } from '../units.js';
 import type { BatchRules } from './batch/batch.js';
 import { isShared } from './batch/line.js';
 import { type CompareOne, EQUAL, UNKNOWN } from './compare-one.js';
-import { bytesOf, createReach } from './small-views.js';
+import { createReach, isBelow } from './small-views.js';
 import { equalBytes } from './worker/line-views.js';
 
 /**
@@ -33,7 +33,8 @@ export function createCompareNow({ memory, method }: BatchRules, compareOne: Com
     if (isAOwn && isBOwn && method !== 'typed-array') return compareOne(aOffset, bOffset, bytes);
     if (method === 'memory.copy') return UNKNOWN;
     if ((isAOwn && memory.isPoisoned(aOffset, bytes)) || (isBOwn && memory.isPoisoned(bOffset, bytes))) return UNKNOWN;
-    const equal = equalBytes(bytesOf(a, aBuffer, aOffset, bytes), bytesOf(b, bBuffer, bOffset, bytes));
+    // By views of its own, as copies do.
+    const equal = equalBytes(new Uint8Array(aBuffer, aOffset, bytes), new Uint8Array(bBuffer, bOffset, bytes));
     return equal === bytes ? EQUAL : equal;
   };
   return (a, b, limit) => {
@@ -43,7 +44,7 @@ export function createCompareNow({ memory, method }: BatchRules, compareOne: Com
     // First: a DataView whose buffer is gone has no length.
     if (!isShared(aBuffer) || !isShared(bBuffer)) return UNKNOWN;
     const bytes = a.byteLength;
-    if (bytes !== b.byteLength || !(bytes < limit) || bytes > MAX_BYTES) return UNKNOWN;
+    if (bytes !== b.byteLength || !isBelow(bytes, limit) || bytes > MAX_BYTES) return UNKNOWN;
     return comparePair(a, b, aBuffer, bBuffer, bytes);
   };
 }

@@ -1,7 +1,7 @@
 import type { BatchRules } from './batch/batch.js';
 import { isShared } from './batch/line.js';
 import type { CopyOne } from './copy-one.js';
-import { bytesOf, createReach } from './small-views.js';
+import { createReach, isBelow } from './small-views.js';
 
 /**
  * Copies one pair of fewer bytes than `limit` on the calling thread, at once.
@@ -9,8 +9,6 @@ import { bytesOf, createReach } from './small-views.js';
  * @returns how many; -1, and nothing is copied, if it must go the long way
  */
 export type CopyNow = (to: ArrayBufferView, from: ArrayBufferView, limit: number) => number;
-
-const { set: setBytes } = Uint8Array.prototype;
 
 /** The short way of one small pair, whose checks and bytes together cost less than planning it. */
 export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne): CopyNow {
@@ -31,8 +29,8 @@ export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne):
     if (isSame && overlap(target, source, bytes)) return false;
     if (writesOwn && readsOwn && method !== 'typed-array') return copyOne(target, source, bytes);
     if (method === 'memory.copy' || (readsOwn && memory.isPoisoned(source, bytes))) return false;
-    // Not what a subclass calls `set`.
-    setBytes.call(bytesOf(to, toBuffer, target, bytes), bytesOf(from, fromBuffer, source, bytes));
+    // By views of its own: a subclass may have anything else done, or be elsewhere than it says.
+    new Uint8Array(toBuffer, target, bytes).set(new Uint8Array(fromBuffer, source, bytes));
     return true;
   };
   return (to, from, limit) => {
@@ -42,7 +40,7 @@ export function createCopyNow({ memory, method }: BatchRules, copyOne: CopyOne):
     // First: a DataView whose buffer is gone has no length.
     if (!isShared(toBuffer) || !isShared(fromBuffer)) return -1;
     const bytes = to.byteLength;
-    if (bytes !== from.byteLength || !(bytes < limit)) return -1;
+    if (bytes !== from.byteLength || !isBelow(bytes, limit)) return -1;
     return copyPair(to, from, toBuffer, fromBuffer, bytes) ? bytes : -1;
   };
 }

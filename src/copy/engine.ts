@@ -131,7 +131,6 @@ export class CopyEngine implements AsyncDisposable {
   /** When the last blocking call ended, of performance.now(). */
   #lastBlocked = Number.NEGATIVE_INFINITY;
   readonly #choice: MethodChoice;
-  /** Whether the loop in C compares. */
   readonly #rules: BatchRules;
   readonly #copyNow: CopyNow;
   readonly #fillNow: FillNow;
@@ -428,8 +427,8 @@ export class CopyEngine implements AsyncDisposable {
    *
    * @returns offset in bytes of the first byte that differs; -1 if none does
    * @throws ErrnoError EINVAL for anything else; EFAULT for memory outside the nodes; EHWPOISON if a frame of either is poisoned
-   * as the call begins, wherever they differ; ESHUTDOWN if the engine is closed. CopyAbortError if `signal` stopped it before the answer was known:
-   * what its `result` counts was compared.
+   * as the call begins, wherever they differ; ESHUTDOWN if the engine is closed. CopyAbortError if `signal` stopped it before the
+   * answer was known: what its `result` counts was compared.
    */
   async compare(a: ArrayBufferView, b: ArrayBufferView, options?: CompareOptions): Promise<number> {
     let difference = -1;
@@ -601,8 +600,12 @@ export class CopyEngine implements AsyncDisposable {
       this.#lifetime.checkOpen();
       return this.#lifetime.during(async () => {
         const call = openTrustedCall(this.memory, work, items);
-        await this.#run(call, caller, stores);
-        return resultOf(call);
+        try {
+          await this.#run(call, caller, stores);
+          return resultOf(call);
+        } finally {
+          call.batch.lists.release();
+        }
       });
     });
   }

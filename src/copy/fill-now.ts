@@ -2,7 +2,7 @@ import { KiB } from '../units.js';
 import type { BatchRules } from './batch/batch.js';
 import { isShared } from './batch/line.js';
 import type { FillOne } from './fill-one.js';
-import { bytesOf, createReach } from './small-views.js';
+import { createReach, isBelow } from './small-views.js';
 
 /**
  * Fills a view of fewer bytes than `limit` on the calling thread, at once.
@@ -14,8 +14,6 @@ export type FillNow = (view: ArrayBufferView, byte: number, limit: number) => nu
 /** Of other memory than the engine's: to copy so much from memory that isn't shared is faster than to fill memory that is. */
 const MAX_FOREIGN_BYTES = 4 * KiB;
 
-const { set: setBytes } = Uint8Array.prototype;
-
 /** The short way of a small fill. */
 export function createFillNow({ memory, method }: BatchRules, fillOne: FillOne): FillNow {
   const reaches = createReach(memory);
@@ -26,7 +24,7 @@ export function createFillNow({ memory, method }: BatchRules, fillOne: FillOne):
     // First: a DataView whose buffer is gone has no length.
     if (!isShared(buffer)) return -1;
     const { byteLength: bytes, byteOffset: offset } = view;
-    if (!(bytes < limit)) return -1;
+    if (!isBelow(bytes, limit)) return -1;
     const isOwn = memory.is(buffer);
     if (!reaches(buffer, isOwn, offset, bytes)) return -1;
     if (isOwn && method !== 'typed-array') {
@@ -34,7 +32,8 @@ export function createFillNow({ memory, method }: BatchRules, fillOne: FillOne):
       return bytes;
     }
     if (method === 'memory.copy' || bytes > MAX_FOREIGN_BYTES) return -1;
-    setBytes.call(bytesOf(view, buffer, offset, bytes), pattern.fill(byte, 0, bytes).subarray(0, bytes));
+    // By a view of its own, as copies do.
+    new Uint8Array(buffer, offset, bytes).set(pattern.fill(byte, 0, bytes).subarray(0, bytes));
     return bytes;
   };
 }

@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import { type EngineMemory, isRange } from './batch/line.js';
 
 /**
@@ -11,7 +10,7 @@ export function createReach(memory: EngineMemory) {
     (isOwn ? memory.holds(offset, bytes) : offset + bytes <= buffer.byteLength);
 }
 
-/** The view itself, if it is of bytes and as many as it says, which a subclass may not be. */
-export function bytesOf(view: ArrayBufferView, buffer: SharedArrayBuffer, offset: number, bytes: number): Uint8Array {
-  return types.isUint8Array(view) && view.length === bytes ? view : new Uint8Array(buffer, offset, bytes);
+/** Whether a view's length is one, and fewer bytes than `limit`: what it says may be anything, also what can't be compared. */
+export function isBelow(bytes: unknown, limit: number): boolean {
+  return typeof bytes === 'number' && bytes < limit;
 }

@@ -40,7 +40,8 @@ export function copyFolio(migration: Migration, at: number): number | Promise<nu
 /** What came of the one folio that a migrator was asked for: it is copied, or the calling thread's. */
 function afterOffload(migration: Migration, at: number, { copied }: OffloadBatch): number | Promise<number> {
   const mark = copied[0];
-  if (mark === 0) {
+  // Marks that were transferred are gone: that is none.
+  if (!mark) {
     migration.offer.isOneSpent = true;
     return copyFolioHere(migration, at);
   }
@@ -104,7 +105,8 @@ async function copyOffloaded(
   if (slow) await slow;
   for (let item = 0; item < count; item++) {
     const mark = batch.copied[item];
-    if (mark === 0) continue;
+    // As above.
+    if (!mark) continue;
     const i = offer.place[item];
     errno[i] = 0;
     offloaded[i] = isOffloaded(mark);

@@ -166,12 +166,13 @@ export class OffloadRegistry {
     return active && !active.leaving ? this.#useForPrivate(active.migrator) : undefined;
   }
 
-  /** What a fault has a folio of so many bytes cleared by; `undefined`: the calling thread. As {@link get}. @internal */
-  getForClear(bytes: number): MigratorUse | undefined {
-    return this.wantsClear(bytes) ? this.#use((this.#active as Active).migrator) : undefined;
+  /** What a fault has a folio cleared by that {@link wantsClear} was true of just now. As {@link get}. @internal */
+  getForClear(): MigratorUse | undefined {
+    const active = this.#active;
+    return active && !active.leaving ? this.#use(active.migrator) : undefined;
   }
 
-  /** Whether it is anybody. @internal */
+  /** Whether a fault has a folio of so many bytes cleared by somebody else than the calling thread. @internal */
   wantsClear(bytes: number): boolean {
     const active = this.#active;
     return (

@@ -7,6 +7,7 @@ import { CLEARED, COPIED, type Migrator } from '../migrate/migrator.js';
 import { KiB, MiB } from '../units.js';
 import type { Stores } from '../words.js';
 import { isCpuSaturated } from './cpu-saturation.js';
+import { takeBatch, takeClearBatch } from './take-batch.js';
 
 /**
  * Bytes of the smallest batch that is worth threads, unless told otherwise: where two begin to gain on scattered pages. A
@@ -45,7 +46,8 @@ export function createMtcopyMigrator(run: RunShared, memory: PhysicalMemory): Mt
     minFolios: 1,
     minBytes: MTCOPY_MIN_BYTES,
     saturationGate: false,
-    async copyFolios({ items, copied, usage, stores }) {
+    async copyFolios(batch) {
+      const { items, copied, usage, stores } = takeBatch(memory, batch);
       if (migrator.saturationGate && isCpuSaturated()) return ERRNO.EOPNOTSUPP;
       const { failed, workerNs } = await run(COPY, items, stores);
       copied.fill(COPIED);
@@ -53,7 +55,9 @@ export function createMtcopyMigrator(run: RunShared, memory: PhysicalMemory): Mt
       usage.threads += workerNs;
       return 0;
     },
-    async clearFolios({ items: { to, bytes }, cleared }) {
+    async clearFolios(batch) {
+      const { items, cleared } = takeClearBatch(memory, batch);
+      const { to, bytes } = items;
       if (bytes.reduce((sum, one) => sum + one, 0) < MIN_CLEAR_BYTES) return ERRNO.EOPNOTSUPP;
       if (migrator.saturationGate && isCpuSaturated()) return ERRNO.EOPNOTSUPP;
       // Nothing of a fill is left: it has no signal, and reads no poisoned frame.

@@ -3,7 +3,7 @@ import { anything, type Checks, checkOptions, lengthOf, oneOf, yesOrNo } from '.
 import { takeArrays } from '../copy/batch/items.js';
 import { invalid } from '../errno.js';
 import type { PhysicalMemory } from '../memory/physical-memory.js';
-import { createOffloadUsage, type OffloadBatch } from '../migrate/migrator.js';
+import { type ClearBatch, createOffloadUsage, type OffloadBatch } from '../migrate/migrator.js';
 
 const TIMES = Object.keys(createOffloadUsage());
 
@@ -18,6 +18,8 @@ const BATCH: Checks<OffloadBatch> = {
   stores: oneOf(['cached', 'streaming']),
 };
 const PROPERTIES = Object.keys(BATCH) as (keyof OffloadBatch)[];
+const CLEAR_BATCH: Checks<ClearBatch> = { items: anything, cleared: anything };
+const CLEAR_PROPERTIES = Object.keys(CLEAR_BATCH) as (keyof ClearBatch)[];
 
 /**
  * A batch that may come from anybody, each property read once.
@@ -33,10 +35,23 @@ export function takeBatch(memory: PhysicalMemory, batch: OffloadBatch): OffloadB
     checkFolio(memory, 'items.to', to[i], bytes[i]);
     checkFolio(memory, 'items.from', from[i], bytes[i]);
   }
-  const { copied } = taken;
-  const isMarks = types.isUint8Array(copied) && lengthOf(copied) === bytes.length;
-  if (!isMarks) throw invalid('copied', 'must be a Uint8Array, as long as the items', copied);
+  checkMarks('copied', taken.copied, bytes.length);
   return { ...taken, items };
+}
+
+/** As {@link takeBatch}, of one that is to be zeroed. */
+export function takeClearBatch(memory: PhysicalMemory, batch: ClearBatch): ClearBatch {
+  const { items, cleared } = checkOptions(batch, CLEAR_BATCH, CLEAR_PROPERTIES, 'batch');
+  const { to: given, bytes: lengths } = (items ?? {}) as ClearBatch['items'];
+  const { to, bytes } = takeArrays({ to: given, from: given, bytes: lengths }, "a ClearBatch's");
+  for (let i = 0; i < bytes.length; i++) checkFolio(memory, 'items.to', to[i], bytes[i]);
+  checkMarks('cleared', cleared, bytes.length);
+  return { items: { to, bytes }, cleared };
+}
+
+function checkMarks(name: string, marks: unknown, count: number): void {
+  if (types.isUint8Array(marks) && lengthOf(marks) === count) return;
+  throw invalid(name, 'must be a Uint8Array, as long as the items', marks);
 }
 
 function checkFolio(memory: PhysicalMemory, name: string, address: number, bytes: number): void {

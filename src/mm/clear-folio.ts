@@ -41,7 +41,7 @@ async function clearAndPlace(manager: MemoryManager, vma: Vma, clear: ClearInFli
   const { memory, clears, clearOffload } = manager;
   const { first, order, pfn } = clear;
   const bytes = PAGE_SIZE << order;
-  const isCleared = await clearOffload.clear(pfn * PAGE_SIZE, bytes);
+  await clearOffload.clear(pfn * PAGE_SIZE, bytes);
   clears.delete(clear);
   // The event loop had turns: whatever the folio is for may be gone, or have another by now.
   const isWanted = isStillMissing(manager, vma, clear) && !memory.isPoisoned(pfn * PAGE_SIZE, bytes);
@@ -49,7 +49,6 @@ async function clearAndPlace(manager: MemoryManager, vma: Vma, clear: ClearInFli
     memory.putFolio(pfn);
     return;
   }
-  if (!isCleared) manager.clear(pfn * PAGE_SIZE, bytes);
   if (vma.cached) addToCache(manager, vma.cached, pfn, first, order);
   else mapZeroed(manager, vma, pfn, first, order);
 }

@@ -7,10 +7,10 @@ export interface ClearOffload {
   /** Whether there is somebody for a folio of so many bytes. */
   wants(bytes: number): boolean;
   /**
-   * Has a folio zeroed for which somebody was there just now. Resolves to whether all of its bytes are zero; nobody writes to it
-   * any more then. Never rejects.
+   * Has a folio zeroed for which somebody was there just now; what they leave the calling thread zeroes. Resolves once all of its
+   * bytes are zero, and nobody writes to it any more. Never rejects.
    */
-  clear(address: number, bytes: number): Promise<boolean>;
+  clear(address: number, bytes: number): Promise<void>;
 }
 
 /** A folio that is being zeroed for a fault, and the pages that it is for. Until that is over it is the fault's alone. */

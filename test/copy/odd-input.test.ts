@@ -223,6 +223,68 @@ describe('what a subclass says', () => {
     }
   });
 
+  it('to cut it up is not asked: what differs is found', async () => {
+    class Short extends Uint8Array<SharedArrayBuffer> {
+      override subarray(): Uint8Array<SharedArrayBuffer> {
+        return new Uint8Array(new SharedArrayBuffer(1));
+      }
+    }
+    class Matrix extends Uint8Array<SharedArrayBuffer> {
+      constructor(buffer: SharedArrayBuffer, rows: number, columns: number) {
+        super(buffer, 0, rows * columns);
+      }
+    }
+    await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+    const [a, b] = [new SharedArrayBuffer(PAGE_SIZE), new SharedArrayBuffer(PAGE_SIZE)];
+    new Uint8Array(b)[1000] = 1;
+    for (const make of [(of: SharedArrayBuffer) => new Short(of), (of: SharedArrayBuffer) => new Matrix(of, 64, 64)]) {
+      for (const options of [undefined, {}]) {
+        expect(engine.compareSync(make(a), make(b), options)).toBe(1000);
+        expect(await engine.compare(make(a), make(b), options)).toBe(1000);
+      }
+    }
+  });
+
+  it.each([
+    ['byteOffset', { byteOffset: 512 }, 512, 64],
+    ['length', { byteLength: 128, length: 128 }, 0, 128],
+  ])(
+    'of its %s is what is copied to, filled and compared, where its buffer has it',
+    async (_name, said, first, bytes) => {
+      await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+      const other = new SharedArrayBuffer(bytes);
+      const from = new Uint8Array(other).fill(7);
+      for (const options of [undefined, {}]) {
+        const all = new Uint8Array(new SharedArrayBuffer(PAGE_SIZE));
+        const expected = new Uint8Array(PAGE_SIZE);
+        const view = all.subarray(0, 64);
+        for (const [name, value] of Object.entries(said)) Object.defineProperty(view, name, { value });
+        expect(engine.copySync(view, from, options).bytes).toBe(bytes);
+        expect(isSame(all, expected.fill(7, first, first + bytes))).toBe(true);
+        expect(engine.compareSync(view, from, options)).toBe(-1);
+        expect(engine.fillSync(view, 9, options).bytes).toBe(bytes);
+        expect(isSame(all, expected.fill(9, first, first + bytes))).toBe(true);
+        expect(engine.compareSync(view, from, options)).toBe(0);
+      }
+    },
+  );
+
+  it.each([Symbol('length'), { valueOf: () => Symbol('length') }, 64n])(
+    'of its length is EINVAL if it is no number: %s',
+    async (value) => {
+      await using engine = await CopyEngine.create({ threads: 1, memory: '16M' });
+      const views = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(64)));
+      for (const view of views) Object.defineProperty(view, 'byteLength', { value });
+      const [a = new Uint8Array(), b = new Uint8Array()] = views;
+      const plain = new Uint8Array(new SharedArrayBuffer(64));
+      const rest = [() => engine.fillSync(a, 1), () => engine.compareSync(a, b), () => engine.compareSync(a, plain)];
+      for (const call of [...rest, ...calls(engine, a, b), ...calls(engine, a, plain)]) {
+        expect(await errorOf(call as () => never)).toMatchObject({ name: 'ErrnoError', code: 'EINVAL' });
+      }
+      expect(Array.from(plain)).toEqual(Array(64).fill(0));
+    },
+  );
+
   it.each(['copyBatch', 'copyBatchSync'] as const)('to slice is not asked: %s', async (call) => {
     class List extends Array<CopyPair> {
       constructor(pairs: readonly CopyPair[]) {

@@ -1,5 +1,7 @@
 import { CopyEngine, type CopyItems, type CopyResult, KiB } from 'mtcopy';
 import { expect, it } from 'vitest';
+import { openLists } from '#src/copy/batch/lists.js';
+import { runTrusted } from '#src/copy/engine.js';
 import { seededRandom, shuffle } from '#src/random.js';
 import { fillRandom } from '../support/bytes.js';
 import { errorOf } from '../support/errors.js';
@@ -32,6 +34,25 @@ function wrongOf(bytes: Uint8Array, { to, from }: CopyItems): number[] {
 }
 
 const failedOf = ({ failed }: CopyResult) => failed.map(({ index }) => index);
+
+// First: nothing else is kept yet.
+it('a call of a migrator gives back the arrays that it took', async () => {
+  await using engine = await CopyEngine.create({ memory: '64M', threads: 1, minParallelBytes: 0 });
+  const [to, from] = [engine.allocate(ITEMS * BYTES), engine.allocate(ITEMS * BYTES)];
+  fillRandom(from, 1);
+  const items = itemsOf(to, from, 1);
+  const takeOne = () => {
+    const lists = openLists();
+    const { buffer } = lists.words(ITEMS);
+    lists.release();
+    return buffer;
+  };
+  const kept = takeOne();
+  expect(takeOne() === kept).toBe(true);
+  await runTrusted(engine, { kind: 'copy' }, items, 'waits', 'cached');
+  expect(wrongOf(engine.memory.bytes, items)).toEqual([]);
+  expect(takeOne() === kept).toBe(true);
+});
 
 it(`${CALLS} calls at once, of items and of pairs, over and over, copy their own items, and tell of their own failures`, async () => {
   await using engine = await CopyEngine.create({ memory: '64M', threads: 2, minParallelBytes: 0 });

@@ -59,6 +59,24 @@ describe.each(manners)('$flow: a migrator, asynchronous: $isAsync,', ({ flow, is
     },
   );
 
+  it('whose marks were transferred has the calling thread copy all folios', async () => {
+    const { machine, area, bytes } = await boot();
+    await using _ = machine;
+    const { migrator } = createCpuMigrator(machine);
+    const copyFolios: Migrator['copyFolios'] = (batch) => {
+      structuredClone(batch.copied, { transfer: [batch.copied.buffer as ArrayBuffer] });
+      return isAsync ? Promise.resolve(0) : 0;
+    };
+    const { stats } = await machine.movePages(area.mm, area.pages(), {
+      node: 1,
+      migrator: { ...migrator, copyFolios },
+    });
+    expect(stats).toMatchObject({ succeeded: PAGES, failed: 0 });
+    expect(stats.movedBy).toEqual([{ migrator: 'kernel', folios: PAGES, bytes: PAGES * 4096 }]);
+    await expectBytes(area, bytes);
+    expectAtRest(area);
+  });
+
   it.each([false, true])('that leaves folios has the calling thread copy them, shared memory: %s', async (shared) => {
     const { machine, area, bytes } = await boot('4K', shared);
     await using _ = machine;

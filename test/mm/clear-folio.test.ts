@@ -12,6 +12,7 @@ import {
   PAGE_SIZE,
 } from 'mtcopy';
 import { describe, expect, it } from 'vitest';
+import { createOffloadUsage } from '#src/migrate/migrator.js';
 import { expectAtRest, freePages } from '../support/machines.js';
 import { countedIn, program, sharedWord } from '../support/programs.js';
 
@@ -153,6 +154,39 @@ describe('a folio of a fault', () => {
     await expectZeros(mm.mmap({ length: '4M', folioSize: '2M' }));
     expect(clearer.asked.length).toBe(2);
     expect(machine.offload.clearedBy).toEqual([{ migrator: 'kernel', folios: 2, bytes: 4 * MiB }]);
+  });
+
+  it('is cleared by the calling thread if its mark was transferred, and is gone', async () => {
+    const { machine, mm, clearer } = await boot({}, ({ cleared }) => {
+      structuredClone(cleared, { transfer: [cleared.buffer as ArrayBuffer] });
+      return EOPNOTSUPP;
+    });
+    await using _ = machine;
+    clearer.letGo();
+    await expectZeros(mm.mmap({ length: '2M', folioSize: '2M' }));
+    expect(machine.offload.clearedBy).toEqual([{ migrator: 'kernel', folios: 1, bytes: HUGE }]);
+  });
+
+  it("is free again, or another fault's, whatever the migrator is as it is looked at", async () => {
+    const { machine, mm, clearer, free } = await boot();
+    await using _ = machine;
+    await machine.offload.unregister(clearer.migrator);
+    let looks = Number.POSITIVE_INFINITY;
+    const look = () => {
+      if (looks-- === 0) throw new Error('no look');
+      return 0;
+    };
+    machine.offload.register(Object.defineProperty({ ...clearer.migrator }, 'minBytes', { get: look }));
+    clearer.letGo();
+    for (let nth = 0; nth < 6; nth++) {
+      const area = mm.mmap({ length: '2M', folioSize: '2M' });
+      looks = nth;
+      await mm.read(area.address, 1).catch(() => {});
+      looks = Number.POSITIVE_INFINITY;
+      await expectZeros(area);
+      await mm.munmap(area.address, HUGE);
+      expect(freePages(machine)).toEqual(free);
+    }
   });
 
   it('counts as cleared if it is marked, whatever the errno', async () => {
@@ -465,6 +499,46 @@ describe("'mtcopy'", () => {
       soil(machine);
     }
     expect(machine.offload.clearedBy[0]?.migrator).toBe('mtcopy');
+  });
+
+  it('refuses a batch by hand that is none, or reaches beyond the nodes, and writes nothing', async () => {
+    const { machine } = await boot({ migrator: 'mtcopy', threads: 1 });
+    await using _ = machine;
+    const { memory, offload } = machine;
+    const { active } = offload;
+    const last = memory.buffer.byteLength - PAGE_SIZE;
+    const reserved = memory.bytes.slice(0, 4 * MiB);
+    const words = (word: number) => Uint32Array.of(word);
+    const marks = new Uint8Array(1);
+    const good = memory.allocFolios(1, 9)[0] ?? 0;
+    const to = words(good * PAGE_SIZE);
+    const bytes = words(HUGE);
+    for (const batch of [
+      undefined,
+      {},
+      { items: { to, bytes }, cleared: [0] },
+      { items: { to, bytes }, cleared: new Uint8Array(2) },
+      { items: { to: [0], bytes }, cleared: marks },
+      { items: { to, bytes: new Uint32Array() }, cleared: marks },
+      { items: { to: words(0), bytes }, cleared: marks },
+      { items: { to: words(last), bytes }, cleared: marks },
+    ]) {
+      const answer = (async () => active?.clearFolios?.(batch as ClearBatch))();
+      await expect(answer).rejects.toMatchObject({ name: 'ErrnoError', code: 'EINVAL' });
+    }
+    const rest = { copied: marks, usage: createOffloadUsage(), isPrivate: false, stores: 'cached' } as const;
+    for (const items of [
+      { to: words(0), from: to, bytes },
+      { to, from: words(0), bytes },
+      { to: words(last), from: to, bytes },
+    ]) {
+      const answer = (async () => active?.copyFolios({ ...rest, items }))();
+      await expect(answer).rejects.toMatchObject({ name: 'ErrnoError', code: 'EINVAL' });
+    }
+    expect(marks[0]).toBe(0);
+    expect(isZero(memory.bytes.subarray(good * PAGE_SIZE, good * PAGE_SIZE + 1))).toBe(false);
+    expect(Buffer.compare(memory.bytes.subarray(0, reserved.length), reserved)).toBe(0);
+    memory.freeFolios(Uint32Array.of(good));
   });
 
   it('clears all folios of a batch, and nothing else', async () => {

@@ -27,7 +27,7 @@ export function createBench(nodes: readonly string[] = ['16M', '16M']): Bench {
   const manager: MemoryManager = {
     memory,
     clear: createClear(memory),
-    clearOffload: { wants: () => false, clear: async () => false },
+    clearOffload: { wants: () => false, clear: async () => {} },
     clears: new Set(),
     mappings: new MappingTable(),
     files: new Map(),

@@ -275,7 +275,7 @@ function nameOf(side: string, item: number): string {
 }
 
 function unequal(item: number, to: number, from: number): ErrnoError {
-  return invalid(`item ${item}`, 'to and from must have the same length', `${to} and ${from} bytes`);
+  return invalid(`item ${item}`, 'to and from must have the same length', `${show(to)} and ${show(from)} bytes`);
 }
 
 function noView(value: unknown, side: string, item: number): ErrnoError {
