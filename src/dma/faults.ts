@@ -1,7 +1,7 @@
 import type { FAULT } from './worker/ring.js';
 
 /** What can be made to go wrong with a descriptor. */
-export type DescriptorFault = keyof typeof FAULT;
+export type DescriptorFault = Exclude<keyof typeof FAULT, 'cancel'>;
 
 /**
  * What a test has go wrong, where it would on a device. Each is asked once for whatever it could happen to, and answers

@@ -69,11 +69,15 @@ export function takeItems(items: unknown, keeps: boolean, lists: Lists): Given {
   const { to, from, bytes } = takeArrays(items, 'an array of { to, from } or a CopyItems');
   if ([to, from, bytes].some(isGone)) throw invalid('items', 'must not have been transferred', items);
   if (keeps && ![to, from, bytes].some(({ buffer }) => isShared(buffer))) return { to, from, bytes };
-  const [taken, ...others] = [to, from, bytes].map((array) => lists.words(array.length));
-  taken.set(to);
-  others[0].set(from);
-  others[1].set(bytes);
-  return { to: taken, from: others[0], bytes: others[1] };
+  return { to: takeWords(to, lists), from: takeWords(from, lists), bytes: takeWords(bytes, lists) };
+}
+
+function takeWords(array: Uint32Array, lists: Lists): Uint32Array {
+  // Its memory may grow, by another thread, between a look at its length and the copy.
+  if (isShared(array.buffer)) return new Uint32Array(array);
+  const words = lists.words(array.length);
+  words.set(array);
+  return words;
 }
 
 /** Whether an array has lost its memory, which leaves it empty: nothing else tells on Node.js 20. */

@@ -32,7 +32,7 @@ export function openLists(): Lists {
     words: (count) => new Uint32Array(take(4 * count), 0, count),
     doubles: (count) => new Float64Array(take(8 * count), 0, count),
     release() {
-      kept.push(...taken.splice(0));
+      kept.push(...taken.splice(0).filter(({ byteLength }) => byteLength <= MOST_KEPT_BYTES));
       for (let bytes = keptBytes(); bytes > MOST_KEPT_BYTES; bytes = keptBytes()) kept.shift();
     },
   };

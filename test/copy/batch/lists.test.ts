@@ -53,6 +53,17 @@ describe('the arrays of a call', () => {
     expect(openLists().words(SMALL).buffer).not.toBe(short);
   });
 
+  it('are not kept if they are longer than all that is kept, which stays', () => {
+    const first = openLists();
+    const [one] = buffersOf(first, [LONG]);
+    first.release();
+    const second = openLists();
+    const [huge] = buffersOf(second, [4 * MiB + 1]);
+    second.release();
+    expect(openLists().words(LONG).buffer).toBe(one);
+    expect(openLists().words(4 * MiB + 1).buffer).not.toBe(huge);
+  });
+
   it('are kept up to 16 MiB, those released last', () => {
     const lists = openLists();
     const released = buffersOf(lists, [MiB, MiB, MiB, MiB, MiB]);
