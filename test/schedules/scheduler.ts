@@ -250,7 +250,9 @@ export function createScheduler(
   function decide(me: number, mask: number, index: number, runs: number): number {
     if (index < words[GIVEN]) {
       const next = given[index];
-      if ((mask & (1 << next)) === 0) fail(me, DIVERGED);
+      // What led here was the same the last time, if there was one: so were they who could go on.
+      const isOther = enabled[index] !== 0 && enabled[index] !== mask;
+      if (isOther || (mask & (1 << next)) === 0) fail(me, DIVERGED);
       return next;
     }
     if (words[BY_PRIORITY] === 1) return greatest(mask);
