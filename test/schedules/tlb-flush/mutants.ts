@@ -302,6 +302,12 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [['await manager.tlb.flush(flush);', '']],
   },
   {
+    name: 'a page is copied before the fork that shares it is over',
+    scenario: 'fork of what two CPUs store to, hurried',
+    file: 'mm/address-space.js',
+    edits: [['while (isStore && this.#isProtected(vpn))', 'while (isStore && this.#isProtected(-1))']],
+  },
+  {
     name: 'a migration goes on though a CPU is silent',
     scenario: 'a silent CPU, migration',
     file: 'migrate/unmap-batch.js',

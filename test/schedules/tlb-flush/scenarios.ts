@@ -289,10 +289,9 @@ const FAULTS: readonly TlbScenario[] = [
   },
   {
     // One stores by its old right, while the other gets a copy.
-    name: 'fork of what two CPUs store to, impatient',
+    name: 'fork of what two CPUs store to, hurried',
     cpus: 2,
-    isImpatient: true,
-    hasNoTimers: true,
+    isHurried: true,
     async run(world) {
       const at = world.page(0);
       const storing = world.run(0, [['store', at, 1], ['gate'], ['store', at, 2]]);
