@@ -308,6 +308,12 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [['while (isStore && this.#isProtected(vpn))', 'while (isStore && this.#isProtected(-1))']],
   },
   {
+    name: 'a page is copied without its lock',
+    scenario: 'copy on write beside somebody who locks the folio',
+    file: FAULT,
+    edits: [['if (!tryLockFolio(page, folio)) {', 'if (tryLockFolio(page, folio) === undefined) {']],
+  },
+  {
     name: 'a migration goes on though a CPU is silent',
     scenario: 'a silent CPU, migration',
     file: 'migrate/unmap-batch.js',

@@ -263,6 +263,19 @@ const FAULTS: readonly TlbScenario[] = [
     },
   },
   {
+    name: 'copy on write beside somebody who locks the folio',
+    pages: 2,
+    async run(world) {
+      await world.mm.fork(world.area, world.child);
+      const program = world.run(0, count(world, 1, 1));
+      await world.anytime();
+      await world.lockBoth(1, 0);
+      await program;
+      world.expectBytes([0, 2]);
+      world.expectBytes([0, 0], world.child);
+    },
+  },
+  {
     name: 'fork of what a CPU stores to',
     async run(world) {
       const program = world.run(0, count(world, 0, 0, 0));
