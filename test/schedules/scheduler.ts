@@ -137,7 +137,7 @@ export function createScheduler(
       if (state === READY || (isLoop && (words[EVENTS] > 0 || mayPoll(control)))) mask |= 1 << thread;
     }
     const isEarly = words[TIME_PASSES] === EARLY || words[TIME_PASSES] === EARLY_BLOCKS;
-    if (isEarly && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
+    if (isEarly && isWaitingForTime()) mask |= 1 << TIME;
     return mask;
   }
 
@@ -229,6 +229,8 @@ export function createScheduler(
     const isWaiting = me === MAIN && words[ANYTIME] === 1;
     const next = decideAmong(me, mask, mask & (1 << me) && !isWaiting ? me : NOBODY);
     if (next !== TIME) return next;
+    // Of drawn schedules once: whoever waits again and again would go on alone.
+    words[of(TIME, PRIORITY)] = -1 - MAX_CHANGES;
     passTime();
     return MAIN;
   }
