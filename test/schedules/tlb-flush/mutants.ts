@@ -38,7 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a CPU answers before its TLB is flushed',
-    scenario: 'migration, serial, 1 CPU',
+    scenario: 'fork of what a CPU stores to',
     file: CPU,
     edits: [
       [ACK, ''],
