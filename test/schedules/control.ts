@@ -218,8 +218,8 @@ export function mayPoll(control: Control): boolean {
   return words[POLLS] > 0 && words[POLLED_AT] !== operationsOf(control);
 }
 
-/** The clock goes on by so many milliseconds at each look. */
-const LOOK_MS = 0.02;
+/** The clock goes on by so many milliseconds at each look: sums of it aren't rounded, whatever the time is. */
+const LOOK_MS = 1 / 64;
 
 /** A look at the clock. */
 export function look({ clock }: Control): number {

@@ -90,14 +90,26 @@ async function exploreAll(work: readonly Work[], seed: number, report: (at: numb
   return outcomes;
 }
 
-function chosen<T extends { readonly name: string }>(all: readonly T[], texts: readonly string[]): readonly T[] {
+function chosen<T extends { readonly name: string }>(
+  option: string,
+  all: readonly T[],
+  texts: readonly string[],
+): readonly T[] {
+  const unknown = texts.find((text) => text !== 'none' && !all.some(({ name }) => name.includes(text)));
+  if (unknown !== undefined) throw new Error(`--${option}: nothing is called ${unknown}`);
   return all.filter(({ name }) => texts.some((text) => name.includes(text)));
 }
 
 /** What a failed scenario prints, and how to run its schedule again. */
-function textOf({ name, failure, schedule, log = [] }: Outcome, dist: string): string {
-  const again = schedule === undefined ? '' : `\nSCHEDULE='${dist}|${name}|${schedule}' npm run schedules`;
+function textOf(outcome: Outcome): string {
+  const { name, failure, schedule, log = [] } = outcome;
+  const again = schedule === undefined ? '' : `\n${againLine('dist', outcome)}`;
   return `${name}: ${failure}\n${log.map((line) => `  ${line}`).join('\n')}${again}\n`;
+}
+
+/** What runs a schedule again, of `dist` or of a mutant. */
+function againLine(variant: string, { name, schedule }: Outcome): string {
+  return `SCHEDULE='${variant.replaceAll("'", "'\\''")}|${name}|${schedule}' npm run schedules`;
 }
 
 /** Runs one schedule again, with a line for each operation on standard error. */
@@ -135,10 +147,12 @@ async function main(): Promise<number> {
   const say = (text: string) => (values.json ? process.stderr : process.stdout).write(text);
   const suites = suitesOf(values.protocol);
   const scenarios = chosen(
+    'scenarios',
     suites.flatMap((suite) => suite.scenarios),
     values.scenarios,
   );
   const mutants = chosen(
+    'mutants',
     suites.flatMap((suite) => suite.mutants),
     values.mutants,
   );
@@ -147,7 +161,7 @@ async function main(): Promise<number> {
 
   const real = scenarios.map(({ name }) => ({ dist: DIST, scenario: name, seconds }));
   const outcomes = await exploreAll(real, Number(values.seed), (_, outcome) => say(lineOf(outcome)));
-  for (const outcome of outcomes) if (outcome.failure) say(textOf(outcome, 'dist'));
+  for (const outcome of outcomes) if (outcome.failure) say(textOf(outcome));
   const excused = new Set(outcomes.flatMap((outcome) => outcome.excused));
   for (const race of excused) say(`known race  ${race}\n`);
 
@@ -182,7 +196,8 @@ function lineOf({ name, schedules, operations, exhaustive, failure }: Outcome): 
 
 function mutantLine({ name }: Mutant, outcome: Outcome): string {
   if (!isFound(outcome)) return `SURVIVED  ${name}, in ${outcome.schedules} schedules ${outcome.failure ?? ''}\n`;
-  return `found  ${name}, after ${outcome.schedules} schedules: ${outcome.failure?.split('\n')[0]}\n`;
+  const what = outcome.failure?.split('\n')[0];
+  return `found  ${name}, after ${outcome.schedules} schedules: ${what}\n  ${againLine(name, outcome)}\n`;
 }
 
 function sum(outcomes: readonly Outcome[], count: (outcome: Outcome) => number): number {

@@ -137,7 +137,7 @@ export function createScheduler(
       if (state === READY || (isLoop && (words[EVENTS] > 0 || mayPoll(control)))) mask |= 1 << thread;
     }
     const isEarly = words[TIME_PASSES] === EARLY || words[TIME_PASSES] === EARLY_BLOCKS;
-    if (isEarly && words[BY_PRIORITY] === 0 && isWaitingForTime()) mask |= 1 << TIME;
+    if (isEarly && isWaitingForTime()) mask |= 1 << TIME;
     return mask;
   }
 
@@ -229,6 +229,8 @@ export function createScheduler(
     const isWaiting = me === MAIN && words[ANYTIME] === 1;
     const next = decideAmong(me, mask, mask & (1 << me) && !isWaiting ? me : NOBODY);
     if (next !== TIME) return next;
+    // Of drawn schedules once: whoever waits again and again would go on alone.
+    words[of(TIME, PRIORITY)] = -1 - MAX_CHANGES;
     passTime();
     return MAIN;
   }
@@ -250,7 +252,9 @@ export function createScheduler(
   function decide(me: number, mask: number, index: number, runs: number): number {
     if (index < words[GIVEN]) {
       const next = given[index];
-      if ((mask & (1 << next)) === 0) fail(me, DIVERGED);
+      // What led here was the same the last time, if there was one: so were they who could go on.
+      const isOther = enabled[index] !== 0 && enabled[index] !== mask;
+      if (isOther || (mask & (1 << next)) === 0) fail(me, DIVERGED);
       return next;
     }
     if (words[BY_PRIORITY] === 1) return greatest(mask);

@@ -35,7 +35,7 @@ beforeAll(() => run(process.execPath, ['scripts/build-schedules.mjs'], { cwd: RO
 /** Runs these scenarios of a protocol, and expects the mutants to be found: of each text there is one. */
 async function expectKept(protocol: string, scenarios: readonly string[], mutants: readonly string[]): Promise<void> {
   const { status, result, errors } = await schedules(
-    ...['--seconds', '3', '--mutant-seconds', '10', '--protocol', protocol],
+    ...['--seconds', '3', '--protocol', protocol],
     ...scenarios.flatMap((name) => ['--scenarios', name]),
     ...mutants.flatMap((name) => ['--mutants', name]),
   );
@@ -112,6 +112,23 @@ describe('the rings of DMA channels', () => {
 });
 
 describe('npm run schedules', () => {
+  it('runs a schedule again that has failed, and ends with 1', async () => {
+    // Nobody is preempted, and the caller sleeps for ever.
+    const env = { ...process.env, SCHEDULE: 'the last unit wakes nobody|blocking, dynamic, 1 worker|' };
+    const failed = await run(process.execPath, ['build/schedules/run.js'], { cwd: ROOT, env }).catch((error) => error);
+    expect(failed).toMatchObject({ code: 1, stdout: expect.stringMatching(/^deadlock: /) });
+    expect(failed.stderr).toMatch(/^1\tcaller\t\w+\t/m);
+  });
+
+  it('runs nothing for a name that nothing has', async () => {
+    const line = ['build/schedules/run.js', '--scenarios', 'none', '--mutants', 'no such line'];
+    const failed = await run(process.execPath, line, { cwd: ROOT }).catch((error) => error);
+    expect(failed).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/--mutants: nothing is called no such line/),
+    });
+  });
+
   it('ends with 1 if a mutant survives', async () => {
     // A scenario's time is over before its first schedule: nothing is found.
     const mutant = ['--mutants', 'the last unit wakes nobody', '--mutant-seconds', '0'];

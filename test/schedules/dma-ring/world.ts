@@ -155,6 +155,13 @@ export async function setStage(backstage: Backstage, scenario: DmaScenario): Pro
   for (const channel of channels) await serve(channel);
   for (const channel of channels.toReversed()) engine.release(channel);
 
+  /** Has channels requested in the order of their numbers again, in whatever order the schedule before has released them. */
+  function sortFree(): void {
+    const free = channels.map(() => engine.request());
+    free.sort((one, other) => other.number - one.number);
+    for (const channel of free) engine.release(channel);
+  }
+
   /** Has a channel served, and notes by which thread: one that is new, or the one that it had. */
   async function serve(channel: DmaChannel): Promise<void> {
     const last = tids.findLastIndex((tid) => tid !== 0);
@@ -227,6 +234,7 @@ export async function setStage(backstage: Backstage, scenario: DmaScenario): Pro
     async reset() {
       const gone = [...rings.keys()].filter(isGone);
       if (gone.length > 0) await revive(gone);
+      sortFree();
       // A channel that keeps to its speed remembers until when it is busy.
       control.clock[0] = scenario.device.descriptorNs ? Math.ceil(control.clock[0]) + LONG_MS : 0;
       for (const [channel, ring] of rings.entries()) {

@@ -38,7 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a CPU answers before its TLB is flushed',
-    scenario: 'migration, serial, 1 CPU',
+    scenario: 'fork of what a CPU stores to',
     file: CPU,
     edits: [
       [ACK, ''],
@@ -300,6 +300,18 @@ export const MUTANTS: readonly Mutant[] = [
     scenario: 'fork of what a CPU stores to',
     file: 'mm/copy-page-range.js',
     edits: [['await manager.tlb.flush(flush);', '']],
+  },
+  {
+    name: 'a page is copied before the fork that shares it is over',
+    scenario: 'fork of what two CPUs store to, hurried',
+    file: 'mm/address-space.js',
+    edits: [['while (isStore && this.#isProtected(vpn))', 'while (isStore && this.#isProtected(-1))']],
+  },
+  {
+    name: 'a page is copied without its lock',
+    scenario: 'copy on write beside somebody who locks the folio',
+    file: FAULT,
+    edits: [['if (!tryLockFolio(page, folio)) {', 'if (tryLockFolio(page, folio) === undefined) {']],
   },
   {
     name: 'a migration goes on though a CPU is silent',

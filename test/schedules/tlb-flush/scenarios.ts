@@ -263,6 +263,19 @@ const FAULTS: readonly TlbScenario[] = [
     },
   },
   {
+    name: 'copy on write beside somebody who locks the folio',
+    pages: 2,
+    async run(world) {
+      await world.mm.fork(world.area, world.child);
+      const program = world.run(0, count(world, 1, 1));
+      await world.anytime();
+      await world.lockBoth(1, 0);
+      await program;
+      world.expectBytes([0, 2]);
+      world.expectBytes([0, 0], world.child);
+    },
+  },
+  {
     name: 'fork of what a CPU stores to',
     async run(world) {
       const program = world.run(0, count(world, 0, 0, 0));
@@ -289,10 +302,9 @@ const FAULTS: readonly TlbScenario[] = [
   },
   {
     // One stores by its old right, while the other gets a copy.
-    name: 'fork of what two CPUs store to, impatient',
+    name: 'fork of what two CPUs store to, hurried',
     cpus: 2,
-    isImpatient: true,
-    hasNoTimers: true,
+    isHurried: true,
     async run(world) {
       const at = world.page(0);
       const storing = world.run(0, [['store', at, 1], ['gate'], ['store', at, 2]]);

@@ -3,6 +3,7 @@ import type { AddressSpace, Area, Folio, Machine, UnresponsiveCpuError } from 'm
 import {
   ACKED,
   cpuWords,
+  FAULT_BELL,
   FAULT_STATE,
   NO_FAULT,
   PENDING,
@@ -136,6 +137,10 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
     async enter() {
       // Their threads, and the program, are loaded.
       await Promise.all(Array.from({ length: CPUS }, (_, cpu) => world.run(cpu, [])));
+      // And who handles their faults has heard that they are over: who waits later is woken later.
+      const heard = Atomics.waitAsync(words, FAULT_BELL, words[FAULT_BELL]);
+      Atomics.notify(words, FAULT_BELL);
+      await heard.value;
       control.words[ACTIVE] = 1;
     },
     async reset() {
