@@ -29,7 +29,7 @@ const LINE = 32;
 export const PENDING = 0;
 /** Rung by a CPU that has a page fault for the owner. */
 export const FAULT_BELL = LINE;
-/** CPUs that wait for migration entries. */
+/** CPUs that wait for migration entries: a bit each, of two words, so that one whose thread is gone is taken off for certain. */
 export const WAITERS = 2 * LINE;
 /** What to flush: pages from FLUSH_START up to FLUSH_END, or all. */
 export const FLUSH_ALL = 3 * LINE;

@@ -338,7 +338,7 @@ export class Cpu {
     const base = this.#base;
     const started = performance.now();
     this.#trace?.begin(WAIT, 0);
-    Atomics.add(words, WAITERS, 1);
+    Atomics.or(words, WAITERS + (this.number >> 5), 1 << (this.number & 31));
     // Both before the look at the entry: an owner that writes the entry after that look sees who waits for it.
     Atomics.store(words, base + WAITING_VPN, vpn + 1);
     for (;;) {
@@ -349,7 +349,7 @@ export class Cpu {
     }
     // Nothing waits on either: an owner that still sees them rings a bell too many.
     Atomics.store(words, base + WAITING_VPN, 0);
-    Atomics.sub(words, WAITERS, 1);
+    Atomics.and(words, WAITERS + (this.number >> 5), ~(1 << (this.number & 31)));
     this.#trace?.end(WAIT, 0, 0);
     this.#recordWait(performance.now() - started);
   }

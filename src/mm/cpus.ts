@@ -218,7 +218,8 @@ export class Cpus {
     // A flush that waits for this CPU sees that it runs nothing any more.
     Atomics.and(table.cpuMask, cpu >> 5, ~(1 << (cpu & 31)));
     // The thread is gone, so these words are nobody else's until the next program is sent.
-    if (Atomics.exchange(words, cpuWords(cpu) + WAITING_VPN, 0) !== 0) Atomics.sub(words, WAITERS, 1);
+    Atomics.store(words, cpuWords(cpu) + WAITING_VPN, 0);
+    Atomics.and(words, WAITERS + (cpu >> 5), ~(1 << (cpu & 31)));
     Atomics.store(words, cpuWords(cpu) + FAULT_STATE, NO_FAULT);
     const running = Atomics.load(words, cpuWords(cpu) + RUNNING);
     if (running === BEGUN) {

@@ -145,9 +145,10 @@ function removeMigrationPte(
 
 /** Wakes the CPUs that wait for a migration entry at pages `first` up to `end`, of whichever address space. */
 export function wakeWaiters(manager: MemoryManager, first: number, end: number): void {
-  // After the entry's change: a CPU counts itself and says where it waits before it looks at the entry, so either it sees the
+  const { cpuWords: words } = manager;
+  // After the entry's change: a CPU sets its bit and says where it waits before it looks at the entry, so either it sees the
   // change, or it is seen here.
-  if (Atomics.load(manager.cpuWords, WAITERS) !== 0) ringWaiters(manager, first, end);
+  if (Atomics.load(words, WAITERS) !== 0 || Atomics.load(words, WAITERS + 1) !== 0) ringWaiters(manager, first, end);
 }
 
 function ringWaiters({ cpuWords: words, cpus }: MemoryManager, first: number, end: number): void {

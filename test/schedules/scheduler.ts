@@ -175,9 +175,9 @@ export function createScheduler(
     return words[of(MAIN, STATE)] === ASLEEP && words[of(MAIN, TIMEOUT)] > 0;
   }
 
-  /** Whether the main thread waits, but not for ever. */
+  /** Whether the main thread waits, but not for ever: that doesn't block, only if it polls, for others leave timers behind. */
   function isWaitingForTime(): boolean {
-    return isBlockedForTime() || firstInTime() >= 0;
+    return isBlockedForTime() || (control.protocol.polls === true && firstInTime() >= 0);
   }
 
   /** Of the main thread's waits that don't block, and may time out now, the one whose time is over first; -1 if there is none. */

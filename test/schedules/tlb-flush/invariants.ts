@@ -103,7 +103,7 @@ function note({ words }: Control, me: number, what: TlbWord, after: number): voi
 }
 
 function inHeader(name: string, { me, before, after }: Change): number {
-  if (name === 'WAITERS') return after < 0 || after > CPUS ? WRONG_WAITERS : 0;
+  if (name === 'WAITERS') return after < 0 || after >= 1 << CPUS ? WRONG_WAITERS : 0;
   if (name === 'PENDING') return me === MAIN || (before & PENDING_COUNT && after === before - 1) ? 0 : WRONG_COUNT;
   return me === MAIN || name === 'FAULT_BELL' ? 0 : WRONG_WRITER;
 }

@@ -13,7 +13,7 @@ const SET_BIT = 'Atomics.or(this.#table.cpuMask, this.number >> 5, 1 << (this.nu
 const HOLD = 'return this.#hold(vpn, entry | bits, isHuge);';
 const CLEAR_BIT = 'Atomics.and(cpuMask, this.number >> 5, ~(1 << (this.number & 31)));';
 const SAY_WHERE = 'Atomics.store(words, base + WAITING_VPN, vpn + 1);';
-const COUNT_WAITER = 'Atomics.add(words, WAITERS, 1);';
+const COUNT_WAITER = 'Atomics.or(words, WAITERS + (this.number >> 5), 1 << (this.number & 31));';
 const LOOK_ENTRY = `if (!(walkTo(this.#table, vpn) & MIGRATION))
                 break;`;
 const LOOK_FAULT = `// Acquire: the owner's result comes before it.
@@ -335,7 +335,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the dead go on waiting',
     scenario: 'CPU death, migration',
     file: CPUS,
-    edits: [['Atomics.sub(words, WAITERS, 1);', ';']],
+    edits: [['Atomics.and(words, WAITERS + (cpu >> 5), ~(1 << (cpu & 31)));', '']],
   },
   {
     name: 'the dead keep their fault',

@@ -234,7 +234,7 @@ function checkCpus(control: Control, words: Int32Array, spaces: readonly Space[]
   for (const [i, { table }] of spaces.entries()) {
     if (table.cpuMask[0] !== 0) throw new Wrong(`CPUs ${table.cpuMask[0].toString(2)} run space ${i} at the end`);
   }
-  if (words[WAITERS] !== 0) throw new Wrong(`${words[WAITERS]} CPUs wait for migration entries at the end`);
+  if (words[WAITERS] !== 0) throw new Wrong(`CPUs ${words[WAITERS].toString(2)} wait for migration entries at the end`);
   for (let cpu = 0; cpu < CPUS; cpu++) {
     if (words[cpuWords(cpu) + WAITING_VPN] !== 0) throw new Wrong(`CPU ${cpu} waits for a migration entry at the end`);
     if (words[cpuWords(cpu) + FAULT_STATE] !== NO_FAULT) throw new Wrong(`CPU ${cpu} has a fault at the end`);
