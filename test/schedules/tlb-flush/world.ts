@@ -146,6 +146,8 @@ export async function setStage(backstage: Backstage, scenario: TlbScenario): Pro
     async reset() {
       for (const space of spaces) await unmapAll(space);
       gate.fill(0);
+      // Before, for who has not answered stays owed; and after, for it asks anew.
+      settleRequests(races.plain(words));
       flusher.forgetOwed();
       settleRequests(races.plain(words));
       area = mm.mmap({ length: pages * PAGE, populate: !isUnpopulated, node: 0 });
