@@ -30,6 +30,18 @@ export interface Race {
   readonly secondKind: AccessKind;
 }
 
+/** Whether one of a race's accesses reads, and the other writes, as these say. */
+export function isReadBesideWrite(
+  { first, firstKind, second, secondKind }: Race,
+  isRead: (thread: number, kind: AccessKind) => boolean,
+  isWrite: (thread: number, kind: AccessKind) => boolean,
+): boolean {
+  return (
+    (isWrite(first, firstKind) && isRead(second, secondKind)) ||
+    (isRead(first, firstKind) && isWrite(second, secondKind))
+  );
+}
+
 /** The races that are in the table. */
 export function racesIn({ words, races }: Control): Race[] {
   return Array.from({ length: words[RACES] }, (_, i) => {

@@ -1,5 +1,5 @@
 import { type Control, MAIN } from '../control.js';
-import type { Race } from '../races.js';
+import { isReadBesideWrite, type Race } from '../races.js';
 import { dmaWord } from './words.js';
 
 /*
@@ -15,14 +15,11 @@ const READ_ANYHOW = new Map([
 ]);
 
 /** Why a race doesn't matter; `undefined` if the protocol doesn't say so. */
-export function excuseFor(control: Control, { word, first, firstKind, second, secondKind }: Race): string | undefined {
-  const what = dmaWord(control, word);
+export function excuseFor(control: Control, race: Race): string | undefined {
+  const what = dmaWord(control, race.word);
   if (what.kind !== 'header') return undefined;
   const [reader, writer] = what.name === 'HEAD' ? [what.channel + 1, MAIN] : [MAIN, what.channel + 1];
   const isRead = (thread: number, kind: string) => thread === reader && kind === 'plain read';
   const isWrite = (thread: number, kind: string) => thread === writer && kind.endsWith('write');
-  const isKnown =
-    (isWrite(first, firstKind) && isRead(second, secondKind)) ||
-    (isRead(first, firstKind) && isWrite(second, secondKind));
-  return isKnown ? READ_ANYHOW.get(what.name) : undefined;
+  return isReadBesideWrite(race, isRead, isWrite) ? READ_ANYHOW.get(what.name) : undefined;
 }

@@ -1,5 +1,5 @@
 import { type Control, MAIN } from '../control.js';
-import type { Race } from '../races.js';
+import { isReadBesideWrite, type Race } from '../races.js';
 import { ringWord } from './words.js';
 
 /*
@@ -19,13 +19,10 @@ const READ_TOO_LATE = new Map([
 ]);
 
 /** Why a race doesn't matter; `undefined` if the protocol doesn't say so. */
-export function excuseFor(control: Control, { word, first, firstKind, second, secondKind }: Race): string | undefined {
-  const what = ringWord(control, word);
+export function excuseFor(control: Control, race: Race): string | undefined {
+  const what = ringWord(control, race.word);
   if (what.kind !== 'field') return undefined;
   const isWrite = (thread: number, kind: string) => thread === MAIN && kind === 'plain write';
   const isRead = (thread: number, kind: string) => thread !== MAIN && kind.endsWith('read');
-  const isKnown =
-    (isWrite(first, firstKind) && isRead(second, secondKind)) ||
-    (isRead(first, firstKind) && isWrite(second, secondKind));
-  return isKnown ? READ_TOO_LATE.get(what.name) : undefined;
+  return isReadBesideWrite(race, isRead, isWrite) ? READ_TOO_LATE.get(what.name) : undefined;
 }

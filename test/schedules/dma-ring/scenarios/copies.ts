@@ -5,30 +5,26 @@ const PTDMA = { device: 'ptdma', channels: 1, queueDepth: 2 } as const;
 /** Two at once, in any order, with an interrupt where it is asked for. */
 const SDXI = { device: 'sdxi', channels: 1, queueDepth: 4 } as const;
 
+const copyOneDescriptor: DmaScenario['run'] = async ({ request, submit, finish, checkCopied }) => {
+  const channel = request();
+  const transfer = submit(channel);
+  channel.issuePending();
+  await finish(channel);
+  checkCopied(transfer);
+};
+
 /** Descriptors that are submitted, copied and called back. */
 export const COPIES: readonly DmaScenario[] = [
   {
     name: 'dma, one descriptor',
     device: PTDMA,
-    async run({ request, submit, finish, checkCopied }) {
-      const channel = request();
-      const transfer = submit(channel);
-      channel.issuePending();
-      await finish(channel);
-      checkCopied(transfer);
-    },
+    run: copyOneDescriptor,
   },
   {
     name: 'dma, one descriptor, without the loop in C',
     device: PTDMA,
     isPortable: true,
-    async run({ request, submit, finish, checkCopied }) {
-      const channel = request();
-      const transfer = submit(channel);
-      channel.issuePending();
-      await finish(channel);
-      checkCopied(transfer);
-    },
+    run: copyOneDescriptor,
   },
   {
     name: 'dma, three descriptors, one interrupt',

@@ -1,4 +1,5 @@
 import type { DmaScenario } from '../scenario.js';
+import { terminateInMidTransfer } from './ends.js';
 
 const SDXI = { device: 'sdxi', channels: 1, queueDepth: 4 } as const;
 
@@ -34,14 +35,7 @@ export const DEATHS: readonly DmaScenario[] = [
     name: 'death, dma, terminated',
     device: SDXI,
     dies: true,
-    async run({ request, submit, item, later, checkOver, copyOne }) {
-      const channel = request();
-      const first = submit(channel, { item: item('pieces') });
-      channel.issuePending();
-      await later(() => channel.terminate());
-      checkOver(['ECANCELED'], first);
-      await copyOne(channel);
-    },
+    run: terminateInMidTransfer,
   },
   {
     name: 'death, iommu, unmapped in mid-transfer',

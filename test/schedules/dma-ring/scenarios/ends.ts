@@ -8,6 +8,17 @@ const SDXI = { device: 'sdxi', channels: 1, queueDepth: 4 } as const;
 /** With a speed to keep to, which is far below any machine's. */
 const PACED = { ...PTDMA, descriptorNs: 1e9 } as const;
 
+/** Also for a thread that dies meanwhile. */
+export const terminateInMidTransfer: DmaScenario['run'] = async (world) => {
+  const { request, submit, item, later, checkOver, copyOne } = world;
+  const channel = request();
+  const first = submit(channel, { item: item('pieces') });
+  channel.issuePending();
+  await later(() => channel.terminate());
+  checkOver(['ECANCELED'], first);
+  await copyOne(channel);
+};
+
 /** Descriptors that fail, or are given up; and channels that end. */
 export const ENDS: readonly DmaScenario[] = [
   {
@@ -105,14 +116,7 @@ export const ENDS: readonly DmaScenario[] = [
     name: 'dma, terminated, impatient',
     device: SDXI,
     isImpatient: true,
-    async run({ request, submit, item, later, checkOver, copyOne }) {
-      const channel = request();
-      const first = submit(channel, { item: item('pieces') });
-      channel.issuePending();
-      await later(() => channel.terminate());
-      checkOver(['ECANCELED'], first);
-      await copyOne(channel);
-    },
+    run: terminateInMidTransfer,
   },
   {
     // The second has the first one's place in the ring.
